@@ -1,0 +1,135 @@
+"""Every answer of a service that is not a 200, as `application/problem+json` (RFC 9457).
+
+ServiceError
+├── InvalidRequest        400  the body (or its content type) is not what the endpoint takes
+├── UnknownPath           404
+├── UnknownEntity         404
+├── MethodNotAllowed      405  with `Allow`
+├── BodyTooLarge          413
+├── BadModelAnswer        502  a model refused, failed or answered nonsense
+├── Unavailable           503  with `Retry-After`
+│   ├── StoreUnreachable
+│   ├── StoreNotSeeded
+│   ├── StoreCorrupt
+│   ├── ModelNotReady
+│   └── TooManyInFlight
+└── ModelTimeout          504
+
+Anything else that escapes a handler is a bug of ours and answers 500 without details.
+"""
+
+import json
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import ClassVar
+
+PROBLEM_CONTENT_TYPE = "application/problem+json"
+RETRY_AFTER_S = 1
+
+
+class ServiceError(Exception):
+    """An answer that the contract names; `detail` is the sentence for the caller."""
+
+    status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+    def headers(self) -> dict[str, str]:
+        """Headers of the answer beside its content type."""
+        return {}
+
+    def body(self) -> bytes:
+        """The problem document; both twins send exactly these bytes."""
+        return problem_body(self.status, self.detail)
+
+
+class InvalidRequest(ServiceError):
+    status = HTTPStatus.BAD_REQUEST
+
+
+class UnknownPath(ServiceError):
+    status = HTTPStatus.NOT_FOUND
+
+    def __init__(self) -> None:
+        super().__init__("There is nothing at this path; /docs lists the endpoints.")
+
+
+class UnknownEntity(ServiceError):
+    status = HTTPStatus.NOT_FOUND
+
+    def __init__(self, entity_id: str, entities: int) -> None:
+        super().__init__(f"No entity {entity_id[:40]!r}; the store holds the entities 0 to {entities - 1}.")
+
+
+class MethodNotAllowed(ServiceError):
+    status = HTTPStatus.METHOD_NOT_ALLOWED
+
+    def __init__(self, allowed: Iterable[str]) -> None:
+        self.allow = ", ".join(sorted(allowed))
+        super().__init__(f"This path takes {self.allow}.")
+
+    def headers(self) -> dict[str, str]:
+        return {"Allow": self.allow}
+
+
+class BodyTooLarge(ServiceError):
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"The body is larger than {limit_bytes} bytes.")
+
+
+class BadModelAnswer(ServiceError):
+    status = HTTPStatus.BAD_GATEWAY
+
+
+class Unavailable(ServiceError):
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": str(RETRY_AFTER_S)}
+
+
+class StoreUnreachable(Unavailable):
+    def __init__(self) -> None:
+        super().__init__("The feature store (Redis) does not answer.")
+
+
+class StoreNotSeeded(Unavailable):
+    def __init__(self) -> None:
+        super().__init__("The feature store is not seeded; run `make seed`.")
+
+
+class StoreCorrupt(Unavailable):
+    def __init__(self, what: str) -> None:
+        super().__init__(f"The feature store holds something unreadable: {what}; run `make seed`.")
+
+
+class ModelNotReady(Unavailable):
+    def __init__(self, number: int) -> None:
+        super().__init__(f"Model {number} does not answer its health check.")
+
+
+class TooManyInFlight(Unavailable):
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"{limit} requests are in flight already, the limit of this process.")
+
+
+class ModelTimeout(ServiceError):
+    status = HTTPStatus.GATEWAY_TIMEOUT
+
+    def __init__(self, number: int, timeout_ms: float) -> None:
+        super().__init__(f"Model {number} did not answer within {timeout_ms:g} ms.")
+
+
+def problem_body(status: HTTPStatus, detail: str) -> bytes:
+    """Return the problem document for a status."""
+    problem = {"type": "about:blank", "title": status.phrase, "status": int(status), "detail": detail}
+    return json.dumps(problem).encode()
+
+
+INTERNAL_ERROR_BODY = problem_body(
+    HTTPStatus.INTERNAL_SERVER_ERROR, "The service failed; its log says why."
+)

@@ -1,0 +1,120 @@
+"""Every knob of every service: name, unit, default. Read from the environment as SERVING_<NAME>."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from contract.schema import predict_path
+
+PREFIX = "SERVING_"
+
+Architecture = Literal["sync", "async"]
+Role = Literal["scoring", "model"]
+
+# What differs between the four services when nothing is set: where they listen and how they wait.
+PORTS: dict[tuple[str, str], int] = {
+    ("sync", "scoring"): 5001,
+    ("sync", "model"): 5000,
+    ("async", "scoring"): 8001,
+    ("async", "model"): 8000,
+}
+_FAN_OUT = {"sync": "sequential", "async": "concurrent"}
+_HTTP_CLIENTS = {"sync": ("requests", "urllib3"), "async": ("httpx", "aiohttp")}
+# The model is asked twice per request, so it gets twice the threads of the scoring handler.
+_THREADS = {"scoring": 64, "model": 128}
+
+
+class SettingsError(Exception):
+    """The environment holds a setting that cannot be used; the message says which and why."""
+
+
+class Settings(BaseSettings):
+    """The settings of one service process."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    architecture: Architecture = Field("sync", description="which twin; set by the program itself")
+    role: Role = Field("scoring", description="which service; set by the program itself")
+
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(0, ge=0, le=65535, description="port to listen on; default 5001, 5000, 8001, 8000")
+    workers: int = Field(1, ge=1, le=64, description="worker processes")
+    threads: int = Field(0, ge=0, le=4096, description="threads per worker (sync); default 64 scoring, 128 model")
+    backlog: int = Field(2048, ge=1, description="connections that may wait to be accepted")
+    keep_alive_s: int = Field(75, ge=1, description="seconds that an idle connection is kept")
+    drain_timeout_s: int = Field(30, ge=0, description="seconds that a stopping process waits for its requests")
+    max_in_flight: int = Field(1024, ge=1, description="requests in flight per worker before 503")
+    max_body_bytes: int = Field(16384, ge=2, description="bytes of a request body before 413")
+    stage_clock: bool = Field(True, description="answer with Server-Timing")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="verbosity of the log")
+
+    redis_url: str = Field("redis://127.0.0.1:6379/0", description="the feature store")
+    redis_timeout_ms: int = Field(500, ge=1, description="ms to connect to or wait for Redis before 503")
+    redis_pool_size: int = Field(1024, ge=1, description="connections to Redis per worker")
+
+    model_urls: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="predict URLs of the models, separated by commas; default this twin's model, twice"
+    )
+    model_timeout_ms: int = Field(2000, ge=1, description="ms to wait for a model before 504")
+    model_pool_size: int = Field(2048, ge=1, description="connections to the models per worker")
+    model_idle_s: int = Field(30, ge=1, description="seconds that a client keeps an idle connection (async)")
+    fan_out: Literal["sequential", "concurrent"] | None = Field(
+        None, description="ask the models one after the other or at once; default sequential (sync), concurrent (async)"
+    )
+    http_client: Literal["requests", "urllib3", "httpx", "aiohttp"] | None = Field(
+        None, description="requests or urllib3 (sync), httpx or aiohttp (async); default the first"
+    )
+
+    model_law: Literal["uniform", "constant", "lognormal"] = Field("uniform", description="law of a model's duration")
+    model_min_ms: float = Field(40.0, ge=0, le=60_000, description="shortest duration in ms")
+    model_max_ms: float = Field(50.0, ge=0, le=60_000, description="longest duration in ms")
+    model_sigma: float = Field(0.1, ge=0, le=3, description="sd of the logarithm (lognormal)")
+    model_cpu_ms: float = Field(0.0, ge=0, le=10_000, description="ms of CPU that a model burns per answer")
+    model_seed: int = Field(42, description="seed of the durations")
+
+    @field_validator("model_urls", mode="before")
+    @classmethod
+    def _split_urls(cls, value: object) -> object:
+        return tuple(url.strip() for url in value.split(",") if url.strip()) if isinstance(value, str) else value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Fill in the defaults that depend on the architecture and the role."""
+        architecture, role = values.get("architecture", "sync"), values.get("role", "scoring")
+        values["port"] = values.get("port") or PORTS[architecture, role]
+        values["threads"] = values.get("threads") or _THREADS[role]
+        values["fan_out"] = values.get("fan_out") or _FAN_OUT[architecture]
+        values["http_client"] = values.get("http_client") or _HTTP_CLIENTS[architecture][0]
+        if not values.get("model_urls"):
+            model = f"http://127.0.0.1:{PORTS[architecture, 'model']}{predict_path(architecture)}"
+            values["model_urls"] = (model, model)
+        return values
+
+    @model_validator(mode="after")
+    def _check(self) -> "Settings":
+        if self.model_max_ms < self.model_min_ms:
+            raise ValueError(f"model_max_ms is {self.model_max_ms:g}, below model_min_ms {self.model_min_ms:g}")
+        clients = _HTTP_CLIENTS[self.architecture]
+        if self.http_client not in clients:
+            raise ValueError(f"http_client is {self.http_client!r}, expected {' or '.join(clients)}")
+        for url in self.model_urls:
+            if not url.startswith(("http://", "https://")):
+                raise ValueError(f"model_urls holds {url!r}, expected http://...")
+        return self
+
+
+def load_settings(architecture: Architecture, role: Role, **overrides: object) -> Settings:
+    """Return the settings from the environment, with overrides on top.
+
+    Raises SettingsError naming the setting, what was given and what was expected.
+    """
+    try:
+        return Settings(architecture=architecture, role=role, **overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        lines = [
+            f"{PREFIX}{'_'.join(map(str, e['loc'])).upper()} is {e['input']!r}: {e['msg']}" if e["loc"] else e["msg"]
+            for e in error.errors()
+        ]
+        raise SettingsError("; ".join(lines)) from error
