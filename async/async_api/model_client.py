@@ -1,0 +1,135 @@
+"""Asking the models: one after the other, or all at once on the event loop."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import ClassVar, Protocol
+from urllib.parse import urljoin
+
+import aiohttp
+import httpx
+
+from contract.errors import BadModelAnswer, ModelNotReady, ModelTimeout
+from contract.schema import HEALTHCHECK_PATH, JSON_CONTENT_TYPE, encode_numbers, parse_answer
+from contract.scoring import ModelReply
+from contract.settings import Settings
+
+_HEADERS = {"Content-Type": JSON_CONTENT_TYPE}
+
+
+class ModelClient:
+    """Asks every model of the settings, over connections shared by the requests of a process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._urls = settings.model_urls
+        self._timeout_ms = settings.model_timeout_ms
+        self._transport: Transport = _TRANSPORTS[settings.http_client or "httpx"](settings)
+        self._at_once = settings.fan_out == "concurrent"
+
+    async def ask_all(self, numbers: Sequence[float]) -> list[ModelReply]:
+        """Return the models' replies, in their order. Raises ModelTimeout or BadModelAnswer."""
+        body = encode_numbers(numbers)
+        asked = [self._ask(body, url, number) for number, url in enumerate(self._urls, 1)]
+        if not self._at_once:
+            return [await one for one in asked]
+        replies = await asyncio.gather(*asked, return_exceptions=True)
+        return [_reply_or_raise(reply) for reply in replies]
+
+    async def check(self) -> None:
+        """Raise ModelNotReady, with the model's number, unless every model answers its health check."""
+        for number, url in enumerate(self._urls, 1):
+            try:
+                status, _ = await self._transport.send("GET", urljoin(url, HEALTHCHECK_PATH))
+            except (*self._transport.timeouts, *self._transport.failures) as error:
+                raise ModelNotReady(number) from error
+            if status != 200:
+                raise ModelNotReady(number)
+
+    async def close(self) -> None:
+        await self._transport.close()
+
+    async def _ask(self, body: bytes, url: str, number: int) -> ModelReply:
+        started_s = time.perf_counter()
+        try:
+            status, content = await self._transport.send("POST", url, body)
+        except self._transport.timeouts as error:
+            raise ModelTimeout(number, self._timeout_ms) from error
+        except self._transport.failures as error:
+            raise BadModelAnswer(f"Model {number} cannot be reached.") from error
+        if status != 200:
+            raise BadModelAnswer(f"Model {number} answered with status {status}.")
+        detail_s = parse_answer(content, number)
+        return ModelReply(detail_s, (time.perf_counter() - started_s) * 1e3)
+
+
+def _reply_or_raise(reply: ModelReply | BaseException) -> ModelReply:
+    if isinstance(reply, BaseException):
+        raise reply
+    return reply
+
+
+class Transport(Protocol):
+    """An HTTP client: sends one request, returns status and body, or raises one of its errors."""
+
+    timeouts: ClassVar[tuple[type[Exception], ...]]
+    failures: ClassVar[tuple[type[Exception], ...]]
+
+    async def send(self, method: str, url: str, body: bytes | None = None) -> tuple[int, bytes]: ...
+
+    async def close(self) -> None: ...
+
+
+class HttpxTransport:
+    """httpx: one client, its pool shared by all requests."""
+
+    timeouts = (httpx.TimeoutException,)
+    failures = (httpx.HTTPError, httpx.InvalidURL, OSError)
+
+    def __init__(self, settings: Settings) -> None:
+        self._client = httpx.AsyncClient(
+            timeout=settings.model_timeout_ms / 1e3,
+            limits=httpx.Limits(
+                max_connections=settings.model_pool_size,
+                max_keepalive_connections=settings.model_pool_size,
+                keepalive_expiry=settings.model_idle_s,
+            ),
+            trust_env=False,
+            follow_redirects=False,
+        )
+
+    async def send(self, method: str, url: str, body: bytes | None = None) -> tuple[int, bytes]:
+        response = await self._client.request(method, url, content=body, headers=_HEADERS)
+        return response.status_code, response.content
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+
+class AiohttpTransport:
+    """aiohttp: one session, its pool shared by all requests."""
+
+    timeouts = (TimeoutError,)
+    failures = (aiohttp.ClientError, OSError, ValueError)
+
+    def __init__(self, settings: Settings) -> None:
+        self._session = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=settings.model_timeout_ms / 1e3),
+            connector=aiohttp.TCPConnector(limit=settings.model_pool_size, keepalive_timeout=settings.model_idle_s),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+        )
+
+    async def send(self, method: str, url: str, body: bytes | None = None) -> tuple[int, bytes]:
+        async with self._session.request(
+            method, url, data=body, headers=_HEADERS, allow_redirects=False
+        ) as response:
+            return response.status, await response.read()
+
+    async def close(self) -> None:
+        await self._session.close()
+
+
+_TRANSPORTS: dict[str, Callable[[Settings], Transport]] = {
+    "httpx": HttpxTransport,
+    "aiohttp": AiohttpTransport,
+}

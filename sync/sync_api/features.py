@@ -1,0 +1,68 @@
+"""The feature store as the scoring handler sees it: one Redis GET per request."""
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from contract.errors import StoreCorrupt, StoreUnreachable, UnknownEntity
+from contract.scoring import choose_entity
+from contract.settings import Settings
+from feature_store.codec import StoreInfo, decode_features, decode_info
+from feature_store.keys import META_KEY, feature_key
+
+
+class FeatureStore:
+    """Fetches stored features over a pool of connections, shared by the threads of a process."""
+
+    def __init__(self, settings: Settings) -> None:
+        timeout_s = settings.redis_timeout_ms / 1e3
+        self._redis = redis.Redis.from_url(
+            settings.redis_url,
+            max_connections=settings.redis_pool_size,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
+            # One more try, for a connection that the server closed while it lay in the pool.
+            retry=Retry(NoBackoff(), 1, (redis.ConnectionError,)),
+        )
+        self._info: StoreInfo | None = None
+
+    def fetch(self, entity_id: str | None, body: bytes) -> tuple[float, ...]:
+        """Return the features of an entity, or of the one that the body's hash chooses.
+
+        Raises UnknownEntity, StoreUnreachable, StoreNotSeeded or StoreCorrupt.
+        """
+        known = self._info or self._read_info()
+        try:
+            return self._fetch(known, entity_id, body)
+        except (UnknownEntity, StoreCorrupt):
+            # The store may have been seeded anew since its size was read.
+            now = self._read_info()
+            if now == known:
+                raise
+            return self._fetch(now, entity_id, body)
+
+    def check(self) -> None:
+        """Raise StoreUnreachable or StoreNotSeeded unless the store can serve."""
+        self._read_info()
+
+    def close(self) -> None:
+        self._redis.close()
+
+    def _fetch(self, info: StoreInfo, entity_id: str | None, body: bytes) -> tuple[float, ...]:
+        entity = choose_entity(entity_id, body, info.entities)
+        raw = self._get(feature_key(entity))
+        if raw is None:
+            raise StoreCorrupt(f"entity {entity} is missing")
+        return decode_features(raw, info.features)
+
+    def _read_info(self) -> StoreInfo:
+        self._info = None
+        self._info = decode_info(self._get(META_KEY))
+        return self._info
+
+    def _get(self, key: str) -> bytes | None:
+        try:
+            value: bytes | None = self._redis.get(key)
+        except (redis.RedisError, OSError) as error:
+            raise StoreUnreachable from error
+        return value

@@ -1,0 +1,125 @@
+"""Asking the models: one after the other, or all at once through a pool of threads."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import count
+from typing import ClassVar, Protocol
+from urllib.parse import urljoin
+
+import requests
+import urllib3
+
+from contract.errors import BadModelAnswer, ModelNotReady, ModelTimeout
+from contract.schema import HEALTHCHECK_PATH, JSON_CONTENT_TYPE, encode_numbers, parse_answer
+from contract.scoring import ModelReply
+from contract.settings import Settings
+
+_HEADERS = {"Content-Type": JSON_CONTENT_TYPE}
+
+
+class ModelClient:
+    """Asks every model of the settings, over connections shared by the threads of a process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._urls = settings.model_urls
+        self._timeout_ms = settings.model_timeout_ms
+        self._transport: Transport = _TRANSPORTS[settings.http_client or "requests"](settings)
+        self._fan_out: ThreadPoolExecutor | None = None
+        if settings.fan_out == "concurrent":
+            self._fan_out = ThreadPoolExecutor(settings.threads * len(self._urls), "fan-out")
+
+    def ask_all(self, numbers: Sequence[float]) -> list[ModelReply]:
+        """Return the models' replies, in their order. Raises ModelTimeout or BadModelAnswer."""
+        ask = partial(self._ask, encode_numbers(numbers))
+        asked: Callable[..., Iterable[ModelReply]] = self._fan_out.map if self._fan_out else map
+        return list(asked(ask, self._urls, count(1)))
+
+    def check(self) -> None:
+        """Raise ModelNotReady, with the model's number, unless every model answers its health check."""
+        for number, url in enumerate(self._urls, 1):
+            try:
+                status, _ = self._transport.send("GET", urljoin(url, HEALTHCHECK_PATH))
+            except (*self._transport.timeouts, *self._transport.failures) as error:
+                raise ModelNotReady(number) from error
+            if status != 200:
+                raise ModelNotReady(number)
+
+    def close(self) -> None:
+        if self._fan_out:
+            self._fan_out.shutdown()
+        self._transport.close()
+
+    def _ask(self, body: bytes, url: str, number: int) -> ModelReply:
+        started_s = time.perf_counter()
+        try:
+            status, content = self._transport.send("POST", url, body)
+        except self._transport.timeouts as error:
+            raise ModelTimeout(number, self._timeout_ms) from error
+        except self._transport.failures as error:
+            raise BadModelAnswer(f"Model {number} cannot be reached.") from error
+        if status != 200:
+            raise BadModelAnswer(f"Model {number} answered with status {status}.")
+        detail_s = parse_answer(content, number)
+        return ModelReply(detail_s, (time.perf_counter() - started_s) * 1e3)
+
+
+class Transport(Protocol):
+    """An HTTP client: sends one request, returns status and body, or raises one of its errors."""
+
+    timeouts: ClassVar[tuple[type[Exception], ...]]
+    failures: ClassVar[tuple[type[Exception], ...]]
+
+    def send(self, method: str, url: str, body: bytes | None = None) -> tuple[int, bytes]: ...
+
+    def close(self) -> None: ...
+
+
+class RequestsTransport:
+    """requests: one session, its pool shared by all threads."""
+
+    timeouts = (requests.Timeout,)
+    failures = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
+
+    def __init__(self, settings: Settings) -> None:
+        self._timeout_s = settings.model_timeout_ms / 1e3
+        self._session = requests.Session()
+        self._session.trust_env = False  # else it looks for proxies in the environment at every request
+        adapter = requests.adapters.HTTPAdapter(len(settings.model_urls), settings.model_pool_size)
+        self._session.mount("http://", adapter)
+        self._session.mount("https://", adapter)
+
+    def send(self, method: str, url: str, body: bytes | None = None) -> tuple[int, bytes]:
+        response = self._session.request(
+            method, url, data=body, headers=_HEADERS, timeout=self._timeout_s, allow_redirects=False
+        )
+        return response.status_code, response.content
+
+    def close(self) -> None:
+        self._session.close()
+
+
+class Urllib3Transport:
+    """urllib3: the pool below requests, without what requests adds."""
+
+    timeouts = (urllib3.exceptions.TimeoutError,)
+    failures = (urllib3.exceptions.HTTPError, OSError)
+
+    def __init__(self, settings: Settings) -> None:
+        self._pools = urllib3.PoolManager(
+            maxsize=settings.model_pool_size, timeout=settings.model_timeout_ms / 1e3, retries=False
+        )
+
+    def send(self, method: str, url: str, body: bytes | None = None) -> tuple[int, bytes]:
+        response = self._pools.urlopen(method, url, body=body, headers=_HEADERS, redirect=False)
+        return response.status, response.data
+
+    def close(self) -> None:
+        self._pools.clear()
+
+
+_TRANSPORTS: dict[str, Callable[[Settings], Transport]] = {
+    "requests": RequestsTransport,
+    "urllib3": Urllib3Transport,
+}

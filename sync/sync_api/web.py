@@ -1,0 +1,87 @@
+"""What both services share towards the web: bodies in, answers and problems out, health and docs."""
+
+from collections.abc import Callable
+
+from flask import Blueprint, Flask, Request, Response, jsonify
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
+
+from contract import docs, errors, schema
+from contract.settings import Settings
+
+
+def read_body(request: Request, limit_bytes: int) -> bytes:
+    """Return the body of a JSON request. Raises InvalidRequest or BodyTooLarge."""
+    schema.check_content_type(request.headers.get("Content-Type"))
+    schema.check_length(request.content_length, limit_bytes)
+    request.max_content_length = limit_bytes  # a body of unannounced length is counted while it is read
+    return request.get_data(cache=False)
+
+
+def answer(body: bytes, headers: dict[str, str] | None = None, content_type: str = schema.JSON_CONTENT_TYPE) -> Response:
+    """Return a 200."""
+    return Response(body, headers=headers, content_type=content_type)
+
+
+def problem(error: errors.ServiceError) -> Response:
+    """Return the answer that the contract names for an error."""
+    return Response(error.body(), int(error.status), error.headers(), content_type=errors.PROBLEM_CONTENT_TYPE)
+
+
+def make_common_routes(settings: Settings, check: Callable[[], None]) -> Blueprint:
+    """Return health, readiness (`check` raises what is missing) and docs."""
+    routes = Blueprint("common", __name__)
+
+    @routes.get(schema.HEALTHCHECK_PATH)
+    def healthcheck() -> Response:
+        return answer(schema.OK_BODY)
+
+    @routes.get(schema.READY_PATH)
+    def ready() -> Response:
+        check()
+        return answer(schema.OK_BODY)
+
+    @routes.get(schema.INDEX_PATH)
+    def index() -> Response:
+        return answer(docs.index_page(settings), content_type=docs.HTML_CONTENT_TYPE)
+
+    @routes.get(schema.DOCS_PATH)
+    def swagger() -> Response:
+        return answer(docs.swagger_page(settings), content_type=docs.HTML_CONTENT_TYPE)
+
+    @routes.get(schema.ASSETS_PATH + "/<name>")
+    def asset(name: str) -> Response:
+        body, content_type = docs.asset(name)
+        return answer(body, content_type=content_type)
+
+    @routes.get(schema.OPENAPI_PATH)
+    def openapi() -> Response:
+        return jsonify(docs.openapi_document(settings))
+
+    return routes
+
+
+def handle_errors(app: Flask, settings: Settings) -> None:
+    """Answer every error as the contract says, those of the framework included."""
+
+    @app.errorhandler(errors.ServiceError)
+    def service_error(error: errors.ServiceError) -> Response:
+        return problem(error)
+
+    @app.errorhandler(HTTPException)
+    def framework_error(error: HTTPException) -> Response:
+        return problem(_translate(error, settings))
+
+    @app.errorhandler(Exception)
+    def bug(error: Exception) -> Response:
+        app.logger.error("a handler failed", exc_info=error)
+        return Response(errors.INTERNAL_ERROR_BODY, 500, content_type=errors.PROBLEM_CONTENT_TYPE)
+
+
+def _translate(error: HTTPException, settings: Settings) -> errors.ServiceError:
+    if isinstance(error, NotFound):
+        return errors.UnknownPath()
+    if isinstance(error, MethodNotAllowed):
+        return errors.MethodNotAllowed(error.valid_methods or ())
+    if isinstance(error, RequestEntityTooLarge):
+        return errors.BodyTooLarge(settings.max_body_bytes)
+    return errors.InvalidRequest("The request cannot be read.")
