@@ -1,0 +1,50 @@
+# Verbs only; the work is in Python. `make` lists them.
+SHELL := /bin/sh
+PYTHON ?= python3
+BIN := .venv/bin
+BENCH_FLAGS := $(if $(QUICK),--quick) $(if $(FULL),--full) $(BENCH_ARGS)
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-dev bench up down seed test lint format lock diff report clean
+
+help: ## list the verbs
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+bench: install ## measure all contenders and write a report; QUICK=1 or FULL=1, BENCH_ARGS="--help"
+	@$(BIN)/python -m benchmark bench $(BENCH_FLAGS)
+
+report: install ## draw the newest report again
+	@$(BIN)/python -m benchmark report
+
+up: install ## start Redis and the four services in the background, on the usual ports
+	@$(BIN)/python -m benchmark up
+
+down: install ## stop what `make up` started
+	@$(BIN)/python -m benchmark down
+
+seed: install ## fill the feature store at SERVING_REDIS_URL
+	@$(BIN)/python -m feature_store seed
+
+diff: ## what sync and async mean, in code
+	@diff -u --color=auto sync/sync_api async/async_api --exclude=__pycache__ || test $$? -eq 1
+
+test: install-dev ## lint, format check, types, architecture contracts, tests
+	@$(BIN)/python -m tests
+
+lint: install-dev ## only what needs no running
+	@$(BIN)/python -m tests --static
+
+format: install-dev ## rewrite the code in the house format
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+install: .venv/installed-benchmark
+install-dev: .venv/installed-dev
+
+.venv/installed-%: requirements/%.txt pyproject.toml
+	@$(PYTHON) requirements/install.py $*
+
+lock: install-dev ## resolve requirements/*.txt anew from pyproject.toml
+	@$(BIN)/python requirements/lock.py
+
+clean: ## remove the virtual environment and the results
+	rm -rf .venv results run

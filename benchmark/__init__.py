@@ -1,0 +1,1 @@
+"""What watches: starts contenders, loads them, records what happens, and explains it."""

@@ -1,0 +1,194 @@
+"""`bench`: every contender in blocks of fresh processes and random order; record, summary, report."""
+
+import os
+import random
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmark import parity, provenance
+from benchmark.cell import CellPlan, ParityError, measure_cell
+from benchmark.contenders import Contender
+from benchmark.errors import BenchmarkError, RecordError
+from benchmark.guard import Guard
+from benchmark.load.plan import Level
+from benchmark.progress import Progress
+from benchmark.record import Cell, Run
+from benchmark.report.bench import write_bench_report
+from benchmark.summary import summarise
+from contract.model import latency_floor_ms, quantile_function
+from contract.settings import PREFIX, Settings
+from feature_store.seed import DEFAULT_INFO
+
+CELL_OVERHEAD_S = 3.0  # to start and stop a contender; only the progress display relies on it
+
+
+@dataclass(frozen=True)
+class BenchPlan:
+    """How much is measured."""
+
+    blocks: int
+    levels: tuple[Level, ...]
+    seed: int = 1
+    stage_clock: bool = True
+    free_ports: bool = False
+
+    @property
+    def cell_s(self) -> float:
+        return CELL_OVERHEAD_S + sum(level.warmup_s + level.measure_s for level in self.levels)
+
+
+def default_plan(users: Sequence[int] = (1, 8, 32, 64)) -> BenchPlan:
+    """Two minutes of measuring for five contenders."""
+    return BenchPlan(blocks=3, levels=tuple(_level(n, low_s=2.8, base_s=1.2, per_user_s=0.006) for n in users))
+
+
+def quick_plan(users: Sequence[int] = (1, 32)) -> BenchPlan:
+    """Under 45 s: enough to see the pattern, with wide intervals."""
+    return BenchPlan(blocks=2, levels=tuple(_level(n, low_s=0.9, base_s=0.7, per_user_s=0.004) for n in users))
+
+
+def full_plan(users: Sequence[int] = (1, 8, 16, 32, 64, 128)) -> BenchPlan:
+    """About forty minutes: 2,010 samples of each level, which a p99 with ten samples beyond it takes."""
+    return BenchPlan(blocks=10, levels=tuple(_level(n, low_s=21.0, base_s=4.0, per_user_s=0.02) for n in users))
+
+
+def adjust(plan: BenchPlan, blocks: int | None, seed: int, stage_clock: bool, free_ports: bool) -> BenchPlan:
+    """Return a plan with what the user asked for on the command line."""
+    return replace(plan, blocks=blocks or plan.blocks, seed=seed, stage_clock=stage_clock, free_ports=free_ports)
+
+
+def _level(users: int, low_s: float, base_s: float, per_user_s: float) -> Level:
+    """Return a level whose times grow with the latency that so many users may cause."""
+    if users == 1:
+        return Level(users, warmup_s=0.4, measure_s=low_s)
+    return Level(users, warmup_s=round(0.35 + 0.008 * users, 2), measure_s=round(base_s + per_user_s * users, 2))
+
+
+def run_bench(
+    results: Path, contenders: Sequence[Contender], plan: BenchPlan, service_settings: Mapping[str, str], progress: Progress
+) -> Run:
+    """Measure, and write record, summary and report, also when interrupted. Raises BenchmarkError."""
+    run = Run.create(results, "bench", _manifest(contenders, plan, service_settings))
+    with progress, Guarded() as guard:
+        progress.begin(run.path, cells=plan.blocks * len(contenders), cell_s=plan.cell_s)
+        try:
+            _measure(run, contenders, plan, service_settings, guard, progress)
+        except KeyboardInterrupt:
+            progress.say("interrupted; reporting what was measured")
+        finally:
+            progress.phase("", "summary and report")
+            report(run, contenders)
+    return run
+
+
+class Guarded(Guard):
+    """A guard that ends with a `with` block."""
+
+    def __enter__(self) -> "Guarded":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def report(run: Run, contenders: Sequence[Contender]) -> None:
+    """Compute the summary of a run from its record, draw the report, and point `latest` to a complete run."""
+    settings = service_settings_of(run.manifest["settings"]["services"])
+    floors_ms = {c.label: latency_floor_ms(settings, c.floor) for c in contenders}
+    run.write_json("summary.json", summarise(run, contenders, floors_ms))
+    write_bench_report(run)
+    if run.summary["complete"]:
+        run.point_latest_here()
+
+
+def service_settings_of(overrides: Mapping[str, str]) -> Settings:
+    """Return the settings that the services get, from overrides by name and never from the user's shell."""
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+        del os.environ[name]
+    return Settings(**{name.lower(): value for name, value in overrides.items()})  # type: ignore[arg-type]
+
+
+def _measure(
+    run: Run,
+    contenders: Sequence[Contender],
+    plan: BenchPlan,
+    service_settings: Mapping[str, str],
+    guard: Guard,
+    progress: Progress,
+) -> None:
+    by_label = {contender.label: contender for contender in contenders}
+    cell_plan = _cell_plan(plan, service_settings)
+    refused: dict[str, str] = {}  # by label, those that failed parity
+    for block, order in enumerate(run.manifest["order"]):
+        for label in order:
+            cell = Cell(block, label, seed=plan.seed * 1000 + block)
+            if label in refused:
+                cell.status, cell.reason = "failed", refused[label]
+            else:
+                _measure_one(run, by_label[label], cell, cell_plan, guard, progress)
+                if cell.reason.startswith(_PARITY):
+                    refused[label] = cell.reason
+            progress.cell_done(cell)
+
+
+_PARITY = "parity: "
+
+
+def _measure_one(
+    run: Run, contender: Contender, cell: Cell, plan: CellPlan, guard: Guard, progress: Progress
+) -> None:
+    """Measure a cell and append it to the record, whatever became of it."""
+    try:
+        measure_cell(
+            run, contender, cell, plan, guard, lambda phase: progress.phase(cell.contender, phase), cell.block == 0
+        )
+    except KeyboardInterrupt:
+        cell.status, cell.reason = "interrupted", "interrupted"
+        raise
+    except RecordError:
+        cell.status = "interrupted"
+        raise
+    except ParityError as error:
+        cell.status, cell.reason = "failed", f"{_PARITY}{error}"
+    except BenchmarkError as error:
+        cell.status, cell.reason = "failed", str(error)
+    finally:
+        run.append_cell(cell)
+
+
+def _cell_plan(plan: BenchPlan, service_settings: Mapping[str, str]) -> CellPlan:
+    settings = service_settings_of(service_settings)
+    env = {f"{PREFIX}{name.upper()}": value for name, value in service_settings.items()}
+    return CellPlan(
+        levels=plan.levels,
+        answer_bounds_s=quantile_function(settings).bounds_s,
+        stage_clock=plan.stage_clock,
+        service_env={**env, f"{PREFIX}STAGE_CLOCK": str(plan.stage_clock).lower()},
+        free_ports=plan.free_ports,
+        parity_cases=tuple(parity.cases(DEFAULT_INFO.entities, settings.max_body_bytes)),
+    )
+
+
+def _manifest(
+    contenders: Sequence[Contender], plan: BenchPlan, service_settings: Mapping[str, str]
+) -> dict[str, Any]:
+    shuffled = random.Random(plan.seed)
+    labels = [contender.label for contender in contenders]
+    return {
+        "started_utc": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "command_line": " ".join(["python -m benchmark", *sys.argv[1:]]),
+        "seed": plan.seed,
+        "plan": asdict(plan),
+        "order": [shuffled.sample(labels, len(labels)) for _ in range(plan.blocks)],
+        "contenders": {c.label: c.model_dump(mode="json", exclude={"folder"}) for c in contenders},
+        "settings": {
+            "services": dict(service_settings),
+            "defaults": service_settings_of(service_settings).model_dump(mode="json"),
+        },
+        "busy_before_start": provenance.busy_share(),
+        "environment": provenance.environment(),
+    }

@@ -1,0 +1,128 @@
+"""One cell: one contender in one block, from starting its processes to stopping them."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from benchmark import parity
+from benchmark.contenders import Contender
+from benchmark.errors import BenchmarkError, LoadError, RecordError
+from benchmark.guard import Guard
+from benchmark.levels import GENERATOR_ROLE
+from benchmark.load.plan import Level, LoadPlan
+from benchmark.record import Cell, Run, Window
+from benchmark.sampling import Sampler
+from benchmark.stack import Stack, log_tail, running_stack, start_process, stop_processes
+
+OnPhase = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class CellPlan:
+    """What every cell of a run has in common."""
+
+    levels: tuple[Level, ...]
+    answer_bounds_s: tuple[float, float]
+    stage_clock: bool
+    service_env: Mapping[str, str]
+    free_ports: bool
+    parity_cases: tuple[parity.Case, ...]
+
+
+class ParityError(BenchmarkError):
+    """A contender answers something else than the contract says; it is not measured."""
+
+
+def measure_cell(
+    run: Run, contender: Contender, cell: Cell, plan: CellPlan, guard: Guard, on_phase: OnPhase, check_parity: bool
+) -> None:
+    """Measure a contender once; the cell's windows grow while it goes on.
+
+    Raises StackError, LoadError, ParityError or RecordError; what was measured before is on disk.
+    """
+    on_phase("start")
+    logs = run.path / "logs" / f"block-{cell.block + 1}"
+    logs.mkdir(exist_ok=True)
+    env = {**plan.service_env, "SERVING_MODEL_SEED": str(cell.seed)}
+    with (
+        _generator(run, contender, cell, plan, guard) as begin,
+        running_stack(contender, logs, guard, env, plan.free_ports) as stack,
+    ):
+        if check_parity:
+            on_phase("parity")
+            _check_parity(stack, contender, plan)
+        generator = begin(stack)
+        pids = {running.role: running.pid for running in stack.processes} | {GENERATOR_ROLE: generator.pid}
+        with run.resource_writer(cell) as resources, Sampler(pids, resources.append):
+            _follow(generator, stack, cell, on_phase)
+        if resources.failure:
+            raise RecordError(f"cannot write resource samples: {resources.failure.strerror}")
+    if generator.returncode:
+        raise LoadError(f"the load generator failed; its log ends:\n{log_tail(_generator_log(run, cell))}")
+
+
+def _follow(generator: subprocess.Popen[bytes], stack: Stack, cell: Cell, on_phase: OnPhase) -> None:
+    """Read what the generator says until it ends."""
+    assert generator.stdout is not None
+    for line in generator.stdout:
+        event: dict[str, Any] = json.loads(line)
+        if event["event"] == "window":
+            cell.windows.append(Window(event["users"], event["start_ns"], event["end_ns"]))
+        if "users" in event:
+            on_phase(f"{event['users']} users")
+        stack.check_alive()
+    generator.wait()
+
+
+@contextlib.contextmanager
+def _generator(
+    run: Run, contender: Contender, cell: Cell, plan: CellPlan, guard: Guard
+) -> Iterator[Callable[[Stack], subprocess.Popen[bytes]]]:
+    """Start a load generator beside the contender; the function that is yielded lets it begin."""
+    plan_file = run.file("locust", cell, ".plan.json")
+    argv = [sys.executable, "-m", "benchmark.load.runner", str(plan_file)]
+    process = start_process(argv, _generator_log(run, cell), guard, os.environ, talking=True)
+
+    def begin(stack: Stack) -> subprocess.Popen[bytes]:
+        load_plan = LoadPlan(
+            url=stack.base_url,
+            endpoint=contender.endpoint,
+            protocol=contender.protocol,
+            seed=cell.seed,
+            stage_clock=plan.stage_clock,
+            levels=plan.levels,
+            answer_bounds_s=plan.answer_bounds_s,
+            samples=run.file("samples", cell, ".csv"),
+            locust=run.file("locust", cell),
+        )
+        plan_file.write_text(json.dumps(load_plan.to_json()))
+        assert process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it has died; its exit status says so below
+            process.stdin.write(b"go\n")
+            process.stdin.flush()
+        return process
+
+    try:
+        yield begin
+    finally:
+        stop_processes([process], guard)
+        for pipe in (process.stdin, process.stdout):
+            if pipe:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
+
+
+def _generator_log(run: Run, cell: Cell) -> Any:
+    return run.path / "logs" / f"block-{cell.block + 1}" / f"{cell.contender}-{GENERATOR_ROLE}.log"
+
+
+def _check_parity(stack: Stack, contender: Contender, plan: CellPlan) -> None:
+    wanted = [case for case in plan.parity_cases if case.basic or not contender.harness_floor]
+    found = list(parity.find_differences(stack.base_url, contender.endpoint, wanted, plan.answer_bounds_s))
+    if found:
+        raise ParityError(f"not measured, it answers otherwise than the contract says: {'; '.join(found[:3])}")

@@ -1,0 +1,33 @@
+"""Everything that the harness refuses to go on with, each with one sentence for the user.
+
+BenchmarkError
+├── ContenderError     a contender.toml cannot be used: which file, which key, what was expected
+├── UnknownContender   a name on the command line that no contender.toml has
+├── StackError         a contender's process cannot start, died, or did not become ready
+├── LoadError          the load generator failed
+└── RecordError        a run directory cannot be written or read
+"""
+
+
+class BenchmarkError(Exception):
+    """The message is one clear sentence: what was given, what was expected, what to do."""
+
+
+class ContenderError(BenchmarkError):
+    pass
+
+
+class UnknownContender(BenchmarkError):
+    pass
+
+
+class StackError(BenchmarkError):
+    pass
+
+
+class LoadError(BenchmarkError):
+    pass
+
+
+class RecordError(BenchmarkError):
+    pass

@@ -1,0 +1,78 @@
+"""Stops what the harness started when the harness cannot do so itself, for instance after `kill -9`.
+
+The guard is a process of its own. It reads the ids of process groups from its standard input,
+which the harness holds open; when that closes, the harness is gone, and so are the groups.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import IO
+
+GRACE_S = 2.0
+
+
+class Guard:
+    """The harness's end: tells the guard which process groups to stop."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-S", __file__], stdin=subprocess.PIPE, start_new_session=True, text=True
+        )
+        assert self._process.stdin is not None
+        self._pipe: IO[str] = self._process.stdin
+
+    def watch(self, group: int) -> None:
+        """Have a process group stopped when this process is gone."""
+        self._say(f"+{group}")
+
+    def release(self, group: int) -> None:
+        """Forget a process group that has ended."""
+        self._say(f"-{group}")
+
+    def close(self) -> None:
+        """End the guard; it stops whatever is still being watched."""
+        self._pipe.close()
+        self._process.wait()
+
+    def _say(self, line: str) -> None:
+        self._pipe.write(line + "\n")
+        self._pipe.flush()
+
+
+def stop_groups(groups: set[int], grace_s: float = GRACE_S) -> None:
+    """Send SIGTERM to process groups, and SIGKILL to those that are left after the grace time."""
+    for sent in (signal.SIGTERM, signal.SIGKILL):
+        alive = {group for group in groups if _send(group, sent)}
+        until_s = time.monotonic() + grace_s
+        while alive and time.monotonic() < until_s:
+            time.sleep(0.05)
+            alive = {group for group in alive if _send(group, 0)}
+        groups = alive
+
+
+def _send(group: int, number: int) -> bool:
+    """Send a signal to a process group; return whether there was one to send it to."""
+    try:
+        os.killpg(group, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def main() -> None:
+    """Be the guard."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    groups: set[int] = set()
+    for line in sys.stdin:
+        with contextlib.suppress(ValueError):
+            (groups.add if line[0] == "+" else groups.discard)(int(line[1:]))
+    stop_groups(groups)
+
+
+if __name__ == "__main__":
+    main()

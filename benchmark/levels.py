@@ -1,0 +1,99 @@
+"""One cell's requests and resource samples -> the figures of each of its levels."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from benchmark.record import Cell, Window
+from benchmark.stats import rate_in_window
+
+GENERATOR_ROLE = "load"
+
+
+@dataclass(frozen=True)
+class LevelFigures:
+    """What one block saw of one contender at one number of users."""
+
+    block: int
+    users: int
+    rps: float  # checked answers per second
+    latencies_ms: np.ndarray = field(repr=False)  # of the checked answers, shape (n,)
+    errors: int
+    first_error: str
+    fastest_excess_ms: float  # the smallest of latency minus what the answer itself says it must take
+    cpu_share: Mapping[str, float]  # by role, in cores
+    rss_mb: Mapping[str, float]  # by role, the largest seen
+    unsteadiness: float  # |rate of the first half - rate of the second half| / rate
+
+    @property
+    def n(self) -> int:
+        return int(self.latencies_ms.size)
+
+    @property
+    def mean_ms(self) -> float:
+        return float(self.latencies_ms.mean()) if self.n else float("nan")
+
+    @property
+    def little_n(self) -> float:
+        """Rate times mean latency: by Little's law the number of users that were waiting."""
+        return self.rps * self.mean_ms / 1e3
+
+    @property
+    def cpu_ms_per_request(self) -> dict[str, float]:
+        """CPU time per checked answer by role."""
+        return {role: share * 1e3 / self.rps for role, share in self.cpu_share.items()} if self.rps else {}
+
+
+def level_figures(cell: Cell, samples: pd.DataFrame, resources: pd.DataFrame, floor: str) -> list[LevelFigures]:
+    """Return the figures of every measured window of a cell."""
+    good = samples[samples["ok"]]
+    return [_figures(cell.block, window, samples, good, resources, floor) for window in cell.windows]
+
+
+def _figures(
+    block: int, window: Window, samples: pd.DataFrame, good: pd.DataFrame, resources: pd.DataFrame, floor: str
+) -> LevelFigures:
+    inside = good[good["end_ns"].between(window.start_ns, window.end_ns, inclusive="left")]
+    failed = samples[~samples["ok"] & samples["end_ns"].between(window.start_ns, window.end_ns, inclusive="left")]
+    usage = {role: _usage(group, window) for role, group in resources.groupby("role")}
+    middle_ns = (window.start_ns + window.end_ns) // 2
+    rps = _rate(good, window.start_ns, window.end_ns)
+    halves = _rate(good, window.start_ns, middle_ns) - _rate(good, middle_ns, window.end_ns)
+    return LevelFigures(
+        block=block,
+        users=window.users,
+        rps=rps,
+        latencies_ms=inside["latency_ms"].to_numpy(),
+        errors=len(failed),
+        first_error=str(failed["error"].iloc[0]) if len(failed) else "",
+        fastest_excess_ms=_fastest_excess_ms(inside, floor),
+        cpu_share={str(role): share for role, (share, _) in usage.items()},
+        rss_mb={str(role): rss for role, (_, rss) in usage.items()},
+        unsteadiness=abs(halves) / rps if rps else 0.0,
+    )
+
+
+def _rate(good: pd.DataFrame, start_ns: int, end_ns: int) -> float:
+    return rate_in_window(good["start_ns"].to_numpy(), good["end_ns"].to_numpy(), (start_ns, end_ns))
+
+
+def _fastest_excess_ms(inside: pd.DataFrame, floor: str) -> float:
+    """Return the smallest latency above what the answer implies; negative if one came back too early.
+
+    The answer is the mean of the models' durations, so asking them one after the other took at
+    least twice that, and asking them at once at least that.
+    """
+    factor = {"sum": 2.0, "max": 1.0, "none": 0.0}[floor]
+    excess_ms = inside["latency_ms"] - factor * inside["detail_s"].astype(float) * 1e3
+    return float(excess_ms.min()) if len(excess_ms) else 0.0
+
+
+def _usage(samples: pd.DataFrame, window: Window) -> tuple[float, float]:
+    """Return one role's mean CPU use in cores, and its largest memory in MB, within a window."""
+    t_ns = samples["t_ns"].to_numpy(dtype=float)
+    cpu_ns = np.interp([window.start_ns, window.end_ns], t_ns, samples["cpu_ns"].to_numpy(dtype=float))
+    inside = samples[samples["t_ns"].between(window.start_ns, window.end_ns)]
+    rss = inside["rss_bytes"].max() if len(inside) else samples["rss_bytes"].iloc[-1]
+    return float((cpu_ns[1] - cpu_ns[0]) / (window.end_ns - window.start_ns)), float(rss) / 1e6

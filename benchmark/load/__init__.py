@@ -1,0 +1,1 @@
+"""Load: Locust users, what they ask, and the headless runner."""

@@ -1,0 +1,87 @@
+"""Locust users: what they ask, how they check the answer, when they ask again."""
+
+import random
+import time
+from collections.abc import Iterator
+from itertools import cycle
+from typing import Any, ClassVar
+
+from locust import FastHttpUser, task
+
+from benchmark.load.plan import LoadPlan
+from contract.errors import BadModelAnswer
+from contract.schema import JSON_CONTENT_TYPE, parse_answer
+from contract.timing import request_start_header
+
+_BODIES = 4096  # distinct requests before they repeat
+_ROUNDING_S = 1e-6  # an answer is given to the microsecond
+
+
+class ClosedLoopUser(FastHttpUser):
+    """Asks, waits for the answer, and asks again at once."""
+
+    abstract = True
+    connection_timeout = 5.0
+    network_timeout = 15.0
+
+    endpoint: ClassVar[str]
+    bodies: ClassVar[Iterator[bytes]]
+    bounds_s: ClassVar[tuple[float, float]]
+    stage_clock: ClassVar[bool]
+
+    @task
+    def ask(self) -> None:
+        headers = {"Content-Type": JSON_CONTENT_TYPE}
+        if self.stage_clock:
+            headers.update(request_start_header())
+        context = {"start_ns": time.monotonic_ns()}
+        with self.client.post(
+            self.endpoint, data=next(self.bodies), headers=headers, context=context, catch_response=True
+        ) as response:
+            if response.status_code != 200:
+                response.failure(f"status {response.status_code}")
+                return
+            try:
+                detail_s = check_answer(response.content, self.bounds_s)
+            except BadModelAnswer as error:
+                response.failure(error.detail)
+            else:
+                response.request_meta["context"]["detail_s"] = detail_s
+
+
+def check_answer(body: bytes, bounds_s: tuple[float, float]) -> float:
+    """Return the answer in seconds. Raises BadModelAnswer if it does not follow the models' law."""
+    detail_s = parse_answer(body, 0)
+    low_s, high_s = bounds_s
+    if not low_s - _ROUNDING_S <= detail_s <= high_s + _ROUNDING_S:
+        raise BadModelAnswer(f"answer {detail_s} s lies outside of {low_s} to {high_s} s")
+    return detail_s
+
+
+def request_bodies(seed: int) -> Iterator[bytes]:
+    """Return an endless sequence of request bodies, the same for the same seed.
+
+    Four numbers as in Fisher's iris data, the classic example of such a service.
+    """
+    draw = random.Random(seed)
+    bodies = [
+        b"[%.1f,%.1f,%.1f,%.1f]"
+        % (draw.uniform(4.3, 7.9), draw.uniform(2.0, 4.4), draw.uniform(1.0, 6.9), draw.uniform(0.1, 2.5))
+        for _ in range(_BODIES)
+    ]
+    return cycle(bodies)
+
+
+PROTOCOLS: dict[str, type[ClosedLoopUser]] = {"predict": ClosedLoopUser}
+
+
+def user_class(plan: LoadPlan) -> type[ClosedLoopUser]:
+    """Return the user class of a plan."""
+    attributes: dict[str, Any] = {
+        "host": plan.url,
+        "endpoint": plan.endpoint,
+        "bodies": request_bodies(plan.seed),
+        "bounds_s": plan.answer_bounds_s,
+        "stage_clock": plan.stage_clock,
+    }
+    return type("PlannedUser", (PROTOCOLS[plan.protocol],), attributes)

@@ -1,0 +1,1 @@
+"""A contender that answers at once."""

@@ -1,0 +1,205 @@
+"""The run directory: the only writer and the only reader of its format.
+
+results/<UTC time>-<command>/
+    manifest.json    machine, versions, settings, seed, plan: written before anything is measured
+    cells.jsonl      one line per contender and block, appended when it ends
+    samples/         one CSV per cell: every request (columns: benchmark.load.plan.SAMPLE_COLUMNS)
+    resources/       one CSV per cell: CPU and memory by role, ten times a second
+    locust/          Locust's own HTML and CSV, untouched
+    logs/            what every process said
+    summary.json     the figures, computed from the above
+    report.html      the figures, drawn
+results/latest       the newest complete run
+"""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from benchmark.errors import RecordError
+from benchmark.load.plan import SAMPLE_COLUMNS
+from benchmark.sampling import ResourceSample
+
+SCHEMA = 1
+_FOLDERS = ("samples", "resources", "locust", "logs")
+CellStatus = Literal["measured", "failed", "interrupted"]
+
+
+@dataclass(frozen=True)
+class Window:
+    """A measured stretch at one number of users, on the monotonic clock."""
+
+    users: int
+    start_ns: int
+    end_ns: int
+
+    @property
+    def seconds(self) -> float:
+        return (self.end_ns - self.start_ns) / 1e9
+
+
+@dataclass
+class Cell:
+    """One contender in one block: fresh processes, all levels."""
+
+    block: int
+    contender: str
+    seed: int
+    status: CellStatus = "measured"
+    reason: str = ""
+    windows: list[Window] = field(default_factory=list)
+
+    @property
+    def key(self) -> str:
+        """The stem of this cell's files."""
+        return f"{self.block}-{self.contender}"
+
+
+class Run:
+    """A run directory, for writing while measuring and for reading afterwards."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, results: Path, command: str, manifest: dict[str, Any]) -> "Run":
+        """Make a new run directory and write its manifest. Raises RecordError."""
+        path = results / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{command}"
+        with _writing(path):
+            for folder in _FOLDERS:
+                (path / folder).mkdir(parents=True)
+        run = cls(path)
+        run.write_json("manifest.json", {"schema": SCHEMA, "command": command, **manifest})
+        return run
+
+    @classmethod
+    def open(cls, path: Path) -> "Run":
+        """Open a run directory for reading. Raises RecordError if it is none, or of another schema."""
+        run = cls(path.resolve())
+        schema = run.manifest.get("schema")
+        if schema != SCHEMA:
+            raise RecordError(f"{path} is of schema {schema}, this program reads schema {SCHEMA}")
+        return run
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        return self.read_json("manifest.json")
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        return self.read_json("summary.json")
+
+    def file(self, folder: str, cell: Cell, suffix: str = "") -> Path:
+        """Return the path of one of a cell's files."""
+        return self.path / folder / f"{cell.key}{suffix}"
+
+    def append_cell(self, cell: Cell) -> None:
+        with _writing(self.path), (self.path / "cells.jsonl").open("a") as file:
+            file.write(json.dumps(asdict(cell)) + "\n")
+
+    def cells(self) -> list[Cell]:
+        """Return every cell that has ended, in the order of measuring."""
+        path = self.path / "cells.jsonl"
+        if not path.exists():
+            return []
+        documents = [json.loads(line) for line in path.read_text().splitlines()]
+        return [Cell(**{**d, "windows": [Window(**w) for w in d["windows"]]}) for d in documents]
+
+    def cell_samples(self, cell: Cell) -> pd.DataFrame:
+        """Return a cell's requests: SAMPLE_COLUMNS, with `latency_ms`, and `measured` for those inside a window.
+
+        A request belongs to the window in which it was answered.
+        """
+        path = self.file("samples", cell, ".csv")
+        if not path.exists():
+            return pd.DataFrame(columns=[*SAMPLE_COLUMNS, "end_ns", "latency_ms", "measured"])
+        frame = pd.read_csv(path, dtype={"server_timing": "string", "error": "string"})
+        frame["ok"] = frame["ok"].astype(bool)
+        frame["end_ns"] = frame["start_ns"] + frame["latency_ns"]
+        frame["latency_ms"] = frame["latency_ns"] / 1e6
+        frame["measured"] = False
+        for window in cell.windows:
+            inside = frame["end_ns"].between(window.start_ns, window.end_ns, inclusive="left")
+            frame.loc[inside, ["measured", "users"]] = [True, window.users]
+        return frame
+
+    def samples(self) -> pd.DataFrame:
+        """Return the requests of all cells, with columns `contender` and `block`."""
+        frames = [self.cell_samples(cell).assign(contender=cell.contender, block=cell.block) for cell in self.cells()]
+        return pd.concat(frames, ignore_index=True) if frames else self.cell_samples(Cell(0, "", 0)).assign(
+            contender="", block=0
+        )
+
+    def cell_resources(self, cell: Cell) -> pd.DataFrame:
+        """Return a cell's resource samples: the fields of ResourceSample."""
+        path = self.file("resources", cell, ".csv")
+        return pd.read_csv(path) if path.exists() else pd.DataFrame(columns=list(ResourceSample._fields))
+
+    @contextlib.contextmanager
+    def resource_writer(self, cell: Cell) -> Iterator["ResourceWriter"]:
+        with _writing(self.path):
+            writer = ResourceWriter(self.file("resources", cell, ".csv"))
+        try:
+            yield writer
+        finally:
+            writer.close()
+
+    def write_json(self, name: str, document: dict[str, Any]) -> None:
+        """Write a document whole or not at all."""
+        with _writing(self.path):
+            part = self.path / f"{name}.part"
+            part.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n")
+            part.replace(self.path / name)
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """Return a document of the run. Raises RecordError."""
+        try:
+            document: dict[str, Any] = json.loads((self.path / name).read_text())
+        except (OSError, ValueError) as error:
+            raise RecordError(f"{self.path} is not a run directory: {name} cannot be read ({error})") from error
+        return document
+
+    def point_latest_here(self) -> None:
+        """Make results/latest point to this run."""
+        link = self.path.parent / "latest"
+        with _writing(link):
+            part = link.with_name(f"latest.{os.getpid()}")
+            part.unlink(missing_ok=True)
+            part.symlink_to(self.path.name)
+            part.replace(link)
+
+
+class ResourceWriter:
+    """Appends resource samples to a CSV file; remembers the first failure instead of raising in a thread."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("w")
+        self._file.write(",".join(ResourceSample._fields) + "\n")
+        self.failure: OSError | None = None
+
+    def append(self, sample: ResourceSample) -> None:
+        try:
+            self._file.write(",".join(map(str, sample)) + "\n")
+        except OSError as error:
+            self.failure = self.failure or error
+
+    def close(self) -> None:
+        try:
+            self._file.close()
+        except OSError as error:
+            self.failure = self.failure or error
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RecordError(f"cannot write to {path}: {error.strerror}; what was measured before is kept") from error

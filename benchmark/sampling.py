@@ -1,0 +1,84 @@
+"""CPU time and memory of processes, sampled while they are under load."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import psutil
+
+INTERVAL_S = 0.1
+_REDISCOVER_EVERY = 10  # samples after which new child processes are looked for
+
+
+class ResourceSample(NamedTuple):
+    """What one role's processes, children included, had used at a moment of the monotonic clock."""
+
+    t_ns: int
+    role: str
+    cpu_ns: int
+    rss_bytes: int
+
+
+class Sampler:
+    """Samples process trees from a thread until it is stopped; `sink` receives every sample.
+
+    A time span's CPU is the difference of two samples, so children must not end in between:
+    servers keep their workers, which makes that so.
+    """
+
+    def __init__(self, pids: Mapping[str, int], sink: Callable[[ResourceSample], None]) -> None:
+        self._trees: dict[str, list[psutil.Process]] = {}
+        self._roots = {role: psutil.Process(pid) for role, pid in pids.items()}
+        self._sink = sink
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
+
+    def __enter__(self) -> "Sampler":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        count = 0
+        while True:
+            if count % _REDISCOVER_EVERY == 0:
+                self._trees = {role: _tree(root) for role, root in self._roots.items()}
+            for role, tree in self._trees.items():
+                sample = _sample(role, tree)
+                if sample is not None:
+                    self._sink(sample)
+            count += 1
+            if self._stop.wait(INTERVAL_S):
+                return
+
+
+def _tree(root: psutil.Process) -> list[psutil.Process]:
+    try:
+        return [root, *root.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _sample(role: str, tree: list[psutil.Process]) -> ResourceSample | None:
+    """Return one sample, or None if a process has ended: half a sum would be a lie."""
+    try:
+        rss_bytes = sum(process.memory_info().rss for process in tree)
+        cpu_ns = sum(_cpu_ns(process) for process in tree)
+    except psutil.NoSuchProcess:
+        return None
+    return ResourceSample(time.monotonic_ns(), role, cpu_ns, rss_bytes) if tree else None
+
+
+def _cpu_ns(process: psutil.Process) -> int:
+    """Return the CPU time of a process, all threads, in ns: to the ns where the system has such a clock."""
+    try:
+        # Linux: the clock id of another process's CPU time, see clock_getcpuclockid(3) and
+        # CPUCLOCK_SCHED in the kernel's posix-timers.h.
+        return time.clock_gettime_ns((~process.pid << 3) | 2)
+    except OSError:
+        times = process.cpu_times()
+        return int((times.user + times.system) * 1e9)

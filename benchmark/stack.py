@@ -1,0 +1,206 @@
+"""One contender as processes: start, await readiness, stop."""
+
+import contextlib
+import http.client
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmark.contenders import ROOT, Contender, Process
+from benchmark.errors import StackError
+from benchmark.guard import Guard, stop_groups
+
+HOST = "127.0.0.1"
+READY_TIMEOUT_S = 30.0
+STOP_GRACE_S = 5.0
+_LOG_TAIL_LINES = 15
+
+
+@dataclass(frozen=True)
+class Running:
+    """A started process, leader of a process group of its own."""
+
+    role: str
+    popen: subprocess.Popen[bytes]
+    log: Path
+    port: int
+
+    @property
+    def pid(self) -> int:
+        return self.popen.pid
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A contender that is ready to be asked."""
+
+    contender: Contender
+    processes: tuple[Running, ...]
+
+    @property
+    def base_url(self) -> str:
+        """The URL of the scoring handler, without a path."""
+        return f"http://{HOST}:{self.port('scoring')}"
+
+    def port(self, role: str) -> int:
+        return next(running.port for running in self.processes if running.role == role)
+
+    def check_alive(self) -> None:
+        """Raise StackError, with the end of its log, if a process has died."""
+        for running in self.processes:
+            if running.popen.poll() is not None:
+                raise StackError(_obituary(self.contender, running, "in mid-run"))
+
+
+@contextlib.contextmanager
+def running_stack(
+    contender: Contender,
+    logs: Path,
+    guard: Guard,
+    env: Mapping[str, str] | None = None,
+    free_ports: bool = False,
+) -> Iterator[Stack]:
+    """Start a contender's processes, wait until all are ready, and stop them at the end.
+
+    `logs` is where their output goes, as `<label>-<role>.log`. With `free_ports` each gets a
+    port that is free now, instead of the one that its contender.toml names. Raises StackError.
+    """
+    ports = {process.role: free_port() if free_ports else process.port for process in contender.process}
+    started: list[Running] = []
+    try:
+        for process in contender.process:
+            _check_port_is_free(contender, process, ports[process.role])
+            log = logs / f"{contender.label or contender.name}-{process.role}.log"
+            popen = start_process(command(process, ports), log, guard, _environment(contender, process, ports, env))
+            started.append(Running(process.role, popen, log, ports[process.role]))
+        stack = Stack(contender, tuple(started))
+        _await_ready(stack)
+        yield stack
+    finally:
+        stop_processes([running.popen for running in started], guard)
+
+
+def start_process(
+    argv: list[str], log: Path, guard: Guard, env: Mapping[str, str], talking: bool = False
+) -> subprocess.Popen[bytes]:
+    """Start a process in a group of its own, watched by the guard, its output in a file.
+
+    A `talking` process has pipes to the harness as its standard input and output.
+    """
+    with log.open("ab") as output:
+        popen = subprocess.Popen(
+            argv,
+            stdin=subprocess.PIPE if talking else subprocess.DEVNULL,
+            stdout=subprocess.PIPE if talking else output,
+            stderr=output,
+            env=dict(env),
+            cwd=ROOT,
+            start_new_session=True,
+        )
+    guard.watch(popen.pid)
+    return popen
+
+
+def stop_processes(processes: list[subprocess.Popen[bytes]], guard: Guard, grace_s: float = STOP_GRACE_S) -> None:
+    """Stop processes and everything in their groups; SIGTERM first, SIGKILL after the grace time."""
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+    until_s = time.monotonic() + grace_s
+    for process in processes:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(max(until_s - time.monotonic(), 0.01))
+    stop_groups({process.pid for process in processes}, grace_s=0.5)
+    for process in processes:
+        process.wait()
+        guard.release(process.pid)
+
+
+def free_port() -> int:
+    """Return a TCP port of loopback that is free now."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def command(process: Process, ports: Mapping[str, int]) -> list[str]:
+    """Return the command line of a process."""
+    start = [sys.executable, "-m", process.module] if process.module else list(process.command)
+    return start + [_fill_in(argument, process, ports) for argument in process.args]
+
+
+def _environment(
+    contender: Contender, process: Process, ports: Mapping[str, int], extra: Mapping[str, str] | None
+) -> dict[str, str]:
+    """Return this process's environment with the contender's on top, free of settings of the user's shell."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("SERVING_")}
+    env["PYTHONPATH"] = os.pathsep.join([str(contender.folder), str(ROOT), env.get("PYTHONPATH", "")]).strip(os.pathsep)
+    env.update(extra or {})
+    env.update({name: _fill_in(value, process, ports) for name, value in process.env.items()})
+    return env
+
+
+def _fill_in(text: str, process: Process, ports: Mapping[str, int]) -> str:
+    addresses = {role: f"{HOST}:{port}" for role, port in ports.items()}
+    try:
+        return text.format(port=ports[process.role], **addresses)
+    except (KeyError, IndexError, ValueError) as error:
+        raise StackError(f"process {process.role}: {text!r} names {error}, expected port, {', '.join(ports)}") from error
+
+
+def _check_port_is_free(contender: Contender, process: Process, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise StackError(
+                f"port {port} ({process.role} of {contender.name}) is in use; stop what listens there "
+                "(`make down`?) or measure with --free-ports"
+            ) from error
+
+
+def _await_ready(stack: Stack) -> None:
+    until_s = time.monotonic() + READY_TIMEOUT_S
+    for running, process in zip(stack.processes, stack.contender.process, strict=True):
+        while not _is_ready(running, process):
+            if running.popen.poll() is not None:
+                raise StackError(_obituary(stack.contender, running, "at start"))
+            if time.monotonic() > until_s:
+                raise StackError(
+                    f"{running.role} of {stack.contender.name} was not ready after {READY_TIMEOUT_S:g} s; "
+                    f"its log ends:\n{log_tail(running.log)}"
+                )
+            time.sleep(0.05)
+
+
+def _is_ready(running: Running, process: Process) -> bool:
+    try:
+        if process.ready == "tcp":
+            socket.create_connection((HOST, running.port), timeout=1).close()
+            return True
+        connection = http.client.HTTPConnection(HOST, running.port, timeout=2)
+        with contextlib.closing(connection):
+            connection.request("GET", process.ready)
+            return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+def _obituary(contender: Contender, running: Running, when: str) -> str:
+    return (
+        f"{running.role} of {contender.name} died {when} with exit status {running.popen.returncode}; "
+        f"its log ends:\n{log_tail(running.log)}"
+    )
+
+
+def log_tail(log: Path) -> str:
+    """Return the last lines of a process's log, indented."""
+    lines = log.read_text(errors="replace").splitlines()[-_LOG_TAIL_LINES:]
+    return "\n".join(f"    {line}" for line in lines)

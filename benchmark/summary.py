@@ -1,0 +1,207 @@
+"""The record of a run -> its summary: figures with intervals, VALID or INVALID and why, comparisons."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from benchmark.contenders import Contender
+from benchmark.levels import GENERATOR_ROLE, LevelFigures, level_figures
+from benchmark.record import SCHEMA, Cell, Run
+from benchmark.stats import CONFIDENCE, block_interval, percentile, ratio_interval
+from benchmark.validity import level_notes, level_reasons, run_reasons
+
+MIN_CLAIM = 0.02  # a difference below this share is not claimed, however narrow its interval
+
+Blocks = Sequence[LevelFigures]
+
+
+def summarise(run: Run, contenders: Sequence[Contender], floors_ms: Mapping[str, float]) -> dict[str, Any]:
+    """Return the summary of a run in the form of summary.json.
+
+    `floors_ms` gives each contender's latency floor by label.
+    """
+    manifest = run.manifest
+    cells = run.cells()
+    figures = {c.label: _by_level(run, c, [cell for cell in cells if cell.contender == c.label]) for c in contenders}
+    entries = {
+        c.label: _contender_entry(c, floors_ms[c.label], figures[c.label], [x for x in cells if x.contender == c.label])
+        for c in contenders
+    }
+    planned = [(block, label) for block, order in enumerate(manifest["order"]) for label in order]
+    complete = len(cells) == len(planned) and not any(cell.status == "interrupted" for cell in cells)
+    reasons = run_reasons(manifest["busy_before_start"])
+    if not complete:
+        reasons.append(f"interrupted: {sum(c.status == 'measured' for c in cells)} of {len(planned)} cells were measured")
+    reasons += [f"{label}: {reason}" for label, entry in entries.items() for reason in entry["reasons"]]
+    baseline = contenders[0].label
+    return {
+        "schema": SCHEMA,
+        "command": manifest["command"],
+        "started_utc": manifest["started_utc"],
+        "finished_utc": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "complete": complete,
+        "valid": not reasons,
+        "reasons": reasons,
+        "blocks": len(manifest["order"]),
+        "levels": [level["users"] for level in manifest["plan"]["levels"]],
+        "baseline": baseline,
+        "contenders": entries,
+        "comparisons": _comparisons(contenders, entries, figures),
+        "environment": manifest["environment"],
+    }
+
+
+def _by_level(run: Run, contender: Contender, cells: Sequence[Cell]) -> dict[int, list[LevelFigures]]:
+    by_level: dict[int, list[LevelFigures]] = {}
+    for cell in cells:
+        for figures in level_figures(cell, run.cell_samples(cell), run.cell_resources(cell), contender.floor):
+            by_level.setdefault(figures.users, []).append(figures)
+    return dict(sorted(by_level.items()))
+
+
+def _contender_entry(
+    contender: Contender, floor_ms: float, by_level: Mapping[int, Blocks], cells: Sequence[Cell]
+) -> dict[str, Any]:
+    levels = [_level_entry(contender, blocks) for blocks in by_level.values()]
+    failures = [f"block {cell.block + 1}: {cell.reason}" for cell in cells if cell.status == "failed"]
+    reasons = failures + [f"{level['users']} users: {reason}" for level in levels for reason in level["reasons"]]
+    if not levels and not reasons:
+        reasons.append("not measured")
+    counted = [level for level in levels if level["rps"]]
+    peak = max(counted, key=lambda level: level["rps"], default=None)
+    return {
+        "title": contender.title,
+        "floor_ms": round(floor_ms, 3),
+        "harness_floor": contender.harness_floor,
+        "valid": not reasons,
+        "reasons": reasons,
+        "notes": [note for blocks in by_level.values() for note in level_notes(contender, blocks)],
+        "low_load": _low_load_entry(by_level[1], floor_ms) if 1 in by_level else None,
+        "levels": levels,
+        "peak": peak and {k: peak[k] for k in ("users", "rps", "ci95_rps", "p50_ms", "p99_ms", "generator_cpu", "valid")},
+        "cpu_users": peak and peak["users"],
+        "cpu_ms_per_request": peak["cpu_ms_per_request"] if peak else {},
+        "rss_mb": _largest([figures.rss_mb for blocks in by_level.values() for figures in blocks]),
+    }
+
+
+def _low_load_entry(blocks: Blocks, floor_ms: float) -> dict[str, Any] | None:
+    blocks = [block for block in blocks if block.n]
+    if not blocks:
+        return None
+    mean = block_interval([block.mean_ms for block in blocks])
+    p50 = percentile(_pooled(blocks), 50)
+    return {
+        **_percentiles(blocks),
+        "n": sum(block.n for block in blocks),
+        "mean_ms": _r(mean.value),
+        "ci95_mean_ms": _rs(mean.as_list()),
+        "over_floor": _r(mean.value / floor_ms) if floor_ms else None,
+        "p50_over_floor": _r(p50 / floor_ms) if floor_ms and p50 else None,
+    }
+
+
+def _level_entry(contender: Contender, blocks: Blocks) -> dict[str, Any]:
+    reasons = level_reasons(contender, blocks)
+    rps = block_interval([block.rps for block in blocks])
+    counted = [block for block in blocks if block.n]
+    return {
+        "users": blocks[0].users,
+        "valid": not reasons,
+        "reasons": reasons,
+        "n": sum(block.n for block in blocks),
+        "errors": sum(block.errors for block in blocks),
+        "rps": _r(rps.value),
+        "ci95_rps": _rs(rps.as_list()),
+        "mean_ms": _r(float(np.mean([block.mean_ms for block in counted]))) if counted else None,
+        **_percentiles(blocks),
+        "generator_cpu": _r(float(np.mean([block.cpu_share.get(GENERATOR_ROLE, 0.0) for block in blocks]))),
+        "little_n": _r(float(np.mean([block.little_n for block in counted]))) if counted else None,
+        "cpu_ms_per_request": _mean_by_role([block.cpu_ms_per_request for block in counted]),
+    }
+
+
+def _percentiles(blocks: Blocks) -> dict[str, float | None]:
+    pooled = _pooled(blocks)
+    return {f"p{percent}_ms": _r(percentile(pooled, percent)) for percent in (50, 95, 99)}
+
+
+def _pooled(blocks: Blocks) -> np.ndarray:
+    return np.concatenate([block.latencies_ms for block in blocks])
+
+
+def _comparisons(
+    contenders: Sequence[Contender], entries: Mapping[str, Any], figures: Mapping[str, Mapping[int, Blocks]]
+) -> list[dict[str, Any]]:
+    """Compare every contender with the first one, over the blocks in which both were measured."""
+    baseline, *others = [c for c in contenders if not c.harness_floor]
+    wanted = [(figure, other) for other in others for figure in _FIGURES]
+    # Bonferroni: with many comparisons one would be "shown" by chance.
+    strict = 1 - (1 - CONFIDENCE) / max(len(wanted), 1)
+    found = []
+    for figure, other in wanted:
+        ours = _FIGURES[figure](entries[other.label], figures[other.label])
+        theirs = _FIGURES[figure](entries[baseline.label], figures[baseline.label])
+        shared = sorted(set(ours) & set(theirs))
+        if not shared:
+            continue
+        pair = [ours[b] for b in shared], [theirs[b] for b in shared]
+        ratio, narrow = ratio_interval(*pair), ratio_interval(*pair, confidence=strict)
+        excludes_one = narrow.low is not None and narrow.high is not None and not narrow.low <= 1 <= narrow.high
+        found.append(
+            {
+                "figure": figure,
+                "baseline": baseline.label,
+                "contender": other.label,
+                "ratio": _r(ratio.value),
+                "ci95": _rs(ratio.as_list()),
+                "difference_shown": excludes_one and abs(ratio.value - 1) >= MIN_CLAIM,
+            }
+        )
+    return found
+
+
+def _low_load_by_block(_: Mapping[str, Any], by_level: Mapping[int, Blocks]) -> dict[int, float]:
+    return {block.block: block.mean_ms for block in by_level.get(1, []) if block.n}
+
+
+def _peak_by_block(entry: Mapping[str, Any], by_level: Mapping[int, Blocks]) -> dict[int, float]:
+    return {block.block: block.rps for block in _peak_blocks(entry, by_level)}
+
+
+def _cpu_by_block(entry: Mapping[str, Any], by_level: Mapping[int, Blocks]) -> dict[int, float]:
+    return {
+        block.block: sum(ms for role, ms in block.cpu_ms_per_request.items() if role != GENERATOR_ROLE)
+        for block in _peak_blocks(entry, by_level)
+    }
+
+
+def _peak_blocks(entry: Mapping[str, Any], by_level: Mapping[int, Blocks]) -> Blocks:
+    return [block for block in by_level[entry["peak"]["users"]] if block.n] if entry["peak"] else []
+
+
+_FIGURES = {
+    "low_load_mean_ms": _low_load_by_block,
+    "peak_rps": _peak_by_block,
+    "cpu_ms_per_request": _cpu_by_block,
+}
+
+
+def _mean_by_role(rows: Sequence[Mapping[str, float]]) -> dict[str, float | None]:
+    roles = sorted({role for row in rows for role in row})
+    return {role: _r(float(np.mean([row[role] for row in rows if role in row]))) for role in roles}
+
+
+def _largest(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    roles = sorted({role for row in rows for role in row})
+    return {role: round(max(row[role] for row in rows if role in row), 1) for role in roles}
+
+
+def _r(value: float | None) -> float | None:
+    return None if value is None or not np.isfinite(value) else float(f"{value:.6g}")
+
+
+def _rs(values: list[float] | None) -> list[float | None] | None:
+    return None if values is None else [_r(value) for value in values]
