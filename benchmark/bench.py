@@ -69,7 +69,11 @@ def _level(users: int, low_s: float, base_s: float, per_user_s: float) -> Level:
 
 
 def run_bench(
-    results: Path, contenders: Sequence[Contender], plan: BenchPlan, service_settings: Mapping[str, str], progress: Progress
+    results: Path,
+    contenders: Sequence[Contender],
+    plan: BenchPlan,
+    service_settings: Mapping[str, str],
+    progress: Progress,
 ) -> Run:
     """Measure, and write record, summary and report, also when interrupted. Raises BenchmarkError."""
     run = Run.create(results, "bench", _manifest(contenders, plan, service_settings))
@@ -138,9 +142,7 @@ def _measure(
 _PARITY = "parity: "
 
 
-def _measure_one(
-    run: Run, contender: Contender, cell: Cell, plan: CellPlan, guard: Guard, progress: Progress
-) -> None:
+def _measure_one(run: Run, contender: Contender, cell: Cell, plan: CellPlan, guard: Guard, progress: Progress) -> None:
     """Measure a cell and append it to the record, whatever became of it."""
     try:
         measure_cell(
@@ -173,9 +175,7 @@ def _cell_plan(plan: BenchPlan, service_settings: Mapping[str, str]) -> CellPlan
     )
 
 
-def _manifest(
-    contenders: Sequence[Contender], plan: BenchPlan, service_settings: Mapping[str, str]
-) -> dict[str, Any]:
+def _manifest(contenders: Sequence[Contender], plan: BenchPlan, service_settings: Mapping[str, str]) -> dict[str, Any]:
     shuffled = random.Random(plan.seed)
     labels = [contender.label for contender in contenders]
     return {

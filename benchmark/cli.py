@@ -36,13 +36,17 @@ def bench(
     quick: Annotated[bool, typer.Option("--quick", help="Under 45 s: two blocks, 1 and 32 users.")] = False,
     full: Annotated[bool, typer.Option("--full", help="About 40 min: enough samples for every p99.")] = False,
     levels: Annotated[str, typer.Option(help="Numbers of users, ascending, separated by commas, e.g. 1,16,64.")] = "",
-    blocks: Annotated[int | None, typer.Option(min=1, help="Blocks of fresh processes; the unit of the intervals.")] = None,
+    blocks: Annotated[
+        int | None, typer.Option(min=1, help="Blocks of fresh processes; the unit of the intervals.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of order, requests and model durations.")] = 1,
     setting: Annotated[
         list[str] | None, typer.Option("--set", help="A setting of every service, e.g. model_cpu_ms=5; repeatable.")
     ] = None,
     stage_clock: Annotated[bool, typer.Option(help="Have the services answer with Server-Timing.")] = True,
-    free_ports: Annotated[bool, typer.Option("--free-ports", help="Use any free ports instead of the usual ones.")] = False,
+    free_ports: Annotated[
+        bool, typer.Option("--free-ports", help="Use any free ports instead of the usual ones.")
+    ] = False,
     results: ResultsOption = ROOT / "results",
 ) -> None:
     """Measure latency at one user and a climb of users, for every contender, and write a report.
@@ -50,8 +54,8 @@ def bench(
     Each contender runs in fresh processes, in random order, in several blocks. Ctrl-C stops
     everything and still reports what was measured.
     """
-    from benchmark import bench as verb  # noqa: PLC0415 - pandas and matplotlib take a second to load
-    from benchmark.progress import Progress  # noqa: PLC0415
+    from benchmark import bench as verb
+    from benchmark.progress import Progress
 
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)
@@ -75,8 +79,8 @@ def report(
     run_directory: Annotated[Path, typer.Argument(help="A run directory.")] = ROOT / "results" / "latest",
 ) -> None:
     """Compute the summary of a recorded run again and draw its report again."""
-    from benchmark import bench as verb  # noqa: PLC0415
-    from benchmark.record import Run  # noqa: PLC0415
+    from benchmark import bench as verb
+    from benchmark.record import Run
 
     try:
         run = Run.open(run_directory)
@@ -122,13 +126,15 @@ def _parse_levels(text: str) -> list[int]:
 
 
 def _parse_settings(pairs: list[str]) -> dict[str, str]:
-    from contract.settings import Settings  # noqa: PLC0415
+    from contract.settings import Settings
 
     settings = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or name.lower() not in Settings.model_fields:
-            raise typer.BadParameter(f"--set {pair!r}: expected name=value, name one of {', '.join(Settings.model_fields)}")
+            raise typer.BadParameter(
+                f"--set {pair!r}: expected name=value, name one of {', '.join(Settings.model_fields)}"
+            )
         settings[name.lower()] = value
     return settings
 

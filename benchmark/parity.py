@@ -78,9 +78,7 @@ def check(case: Case, response: Response, bounds_s: tuple[float, float]) -> str 
     return _check_answer(case, response, bounds_s)
 
 
-def find_differences(
-    base_url: str, endpoint: str, wanted: list[Case], bounds_s: tuple[float, float]
-) -> Iterator[str]:
+def find_differences(base_url: str, endpoint: str, wanted: list[Case], bounds_s: tuple[float, float]) -> Iterator[str]:
     """Ask a running contender every case and yield what is wrong."""
     for case in wanted:
         problem = check(case, ask(base_url, endpoint, case), bounds_s)

@@ -4,7 +4,8 @@ import time
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress as Bar, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
 
 from benchmark.record import Cell
 
@@ -40,7 +41,9 @@ class Progress:
     def begin(self, path: Path, cells: int, cell_s: float) -> None:
         """Announce a run of so many cells, each expected to take so long."""
         self._left, self._cell_s, self._last_s = cells, cell_s, time.monotonic()
-        self.console.print(f"measuring {cells} cells, about {_minutes(cells * cell_s)}; raw data in {path}", soft_wrap=True)
+        self.console.print(
+            f"measuring {cells} cells, about {_minutes(cells * cell_s)}; raw data in {path}", soft_wrap=True
+        )
         self._task = self._bar.add_task("", total=cells, contender="", phase="", remaining=_minutes(cells * cell_s))
 
     def phase(self, contender: str, phase: str) -> None:
@@ -56,7 +59,9 @@ class Progress:
         if self._task is not None:
             self._bar.advance(self._task)
         if cell.status != "measured":
-            self.console.print(f"[red]block {cell.block + 1} {cell.contender} {cell.status}:[/] {cell.reason}", soft_wrap=True)
+            self.console.print(
+                f"[red]block {cell.block + 1} {cell.contender} {cell.status}:[/] {cell.reason}", soft_wrap=True
+            )
         elif not self.console.is_terminal:
             self.console.print(f"block {cell.block + 1} {cell.contender}: done, about {self._remaining()} left")
 

@@ -133,8 +133,10 @@ class Run:
     def samples(self) -> pd.DataFrame:
         """Return the requests of all cells, with columns `contender` and `block`."""
         frames = [self.cell_samples(cell).assign(contender=cell.contender, block=cell.block) for cell in self.cells()]
-        return pd.concat(frames, ignore_index=True) if frames else self.cell_samples(Cell(0, "", 0)).assign(
-            contender="", block=0
+        return (
+            pd.concat(frames, ignore_index=True)
+            if frames
+            else self.cell_samples(Cell(0, "", 0)).assign(contender="", block=0)
         )
 
     def cell_resources(self, cell: Cell) -> pd.DataFrame:

@@ -151,7 +151,9 @@ def _fill_in(text: str, process: Process, ports: Mapping[str, int]) -> str:
     try:
         return text.format(port=ports[process.role], **addresses)
     except (KeyError, IndexError, ValueError) as error:
-        raise StackError(f"process {process.role}: {text!r} names {error}, expected port, {', '.join(ports)}") from error
+        raise StackError(
+            f"process {process.role}: {text!r} names {error}, expected port, {', '.join(ports)}"
+        ) from error
 
 
 def _check_port_is_free(contender: Contender, process: Process, port: int) -> None:

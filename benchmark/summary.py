@@ -33,7 +33,9 @@ def summarise(run: Run, contenders: Sequence[Contender], floors_ms: Mapping[str,
     complete = len(cells) == len(planned) and not any(cell.status == "interrupted" for cell in cells)
     reasons = run_reasons(manifest["busy_before_start"])
     if not complete:
-        reasons.append(f"interrupted: {sum(c.status == 'measured' for c in cells)} of {len(planned)} cells were measured")
+        reasons.append(
+            f"interrupted: {sum(c.status == 'measured' for c in cells)} of {len(planned)} cells were measured"
+        )
     reasons += [f"{label}: {reason}" for label, entry in entries.items() for reason in entry["reasons"]]
     baseline = contenders[0].label
     return {
@@ -80,7 +82,8 @@ def _contender_entry(
         "notes": [note for blocks in by_level.values() for note in level_notes(contender, blocks)],
         "low_load": _low_load_entry(by_level[1], floor_ms) if 1 in by_level else None,
         "levels": levels,
-        "peak": peak and {k: peak[k] for k in ("users", "rps", "ci95_rps", "p50_ms", "p99_ms", "generator_cpu", "valid")},
+        "peak": peak
+        and {k: peak[k] for k in ("users", "rps", "ci95_rps", "p50_ms", "p99_ms", "generator_cpu", "valid")},
         "cpu_users": peak and peak["users"],
         "cpu_ms_per_request": peak["cpu_ms_per_request"] if peak else {},
         "rss_mb": _largest([figures.rss_mb for blocks in by_level.values() for figures in blocks]),

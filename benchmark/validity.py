@@ -52,5 +52,7 @@ def level_notes(contender: Contender, blocks: Sequence[LevelFigures]) -> list[st
 def run_reasons(busy_before_start: float) -> list[str]:
     """Return why a whole run is INVALID."""
     if busy_before_start > MAX_BUSY_BEFORE:
-        return [f"the machine was {busy_before_start:.0%} busy before the start, at most {MAX_BUSY_BEFORE:.0%} is allowed"]
+        return [
+            f"the machine was {busy_before_start:.0%} busy before the start, at most {MAX_BUSY_BEFORE:.0%} is allowed"
+        ]
     return []

@@ -51,7 +51,7 @@ def swagger_page(settings: Settings) -> bytes:
     return _page(
         html.escape(_title(settings)),
         f'<div id="swagger-ui"></div><script src="{assets}/swagger-ui-bundle.js"></script>'
-        f'<script>SwaggerUIBundle({{url: "{schema.OPENAPI_PATH}", dom_id: "#swagger-ui", validatorUrl: null}})</script>',
+        f'<script>SwaggerUIBundle({{url: "{schema.OPENAPI_PATH}", dom_id: "#swagger-ui"}})</script>',
         f'<link rel="stylesheet" href="{assets}/swagger-ui.css">',
     )
 

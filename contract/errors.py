@@ -130,6 +130,4 @@ def problem_body(status: HTTPStatus, detail: str) -> bytes:
     return json.dumps(problem).encode()
 
 
-INTERNAL_ERROR_BODY = problem_body(
-    HTTPStatus.INTERNAL_SERVER_ERROR, "The service failed; its log says why."
-)
+INTERNAL_ERROR_BODY = problem_body(HTTPStatus.INTERNAL_SERVER_ERROR, "The service failed; its log says why.")

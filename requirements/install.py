@@ -35,10 +35,14 @@ def main(name: str) -> int:
 
 def make_venv() -> bool:
     """Make the virtual environment; name the missing package where that fails."""
-    made = subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=False, capture_output=True, text=True)
+    made = subprocess.run(
+        [sys.executable, "-m", "venv", "--clear", str(VENV)], check=False, capture_output=True, text=True
+    )
     if made.returncode:
         print(f"{made.stdout}{made.stderr}", file=sys.stderr)
-        print("A virtual environment cannot be made. On Debian or Ubuntu: apt-get install python3-venv", file=sys.stderr)
+        print(
+            "A virtual environment cannot be made. On Debian or Ubuntu: apt-get install python3-venv", file=sys.stderr
+        )
     return made.returncode == 0
 
 

@@ -8,9 +8,15 @@ ROOT = Path(__file__).resolve().parent.parent
 # The largest first; the others are held to the same versions.
 LOCKS = ("dev", "benchmark", "sync", "async", "store")
 OPTIONS = (
-    "--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links "
-    "--no-header --no-annotate --quiet"
-).split()
+    "--universal",
+    "--python-version=3.11",
+    "--generate-hashes",
+    "--no-emit-index-url",
+    "--no-emit-find-links",
+    "--no-header",
+    "--no-annotate",
+    "--quiet",
+)
 
 
 def main() -> None:
@@ -18,8 +24,8 @@ def main() -> None:
     for name in LOCKS:
         target = f"requirements/{name}.txt"
         held = [] if name == LOCKS[0] else ["--constraint", f"requirements/{LOCKS[0]}.txt"]
-        command = ["uv", "pip", "compile", "pyproject.toml", "--extra", name, "-o", target, *OPTIONS, *held, *sys.argv[1:]]
-        subprocess.run([sys.executable, "-m", *command], cwd=ROOT, check=True)
+        command = ["uv", "pip", "compile", "pyproject.toml", "--extra", name, "--output-file", target]
+        subprocess.run([sys.executable, "-m", *command, *OPTIONS, *held, *sys.argv[1:]], cwd=ROOT, check=True)
         print(target)
 
 

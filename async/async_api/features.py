@@ -1,5 +1,7 @@
 """The feature store as the scoring handler sees it: one Redis GET per request."""
 
+from typing import cast
+
 import redis.asyncio as redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -62,7 +64,6 @@ class FeatureStore:
 
     async def _get(self, key: str) -> bytes | None:
         try:
-            value: bytes | None = await self._redis.get(key)
+            return cast("bytes | None", await self._redis.get(key))
         except (redis.RedisError, OSError) as error:
             raise StoreUnreachable from error
-        return value

@@ -15,6 +15,7 @@ from contract.scoring import ModelReply
 from contract.settings import Settings
 
 _HEADERS = {"Content-Type": JSON_CONTENT_TYPE}
+_Errors = tuple[type[Exception], ...]
 
 
 class ModelClient:
@@ -71,8 +72,8 @@ def _reply_or_raise(reply: ModelReply | BaseException) -> ModelReply:
 class Transport(Protocol):
     """An HTTP client: sends one request, returns status and body, or raises one of its errors."""
 
-    timeouts: ClassVar[tuple[type[Exception], ...]]
-    failures: ClassVar[tuple[type[Exception], ...]]
+    timeouts: ClassVar[_Errors]
+    failures: ClassVar[_Errors]
 
     async def send(self, method: str, url: str, body: bytes | None = None) -> tuple[int, bytes]: ...
 
@@ -82,8 +83,8 @@ class Transport(Protocol):
 class HttpxTransport:
     """httpx: one client, its pool shared by all requests."""
 
-    timeouts = (httpx.TimeoutException,)
-    failures = (httpx.HTTPError, httpx.InvalidURL, OSError)
+    timeouts: ClassVar[_Errors] = (httpx.TimeoutException,)
+    failures: ClassVar[_Errors] = (httpx.HTTPError, httpx.InvalidURL, OSError)
 
     def __init__(self, settings: Settings) -> None:
         self._client = httpx.AsyncClient(
@@ -108,8 +109,8 @@ class HttpxTransport:
 class AiohttpTransport:
     """aiohttp: one session, its pool shared by all requests."""
 
-    timeouts = (TimeoutError,)
-    failures = (aiohttp.ClientError, OSError, ValueError)
+    timeouts: ClassVar[_Errors] = (TimeoutError,)
+    failures: ClassVar[_Errors] = (aiohttp.ClientError, OSError, ValueError)
 
     def __init__(self, settings: Settings) -> None:
         self._session = aiohttp.ClientSession(
@@ -120,9 +121,7 @@ class AiohttpTransport:
         )
 
     async def send(self, method: str, url: str, body: bytes | None = None) -> tuple[int, bytes]:
-        async with self._session.request(
-            method, url, data=body, headers=_HEADERS, allow_redirects=False
-        ) as response:
+        async with self._session.request(method, url, data=body, headers=_HEADERS, allow_redirects=False) as response:
             return response.status, await response.read()
 
     async def close(self) -> None:

@@ -27,7 +27,9 @@ async def read_body(request: Request, limit_bytes: int) -> bytes:
     return body
 
 
-def answer(body: bytes, headers: dict[str, str] | None = None, content_type: str = schema.JSON_CONTENT_TYPE) -> Response:
+def answer(
+    body: bytes, headers: dict[str, str] | None = None, content_type: str = schema.JSON_CONTENT_TYPE
+) -> Response:
     """Return a 200."""
     return Response(body, headers=headers, media_type=content_type)
 

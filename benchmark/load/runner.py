@@ -64,7 +64,8 @@ def run(plan: LoadPlan) -> None:
 def _hold(runner: LocalRunner, writer: SampleWriter, level: Level) -> None:
     writer.users = level.users
     runner.start(level.users, spawn_rate=_SPAWN_PER_S)
-    runner.spawning_greenlet.join()
+    if runner.spawning_greenlet:
+        runner.spawning_greenlet.join()
     gevent.sleep(level.warmup_s)
     start_ns = time.monotonic_ns()
     gevent.sleep(level.measure_s)

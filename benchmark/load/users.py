@@ -1,5 +1,6 @@
 """Locust users: what they ask, how they check the answer, when they ask again."""
 
+import json
 import random
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from contract.schema import JSON_CONTENT_TYPE, parse_answer
 from contract.timing import request_start_header
 
 _BODIES = 4096  # distinct requests before they repeat
+_IRIS_RANGES = ((4.3, 7.9), (2.0, 4.4), (1.0, 6.9), (0.1, 2.5))
 _ROUNDING_S = 1e-6  # an answer is given to the microsecond
 
 
@@ -25,7 +27,7 @@ class ClosedLoopUser(FastHttpUser):
     network_timeout = 15.0
 
     endpoint: ClassVar[str]
-    bodies: ClassVar[Iterator[bytes]]
+    bodies: ClassVar[Iterator[str]]
     bounds_s: ClassVar[tuple[float, float]]
     stage_clock: ClassVar[bool]
 
@@ -58,15 +60,14 @@ def check_answer(body: bytes, bounds_s: tuple[float, float]) -> float:
     return detail_s
 
 
-def request_bodies(seed: int) -> Iterator[bytes]:
+def request_bodies(seed: int) -> Iterator[str]:
     """Return an endless sequence of request bodies, the same for the same seed.
 
     Four numbers as in Fisher's iris data, the classic example of such a service.
     """
     draw = random.Random(seed)
     bodies = [
-        b"[%.1f,%.1f,%.1f,%.1f]"
-        % (draw.uniform(4.3, 7.9), draw.uniform(2.0, 4.4), draw.uniform(1.0, 6.9), draw.uniform(0.1, 2.5))
+        json.dumps([round(draw.uniform(low, high), 1) for low, high in _IRIS_RANGES], separators=(",", ":"))
         for _ in range(_BODIES)
     ]
     return cycle(bodies)

@@ -17,6 +17,7 @@ from contract.scoring import ModelReply
 from contract.settings import Settings
 
 _HEADERS = {"Content-Type": JSON_CONTENT_TYPE}
+_Errors = tuple[type[Exception], ...]
 
 
 class ModelClient:
@@ -68,8 +69,8 @@ class ModelClient:
 class Transport(Protocol):
     """An HTTP client: sends one request, returns status and body, or raises one of its errors."""
 
-    timeouts: ClassVar[tuple[type[Exception], ...]]
-    failures: ClassVar[tuple[type[Exception], ...]]
+    timeouts: ClassVar[_Errors]
+    failures: ClassVar[_Errors]
 
     def send(self, method: str, url: str, body: bytes | None = None) -> tuple[int, bytes]: ...
 
@@ -79,8 +80,8 @@ class Transport(Protocol):
 class RequestsTransport:
     """requests: one session, its pool shared by all threads."""
 
-    timeouts = (requests.Timeout,)
-    failures = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
+    timeouts: ClassVar[_Errors] = (requests.Timeout,)
+    failures: ClassVar[_Errors] = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 
     def __init__(self, settings: Settings) -> None:
         self._timeout_s = settings.model_timeout_ms / 1e3
@@ -103,8 +104,8 @@ class RequestsTransport:
 class Urllib3Transport:
     """urllib3: the pool below requests, without what requests adds."""
 
-    timeouts = (urllib3.exceptions.TimeoutError,)
-    failures = (urllib3.exceptions.HTTPError, OSError)
+    timeouts: ClassVar[_Errors] = (urllib3.exceptions.TimeoutError,)
+    failures: ClassVar[_Errors] = (urllib3.exceptions.HTTPError, OSError)
 
     def __init__(self, settings: Settings) -> None:
         self._pools = urllib3.PoolManager(

