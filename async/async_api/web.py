@@ -20,7 +20,7 @@ async def read_body(request: Request, limit_bytes: int) -> bytes:
     schema.check_length(int(length) if length else None, limit_bytes)
     if length:
         return await request.body()
-    body = b""  # a body of unannounced length is counted while it is read
+    body = b""  # a body of unannounced length is counted
     async for chunk in request.stream():
         body += chunk
         schema.check_length(len(body), limit_bytes)

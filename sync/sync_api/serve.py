@@ -18,7 +18,7 @@ def create_app(settings: Settings) -> Flask:
     app = Flask("sync_api", static_folder=None)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False
-    web.handle_errors(app, settings)
+    web.handle_errors(app)
     if settings.role == "scoring":
         _add_scoring(app, settings)
     else:

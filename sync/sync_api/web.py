@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from flask import Blueprint, Flask, Request, Response, jsonify
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from contract import docs, errors, schema
 from contract.settings import Settings
@@ -12,9 +12,13 @@ from contract.settings import Settings
 def read_body(request: Request, limit_bytes: int) -> bytes:
     """Return the body of a JSON request. Raises InvalidRequest or BodyTooLarge."""
     schema.check_content_type(request.headers.get("Content-Type"))
-    schema.check_length(request.content_length, limit_bytes)
-    request.max_content_length = limit_bytes  # a body of unannounced length is counted while it is read
-    return request.get_data(cache=False)
+    length = request.content_length
+    schema.check_length(length, limit_bytes)
+    if length:
+        return request.get_data(cache=False)
+    body = request.stream.read(limit_bytes + 1)  # a body of unannounced length is counted
+    schema.check_length(len(body), limit_bytes)
+    return body
 
 
 def answer(
@@ -62,7 +66,7 @@ def make_common_routes(settings: Settings, check: Callable[[], None]) -> Bluepri
     return routes
 
 
-def handle_errors(app: Flask, settings: Settings) -> None:
+def handle_errors(app: Flask) -> None:
     """Answer every error as the contract says, those of the framework included."""
 
     @app.errorhandler(errors.ServiceError)
@@ -71,7 +75,7 @@ def handle_errors(app: Flask, settings: Settings) -> None:
 
     @app.errorhandler(HTTPException)
     def framework_error(error: HTTPException) -> Response:
-        return problem(_translate(error, settings))
+        return problem(_translate(error))
 
     @app.errorhandler(Exception)
     def bug(error: Exception) -> Response:
@@ -79,11 +83,9 @@ def handle_errors(app: Flask, settings: Settings) -> None:
         return Response(errors.INTERNAL_ERROR_BODY, 500, content_type=errors.PROBLEM_CONTENT_TYPE)
 
 
-def _translate(error: HTTPException, settings: Settings) -> errors.ServiceError:
+def _translate(error: HTTPException) -> errors.ServiceError:
     if isinstance(error, NotFound):
         return errors.UnknownPath()
     if isinstance(error, MethodNotAllowed):
         return errors.MethodNotAllowed(error.valid_methods or ())
-    if isinstance(error, RequestEntityTooLarge):
-        return errors.BodyTooLarge(settings.max_body_bytes)
     return errors.InvalidRequest("The request cannot be read.")

@@ -1,0 +1,48 @@
+"""Servers for tests: real ones, on free ports, stopped at the end."""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from benchmark.contenders import Contender, discover
+from benchmark.guard import Guard
+from benchmark.stack import Stack, running_stack
+
+CONTENDERS = discover()
+REAL = [name for name, contender in CONTENDERS.items() if not contender.harness_floor]
+IN_CI = bool(os.environ.get("CI"))
+
+
+@pytest.fixture(scope="session")
+def guard() -> Iterator[Guard]:
+    """Stops what a test leaves behind, even if the test process is killed."""
+    guard = Guard()
+    yield guard
+    guard.close()
+
+
+class Stacks:
+    """Starts a contender when it is first asked for, and keeps it for the module."""
+
+    def __init__(self, exit_stack: ExitStack, logs: Path, guard: Guard) -> None:
+        self._exit_stack, self._logs, self._guard = exit_stack, logs, guard
+        self._started: dict[str, Stack] = {}
+
+    def get(self, name: str) -> Stack:
+        if name not in self._started:
+            self._started[name] = self.start(CONTENDERS[name])
+        return self._started[name]
+
+    def start(self, contender: Contender, env: dict[str, str] | None = None) -> Stack:
+        """Start a stack of its own, on free ports."""
+        running = running_stack(contender, self._logs, self._guard, env, free_ports=True)
+        return self._exit_stack.enter_context(running)
+
+
+@pytest.fixture(scope="module")
+def stacks(tmp_path_factory: pytest.TempPathFactory, guard: Guard) -> Iterator[Stacks]:
+    with ExitStack() as exit_stack:
+        yield Stacks(exit_stack, tmp_path_factory.mktemp("logs"), guard)
