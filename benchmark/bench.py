@@ -32,6 +32,7 @@ class BenchPlan:
 
     blocks: int
     levels: tuple[Level, ...]
+    climb: tuple[Level, ...] = ()  # further levels, for contenders whose rate still grows
     seed: int = 1
     stage_clock: bool = True
     free_ports: bool = False
@@ -41,19 +42,23 @@ class BenchPlan:
         return CELL_OVERHEAD_S + sum(level.warmup_s + level.measure_s for level in self.levels)
 
 
-def default_plan(users: Sequence[int] = (1, 8, 32, 64)) -> BenchPlan:
-    """Two minutes of measuring for five contenders."""
-    return BenchPlan(blocks=3, levels=tuple(_level(n, low_s=2.8, base_s=1.2, per_user_s=0.006) for n in users))
+def default_plan(users: Sequence[int] = ()) -> BenchPlan:
+    """About two minutes of measuring for five contenders."""
+    levels = _levels(users or (1, 8, 32, 64), low_s=2.2, base_s=0.8, per_user_s=0.006)
+    climb = () if users else _levels((128, 256, 512), low_s=0, base_s=0.8, per_user_s=0.006)
+    return BenchPlan(blocks=3, levels=levels, climb=climb)
 
 
-def quick_plan(users: Sequence[int] = (1, 32)) -> BenchPlan:
+def quick_plan(users: Sequence[int] = ()) -> BenchPlan:
     """Under 45 s: enough to see the pattern, with wide intervals."""
-    return BenchPlan(blocks=2, levels=tuple(_level(n, low_s=0.9, base_s=0.7, per_user_s=0.004) for n in users))
+    return BenchPlan(blocks=2, levels=_levels(users or (1, 32), low_s=0.8, base_s=0.6, per_user_s=0.004))
 
 
-def full_plan(users: Sequence[int] = (1, 8, 16, 32, 64, 128)) -> BenchPlan:
-    """About forty minutes: 2,010 samples of each level, which a p99 with ten samples beyond it takes."""
-    return BenchPlan(blocks=10, levels=tuple(_level(n, low_s=21.0, base_s=4.0, per_user_s=0.02) for n in users))
+def full_plan(users: Sequence[int] = ()) -> BenchPlan:
+    """About an hour: 2,010 samples of each level, which a p99 with ten samples beyond it takes."""
+    levels = _levels(users or (1, 8, 16, 32, 64, 128), low_s=21.0, base_s=4.0, per_user_s=0.02)
+    climb = () if users else _levels((256, 512), low_s=0, base_s=4.0, per_user_s=0.02)
+    return BenchPlan(blocks=10, levels=levels, climb=climb)
 
 
 def adjust(plan: BenchPlan, blocks: int | None, seed: int, stage_clock: bool, free_ports: bool) -> BenchPlan:
@@ -61,11 +66,12 @@ def adjust(plan: BenchPlan, blocks: int | None, seed: int, stage_clock: bool, fr
     return replace(plan, blocks=blocks or plan.blocks, seed=seed, stage_clock=stage_clock, free_ports=free_ports)
 
 
-def _level(users: int, low_s: float, base_s: float, per_user_s: float) -> Level:
-    """Return a level whose times grow with the latency that so many users may cause."""
-    if users == 1:
-        return Level(users, warmup_s=0.4, measure_s=low_s)
-    return Level(users, warmup_s=round(0.35 + 0.008 * users, 2), measure_s=round(base_s + per_user_s * users, 2))
+def _levels(users: Sequence[int], low_s: float, base_s: float, per_user_s: float) -> tuple[Level, ...]:
+    """Return levels whose times grow with the latency that so many users may cause."""
+    return tuple(
+        Level(n, warmup_s=round(0.3 + 0.007 * n, 2), measure_s=round(low_s if n == 1 else base_s + per_user_s * n, 2))
+        for n in users
+    )
 
 
 def run_bench(
@@ -127,16 +133,25 @@ def _measure(
     by_label = {contender.label: contender for contender in contenders}
     cell_plan = _cell_plan(plan, service_settings)
     refused: dict[str, str] = {}  # by label, those that failed parity
+    climbed: dict[str, CellPlan] = {}  # by label, the levels that the first block has found worth holding
     for block, order in enumerate(run.manifest["order"]):
         for label in order:
             cell = Cell(block, label, seed=plan.seed * 1000 + block)
             if label in refused:
                 cell.status, cell.reason = "failed", refused[label]
             else:
-                _measure_one(run, by_label[label], cell, cell_plan, guard, progress)
+                _measure_one(run, by_label[label], cell, climbed.get(label, cell_plan), guard, progress)
+                if cell.status == "measured":
+                    climbed.setdefault(label, _without_climb(cell_plan, cell))
                 if cell.reason.startswith(_PARITY):
                     refused[label] = cell.reason
             progress.cell_done(cell)
+
+
+def _without_climb(plan: CellPlan, cell: Cell) -> CellPlan:
+    """Return the plan for later blocks: exactly the levels that this cell has held."""
+    held = {window.users for window in cell.windows}
+    return replace(plan, levels=tuple(level for level in (*plan.levels, *plan.climb) if level.users in held), climb=())
 
 
 _PARITY = "parity: "
@@ -167,6 +182,7 @@ def _cell_plan(plan: BenchPlan, service_settings: Mapping[str, str]) -> CellPlan
     env = {f"{PREFIX}{name.upper()}": value for name, value in service_settings.items()}
     return CellPlan(
         levels=plan.levels,
+        climb=plan.climb,
         answer_bounds_s=quantile_function(settings).bounds_s,
         stage_clock=plan.stage_clock,
         service_env={**env, f"{PREFIX}STAGE_CLOCK": str(plan.stage_clock).lower()},

@@ -27,6 +27,7 @@ class CellPlan:
     """What every cell of a run has in common."""
 
     levels: tuple[Level, ...]
+    climb: tuple[Level, ...]
     answer_bounds_s: tuple[float, float]
     stage_clock: bool
     service_env: Mapping[str, str]
@@ -96,6 +97,7 @@ def _generator(
             seed=cell.seed,
             stage_clock=plan.stage_clock,
             levels=plan.levels,
+            climb=() if contender.harness_floor else plan.climb,
             answer_bounds_s=plan.answer_bounds_s,
             samples=run.file("samples", cell, ".csv"),
             locust=run.file("locust", cell),

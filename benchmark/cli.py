@@ -34,7 +34,7 @@ def bench(
         str, typer.Option(help="Names separated by commas, see `contenders`; the first is the baseline. Default: all.")
     ] = "",
     quick: Annotated[bool, typer.Option("--quick", help="Under 45 s: two blocks, 1 and 32 users.")] = False,
-    full: Annotated[bool, typer.Option("--full", help="About 40 min: enough samples for every p99.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="About an hour: enough samples for every p99.")] = False,
     levels: Annotated[str, typer.Option(help="Numbers of users, ascending, separated by commas, e.g. 1,16,64.")] = "",
     blocks: Annotated[
         int | None, typer.Option(min=1, help="Blocks of fresh processes; the unit of the intervals.")
@@ -63,7 +63,7 @@ def bench(
         chosen = _choose(contenders)
         users = _parse_levels(levels)
         make_plan = verb.quick_plan if quick else verb.full_plan if full else verb.default_plan
-        plan = verb.adjust(make_plan(users) if users else make_plan(), blocks, seed, stage_clock, free_ports)
+        plan = verb.adjust(make_plan(users), blocks, seed, stage_clock, free_ports)
         run = verb.run_bench(results, chosen, plan, _parse_settings(setting or []), Progress(console))
     except BenchmarkError as error:
         _fail(error)
@@ -88,6 +88,27 @@ def report(
     except BenchmarkError as error:
         _fail(error)
     _print_summary(run.summary, run.path)
+
+
+@app.command()
+def up() -> None:
+    """Start the feature store and all services in the background, on their usual ports."""
+    from benchmark import services
+
+    try:
+        for line in services.up():
+            console.print(line, soft_wrap=True)
+    except BenchmarkError as error:
+        _fail(error)
+
+
+@app.command()
+def down() -> None:
+    """Stop what `up` started."""
+    from benchmark import services
+
+    for line in services.down():
+        console.print(line, soft_wrap=True)
 
 
 @app.command()

@@ -4,6 +4,7 @@ BenchmarkError
 ├── ContenderError     a contender.toml cannot be used: which file, which key, what was expected
 ├── UnknownContender   a name on the command line that no contender.toml has
 ├── StackError         a contender's process cannot start, died, or did not become ready
+├── AlreadyUp          `up` finds that the services run already
 ├── LoadError          the load generator failed
 └── RecordError        a run directory cannot be written or read
 """
@@ -22,6 +23,10 @@ class UnknownContender(BenchmarkError):
 
 
 class StackError(BenchmarkError):
+    pass
+
+
+class AlreadyUp(BenchmarkError):
     pass
 
 

@@ -25,7 +25,7 @@ class LevelFigures:
     fastest_excess_ms: float  # the smallest of latency minus what the answer itself says it must take
     cpu_share: Mapping[str, float]  # by role, in cores
     rss_mb: Mapping[str, float]  # by role, the largest seen
-    unsteadiness: float  # |rate of the first half - rate of the second half| / rate
+    drift: float  # (rate of the second half - rate of the first half) / rate
 
     @property
     def n(self) -> int:
@@ -60,7 +60,7 @@ def _figures(
     usage = {role: _usage(group, window) for role, group in resources.groupby("role")}
     middle_ns = (window.start_ns + window.end_ns) // 2
     rps = _rate(good, window.start_ns, window.end_ns)
-    halves = _rate(good, window.start_ns, middle_ns) - _rate(good, middle_ns, window.end_ns)
+    drift_rps = _rate(good, middle_ns, window.end_ns) - _rate(good, window.start_ns, middle_ns)
     return LevelFigures(
         block=block,
         users=window.users,
@@ -71,7 +71,7 @@ def _figures(
         fastest_excess_ms=_fastest_excess_ms(inside, floor),
         cpu_share={str(role): share for role, (share, _) in usage.items()},
         rss_mb={str(role): rss for role, (_, rss) in usage.items()},
-        unsteadiness=abs(halves) / rps if rps else 0.0,
+        drift=drift_rps / rps if rps else 0.0,
     )
 
 

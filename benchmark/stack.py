@@ -74,21 +74,35 @@ def running_stack(
     started: list[Running] = []
     try:
         for process in contender.process:
-            _check_port_is_free(contender, process, ports[process.role])
-            log = logs / f"{contender.label or contender.name}-{process.role}.log"
-            popen = start_process(command(process, ports), log, guard, _environment(contender, process, ports, env))
-            started.append(Running(process.role, popen, log, ports[process.role]))
+            # One by one, so that those already started are stopped when the next one cannot.
+            started.append(start_role(contender, process, ports, logs, guard, env))  # noqa: PERF401
         stack = Stack(contender, tuple(started))
-        _await_ready(stack)
+        await_ready(stack)
         yield stack
     finally:
         stop_processes([running.popen for running in started], guard)
 
 
+def start_role(
+    contender: Contender,
+    process: Process,
+    ports: Mapping[str, int],
+    logs: Path,
+    guard: Guard | None,
+    env: Mapping[str, str] | None = None,
+) -> Running:
+    """Start one process of a contender. Raises StackError if its port is taken."""
+    port = ports[process.role]
+    _check_port_is_free(contender, process, port)
+    log = logs / f"{contender.label or contender.name}-{process.role}.log"
+    popen = start_process(command(process, ports), log, guard, _environment(contender, process, ports, env))
+    return Running(process.role, popen, log, port)
+
+
 def start_process(
-    argv: list[str], log: Path, guard: Guard, env: Mapping[str, str], talking: bool = False
+    argv: list[str], log: Path, guard: Guard | None, env: Mapping[str, str], talking: bool = False
 ) -> subprocess.Popen[bytes]:
-    """Start a process in a group of its own, watched by the guard, its output in a file.
+    """Start a process in a group of its own, its output in a file, watched by the guard if there is one.
 
     A `talking` process has pipes to the harness as its standard input and output.
     """
@@ -102,7 +116,8 @@ def start_process(
             cwd=ROOT,
             start_new_session=True,
         )
-    guard.watch(popen.pid)
+    if guard:
+        guard.watch(popen.pid)
     return popen
 
 
@@ -168,9 +183,12 @@ def _check_port_is_free(contender: Contender, process: Process, port: int) -> No
             ) from error
 
 
-def _await_ready(stack: Stack) -> None:
+def await_ready(stack: Stack) -> None:
+    """Wait until every process of a stack is ready. Raises StackError if one dies or takes too long."""
     until_s = time.monotonic() + READY_TIMEOUT_S
-    for running, process in zip(stack.processes, stack.contender.process, strict=True):
+    processes = {process.role: process for process in stack.contender.process}
+    for running in stack.processes:
+        process = processes[running.role]
         while not _is_ready(running, process):
             if running.popen.poll() is not None:
                 raise StackError(_obituary(stack.contender, running, "at start"))

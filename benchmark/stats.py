@@ -61,6 +61,19 @@ def tail_samples(quantile: float, over_limit: int, confidence: float = TAIL_CONF
     return high + over_limit
 
 
+def positive_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
+    """Return the mean of positive block values with Student's t interval on their logarithms.
+
+    For rates, latencies and CPU times: what disturbs them multiplies them, and the interval cannot
+    reach below zero.
+    """
+    logs = block_interval([math.log(value) for value in values], confidence)
+    mean = math.fsum(values) / len(values)
+    if logs.low is None or logs.high is None:
+        return Interval(mean, None, None)
+    return Interval(mean, math.exp(logs.low), math.exp(logs.high))
+
+
 def block_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
     """Return the mean of block values with Student's t interval over blocks.
 

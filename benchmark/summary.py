@@ -8,8 +8,9 @@ import numpy as np
 
 from benchmark.contenders import Contender
 from benchmark.levels import GENERATOR_ROLE, LevelFigures, level_figures
+from benchmark.load.plan import GROWTH
 from benchmark.record import SCHEMA, Cell, Run
-from benchmark.stats import CONFIDENCE, block_interval, percentile, ratio_interval
+from benchmark.stats import CONFIDENCE, Interval, percentile, positive_interval, ratio_interval
 from benchmark.validity import level_notes, level_reasons, run_reasons
 
 MIN_CLAIM = 0.02  # a difference below this share is not claimed, however narrow its interval
@@ -47,7 +48,7 @@ def summarise(run: Run, contenders: Sequence[Contender], floors_ms: Mapping[str,
         "valid": not reasons,
         "reasons": reasons,
         "blocks": len(manifest["order"]),
-        "levels": [level["users"] for level in manifest["plan"]["levels"]],
+        "levels": sorted({users for by_level in figures.values() for users in by_level}),
         "baseline": baseline,
         "contenders": entries,
         "comparisons": _comparisons(contenders, entries, figures),
@@ -79,7 +80,8 @@ def _contender_entry(
         "harness_floor": contender.harness_floor,
         "valid": not reasons,
         "reasons": reasons,
-        "notes": [note for blocks in by_level.values() for note in level_notes(contender, blocks)],
+        "notes": [note for blocks in by_level.values() for note in level_notes(contender, blocks)]
+        + _still_rising(counted),
         "low_load": _low_load_entry(by_level[1], floor_ms) if 1 in by_level else None,
         "levels": levels,
         "peak": peak
@@ -90,11 +92,18 @@ def _contender_entry(
     }
 
 
+def _still_rising(levels: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say so if the highest level shows a rate that has not met its ceiling."""
+    if len(levels) < 2 or levels[-1]["rps"] < levels[-2]["rps"] * GROWTH:
+        return []
+    return [f"the rate was still rising at {levels[-1]['users']} users; the peak lies higher"]
+
+
 def _low_load_entry(blocks: Blocks, floor_ms: float) -> dict[str, Any] | None:
     blocks = [block for block in blocks if block.n]
     if not blocks:
         return None
-    mean = block_interval([block.mean_ms for block in blocks])
+    mean = positive_interval([block.mean_ms for block in blocks])
     p50 = percentile(_pooled(blocks), 50)
     return {
         **_percentiles(blocks),
@@ -108,8 +117,8 @@ def _low_load_entry(blocks: Blocks, floor_ms: float) -> dict[str, Any] | None:
 
 def _level_entry(contender: Contender, blocks: Blocks) -> dict[str, Any]:
     reasons = level_reasons(contender, blocks)
-    rps = block_interval([block.rps for block in blocks])
     counted = [block for block in blocks if block.n]
+    rps = positive_interval([block.rps for block in counted]) if counted else Interval(0.0, None, None)
     return {
         "users": blocks[0].users,
         "valid": not reasons,

@@ -10,7 +10,7 @@ from benchmark.levels import GENERATOR_ROLE, LevelFigures
 MAX_GENERATOR_CPU = 0.90  # cores; above, the generator is what is being measured
 MAX_LITTLE_ERROR = 0.05
 MAX_BUSY_BEFORE = 0.15  # of all cores, before the first process is started
-MAX_UNSTEADINESS = 0.20  # between the two halves of a window, the median over blocks
+MAX_DRIFT = 0.15  # between the two halves of a window, the mean over blocks: noise has no direction, warming up has
 # A timer of whole milliseconds may wake up to half a millisecond early, once per model.
 EARLY_MS = 1.0
 
@@ -35,9 +35,9 @@ def level_reasons(contender: Contender, blocks: Sequence[LevelFigures]) -> list[
     little = float(np.mean([block.little_n for block in blocks])) / blocks[0].users - 1
     if abs(little) > MAX_LITTLE_ERROR:
         reasons.append(f"rate x latency is {little:+.1%} off the number of users (Little's law)")
-    unsteady = float(np.median([block.unsteadiness for block in blocks]))
-    if unsteady > MAX_UNSTEADINESS and blocks[0].users > 1:
-        reasons.append(f"the rate changed by {unsteady:.0%} within the window; measure longer")
+    drift = float(np.mean([block.drift for block in blocks]))
+    if abs(drift) > MAX_DRIFT:
+        reasons.append(f"the rate changed by {drift:+.0%} within the windows: not a steady state; warm up longer")
     return reasons
 
 

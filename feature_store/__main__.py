@@ -70,7 +70,7 @@ def serve_command(
     seeded: Annotated[bool, typer.Option("--seed/--no-seed", help="Fill it before saying that it is ready.")] = True,
     entities: Entities = DEFAULT_INFO.entities,
     features: Features = DEFAULT_INFO.features,
-    stay: Annotated[bool, typer.Option("--stay", help="Go on when the program that started this one ends.")] = False,
+    stay: Annotated[bool, typer.Option("--stay", envvar="FEATURE_STORE_STAY", help="Go on when the program that started this one ends.")] = False,
 ) -> None:
     """Run a Redis of our own until Ctrl-C: seeded, without Docker, nothing kept on disk.
 

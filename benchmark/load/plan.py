@@ -18,6 +18,9 @@ SAMPLE_COLUMNS = (
 )
 
 
+GROWTH = 1.1  # a rate that grows by less than this, from one level to the next, has met its ceiling
+
+
 @dataclass(frozen=True)
 class Level:
     """A number of users, held for a warm-up that is not counted and a window that is."""
@@ -37,6 +40,7 @@ class LoadPlan:
     seed: int
     stage_clock: bool
     levels: tuple[Level, ...]
+    climb: tuple[Level, ...]  # held after the levels, one by one, while the rate still grows
     answer_bounds_s: tuple[float, float]
     samples: Path
     locust: Path  # prefix of Locust's own files
@@ -47,6 +51,7 @@ class LoadPlan:
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "LoadPlan":
         levels = tuple(Level(**level) for level in document.pop("levels"))
+        climb = tuple(Level(**level) for level in document.pop("climb"))
         samples, locust = Path(document.pop("samples")), Path(document.pop("locust"))
         bounds = tuple(document.pop("answer_bounds_s"))
-        return cls(**document, levels=levels, samples=samples, locust=locust, answer_bounds_s=bounds)
+        return cls(**document, levels=levels, climb=climb, samples=samples, locust=locust, answer_bounds_s=bounds)

@@ -19,12 +19,15 @@ from locust.html import get_html_report
 from locust.runners import LocalRunner
 from locust.stats import PERCENTILES_TO_REPORT, StatsCSVFileWriter, stats_history
 
-from benchmark.load.plan import Level, LoadPlan
+from benchmark.load.plan import GROWTH, Level, LoadPlan
 from benchmark.load.samples import SampleWriter
 from benchmark.load.users import user_class
 
 _FLUSH_S = 0.5
 _STOP_TIMEOUT_S = 5.0
+# Every user has been answered once before measuring starts, and twice before it ends.
+_WARMUP_ROUNDS, _MEASURED_ROUNDS = 1, 2
+_PATIENCE_S = 10.0
 # The fastest that Locust recommends.
 _SPAWN_PER_S = 100
 
@@ -47,8 +50,11 @@ def run(plan: LoadPlan) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, lambda: gevent.kill(main_greenlet, Interrupted))
     try:
-        for level in plan.levels:
-            _hold(runner, writer, level)
+        rates_rps = [_hold(runner, writer, level) for level in plan.levels]
+        for level in plan.climb:
+            if len(rates_rps) > 1 and rates_rps[-1] < rates_rps[-2] * GROWTH:
+                break
+            rates_rps.append(_hold(runner, writer, level))
     except Interrupted:
         pass
     finally:
@@ -61,15 +67,27 @@ def run(plan: LoadPlan) -> None:
         runner.quit()
 
 
-def _hold(runner: LocalRunner, writer: SampleWriter, level: Level) -> None:
+def _hold(runner: LocalRunner, writer: SampleWriter, level: Level) -> float:
+    """Hold a level and return its rate: good enough to decide whether to climb on, not to be reported."""
     writer.users = level.users
     runner.start(level.users, spawn_rate=_SPAWN_PER_S)
     if runner.spawning_greenlet:
         runner.spawning_greenlet.join()
-    gevent.sleep(level.warmup_s)
-    start_ns = time.monotonic_ns()
-    gevent.sleep(level.measure_s)
-    _say("window", users=level.users, start_ns=start_ns, end_ns=time.monotonic_ns())
+    _pass(writer, level.warmup_s, answers=_WARMUP_ROUNDS * level.users)
+    start_ns, answered = time.monotonic_ns(), writer.answered
+    _pass(writer, level.measure_s, answers=_MEASURED_ROUNDS * level.users)
+    end_ns = time.monotonic_ns()
+    _say("window", users=level.users, start_ns=start_ns, end_ns=end_ns)
+    return (writer.answered - answered) / (end_ns - start_ns) * 1e9
+
+
+def _pass(writer: SampleWriter, at_least_s: float, answers: int) -> None:
+    """Let time pass: a while, and on until so many answers have come, since a slow contender needs longer."""
+    wanted = writer.answered + answers
+    gevent.sleep(at_least_s)
+    until_s = time.monotonic() + _PATIENCE_S
+    while writer.answered < wanted and time.monotonic() < until_s:
+        gevent.sleep(0.05)
 
 
 def _flush_forever(writer: SampleWriter) -> None:

@@ -17,6 +17,7 @@ class SampleWriter:
         self._csv = csv.writer(self._file)
         self._csv.writerow(SAMPLE_COLUMNS)
         self.users = 0  # the level that is running
+        self.answered = 0  # checked answers so far
 
     def on_request(
         self,
@@ -28,6 +29,7 @@ class SampleWriter:
         **_: Any,
     ) -> None:
         """Take one request; a listener of Locust's `events.request`."""
+        self.answered += exception is None
         latency_ns = int(response_time * 1e6)
         start_ns = context.get("start_ns") or time.monotonic_ns() - latency_ns
         headers = getattr(response, "headers", None) or {}
