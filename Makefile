@@ -5,7 +5,7 @@ BIN := .venv/bin
 BENCH_FLAGS := $(if $(QUICK),--quick) $(if $(FULL),--full) $(BENCH_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev bench up down seed test lint format lock diff report clean
+.PHONY: help install install-dev bench up down seed test lint format lock diff report clean docs record
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -48,3 +48,9 @@ lock: install-dev ## resolve requirements/*.txt anew from pyproject.toml
 
 clean: ## remove the virtual environment and the results
 	rm -rf .venv results run
+
+docs: install-dev ## write what is generated: doc/settings.md, .env.example, the figures of the README
+	@$(BIN)/python doc/generate.py
+
+record: bench ## measure anew what the README shows
+	@$(BIN)/python doc/generate.py --record results/latest

@@ -1,26 +1,23 @@
 """`bench`: every contender in blocks of fresh processes and random order; record, summary, report."""
 
-import os
 import random
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from benchmark import parity, provenance
+from benchmark import parity
 from benchmark.cell import CellPlan, ParityError, measure_cell
 from benchmark.contenders import Contender
 from benchmark.errors import BenchmarkError, RecordError
 from benchmark.guard import Guard
 from benchmark.load.plan import Level
+from benchmark.manifest import make_manifest, service_environment, settings_of_services
 from benchmark.progress import Progress
 from benchmark.record import Cell, Run
 from benchmark.report.bench import write_bench_report
 from benchmark.summary import summarise
 from contract.model import latency_floor_ms, quantile_function
-from contract.settings import PREFIX, Settings
+from contract.settings import PREFIX
 from feature_store.seed import DEFAULT_INFO
 
 CELL_OVERHEAD_S = 3.0  # to start and stop a contender; only the progress display relies on it
@@ -82,7 +79,8 @@ def run_bench(
     progress: Progress,
 ) -> Run:
     """Measure, and write record, summary and report, also when interrupted. Raises BenchmarkError."""
-    run = Run.create(results, "bench", _manifest(contenders, plan, service_settings))
+    manifest = make_manifest(contenders, plan.seed, asdict(plan), service_settings)
+    run = Run.create(results, "bench", {**manifest, "order": _order(contenders, plan)})
     with progress, Guarded() as guard:
         progress.begin(run.path, cells=plan.blocks * len(contenders), cell_s=plan.cell_s)
         try:
@@ -107,19 +105,12 @@ class Guarded(Guard):
 
 def report(run: Run, contenders: Sequence[Contender]) -> None:
     """Compute the summary of a run from its record, draw the report, and point `latest` to a complete run."""
-    settings = service_settings_of(run.manifest["settings"]["services"])
+    settings = settings_of_services(run.manifest["settings"]["services"])
     floors_ms = {c.label: latency_floor_ms(settings, c.floor) for c in contenders}
     run.write_json("summary.json", summarise(run, contenders, floors_ms))
     write_bench_report(run)
     if run.summary["complete"]:
         run.point_latest_here()
-
-
-def service_settings_of(overrides: Mapping[str, str]) -> Settings:
-    """Return the settings that the services get, from overrides by name and never from the user's shell."""
-    for name in [name for name in os.environ if name.startswith(PREFIX)]:
-        del os.environ[name]
-    return Settings(**{name.lower(): value for name, value in overrides.items()})  # type: ignore[arg-type]
 
 
 def _measure(
@@ -146,6 +137,13 @@ def _measure(
                 if cell.reason.startswith(_PARITY):
                     refused[label] = cell.reason
             progress.cell_done(cell)
+
+
+def _order(contenders: Sequence[Contender], plan: BenchPlan) -> list[list[str]]:
+    """Return the labels in the order of measuring, block by block."""
+    shuffled = random.Random(plan.seed)
+    labels = [contender.label for contender in contenders]
+    return [shuffled.sample(labels, len(labels)) for _ in range(plan.blocks)]
 
 
 def _without_climb(plan: CellPlan, cell: Cell) -> CellPlan:
@@ -178,8 +176,8 @@ def _measure_one(run: Run, contender: Contender, cell: Cell, plan: CellPlan, gua
 
 
 def _cell_plan(plan: BenchPlan, service_settings: Mapping[str, str]) -> CellPlan:
-    settings = service_settings_of(service_settings)
-    env = {f"{PREFIX}{name.upper()}": value for name, value in service_settings.items()}
+    settings = settings_of_services(service_settings)
+    env = service_environment(service_settings)
     return CellPlan(
         levels=plan.levels,
         climb=plan.climb,
@@ -189,22 +187,3 @@ def _cell_plan(plan: BenchPlan, service_settings: Mapping[str, str]) -> CellPlan
         free_ports=plan.free_ports,
         parity_cases=tuple(parity.cases(DEFAULT_INFO.entities, settings.max_body_bytes)),
     )
-
-
-def _manifest(contenders: Sequence[Contender], plan: BenchPlan, service_settings: Mapping[str, str]) -> dict[str, Any]:
-    shuffled = random.Random(plan.seed)
-    labels = [contender.label for contender in contenders]
-    return {
-        "started_utc": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "command_line": " ".join(["python -m benchmark", *sys.argv[1:]]),
-        "seed": plan.seed,
-        "plan": asdict(plan),
-        "order": [shuffled.sample(labels, len(labels)) for _ in range(plan.blocks)],
-        "contenders": {c.label: c.model_dump(mode="json", exclude={"folder"}) for c in contenders},
-        "settings": {
-            "services": dict(service_settings),
-            "defaults": service_settings_of(service_settings).model_dump(mode="json"),
-        },
-        "busy_before_start": provenance.busy_share(),
-        "environment": provenance.environment(),
-    }

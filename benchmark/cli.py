@@ -80,11 +80,12 @@ def report(
 ) -> None:
     """Compute the summary of a recorded run again and draw its report again."""
     from benchmark import bench as verb
+    from benchmark.manifest import recorded_contenders
     from benchmark.record import Run
 
     try:
         run = Run.open(run_directory)
-        verb.report(run, _recorded_contenders(run.manifest))
+        verb.report(run, recorded_contenders(run.manifest))
     except BenchmarkError as error:
         _fail(error)
     _print_summary(run.summary, run.path)
@@ -129,11 +130,6 @@ def contenders() -> None:
 def _choose(names: str) -> list[Contender]:
     known = discover()
     return choose([name.strip() for name in names.split(",")] if names else list(known), known)
-
-
-def _recorded_contenders(manifest: dict[str, Any]) -> list[Contender]:
-    """Return the contenders as they were when a run was recorded."""
-    return [Contender(folder=ROOT, **row) for row in manifest["contenders"].values()]
 
 
 def _parse_levels(text: str) -> list[int]:

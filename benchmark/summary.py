@@ -38,7 +38,7 @@ def summarise(run: Run, contenders: Sequence[Contender], floors_ms: Mapping[str,
             f"interrupted: {sum(c.status == 'measured' for c in cells)} of {len(planned)} cells were measured"
         )
     reasons += [f"{label}: {reason}" for label, entry in entries.items() for reason in entry["reasons"]]
-    baseline = contenders[0].label
+    baseline = next((c for c in contenders if not c.harness_floor), contenders[0]).label
     return {
         "schema": SCHEMA,
         "command": manifest["command"],
@@ -148,7 +148,7 @@ def _comparisons(
     contenders: Sequence[Contender], entries: Mapping[str, Any], figures: Mapping[str, Mapping[int, Blocks]]
 ) -> list[dict[str, Any]]:
     """Compare every contender with the first one, over the blocks in which both were measured."""
-    baseline, *others = [c for c in contenders if not c.harness_floor]
+    baseline, *others = [c for c in contenders if not c.harness_floor] or contenders[:1]
     wanted = [(figure, other) for other in others for figure in _FIGURES]
     # Bonferroni: with many comparisons one would be "shown" by chance.
     strict = 1 - (1 - CONFIDENCE) / max(len(wanted), 1)

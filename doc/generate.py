@@ -1,13 +1,26 @@
-"""`make docs`: write what is generated from code: doc/settings.md and .env.example."""
+"""`make docs`: write what is generated from code or from the recorded run under doc/recorded/.
 
+python doc/generate.py            write doc/settings.md, .env.example and the figures in README.md
+python doc/generate.py --check    only say whether they are up to date
+python doc/generate.py --record results/latest    first take over a run as the recorded one
+"""
+
+import json
+import re
+import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
+from benchmark.report.figures import headline_figure
+from benchmark.report.verdict import write_verdict
 from contract.settings import PREFIX, Settings
 
 ROOT = Path(__file__).resolve().parent.parent
+RECORDED = ROOT / "doc" / "recorded"
+_KEPT = ("manifest.json", "summary.json", "cells.jsonl")
 _SET_BY_THE_PROGRAM = {"architecture", "role"}
-_HEAD = """# Settings
+_SETTINGS_HEAD = """# Settings
 
 Every service reads these from the environment. `.env.example` holds the same list. An empty default
 depends on the service; its description says how.
@@ -23,7 +36,57 @@ def generated() -> dict[Path, str]:
     rows = [(PREFIX + name.upper(), _text(field.default), field.description or "") for name, field in fields]
     table = "".join(f"| `{name}` | {f'`{value}`' if value else ''} | {meaning} |\n" for name, value, meaning in rows)
     example = "".join(f"# {meaning}\n#{name}={value}\n" for name, value, meaning in rows)
-    return {ROOT / "doc" / "settings.md": _HEAD + table, ROOT / ".env.example": example}
+    summary = json.loads((RECORDED / "summary.json").read_text())
+    return {
+        ROOT / "doc" / "settings.md": _SETTINGS_HEAD + table,
+        ROOT / ".env.example": example,
+        ROOT / "README.md": readme((ROOT / "README.md").read_text(), summary),
+        RECORDED / "headline.svg": headline_figure(summary),
+    }
+
+
+def readme(text: str, summary: dict[str, Any]) -> str:
+    """Return the README with its generated blocks filled from the recorded run."""
+    for name, content in (("headline", _headline(summary)), ("table", _table(summary))):
+        pattern = rf"(<!-- generated: {name} -->\n).*?(<!-- end -->)"
+        text, found = re.subn(pattern, lambda match, new=content: match[1] + new + match[2], text, flags=re.DOTALL)
+        if found != 1:
+            raise SystemExit(f"README.md: expected one block 'generated: {name}', found {found}")
+    return text
+
+
+def _headline(summary: dict[str, Any]) -> str:
+    sentences = " ".join(sentence.text for sentence in write_verdict(summary) if sentence.kind == "claim")
+    machine = summary["environment"]["machine"]
+    where = f"{machine['cores']} cores of {machine['cpu_model']}, Python {summary['environment']['python']}"
+    return f"> {sentences}\n>\n> Recorded with `make bench` on {where}, {summary['started_utc'][:10]}.\n"
+
+
+def _table(summary: dict[str, Any]) -> str:
+    head = (
+        "| contender | | 1 user, p50 | over the floor | peak rate | p99 there | CPU per request |\n"
+        + "|---" * 7
+        + "|\n"
+    )
+    return head + "".join(
+        _row(name, entry) for name, entry in summary["contenders"].items() if not entry["harness_floor"]
+    )
+
+
+def _row(name: str, entry: dict[str, Any]) -> str:
+    low, peak = entry["low_load"], entry["peak"]
+    cpu_ms = sum(ms for role, ms in entry["cpu_ms_per_request"].items() if role != "load")
+    p99 = f"{peak['p99_ms']:.0f} ms" if peak["p99_ms"] else "not enough samples"
+    cells = (
+        f"`{name}`",
+        entry["title"] + ("" if entry["valid"] else " (INVALID in this run)"),
+        f"{low['p50_ms']:.1f} ms",
+        f"{low['p50_over_floor']:.2f} x",
+        f"{peak['rps']:.0f} rps at {peak['users']} users",
+        p99,
+        f"{cpu_ms:.1f} ms",
+    )
+    return f"| {' | '.join(cells)} |\n"
 
 
 def _text(default: object) -> str:
@@ -33,17 +96,25 @@ def _text(default: object) -> str:
     return str(default).lower() if isinstance(default, bool) else str(default)
 
 
-def main() -> int:
+def _take_over(run: Path) -> None:
+    RECORDED.mkdir(exist_ok=True)
+    for name in _KEPT:
+        shutil.copy(run / name, RECORDED / name)
+
+
+def main(arguments: list[str]) -> int:
     """Write the files, or with --check only say whether they are up to date."""
-    stale = [path for path, text in generated().items() if not path.exists() or path.read_text() != text]
-    if "--check" in sys.argv:
-        print("\n".join(f"{path} is out of date; run `make docs`" for path in stale))
+    if "--record" in arguments:
+        _take_over(Path(arguments[arguments.index("--record") + 1]))
+    stale = {path: text for path, text in generated().items() if not path.exists() or path.read_text() != text}
+    if "--check" in arguments:
+        print("\n".join(f"{path.relative_to(ROOT)} is out of date; run `make docs`" for path in stale))
         return 1 if stale else 0
-    for path in stale:
-        path.write_text(generated()[path])
+    for path, text in stale.items():
+        path.write_text(text)
         print(f"wrote {path.relative_to(ROOT)}")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
