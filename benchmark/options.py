@@ -1,0 +1,74 @@
+"""What the commands have in common: options, how they are read, how a command ends."""
+
+import signal
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from benchmark.contenders import ROOT, Contender, choose, discover
+from benchmark.errors import BenchmarkError, ContenderError, UnknownContender
+
+EXIT_FAILED, EXIT_USAGE, EXIT_INVALID, EXIT_INTERRUPTED = 1, 2, 3, 130
+RESULTS = ROOT / "results"
+
+console = Console(highlight=False)
+
+ResultsOption = Annotated[Path, typer.Option(help="Where run directories are written.")]
+ContendersOption = Annotated[
+    str, typer.Option(help="Names separated by commas, see `contenders`; the first is the baseline. Default: all.")
+]
+SettingOption = Annotated[
+    list[str] | None, typer.Option("--set", help="A setting of every service, e.g. model_cpu_ms=5; repeatable.")
+]
+SeedOption = Annotated[int, typer.Option(help="Seed of order, requests and model durations.")]
+FreePortsOption = Annotated[bool, typer.Option("--free-ports", help="Use free ports instead of the usual ones.")]
+
+
+def choose_contenders(names: str) -> list[Contender]:
+    """Return the contenders that an option names. Raises UnknownContender or ContenderError."""
+    known = discover()
+    return choose([name.strip() for name in names.split(",")] if names else list(known), known)
+
+
+def parse_levels(text: str) -> list[int]:
+    """Return ascending numbers of users."""
+    try:
+        levels = [int(part) for part in text.split(",")] if text else []
+    except ValueError:
+        levels = [0]
+    if any(level < 1 for level in levels) or levels != sorted(set(levels)):
+        raise typer.BadParameter(f"--levels is {text!r}, expected ascending numbers of users such as 1,16,64")
+    return levels
+
+
+def parse_settings(pairs: list[str]) -> dict[str, str]:
+    """Return settings by name."""
+    from contract.settings import Settings
+
+    settings = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or name.lower() not in Settings.model_fields:
+            raise typer.BadParameter(
+                f"--set {pair!r}: expected name=value, name one of {', '.join(Settings.model_fields)}"
+            )
+        settings[name.lower()] = value
+    return settings
+
+
+def end_on_signals() -> None:
+    """Let SIGTERM and SIGHUP end a command as Ctrl-C does: everything is stopped, and what was measured reported."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def fail(error: BenchmarkError) -> NoReturn:
+    """End a command with the sentence of an error."""
+    console.print(f"[red]error:[/] {error}", soft_wrap=True)
+    raise typer.Exit(EXIT_USAGE if isinstance(error, UnknownContender | ContenderError) else EXIT_FAILED)
