@@ -1,0 +1,119 @@
+"""What is asked of every contender, and how each one's figure answers it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from benchmark.report.data import Contender, Interval, Level, Peak, Summary, service_cpu_ms
+from benchmark.report.wording import at_users, fine_ms, significant, span
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One contender's VALID figure: its value, its interval, and three ways to say it.
+
+    `short` is `50.8 ms`, `full` has the interval, `named` is what stands behind a name in brackets.
+    `compared` is False where the record's comparisons are made of another figure, an INVALID one.
+    `rising_at` is the last VALID level if the figure was still growing there.
+    """
+
+    name: str
+    value: float
+    interval: Interval | None
+    short: str
+    full: str
+    named: str
+    compared: bool = True
+    users: int = 0
+    rising_at: int | None = None
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of all contenders, and the words of the answer; {low} is the lowest level."""
+
+    topic: str
+    figure: str  # the key under which the record compares it
+    best: str  # after a name
+    lead: str  # before a name
+    lower_is_better: bool
+    standing: Callable[[Summary, str, Contender], Standing | None]
+    measured: Callable[[Contender], bool]
+
+
+def _low_load(summary: Summary, name: str, contender: Contender) -> Standing | None:
+    low = contender.low_load
+    if low is None or not contender.stands(summary.low_users):
+        return None
+    short = f"{fine_ms(low.mean_ms)} ms"
+    full = f"{short} on average ({_interval(low.ci95_mean_ms, fine_ms, ' ms')})"
+    if low.over_floor is not None:
+        full += f", {significant(low.over_floor)} times its floor"
+    return Standing(name, low.mean_ms, low.ci95_mean_ms, short, full, short)
+
+
+def _peak(_: Summary, name: str, contender: Contender) -> Standing | None:
+    """The peak, or the highest VALID level of the summary where the peak itself is INVALID."""
+    peak: Peak | Level | None = contender.peak
+    compared = contender.peak is not None and contender.stands(contender.peak.users)
+    if not compared:
+        peak = max(contender.standing_levels, key=lambda level: level.rps, default=None)
+    if peak is None:
+        return None
+    short = f"{significant(peak.rps)} requests/s"
+    full = f"{short} at {at_users(peak.users)} ({_interval(peak.ci95_rps, significant, ' requests/s')})"
+    reach = max((level.users for level in contender.standing_levels), default=peak.users)
+    rising = peak.users == reach and contender.still_rising
+    if rising:
+        full += ", still rising at its last VALID level"
+    named = f"{short} at {at_users(reach)} and still rising" if rising else short
+    if len(contender.standing_levels) == 1:
+        named = f"{short}, VALID only at {at_users(reach)}"
+    return Standing(name, peak.rps, peak.ci95_rps, short, full, named, compared, peak.users, reach if rising else None)
+
+
+def _cpu(summary: Summary, name: str, contender: Contender) -> Standing | None:
+    """The interval is that of the ratio to the baseline, since the record has none of the figure itself."""
+    total_ms = service_cpu_ms(contender.cpu_ms_per_request)
+    if total_ms is None or not contender.stands(contender.cpu_users or 0):
+        return None
+    compared = summary.comparison("cpu_ms_per_request", name)
+    interval = (1.0, 1.0) if name == summary.baseline else compared.ci95 if compared else None
+    short = f"{significant(total_ms)} ms"
+    where = f" at {at_users(contender.cpu_users)}" if contender.cpu_users else ""
+    return Standing(name, total_ms, interval, short, f"{short} in all its processes{where}", short)
+
+
+def _interval(interval: Interval | None, text: Callable[[float], str], unit: str) -> str:
+    return f"95 % interval {span(interval, text)}{unit}" if interval else "no interval"
+
+
+QUESTIONS: Final = (
+    Question(
+        topic="Latency",
+        figure="low_load_mean_ms",
+        best="answers fastest at {low}",
+        lead="the lowest mean latency measured at {low}",
+        lower_is_better=True,
+        standing=_low_load,
+        measured=lambda contender: contender.low_load is not None,
+    ),
+    Question(
+        topic="Throughput",
+        figure="peak_rps",
+        best="carries the highest rate",
+        lead="the highest rate measured",
+        lower_is_better=False,
+        standing=_peak,
+        measured=lambda contender: bool(contender.levels),
+    ),
+    Question(
+        topic="CPU",
+        figure="cpu_ms_per_request",
+        best="needs the least CPU per request",
+        lead="the least CPU per request measured",
+        lower_is_better=True,
+        standing=_cpu,
+        measured=lambda contender: service_cpu_ms(contender.cpu_ms_per_request) is not None,
+    ),
+)
