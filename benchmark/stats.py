@@ -105,6 +105,32 @@ def ratio_interval(
     return Interval(math.exp(interval.value), low, high)
 
 
+def ratio_p_value(numerators: Sequence[float], denominators: Sequence[float]) -> float:
+    """Return how likely the blocks' log ratios would lie so far from zero if there were no difference.
+
+    Student's t test over blocks, two-sided; 1 from a single block.
+    """
+    logs = [math.log(a / b) for a, b in zip(numerators, denominators, strict=True)]
+    spread = float(np.std(logs, ddof=1)) if len(logs) > 1 else 0.0
+    if not spread:
+        return 1.0
+    t = math.fsum(logs) / len(logs) / (spread / math.sqrt(len(logs)))
+    return float(2 * stats.t.sf(abs(t), len(logs) - 1))
+
+
+def holm(p_values: Sequence[float], alpha: float = 1 - CONFIDENCE) -> list[bool]:
+    """Return which of several differences are shown, with at most `alpha` chance that any is shown wrongly.
+
+    Holm, A simple sequentially rejective multiple test procedure, 1979.
+    """
+    shown = [False] * len(p_values)
+    for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        if p_values[index] > alpha / (len(p_values) - rank):
+            break
+        shown[index] = True
+    return shown
+
+
 def rate_in_window(start_ns: ArrayLike, end_ns: ArrayLike, window: tuple[int, int]) -> float:
     """Return requests per second in a window; one that spans an edge counts by the share that lies inside.
 

@@ -10,7 +10,7 @@ from benchmark.contenders import Contender
 from benchmark.levels import GENERATOR_ROLE, LevelFigures, level_figures
 from benchmark.load.plan import GROWTH
 from benchmark.record import SCHEMA, Cell, Run
-from benchmark.stats import CONFIDENCE, Interval, percentile, positive_interval, ratio_interval
+from benchmark.stats import Interval, holm, percentile, positive_interval, ratio_interval, ratio_p_value
 from benchmark.validity import level_notes, level_reasons, run_reasons
 
 MIN_CLAIM = 0.02  # a difference below this share is not claimed, however narrow its interval
@@ -73,7 +73,8 @@ def _contender_entry(
     if not levels and not reasons:
         reasons.append("not measured")
     counted = [level for level in levels if level["rps"]]
-    peak = max(counted, key=lambda level: level["rps"], default=None)
+    believed = [level for level in counted if level["valid"]] or counted
+    peak = max(believed, key=lambda level: level["rps"], default=None)
     return {
         "title": contender.title,
         "floor_ms": round(floor_ms, 3),
@@ -147,32 +148,33 @@ def _pooled(blocks: Blocks) -> np.ndarray:
 def _comparisons(
     contenders: Sequence[Contender], entries: Mapping[str, Any], figures: Mapping[str, Mapping[int, Blocks]]
 ) -> list[dict[str, Any]]:
-    """Compare every contender with the first one, over the blocks in which both were measured."""
+    """Compare every contender with the baseline, over the blocks in which both were measured."""
     baseline, *others = [c for c in contenders if not c.harness_floor] or contenders[:1]
-    wanted = [(figure, other) for other in others for figure in _FIGURES]
-    # Bonferroni: with many comparisons one would be "shown" by chance.
-    strict = 1 - (1 - CONFIDENCE) / max(len(wanted), 1)
-    found = []
-    for figure, other in wanted:
-        ours = _FIGURES[figure](entries[other.label], figures[other.label])
-        theirs = _FIGURES[figure](entries[baseline.label], figures[baseline.label])
-        shared = sorted(set(ours) & set(theirs))
-        if not shared:
-            continue
-        pair = [ours[b] for b in shared], [theirs[b] for b in shared]
-        ratio, narrow = ratio_interval(*pair), ratio_interval(*pair, confidence=strict)
-        excludes_one = narrow.low is not None and narrow.high is not None and not narrow.low <= 1 <= narrow.high
-        found.append(
-            {
-                "figure": figure,
-                "baseline": baseline.label,
-                "contender": other.label,
-                "ratio": _r(ratio.value),
-                "ci95": _rs(ratio.as_list()),
-                "difference_shown": excludes_one and abs(ratio.value - 1) >= MIN_CLAIM,
-            }
-        )
-    return found
+    pairs = []
+    for other in others:
+        for figure, by_block in _FIGURES.items():
+            ours = by_block(entries[other.label], figures[other.label])
+            theirs = by_block(entries[baseline.label], figures[baseline.label])
+            shared = sorted(set(ours) & set(theirs))
+            if shared:
+                pairs.append((figure, other.label, [ours[b] for b in shared], [theirs[b] for b in shared]))
+    # Among many comparisons one would be "shown" by chance.
+    shown = holm([ratio_p_value(ours, theirs) for _, _, ours, theirs in pairs])
+    return [
+        _comparison(figure, baseline.label, label, ratio_interval(ours, theirs), is_shown)
+        for (figure, label, ours, theirs), is_shown in zip(pairs, shown, strict=True)
+    ]
+
+
+def _comparison(figure: str, baseline: str, contender: str, ratio: Interval, shown: bool) -> dict[str, Any]:
+    return {
+        "figure": figure,
+        "baseline": baseline,
+        "contender": contender,
+        "ratio": _r(ratio.value),
+        "ci95": _rs(ratio.as_list()),
+        "difference_shown": shown and abs(ratio.value - 1) >= MIN_CLAIM,
+    }
 
 
 def _low_load_by_block(_: Mapping[str, Any], by_level: Mapping[int, Blocks]) -> dict[int, float]:
