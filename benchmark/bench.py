@@ -41,8 +41,8 @@ class BenchPlan:
 
 def default_plan(users: Sequence[int] = ()) -> BenchPlan:
     """About two minutes of measuring for five contenders."""
-    levels = _levels(users or (1, 8, 32, 64), low_s=1.9, base_s=0.7, per_user_s=0.006)
-    climb = () if users else _levels((128, 256, 512), low_s=0, base_s=0.7, per_user_s=0.006)
+    levels = _levels(users or (1, 8, 16, 32, 64), low_s=1.9, base_s=0.6, per_user_s=0.006)
+    climb = () if users else _levels((128, 256, 512), low_s=0, base_s=0.6, per_user_s=0.006)
     return BenchPlan(blocks=4, levels=levels, climb=climb)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.record import Cell, Window
-from benchmark.stats import rate_in_window
+from benchmark.stats import rate_in_window, shares_in_window
 
 GENERATOR_ROLE = "load"
 
@@ -19,7 +19,8 @@ class LevelFigures:
     block: int
     users: int
     rps: float  # checked answers per second
-    latencies_ms: np.ndarray = field(repr=False)  # of the checked answers, shape (n,)
+    mean_ms: float  # mean latency, each request counted by its share inside the window; nan without one
+    latencies_ms: np.ndarray = field(repr=False)  # of the checked answers that ended inside, shape (n,)
     errors: int
     first_error: str
     fastest_excess_ms: float  # the smallest of latency minus what the answer itself says it must take
@@ -32,12 +33,8 @@ class LevelFigures:
         return int(self.latencies_ms.size)
 
     @property
-    def mean_ms(self) -> float:
-        return float(self.latencies_ms.mean()) if self.n else float("nan")
-
-    @property
     def little_n(self) -> float:
-        """Rate times mean latency: by Little's law the number of users that were waiting."""
+        """Rate times mean latency: by Little's law the mean number of requests in flight."""
         return self.rps * self.mean_ms / 1e3
 
     @property
@@ -65,6 +62,7 @@ def _figures(
         block=block,
         users=window.users,
         rps=rps,
+        mean_ms=_mean_ms(good, window),
         latencies_ms=inside["latency_ms"].to_numpy(),
         errors=len(failed),
         first_error=str(failed["error"].iloc[0]) if len(failed) else "",
@@ -73,6 +71,11 @@ def _figures(
         rss_mb={str(role): rss for role, (_, rss) in usage.items()},
         drift=drift_rps / rps if rps else 0.0,
     )
+
+
+def _mean_ms(good: pd.DataFrame, window: Window) -> float:
+    shares = shares_in_window(good["start_ns"].to_numpy(), good["end_ns"].to_numpy(), (window.start_ns, window.end_ns))
+    return float(np.average(good["latency_ms"].to_numpy(), weights=shares)) if shares.sum() else float("nan")
 
 
 def _rate(good: pd.DataFrame, start_ns: int, end_ns: int) -> float:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 
 CONFIDENCE = 0.95
@@ -131,13 +131,18 @@ def holm(p_values: Sequence[float], alpha: float = 1 - CONFIDENCE) -> list[bool]
     return shown
 
 
-def rate_in_window(start_ns: ArrayLike, end_ns: ArrayLike, window: tuple[int, int]) -> float:
-    """Return requests per second in a window; one that spans an edge counts by the share that lies inside.
+def shares_in_window(start_ns: ArrayLike, end_ns: ArrayLike, window: tuple[int, int]) -> NDArray[np.float64]:
+    """Return for each request the share of its time that lies inside a window, shape (n,), from 0 to 1.
 
-    With a window of a few latencies, counting only what ends inside would let the result jump by
-    a whole wave of requests. Takes all requests that overlap the window, not only those ending in it.
+    With a window of a few latencies, counting only what ends inside would let a rate jump by a whole
+    wave of requests. Counted by shares, rate x mean latency is exactly the mean number in flight.
     """
     starts, ends = np.asarray(start_ns, dtype=float), np.asarray(end_ns, dtype=float)
     inside = np.clip(np.minimum(ends, window[1]) - np.maximum(starts, window[0]), 0, None)
-    lengths = np.maximum(ends - starts, 1.0)
-    return float(np.sum(inside / lengths) / ((window[1] - window[0]) / 1e9))
+    shares: NDArray[np.float64] = inside / np.maximum(ends - starts, 1.0)
+    return shares
+
+
+def rate_in_window(start_ns: ArrayLike, end_ns: ArrayLike, window: tuple[int, int]) -> float:
+    """Return requests per second in a window, each counted by its share. Takes all that overlap the window."""
+    return float(np.sum(shares_in_window(start_ns, end_ns, window)) / ((window[1] - window[0]) / 1e9))

@@ -25,8 +25,8 @@ from benchmark.load.users import user_class
 
 _FLUSH_S = 0.5
 _STOP_TIMEOUT_S = 5.0
-# Every user has been answered once before measuring starts, and twice before it ends.
-_WARMUP_ROUNDS, _MEASURED_ROUNDS = 1, 2
+# Every user has been answered so often before measuring starts, and so often again before it ends.
+_WARMUP_ROUNDS, _MEASURED_ROUNDS = 2, 2
 _PATIENCE_S = 10.0
 # The fastest that Locust recommends.
 _SPAWN_PER_S = 100
