@@ -12,6 +12,7 @@ from rich.table import Table
 
 from benchmark.contenders import discover
 from benchmark.errors import BenchmarkError
+from benchmark.experiment3_locust.cli import locust
 from benchmark.options import (
     EXIT_INTERRUPTED,
     EXIT_INVALID,
@@ -75,6 +76,9 @@ def bench(
     if not summary["complete"]:
         raise typer.Exit(EXIT_INTERRUPTED)
     raise typer.Exit(0 if summary["valid"] else EXIT_INVALID)
+
+
+app.command()(locust)
 
 
 @app.command()

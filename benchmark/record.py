@@ -117,13 +117,7 @@ class Run:
 
         A request belongs to the window in which it was answered.
         """
-        path = self.file("samples", cell, ".csv")
-        if not path.exists():
-            return pd.DataFrame(columns=[*SAMPLE_COLUMNS, "end_ns", "latency_ms", "measured"])
-        frame = pd.read_csv(path, dtype={"server_timing": "string", "error": "string"})
-        frame["ok"] = frame["ok"].astype(bool)
-        frame["end_ns"] = frame["start_ns"] + frame["latency_ns"]
-        frame["latency_ms"] = frame["latency_ns"] / 1e6
+        frame = read_samples(self.file("samples", cell, ".csv"))
         frame["measured"] = False
         for window in cell.windows:
             inside = frame["end_ns"].between(window.start_ns, window.end_ns, inclusive="left")
@@ -176,6 +170,19 @@ class Run:
             part.unlink(missing_ok=True)
             part.symlink_to(self.path.name)
             part.replace(link)
+
+
+def read_samples(path: Path) -> pd.DataFrame:
+    """Return a file of raw samples: SAMPLE_COLUMNS, `end_ns`, `latency_ms` and, from the schedule, `response_ms`."""
+    derived = ["end_ns", "latency_ms", "response_ms"]
+    if not path.exists():
+        return pd.DataFrame(columns=[*SAMPLE_COLUMNS, *derived])
+    frame = pd.read_csv(path, dtype={"server_timing": "string", "error": "string"})
+    frame["ok"] = frame["ok"].astype(bool)
+    frame["end_ns"] = frame["start_ns"] + frame["latency_ns"]
+    frame["latency_ms"] = frame["latency_ns"] / 1e6
+    frame["response_ms"] = (frame["end_ns"] - frame["scheduled_ns"]) / 1e6
+    return frame
 
 
 class ResourceWriter:

@@ -45,6 +45,12 @@ def down(folder: Path = RUN) -> Iterator[str]:
     yield f"stopped {len(alive)} services" if alive else "nothing to stop"
 
 
+def served(contenders: Iterable[Contender]) -> list[Contender]:
+    """Return the contenders that `up` starts: of those that share a scoring port, the first."""
+    found = {(contender.name): contender for contender, process in _distinct(contenders) if process.role == "scoring"}
+    return list(found.values())
+
+
 def _distinct(contenders: Iterable[Contender]) -> Iterator[tuple[Contender, Process]]:
     """Yield each process once: variants share their ports with the contender they are like."""
     seen: set[int] = set()

@@ -30,13 +30,14 @@ class SampleWriter:
     ) -> None:
         """Take one request; a listener of Locust's `events.request`."""
         self.answered += exception is None
-        latency_ns = int(response_time * 1e6)
-        start_ns = context.get("start_ns") or time.monotonic_ns() - latency_ns
+        start_ns = context.get("start_ns") or time.monotonic_ns() - int(response_time * 1e6)
+        scheduled_ns = context.get("scheduled_ns", start_ns)
+        latency_ns = int(response_time * 1e6) - (start_ns - scheduled_ns)
         headers = getattr(response, "headers", None) or {}
         self._rows.append(
             (
                 self.users,
-                context.get("scheduled_ns", start_ns),
+                scheduled_ns,
                 start_ns,
                 latency_ns,
                 getattr(response, "status_code", 0) or 0,

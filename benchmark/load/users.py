@@ -33,13 +33,23 @@ class ClosedLoopUser(FastHttpUser):
 
     @task
     def ask(self) -> None:
+        """Ask once; Locust calls this again as soon as the user's wait time allows."""
+        self.send()
+
+    def send(self, scheduled_ns: int | None = None) -> None:
+        """Send one request and check its answer; with a schedule, its latency counts from there."""
         headers = {"Content-Type": JSON_CONTENT_TYPE}
         if self.stage_clock:
             headers.update(request_start_header())
-        context = {"start_ns": time.monotonic_ns()}
+        context: dict[str, Any] = {"start_ns": time.monotonic_ns()}
+        if scheduled_ns is not None:
+            context["scheduled_ns"] = scheduled_ns
         with self.client.post(
             self.endpoint, data=next(self.bodies), headers=headers, context=context, catch_response=True
         ) as response:
+            if scheduled_ns is not None:
+                late_ms = (context["start_ns"] - scheduled_ns) / 1e6
+                response.request_meta["response_time"] += late_ms
             if response.status_code != 200:
                 response.failure(f"status {response.status_code}")
                 return

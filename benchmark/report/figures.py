@@ -43,7 +43,7 @@ def low_load_figure(summary: Summary) -> Picture:
             "or cut off at the edge." + _if_invalid(summary)
         ),
         alt=f"Horizontal bars, mean latency at {where}: {bars.describe_rows(rows)}.",
-        **_both(lambda layout: bars.draw_bars("low-load", layout, rows, bars.low_load_key(), "mean latency [ms]")),
+        **both(lambda layout: bars.draw_bars("low-load", layout, rows, bars.low_load_key(), "mean latency [ms]")),
     )
 
 
@@ -60,7 +60,7 @@ def throughput_figure(summary: Summary) -> Picture:
             + _if_invalid(summary)
         ),
         alt=f"Lines over users, requests per second at the peak: {_peaks_in_words(summary)}.",
-        **_both(lambda layout: _one_panel("throughput", layout, summary, curves.THROUGHPUT)),
+        **both(lambda layout: _one_panel("throughput", layout, summary, curves.THROUGHPUT)),
     )  # fmt: skip
 
 
@@ -77,7 +77,7 @@ def latency_figure(summary: Summary) -> Picture:
             + _if_invalid(summary)
         ),
         alt=f"Lines over users, latency at the highest level measured: {_latencies_in_words(summary)}.",
-        **_both(lambda layout: _two_panels(layout, summary)),
+        **both(lambda layout: _two_panels(layout, summary)),
     )
 
 
@@ -100,7 +100,7 @@ def distribution_figure(summary: Summary, samples: pd.DataFrame) -> Picture:
             + _if_invalid(summary)
         ),
         alt=f"Histograms of latency, {words}.",
-        **_both(lambda layout: _hill_panels(layout, summary, found)),
+        **both(lambda layout: _hill_panels(layout, summary, found)),
     )  # fmt: skip
 
 
@@ -118,7 +118,7 @@ def cpu_figure(summary: Summary) -> Picture:
             "in it. Shorter is better: cores divided by this is a ceiling of the rate." + _if_invalid(summary)
         ),
         alt=f"Horizontal bars, CPU per request without the load generator: {bars.describe_rows(rows)}.",
-        **_both(lambda layout: bars.draw_bars("cpu", layout, rows, bars.cpu_key(summary), "CPU per request [ms]")),
+        **both(lambda layout: bars.draw_bars("cpu", layout, rows, bars.cpu_key(summary), "CPU per request [ms]")),
     )
 
 
@@ -152,7 +152,8 @@ def headline_figure(summary: Mapping[str, Any]) -> str:
         return sheet.svg()
 
 
-def _both(draw: Callable[[Layout], Sheet]) -> dict[str, str]:
+def both(draw: Callable[[Layout], Sheet]) -> dict[str, str]:
+    """Return a drawing as the two SVG elements of a Picture."""
     with drawing():
         return {f"{layout.name}_svg": for_page(draw(layout).svg()) for layout in (WIDE, NARROW)}
 

@@ -1,0 +1,180 @@
+"""`timeit`: n calls in a row over one connection, for every contender, in random order, several times.
+
+In each repeat all contenders are started anew and wait side by side: an idle one costs nothing
+worth mentioning (its sockets sleep), and so neighbouring timings meet the same machine.
+"""
+
+import http.client
+import time
+import timeit
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from rich.markup import escape
+
+from benchmark import parity
+from benchmark.contenders import Contender
+from benchmark.errors import BenchmarkError, LoadError, StackError
+from benchmark.experiment2_timeit.client import PersistentClient
+from benchmark.experiment2_timeit.plan import TimeitPlan
+from benchmark.experiment2_timeit.plot import write_page
+from benchmark.experiment2_timeit.repeats import RepeatsFile, read_repeats, write_table
+from benchmark.experiment2_timeit.summary import summarise
+from benchmark.experiment2_timeit.verdict import write_headline
+from benchmark.guard import Guard
+from benchmark.manifest import make_manifest, service_environment, settings_of_services
+from benchmark.progress import Progress
+from benchmark.record import Cell, Run
+from benchmark.stack import HOST, Stack, log_tail, running_stack
+from contract.model import latency_floor_ms, quantile_function
+from contract.settings import PREFIX
+from feature_store.seed import DEFAULT_INFO
+
+START_S = 3.0  # to start and stop a contender; only the progress display relies on it
+_LAST_WORDS_S = 0.3  # that a process which has just lost its sockets may take to be gone
+EVERYBODY = "all contenders"
+
+
+@dataclass
+class _Session:
+    """A run that goes on: what all repeats have in common, and who has dropped out."""
+
+    run: Run
+    contenders: Sequence[Contender]
+    plan: TimeitPlan
+    service_settings: Mapping[str, str]
+    guard: Guard
+    progress: Progress
+    file: RepeatsFile
+    lost: dict[str, str] = field(default_factory=dict)  # by label, why nothing further is timed
+
+    def lose(self, label: str, error: BenchmarkError) -> None:
+        self.lost[label] = str(error)
+        # A log may hold what looks like the console's markup.
+        self.progress.say(escape(f"{label} drops out, the others go on: {error}"))
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A contender that waits to be asked."""
+
+    stack: Stack
+    client: PersistentClient
+
+
+def run_timeit(
+    results: Path,
+    contenders: Sequence[Contender],
+    plan: TimeitPlan,
+    service_settings: Mapping[str, str],
+    progress: Progress,
+) -> Run:
+    """Measure, and write record, summary and page, also when interrupted. Raises BenchmarkError."""
+    run = Run.create(results, "timeit", make_manifest(contenders, plan.seed, asdict(plan), service_settings))
+    repeat_s = plan.expected_s(floors_ms(contenders, service_settings), START_S)
+    with progress, closing(Guard()) as guard:
+        progress.begin(run.path, cells=plan.repeats, cell_s=repeat_s)  # a cell of the display is a repeat
+        session = _Session(run, contenders, plan, service_settings, guard, progress, RepeatsFile(run.path))
+        try:
+            for repeat in range(plan.repeats):
+                if len(session.lost) == len(contenders):
+                    break
+                _measure_repeat(session, repeat)
+                progress.cell_done(Cell(repeat, EVERYBODY, seed=plan.seed))
+        except KeyboardInterrupt:
+            progress.say("interrupted; reporting what was measured")
+        finally:
+            progress.phase("", "summary")
+            report(run, contenders)
+    return run
+
+
+def report(run: Run, contenders: Sequence[Contender]) -> None:
+    """Compute the summary of a run from its record, draw its page, and point `latest` to a complete run."""
+    floors = floors_ms(contenders, run.manifest["settings"]["services"])
+    repeats = read_repeats(run.path)
+    summary = summarise(run.manifest, run.cells(), repeats, contenders, floors)
+    run.write_json("summary.json", {**summary, "verdict": write_headline(summary)})
+    write_table(run.path, repeats, [contender.label for contender in contenders])
+    write_page(run)
+    if summary["complete"]:
+        run.point_latest_here()
+
+
+def floors_ms(contenders: Sequence[Contender], service_settings: Mapping[str, str]) -> dict[str, float]:
+    """Return each contender's latency floor in ms by label."""
+    settings = settings_of_services(service_settings)
+    return {contender.label: latency_floor_ms(settings, contender.floor) for contender in contenders}
+
+
+def _measure_repeat(session: _Session, repeat: int) -> None:
+    """Time every number of calls with every contender once; each contender's cell is recorded, however it ends."""
+    seed = session.plan.seed * 1000 + repeat
+    cells = {c.label: Cell(repeat, c.label, seed) for c in session.contenders if c.label not in session.lost}
+    try:
+        with ExitStack() as started:
+            ready = _start_all(session, started, list(cells), repeat, seed)
+            for n, label in session.plan.pairs(repeat, [contender.label for contender in session.contenders]):
+                if label in session.lost:
+                    continue
+                session.progress.phase(label, f"{n} calls")
+                try:
+                    session.file.append(repeat, n, label, _time(ready[label], n))
+                except (StackError, LoadError) as error:
+                    session.lose(label, error)
+    except BaseException:
+        for cell in cells.values():
+            cell.status, cell.reason = "interrupted", "interrupted"
+        raise
+    finally:
+        for label, cell in cells.items():
+            if label in session.lost:
+                cell.status, cell.reason = "failed", session.lost[label]
+            session.run.append_cell(cell)
+
+
+def _start_all(session: _Session, started: ExitStack, labels: list[str], repeat: int, seed: int) -> dict[str, _Ready]:
+    """Start contenders that `started` will stop, and return those that are ready by label."""
+    logs = session.run.path / "logs" / f"repeat-{repeat + 1}"
+    logs.mkdir(exist_ok=True)
+    env = {**service_environment(session.service_settings), f"{PREFIX}MODEL_SEED": str(seed)}
+    settings = settings_of_services(session.service_settings)
+    bounds_s = quantile_function(settings).bounds_s
+    cases = parity.cases(DEFAULT_INFO.entities, settings.max_body_bytes) if repeat == 0 else []
+    ready = {}
+    for contender in session.contenders:
+        if contender.label not in labels:
+            continue
+        session.progress.phase(contender.label, "start")
+        try:
+            stack = started.enter_context(running_stack(contender, logs, session.guard, env, free_ports=True))
+            _check_parity(stack, [case for case in cases if case.basic or not contender.harness_floor], bounds_s)
+        except (StackError, LoadError) as error:
+            session.lose(contender.label, error)
+        else:
+            client = PersistentClient(HOST, stack.port("scoring"), contender.endpoint, seed, bounds_s)
+            ready[contender.label] = _Ready(stack, started.enter_context(closing(client)))
+    return ready
+
+
+def _check_parity(stack: Stack, cases: list[parity.Case], bounds_s: tuple[float, float]) -> None:
+    found = list(parity.find_differences(stack.base_url, stack.contender.endpoint, cases, bounds_s))
+    if found:
+        raise LoadError(f"not measured, it answers otherwise than the contract says: {'; '.join(found[:3])}")
+
+
+def _time(ready: _Ready, n: int) -> float:
+    """Return the seconds of n calls. Raises BenchmarkError, with the end of a log, if one of them failed."""
+    try:
+        ready.client.wake()
+        seconds = timeit.Timer(ready.client.call).repeat(repeat=1, number=n)[0]
+        ready.client.check()
+    except (OSError, http.client.HTTPException, LoadError) as error:
+        time.sleep(_LAST_WORDS_S)
+        ready.stack.check_alive()
+        log = next(running.log for running in ready.stack.processes if running.role == "scoring")
+        what = str(error) if isinstance(error, LoadError) else f"no answer: {type(error).__name__}: {error}"
+        raise LoadError(f"{what}; the log of scoring ends:\n{log_tail(log)}") from error
+    return seconds

@@ -1,0 +1,173 @@
+"""The record of a run -> its summary: milliseconds per call, percentages, VALID or INVALID and why."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmark.contenders import Contender
+from benchmark.experiment2_timeit import fit
+from benchmark.record import SCHEMA, Cell
+from benchmark.stats import Interval, holm, ratio_p_value
+from benchmark.summary import MIN_CLAIM
+from benchmark.validity import run_reasons
+
+BELOW_FLOOR_ERRORS = 3.0  # standard errors by which a mean may miss the floor by chance
+
+
+def summarise(
+    manifest: Mapping[str, Any],
+    cells: Sequence[Cell],
+    repeats: pd.DataFrame,
+    contenders: Sequence[Contender],
+    floors_ms: Mapping[str, float],
+) -> dict[str, Any]:
+    """Return the summary of a run in the form of summary.json.
+
+    `repeats` holds the timings (benchmark.experiment2_timeit.repeats.COLUMNS), `floors_ms` each
+    contender's latency floor by label.
+    """
+    counted = {c.label: _counted(repeats, cells, c.label) for c in contenders}
+    baseline = next((c for c in contenders if not c.harness_floor), contenders[0]).label
+    entries = {
+        c.label: _entry(c, floors_ms[c.label], counted, baseline, [x for x in cells if x.contender == c.label], manifest)
+        for c in contenders
+    }
+    _mark_what_is_shown(entries, counted, baseline)
+    planned = manifest["plan"]["repeats"]
+    complete = all(_has_ended(label, cells, planned) for label in entries)
+    reasons = run_reasons(manifest["busy_before_start"])
+    if not complete:
+        done = min((sum(x.contender == label and x.status == "measured" for x in cells) for label in entries), default=0)
+        reasons.append(f"interrupted: {done} of {planned} repeats were measured completely")
+    reasons += [f"{label}: {reason}" for label, entry in entries.items() for reason in entry["reasons"]]
+    return {
+        "schema": SCHEMA,
+        "command": manifest["command"],
+        "started_utc": manifest["started_utc"],
+        "finished_utc": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "complete": complete,
+        "valid": not reasons,
+        "reasons": reasons,
+        "scale": manifest["plan"]["scale"],
+        "repeats": planned,
+        "calls": list(manifest["plan"]["calls"]),
+        "interval": "bootstrap" if planned >= fit.BOOTSTRAP_FROM else "t",
+        "baseline": baseline,
+        "contenders": entries,
+        "environment": manifest["environment"],
+    }
+
+
+def repeat_sums(timings: pd.DataFrame) -> dict[int, fit.Floats]:
+    """Return one contender's line sums by repeat; see benchmark.experiment2_timeit.fit."""
+    return {int(str(r)): fit.line_sums(group["n"], group["seconds"]) for r, group in timings.groupby("repeat")}
+
+
+def complete_repeats(cells: Sequence[Cell], label: str) -> list[int]:
+    """Return the repeats in which one contender was timed with every number of calls."""
+    return [cell.block for cell in cells if cell.contender == label and cell.status == "measured"]
+
+
+def _counted(repeats: pd.DataFrame, cells: Sequence[Cell], label: str) -> pd.DataFrame:
+    """Return the timings that count: of complete repeats, or of what there is if none is complete."""
+    own = repeats[repeats["contender"] == label]
+    whole = complete_repeats(cells, label)
+    return own[own["repeat"].isin(whole)] if whole else own
+
+
+def _has_ended(label: str, cells: Sequence[Cell], planned: int) -> bool:
+    """Whether nothing of a contender is missing; one that has dropped out has ended, too."""
+    own = [cell.status for cell in cells if cell.contender == label]
+    return "interrupted" not in own and ("failed" in own or len(own) == planned)
+
+
+def _entry(
+    contender: Contender,
+    floor_ms: float,
+    counted: Mapping[str, pd.DataFrame],
+    baseline: str,
+    cells: Sequence[Cell],
+    manifest: Mapping[str, Any],
+) -> dict[str, Any]:
+    timings = counted[contender.label]
+    reasons = [f"repeat {cell.block + 1}: {cell.reason}" for cell in cells if cell.status == "failed"]
+    if timings.empty and not reasons:
+        reasons.append("not measured")
+    if not timings.empty:
+        mean, error = fit.mean_ms(timings["n"].tolist(), timings["seconds"].tolist())
+        if mean + BELOW_FLOOR_ERRORS * error < floor_ms:
+            reasons.append(f"{mean:.2f} ms per call on average, below the floor of {floor_ms:.2f} ms")
+    figures = _figures(repeat_sums(timings), repeat_sums(counted[baseline]), contender, baseline, floor_ms, manifest)
+    return {
+        "title": contender.title,
+        "floor_ms": round(floor_ms, 3),
+        "harness_floor": contender.harness_floor,
+        "valid": not reasons,
+        "reasons": reasons,
+        "timeit": {
+            **figures,
+            "repeats": int(timings["repeat"].nunique()),
+            "calls": int(timings["n"].sum()),
+        },
+    }
+
+
+def _figures(
+    own: Mapping[int, fit.Floats],
+    base: Mapping[int, fit.Floats],
+    contender: Contender,
+    baseline: str,
+    floor_ms: float,
+    manifest: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return what the lines say; None where there is nothing to fit one through."""
+    sums = np.array(list(own.values())).reshape(-1, 5)
+    slope = fit.slope_interval(sums, manifest["seed"]) if len(sums) else Interval(float("nan"), None, None)
+    return {
+        "ms_per_call": _r(slope.value),
+        "ci95": _rs(slope),
+        "over_floor": _r(slope.value / floor_ms) if floor_ms else None,
+        "intercept_ms": _r(fit.intercept_ms(sums)) if len(sums) else None,
+        **_faster(own, base, contender.label == baseline, manifest["seed"]),
+    }
+
+
+def _faster(
+    own: Mapping[int, fit.Floats], base: Mapping[int, fit.Floats], is_baseline: bool, seed: int
+) -> dict[str, Any]:
+    """Return the percentage against the baseline over the repeats that both have; the baseline's own is 0."""
+    if is_baseline:
+        return {"faster_than_baseline_pct": 0.0, "ci95_pct": [0.0, 0.0]}
+    shared = sorted(set(own) & set(base))
+    pair = [np.array([each[r] for r in shared]).reshape(-1, 5) for each in (base, own)]
+    # A line that falls, as one through a few calls may, gives no percentage.
+    if not shared or any(not np.all(fit.slopes_ms(sums) > 0) for sums in pair):
+        return {"faster_than_baseline_pct": None, "ci95_pct": None}
+    faster = fit.faster_interval(*pair, seed=seed)
+    return {"faster_than_baseline_pct": _r(faster.value), "ci95_pct": _rs(faster)}
+
+
+def _mark_what_is_shown(entries: Mapping[str, Any], counted: Mapping[str, pd.DataFrame], baseline: str) -> None:
+    """Say of each contender whether it differs from the baseline by more than chance, and by enough to matter."""
+    slopes = {label: {r: float(fit.slopes_ms(s)) for r, s in repeat_sums(t).items()} for label, t in counted.items()}
+    p_values = {}
+    for label, entry in entries.items():
+        entry["timeit"]["difference_shown"] = False
+        if label != baseline and entry["timeit"]["faster_than_baseline_pct"] is not None:
+            shared = sorted(set(slopes[label]) & set(slopes[baseline]))
+            p_values[label] = ratio_p_value([slopes[baseline][r] for r in shared], [slopes[label][r] for r in shared])
+    for label, shown in zip(p_values, holm(list(p_values.values())), strict=True):
+        faster_pct = entries[label]["timeit"]["faster_than_baseline_pct"]
+        entries[label]["timeit"]["difference_shown"] = shown and abs(faster_pct) >= 100 * MIN_CLAIM
+
+
+def _r(value: float | None) -> float | None:
+    return None if value is None or not np.isfinite(value) else float(f"{value:.6g}")
+
+
+def _rs(interval: Interval) -> list[float | None] | None:
+    ends = [_r(interval.low), _r(interval.high)]
+    return None if None in ends else ends

@@ -1,0 +1,1 @@
+"""Experiment 3: where does each architecture break? Four examples of load, issued by Locust."""

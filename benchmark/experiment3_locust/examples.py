@@ -1,0 +1,46 @@
+"""The four examples of load, as shapes: how many users there are at which moment."""
+
+from dataclasses import dataclass, replace
+
+PACING_S = 1.0  # a user asks once a second, or less often if the answer takes longer
+
+
+@dataclass(frozen=True)
+class Example:
+    """A load in time. Users arrive at a constant rate up to a number, and stay."""
+
+    name: str
+    title: str
+    users: int
+    users_per_s: float
+    duration_s: float
+    warmup_s: float = 0.0  # at the beginning, issued and recorded but not counted
+
+    def users_at(self, t_s: float) -> int:
+        """Return the number of users at a moment since the start."""
+        return min(self.users, 1 + int(self.users_per_s * t_s))
+
+    def scaled(self, scale: float) -> "Example":
+        """Return the example with its times shortened; users arrive faster, so that as many do."""
+        return replace(
+            self,
+            duration_s=self.duration_s * scale,
+            warmup_s=self.warmup_s * scale,
+            users_per_s=self.users_per_s / scale,
+        )
+
+
+# Numbers of users, rates and durations are those of the experiment that this one repeats
+# (bukosabino/scoring-handler, 2021); the warm-ups are ours.
+RESPONSE_TIME = Example("response-time", "Response time of a single user", 1, 1.0, 100.0, warmup_s=3.0)
+LOAD_TEST = Example("load-test", "Load test: one user more every second", 300, 1.0, 300.0)
+MAX_PERFORMANCE = Example(
+    "max-performance", "Maximum performance: the breaking point held", 1, 100.0, 300.0, warmup_s=15.0
+)
+STRESS_TEST = Example("stress-test", "Stress test: five users more every second", 500, 5.0, 100.0)
+EXAMPLES = {example.name: example for example in (RESPONSE_TIME, LOAD_TEST, MAX_PERFORMANCE, STRESS_TEST)}
+
+
+def held(users: int) -> Example:
+    """Return the third example for a breaking point, given as a number of users."""
+    return replace(MAX_PERFORMANCE, users=users)

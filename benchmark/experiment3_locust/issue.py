@@ -1,0 +1,140 @@
+"""One Locust process against one running contender: start it, sample it, wait for its end."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmark.errors import LoadError
+from benchmark.experiment3_locust.examples import Example
+from benchmark.guard import Guard
+from benchmark.levels import GENERATOR_ROLE
+from benchmark.record import Cell, Run, read_samples
+from benchmark.sampling import Sampler
+from benchmark.stack import Stack, log_tail, start_process, stop_processes
+
+LOCUSTFILE = Path(__file__).with_name("locustfile.py")
+STOP_TIMEOUT_S = 15
+LATE_MS = 10.0  # an arrival sent later than this after its time is late
+_POLL_S = 0.2
+_GRACE_S = 60.0  # beyond the planned duration, before a generator that does not end is stopped
+
+
+@dataclass(frozen=True)
+class Issued:
+    """What one Locust run left behind."""
+
+    samples: pd.DataFrame
+    start_ns: int  # of the first request
+    generator_cpu: float  # cores, mean
+    seconds: float
+
+    @property
+    def late(self) -> int:
+        """Arrivals that were sent more than LATE_MS after their time."""
+        sent = self.samples[self.samples["status"] != 0]
+        return int(((sent["start_ns"] - sent["scheduled_ns"]) / 1e6 > LATE_MS).sum())
+
+    @property
+    def dropped(self) -> int:
+        return int(self.samples["error"].fillna("").str.startswith("Dropped").sum())
+
+
+def issue(
+    run: Run,
+    stack: Stack,
+    name: str,
+    env: Mapping[str, str],
+    options: list[str],
+    duration_s: float,
+    guard: Guard,
+    on_tick: Callable[[float], None],
+) -> Issued:
+    """Run headless Locust with environment and options; `name` is the stem of its files.
+
+    Raises StackError if the contender dies meanwhile, LoadError if Locust fails.
+    """
+    cell = Cell(block=0, contender=name, seed=0)
+    samples, log = run.file("samples", cell, ".csv"), run.path / "logs" / f"{name}-{GENERATOR_ROLE}.log"
+    argv = [
+        sys.executable,
+        "-m",
+        "locust",
+        "-f",
+        str(LOCUSTFILE),
+        "--headless",
+        "--only-summary",
+        "--stop-timeout",
+        str(STOP_TIMEOUT_S),
+        "--exit-code-on-error",
+        "0",
+        "--csv",
+        str(run.file("locust", cell)),
+        "--csv-full-history",
+        "--html",
+        str(run.file("locust", cell, ".html")),
+        *options,
+    ]
+    settings = {
+        **os.environ,
+        "CONTENDERS": stack.contender.name,
+        "HOST_URL": stack.base_url,
+        "BENCHMARK_SAMPLES": str(samples),
+        **env,
+    }
+    with run.resource_writer(cell) as resources:
+        process = start_process(argv, log, guard, settings)
+        pids = {running.role: running.pid for running in stack.processes} | {GENERATOR_ROLE: process.pid}
+        try:
+            with Sampler(pids, resources.append):
+                seconds = _wait(process, stack, duration_s, on_tick)
+        finally:
+            stop_processes([process], guard, grace_s=STOP_TIMEOUT_S + 5)
+    if process.returncode:
+        raise LoadError(f"Locust failed; its log ends:\n{log_tail(log)}")
+    return _issued(run, cell, samples, seconds)
+
+
+def class_name(contender: str, open_loop: bool = False) -> str:
+    """Return the user class of a contender in the Locust file."""
+    return "".join(part.capitalize() for part in contender.split("-")) + ("OpenLoop" if open_loop else "")
+
+
+def example_environment(example: Example) -> dict[str, str]:
+    """Return what tells the Locust file to follow an example exactly."""
+    return {
+        "EXAMPLE": example.name,
+        "USERS": str(example.users),
+        "USERS_PER_S": str(example.users_per_s),
+        "DURATION_S": str(example.duration_s),
+        "SCALE": "1",
+    }
+
+
+def _wait(process: subprocess.Popen[bytes], stack: Stack, duration_s: float, on_tick: Callable[[float], None]) -> float:
+    started_s = time.monotonic()
+    while process.poll() is None:
+        stack.check_alive()
+        elapsed_s = time.monotonic() - started_s
+        on_tick(elapsed_s)
+        if elapsed_s > duration_s + _GRACE_S:
+            raise LoadError(f"Locust did not end {_GRACE_S:g} s after its time")
+        time.sleep(_POLL_S)
+    return time.monotonic() - started_s
+
+
+def _issued(run: Run, cell: Cell, samples: Path, seconds: float) -> Issued:
+    frame = read_samples(samples)
+    if frame.empty:
+        raise LoadError("Locust sent no request")
+    start_ns, end_ns = int(frame["start_ns"].min()), int(frame["end_ns"].max())
+    usage = run.cell_resources(cell)
+    usage = usage[(usage["role"] == GENERATOR_ROLE) & usage["t_ns"].between(start_ns, end_ns)]
+    spent_ns, passed_ns = (float(np.ptp(usage[column])) if len(usage) > 1 else 0.0 for column in ("cpu_ns", "t_ns"))
+    return Issued(frame, start_ns, spent_ns / passed_ns if passed_ns else 0.0, seconds)

@@ -1,0 +1,128 @@
+"""A normal Locust file: a user class per contender, in a closed and in an open loop.
+
+    locust -f benchmark/experiment3_locust/locustfile.py --class-picker        # web UI on port 8089
+    locust -f benchmark/experiment3_locust/locustfile.py --headless -u 20 -r 5 -t 30s Async
+    EXAMPLE=load-test locust -f benchmark/experiment3_locust/locustfile.py --headless Async
+
+Without further settings there is one class for each contender that `make up` starts, asking it on
+its usual port. Environment:
+
+    CONTENDERS   names separated by commas, in place of those
+    EXAMPLE      response-time, load-test, max-performance or stress-test: a load shape; `all` for the picker
+    USERS, USERS_PER_S, DURATION_S    of the example, in place of its own
+    SCALE        0.1 shortens its times to a tenth
+    OPEN_RPS     requests per second of the open-loop classes, shared by their users' number OPEN_USERS
+    BENCHMARK_SAMPLES    file for raw samples, one row per request; a worker adds its number
+"""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gevent
+from locust import LoadTestShape, User, events
+from locust.env import Environment
+from locust.runners import WorkerRunner
+
+from benchmark.contenders import Contender, choose, discover
+from benchmark.experiment3_locust.examples import EXAMPLES, Example
+from benchmark.experiment3_locust.users import OpenLoopUser, PacedUser
+from benchmark.load.samples import SampleWriter
+from benchmark.load.users import request_bodies
+from benchmark.services import served
+from contract.model import quantile_function
+from contract.settings import Settings
+
+_FLUSH_S = 0.5
+_SPAWN_PER_S = 100  # Locust recommends no more; a shape's own rate is in its number of users
+
+
+def make_users() -> dict[str, type[User]]:
+    """Return the user classes by name: Async, AsyncOpenLoop, ..."""
+    known = discover()
+    names = [name for name in os.environ.get("CONTENDERS", "").split(",") if name]
+    classes: dict[str, type[User]] = {}
+    for contender in choose(names, known) if names else served(known.values()):
+        name = "".join(part.capitalize() for part in contender.name.split("-"))
+        classes[name] = type(name, (PacedUser,), _attributes(contender))
+        classes[f"{name}OpenLoop"] = type(f"{name}OpenLoop", (OpenLoopUser,), _attributes(contender))
+    return classes
+
+
+def _attributes(contender: Contender) -> dict[str, Any]:
+    seed = int(os.environ.get("SEED", "1"))
+    port = next(process.port for process in contender.process if process.role == "scoring")
+    return {
+        "host": os.environ.get("HOST_URL", f"http://127.0.0.1:{port}"),
+        "endpoint": contender.endpoint,
+        "bodies": request_bodies(seed),
+        "bounds_s": quantile_function(Settings()).bounds_s,
+        "stage_clock": os.environ.get("STAGE_CLOCK", "1") == "1",
+        "seed": seed,
+        "rate_rps": float(os.environ.get("OPEN_RPS", "10")) / float(os.environ.get("OPEN_USERS", "1")),
+    }
+
+
+def make_shapes() -> dict[str, type[LoadTestShape]]:
+    """Return the load shapes that EXAMPLE asks for; none without it, so that --users and the web UI decide."""
+    wanted = os.environ.get("EXAMPLE")
+    if not wanted:
+        return {}
+    if wanted != "all" and wanted not in EXAMPLES:
+        raise SystemExit(f"EXAMPLE is {wanted!r}, expected all or one of {', '.join(EXAMPLES)}")
+    chosen = EXAMPLES.values() if wanted == "all" else [_adjusted(EXAMPLES[wanted])]
+    return {_shape_name(example): _shape(example) for example in chosen}
+
+
+def _adjusted(example: Example) -> Example:
+    example = example.scaled(float(os.environ.get("SCALE", "1")))
+    return replace(
+        example,
+        users=int(os.environ.get("USERS", example.users)),
+        users_per_s=float(os.environ.get("USERS_PER_S", example.users_per_s)),
+        duration_s=float(os.environ.get("DURATION_S", example.duration_s)),
+    )
+
+
+def _shape_name(example: Example) -> str:
+    return "".join(part.capitalize() for part in example.name.split("-"))
+
+
+def _shape(example: Example) -> type[LoadTestShape]:
+    def tick(self: LoadTestShape) -> tuple[int, float] | None:
+        t_s = self.get_run_time()
+        return None if t_s > example.duration_s else (example.users_at(t_s), _SPAWN_PER_S)
+
+    return type(_shape_name(example), (LoadTestShape,), {"tick": tick, "__doc__": example.title})
+
+
+def record_samples(environment: Environment, **_: Any) -> None:
+    """Write every request to BENCHMARK_SAMPLES, if that is set; on a master there are none."""
+    target = os.environ.get("BENCHMARK_SAMPLES")
+    if not target:
+        return
+    path = Path(target)
+    if isinstance(environment.runner, WorkerRunner):
+        path = path.with_suffix(f".{environment.runner.worker_index}.csv")
+    writer = SampleWriter(path)
+    environment.events.request.add_listener(writer.on_request)
+
+    def keep_flushing() -> None:
+        while True:
+            writer.users = environment.runner.user_count if environment.runner else 0
+            writer.flush()
+            gevent.sleep(_FLUSH_S)
+
+    flusher = gevent.spawn(keep_flushing)
+
+    def finish(**_: Any) -> None:
+        flusher.kill()
+        writer.close()
+
+    environment.events.quitting.add_listener(finish)
+
+
+events.init.add_listener(record_samples)
+globals().update(make_users())
+globals().update(make_shapes())

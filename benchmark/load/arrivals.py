@@ -1,0 +1,17 @@
+"""Arrival schedules of an open loop: requests come at their own times, whatever the service does."""
+
+import random
+from collections.abc import Iterator
+
+
+def poisson_arrivals(rate_rps: float, seed: int) -> Iterator[float]:
+    """Yield the times of a Poisson process in seconds from its start, the same for the same seed.
+
+    Independent exponential gaps (Kingman, Poisson Processes, 1993, section 4.1); several such
+    processes side by side are again one, with the sum of their rates.
+    """
+    draw = random.Random(seed)
+    t_s = 0.0
+    while True:
+        t_s += draw.expovariate(rate_rps)
+        yield t_s
