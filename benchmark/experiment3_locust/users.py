@@ -1,5 +1,6 @@
 """Locust users of this experiment: paced ones in a closed loop, and arrivals in an open one."""
 
+import random
 import time
 from typing import Any, ClassVar
 
@@ -9,7 +10,7 @@ from locust import constant_pacing, task
 
 from benchmark.experiment3_locust.examples import PACING_S
 from benchmark.load.arrivals import poisson_arrivals
-from benchmark.load.users import ClosedLoopUser
+from benchmark.load.users import CheckingUser, ClosedLoopUser
 
 MAX_IN_FLIGHT = 2048  # of one open-loop user; an arrival beyond it is dropped, and counted
 
@@ -20,8 +21,12 @@ class PacedUser(ClosedLoopUser):
     abstract = True
     wait_time = constant_pacing(PACING_S)
 
+    def on_start(self) -> None:
+        # Locust starts users in batches; without this they would march in step, and every second be a burst.
+        gevent.sleep(random.random() * PACING_S)
 
-class OpenLoopUser(ClosedLoopUser):
+
+class OpenLoopUser(CheckingUser):
     """Issues requests at the times of a Poisson schedule and never waits for one before the next.
 
     Latency counts from the scheduled time, so a request that had to wait for its turn shows it.

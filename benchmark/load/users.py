@@ -19,8 +19,8 @@ _IRIS_RANGES = ((4.3, 7.9), (2.0, 4.4), (1.0, 6.9), (0.1, 2.5))
 _ROUNDING_S = 1e-6  # an answer is given to the microsecond
 
 
-class ClosedLoopUser(FastHttpUser):
-    """Asks, waits for the answer, and asks again at once."""
+class CheckingUser(FastHttpUser):
+    """Knows how to ask and how to check the answer; when to ask is up to the classes below."""
 
     abstract = True
     connection_timeout = 5.0
@@ -30,11 +30,6 @@ class ClosedLoopUser(FastHttpUser):
     bodies: ClassVar[Iterator[str]]
     bounds_s: ClassVar[tuple[float, float]]
     stage_clock: ClassVar[bool]
-
-    @task
-    def ask(self) -> None:
-        """Ask once; Locust calls this again as soon as the user's wait time allows."""
-        self.send()
 
     def send(self, scheduled_ns: int | None = None) -> None:
         """Send one request and check its answer; with a schedule, its latency counts from there."""
@@ -61,6 +56,16 @@ class ClosedLoopUser(FastHttpUser):
                 response.request_meta["context"]["detail_s"] = detail_s
 
 
+class ClosedLoopUser(CheckingUser):
+    """Asks, waits for the answer, and asks again at once, or when its wait time allows."""
+
+    abstract = True
+
+    @task
+    def ask(self) -> None:
+        self.send()
+
+
 def check_answer(body: bytes, bounds_s: tuple[float, float]) -> float:
     """Return the answer in seconds. Raises BadModelAnswer if it does not follow the models' law."""
     detail_s = parse_answer(body, 0)
@@ -83,10 +88,10 @@ def request_bodies(seed: int) -> Iterator[str]:
     return cycle(bodies)
 
 
-PROTOCOLS: dict[str, type[ClosedLoopUser]] = {"predict": ClosedLoopUser}
+PROTOCOLS: dict[str, type[CheckingUser]] = {"predict": ClosedLoopUser}
 
 
-def user_class(plan: LoadPlan) -> type[ClosedLoopUser]:
+def user_class(plan: LoadPlan) -> type[CheckingUser]:
     """Return the user class of a plan."""
     attributes: dict[str, Any] = {
         "host": plan.url,
