@@ -2,19 +2,46 @@
 SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
+LOCUST := EXAMPLE=$(EXAMPLE) $(BIN)/locust -f benchmark/experiment3_locust/locustfile.py
+SCALE_FLAG := $(if $(SCALE),--scale $(SCALE))
 BENCH_FLAGS := $(if $(QUICK),--quick) $(if $(FULL),--full) $(BENCH_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev bench up down seed test lint format lock diff report clean docs record
+.PHONY: help install install-dev bench report experiments experiment1 experiment2 experiment3 response-time \
+	load-test max-performance stress-test locust-ui locust-master locust-worker up down seed test lint format lock diff \
+	clean docs record
 
 help: ## list the verbs
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 24
 
 bench: install ## measure all contenders and write a report; QUICK=1 or FULL=1, BENCH_ARGS="--help"
 	@$(BIN)/python -m benchmark bench $(BENCH_FLAGS)
 
 report: install ## draw the newest report again
 	@$(BIN)/python -m benchmark report
+
+experiments: experiment1 experiment2 experiment3 report ## all three, then one report; SCALE=0.1 shortens them
+
+experiment1: install ## profiling: where does one request spend its time?
+	@$(BIN)/python -m benchmark profile $(EXPERIMENT_ARGS)
+
+experiment2: install ## timeit: how do n calls add up?
+	@$(BIN)/python -m benchmark timeit $(SCALE_FLAG) $(EXPERIMENT_ARGS)
+
+experiment3: install ## Locust: where does each architecture break?
+	@$(BIN)/python -m benchmark locust $(SCALE_FLAG) $(EXPERIMENT_ARGS)
+
+response-time load-test max-performance stress-test: install ## one example of experiment 3 alone
+	@$(BIN)/python -m benchmark locust --examples $@ $(SCALE_FLAG) $(EXPERIMENT_ARGS)
+
+locust-ui: up ## Locust's web UI on port 8089, for the services of `make up`
+	@$(LOCUST) --class-picker
+
+locust-master: up ## a Locust master with the web UI; start workers beside it
+	@$(LOCUST) --master --class-picker
+
+locust-worker: install ## a Locust worker; MASTER=host for one elsewhere
+	@$(LOCUST) --worker --master-host $(or $(MASTER),127.0.0.1)
 
 up: install ## start Redis and the four services in the background, on the usual ports
 	@$(BIN)/python -m benchmark up
