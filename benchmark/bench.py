@@ -90,6 +90,8 @@ def run_bench(
         finally:
             progress.phase("", "summary and report")
             report(run, contenders)
+            if run.summary["complete"]:
+                run.point_latest_here()
     return run
 
 
@@ -104,13 +106,11 @@ class Guarded(Guard):
 
 
 def report(run: Run, contenders: Sequence[Contender]) -> None:
-    """Compute the summary of a run from its record, draw the report, and point `latest` to a complete run."""
+    """Compute the summary of a run from its record and draw the report."""
     settings = settings_of_services(run.manifest["settings"]["services"])
     floors_ms = {c.label: latency_floor_ms(settings, c.floor) for c in contenders}
     run.write_json("summary.json", summarise(run, contenders, floors_ms))
     write_bench_report(run)
-    if run.summary["complete"]:
-        run.point_latest_here()
 
 
 def _measure(
@@ -130,6 +130,7 @@ def _measure(
             cell = Cell(block, label, seed=plan.seed * 1000 + block)
             if label in refused:
                 cell.status, cell.reason = "failed", refused[label]
+                run.append_cell(cell)
             else:
                 _measure_one(run, by_label[label], cell, climbed.get(label, cell_plan), guard, progress)
                 if cell.status == "measured":
@@ -161,16 +162,16 @@ def _measure_one(run: Run, contender: Contender, cell: Cell, plan: CellPlan, gua
         measure_cell(
             run, contender, cell, plan, guard, lambda phase: progress.phase(cell.contender, phase), cell.block == 0
         )
-    except KeyboardInterrupt:
-        cell.status, cell.reason = "interrupted", "interrupted"
-        raise
-    except RecordError:
-        cell.status = "interrupted"
-        raise
     except ParityError as error:
         cell.status, cell.reason = "failed", f"{_PARITY}{error}"
+    except RecordError as error:
+        cell.status, cell.reason = "interrupted", str(error)
+        raise
     except BenchmarkError as error:
         cell.status, cell.reason = "failed", str(error)
+    except BaseException as error:
+        cell.status, cell.reason = "interrupted", f"interrupted by {type(error).__name__}"
+        raise
     finally:
         run.append_cell(cell)
 
@@ -178,12 +179,13 @@ def _measure_one(run: Run, contender: Contender, cell: Cell, plan: CellPlan, gua
 def _cell_plan(plan: BenchPlan, service_settings: Mapping[str, str]) -> CellPlan:
     settings = settings_of_services(service_settings)
     env = service_environment(service_settings)
+    clock = plan.stage_clock and settings.stage_clock
     return CellPlan(
         levels=plan.levels,
         climb=plan.climb,
         answer_bounds_s=quantile_function(settings).bounds_s,
-        stage_clock=plan.stage_clock,
-        service_env={**env, f"{PREFIX}STAGE_CLOCK": str(plan.stage_clock).lower()},
+        stage_clock=clock,
+        service_env={**env, f"{PREFIX}STAGE_CLOCK": str(clock).lower()},
         free_ports=plan.free_ports,
         parity_cases=tuple(parity.cases(DEFAULT_INFO.entities, settings.max_body_bytes)),
     )

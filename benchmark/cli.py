@@ -58,6 +58,9 @@ def bench(
 
     Each contender runs in fresh processes, in random order, in several blocks. Ctrl-C stops
     everything and still reports what was measured.
+
+    Exit status: 0 measured and VALID, 1 could not be measured, 2 wrong usage, 3 measured but
+    INVALID, 130 interrupted.
     """
     from benchmark import bench as verb
     from benchmark.progress import Progress
@@ -105,7 +108,7 @@ def up() -> None:
 
     try:
         for line in services.up():
-            console.print(line, soft_wrap=True)
+            console.print(line, soft_wrap=True, markup=False)
     except BenchmarkError as error:
         fail(error)
 
@@ -116,7 +119,7 @@ def down() -> None:
     from benchmark import services
 
     for line in services.down():
-        console.print(line, soft_wrap=True)
+        console.print(line, soft_wrap=True, markup=False)
 
 
 @app.command()
@@ -156,7 +159,7 @@ def _print_summary(summary: dict[str, Any], path: Path) -> None:
     console.print("[bold green]VALID[/]" if summary["valid"] else "[bold red]INVALID[/]")
     for reason in summary["reasons"]:
         console.print(f"  {reason}", soft_wrap=True, markup=False)
-    console.print(f"report: {path / 'report.html'}", soft_wrap=True)
+    console.print(f"report: {path / 'report.html'}", soft_wrap=True, markup=False)
 
 
 def _number(value: float | None, form: str) -> str:

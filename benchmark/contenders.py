@@ -114,14 +114,22 @@ def _inherit(path: Path, rows: dict[str, Any], name: str, row: object) -> dict[s
     like = row.pop("like", None)
     env = row.pop("env", {})
     if like is not None:
-        base = rows.get(like)
+        base = rows.get(like) if isinstance(like, str) else None
         if not isinstance(base, dict) or "like" in base:
             raise ContenderError(f"{path}: contender.{name}.like is {like!r}, expected a full row of the same file")
         row = {**base, **row}
     if not isinstance(env, dict) or not all(isinstance(values, dict) for values in env.values()):
         raise ContenderError(f"{path}: contender.{name}.env is {env!r}, expected {{ role = {{ NAME = 'value' }} }}")
+    for key in ("name", "folder", "label"):
+        if key in row:
+            raise ContenderError(f"{path}: contender.{name}.{key}: is set by the program, expected no such key")
     processes = row.get("process", [])
-    roles = [process.get("role") for process in processes] if isinstance(processes, list) else []
+    if not isinstance(processes, list) or not all(isinstance(process, dict) for process in processes):
+        raise ContenderError(f"{path}: contender.{name}.process is {processes!r}, expected tables [[...process]]")
+    roles = [process.get("role") for process in processes]
+    for process in processes:
+        if not isinstance(process.get("env", {}), dict):
+            raise ContenderError(f"{path}: contender.{name}.process.env is {process['env']!r}, expected a table")
     for role in env:
         if role not in roles:
             raise ContenderError(f"{path}: contender.{name}.env.{role}: no such role, expected one of {roles}")

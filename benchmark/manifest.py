@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmark import provenance
 from benchmark.contenders import ROOT, Contender
-from contract.settings import PREFIX, Settings
+from contract.settings import PREFIX, Settings, make_settings
 
 
 def make_manifest(
@@ -39,7 +39,7 @@ def settings_of_services(overrides: Mapping[str, str]) -> Settings:
     """Return the settings that the services get: from overrides by name, never from the user's shell."""
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
         del os.environ[name]
-    return Settings(**{name.lower(): value for name, value in overrides.items()})  # type: ignore[arg-type]
+    return make_settings(**{name.lower(): value for name, value in overrides.items()})
 
 
 def service_environment(overrides: Mapping[str, str]) -> dict[str, str]:

@@ -6,6 +6,7 @@ from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from benchmark.contenders import ROOT, Contender, choose, discover
 from benchmark.errors import BenchmarkError, ContenderError, UnknownContender
@@ -45,7 +46,8 @@ def parse_levels(text: str) -> list[int]:
 
 def parse_settings(pairs: list[str]) -> dict[str, str]:
     """Return settings by name."""
-    from contract.settings import Settings
+    from benchmark.manifest import settings_of_services
+    from contract.settings import Settings, SettingsError
 
     settings = {}
     for pair in pairs:
@@ -55,6 +57,10 @@ def parse_settings(pairs: list[str]) -> dict[str, str]:
                 f"--set {pair!r}: expected name=value, name one of {', '.join(Settings.model_fields)}"
             )
         settings[name.lower()] = value
+    try:
+        settings_of_services(settings)
+    except SettingsError as error:
+        raise typer.BadParameter(f"--set: {error}") from error
     return settings
 
 
@@ -70,5 +76,5 @@ def _interrupt(*_: object) -> None:
 
 def fail(error: BenchmarkError) -> NoReturn:
     """End a command with the sentence of an error."""
-    console.print(f"[red]error:[/] {error}", soft_wrap=True)
+    console.print(f"[red]error:[/] {escape(str(error))}", soft_wrap=True)
     raise typer.Exit(EXIT_USAGE if isinstance(error, UnknownContender | ContenderError) else EXIT_FAILED)

@@ -60,13 +60,13 @@ class Progress:
             self._bar.advance(self._task)
         if cell.status != "measured":
             self.console.print(
-                f"[red]block {cell.block + 1} {cell.contender} {cell.status}:[/] {cell.reason}", soft_wrap=True
+                f"[red]block {cell.block + 1} {cell.contender} {cell.status}:[/] {escape(cell.reason)}", soft_wrap=True
             )
         elif not self.console.is_terminal:
             self.console.print(f"block {cell.block + 1} {cell.contender}: done, about {self._remaining()} left")
 
     def say(self, sentence: str) -> None:
-        self.console.print(sentence, soft_wrap=True)
+        self.console.print(sentence, soft_wrap=True, markup=False)
 
     def _remaining(self) -> str:
         per_cell_s = sum(self._took_s) / len(self._took_s) if self._took_s else self._cell_s

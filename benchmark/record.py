@@ -13,6 +13,7 @@ results/latest       the newest complete run
 """
 
 import contextlib
+import io
 import json
 import os
 from collections.abc import Iterator
@@ -109,7 +110,9 @@ class Run:
         path = self.path / "cells.jsonl"
         if not path.exists():
             return []
-        documents = [json.loads(line) for line in path.read_text().splitlines()]
+        # A line that was cut off, as by a full disk, has no end.
+        whole = path.read_text().rpartition("\n")[0]
+        documents = [json.loads(line) for line in whole.splitlines()]
         return [Cell(**{**d, "windows": [Window(**w) for w in d["windows"]]}) for d in documents]
 
     def cell_samples(self, cell: Cell) -> pd.DataFrame:
@@ -160,6 +163,8 @@ class Run:
             document: dict[str, Any] = json.loads((self.path / name).read_text())
         except (OSError, ValueError) as error:
             raise RecordError(f"{self.path} is not a run directory: {name} cannot be read ({error})") from error
+        if not isinstance(document, dict):
+            raise RecordError(f"{self.path} is not a run directory: {name} holds no table")
         return document
 
     def point_latest_here(self) -> None:
@@ -177,7 +182,8 @@ def read_samples(path: Path) -> pd.DataFrame:
     derived = ["end_ns", "latency_ms", "response_ms"]
     if not path.exists():
         return pd.DataFrame(columns=[*SAMPLE_COLUMNS, *derived])
-    frame = pd.read_csv(path, dtype={"server_timing": "string", "error": "string"})
+    whole = path.read_text().rpartition("\n")[0]  # a row that was cut off is not a sample
+    frame = pd.read_csv(io.StringIO(whole), dtype={"server_timing": "string", "error": "string"})
     frame["ok"] = frame["ok"].astype(bool)
     frame["end_ns"] = frame["start_ns"] + frame["latency_ns"]
     frame["latency_ms"] = frame["latency_ns"] / 1e6

@@ -111,10 +111,13 @@ def ratio_p_value(numerators: Sequence[float], denominators: Sequence[float]) ->
     Student's t test over blocks, two-sided; 1 from a single block.
     """
     logs = [math.log(a / b) for a, b in zip(numerators, denominators, strict=True)]
-    spread = float(np.std(logs, ddof=1)) if len(logs) > 1 else 0.0
-    if not spread:
+    mean = math.fsum(logs) / len(logs)
+    if len(logs) < 2 or mean == 0:
         return 1.0
-    t = math.fsum(logs) / len(logs) / (spread / math.sqrt(len(logs)))
+    spread = float(np.std(logs, ddof=1))
+    if spread <= 1e-12 * abs(mean):  # the same in every block
+        return 0.0
+    t = mean / (spread / math.sqrt(len(logs)))
     return float(2 * stats.t.sf(abs(t), len(logs) - 1))
 
 

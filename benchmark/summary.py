@@ -130,7 +130,7 @@ def _level_entry(contender: Contender, blocks: Blocks) -> dict[str, Any]:
         "ci95_rps": _rs(rps.as_list()),
         "mean_ms": _r(float(np.mean([block.mean_ms for block in counted]))) if counted else None,
         **_percentiles(blocks),
-        "generator_cpu": _r(float(np.mean([block.cpu_share.get(GENERATOR_ROLE, 0.0) for block in blocks]))),
+        "generator_cpu": _mean_by_role([block.cpu_share for block in blocks]).get(GENERATOR_ROLE),
         "little_n": _r(float(np.mean([block.little_n for block in counted]))) if counted else None,
         "cpu_ms_per_request": _mean_by_role([block.cpu_ms_per_request for block in counted]),
     }
@@ -186,10 +186,11 @@ def _peak_by_block(entry: Mapping[str, Any], by_level: Mapping[int, Blocks]) -> 
 
 
 def _cpu_by_block(entry: Mapping[str, Any], by_level: Mapping[int, Blocks]) -> dict[int, float]:
-    return {
+    sums = {
         block.block: sum(ms for role, ms in block.cpu_ms_per_request.items() if role != GENERATOR_ROLE)
         for block in _peak_blocks(entry, by_level)
     }
+    return {block: cpu_ms for block, cpu_ms in sums.items() if cpu_ms}  # without samples there is no sum
 
 
 def _peak_blocks(entry: Mapping[str, Any], by_level: Mapping[int, Blocks]) -> Blocks:

@@ -18,8 +18,9 @@ EARLY_MS = 1.0
 
 def level_reasons(contender: Contender, blocks: Sequence[LevelFigures]) -> list[str]:
     """Return why one contender's level is INVALID; nothing if it is VALID."""
-    if not sum(block.n for block in blocks):
-        return ["no checked answer"]
+    silent = [block.block + 1 for block in blocks if not block.n]
+    if silent:
+        return [f"no checked answer in block {', '.join(map(str, silent))}"]
     reasons = []
     errors = sum(block.errors for block in blocks)
     if errors:

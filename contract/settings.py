@@ -23,6 +23,7 @@ _FAN_OUT = {"sync": "sequential", "async": "concurrent"}
 _HTTP_CLIENTS = {"sync": ("requests", "urllib3"), "async": ("httpx", "aiohttp")}
 # The model is asked twice per request, so it gets twice the threads of the scoring handler.
 _THREADS = {"scoring": 64, "model": 128}
+_UNSET = (None, "", 0, "0")
 
 
 class SettingsError(Exception):
@@ -76,18 +77,20 @@ class Settings(BaseSettings):
     @field_validator("model_urls", mode="before")
     @classmethod
     def _split_urls(cls, value: object) -> object:
-        return tuple(url.strip() for url in value.split(",") if url.strip()) if isinstance(value, str) else value
+        return _split(value)
 
     @model_validator(mode="before")
     @classmethod
     def _fill_in(cls, values: dict[str, Any]) -> dict[str, Any]:
         """Fill in the defaults that depend on the architecture and the role."""
         architecture, role = values.get("architecture", "sync"), values.get("role", "scoring")
-        values["port"] = values.get("port") or PORTS[architecture, role]
-        values["threads"] = values.get("threads") or _THREADS[role]
+        if values.get("port") in _UNSET:
+            values["port"] = PORTS[architecture, role]
+        if values.get("threads") in _UNSET:
+            values["threads"] = _THREADS[role]
         values["fan_out"] = values.get("fan_out") or _FAN_OUT[architecture]
         values["http_client"] = values.get("http_client") or _HTTP_CLIENTS[architecture][0]
-        if not values.get("model_urls"):
+        if not _split(values.get("model_urls")):
             model = f"http://127.0.0.1:{PORTS[architecture, 'model']}{predict_path(architecture)}"
             values["model_urls"] = (model, model)
         return values
@@ -105,16 +108,27 @@ class Settings(BaseSettings):
         return self
 
 
+def _split(value: object) -> object:
+    return tuple(url.strip() for url in value.split(",") if url.strip()) if isinstance(value, str) else value
+
+
 def load_settings(architecture: Architecture, role: Role, **overrides: object) -> Settings:
     """Return the settings from the environment, with overrides on top.
 
     Raises SettingsError naming the setting, what was given and what was expected.
     """
+    return make_settings(architecture=architecture, role=role, **overrides)
+
+
+def make_settings(**values: object) -> Settings:
+    """Return settings from values by name and from the environment. Raises SettingsError."""
     try:
-        return Settings(architecture=architecture, role=role, **overrides)  # type: ignore[arg-type]
+        return Settings(**values)  # type: ignore[arg-type]
     except ValidationError as error:
         lines = [
-            f"{PREFIX}{'_'.join(map(str, e['loc'])).upper()} is {e['input']!r}: {e['msg']}" if e["loc"] else e["msg"]
+            f"{PREFIX}{'_'.join(map(str, e['loc'])).upper()} is {e['input']!r}: {e['msg']}"
+            if e["loc"]
+            else e["msg"].removeprefix("Value error, ")
             for e in error.errors()
         ]
         raise SettingsError("; ".join(lines)) from error

@@ -4,6 +4,7 @@
 then is the stage `queue`. The answer's `Server-Timing` (W3C) lists every stage in ms.
 """
 
+import contextlib
 import time
 from collections.abc import Sequence
 from typing import Final
@@ -12,6 +13,8 @@ from contract.scoring import ModelReply
 
 REQUEST_START_HEADER: Final = "X-Request-Start"
 SERVER_TIMING_HEADER: Final = "Server-Timing"
+_CLOCK_SKEW_S: Final = 1.0
+_LONGEST_QUEUE_S: Final = 3600.0
 
 
 class StageClock:
@@ -85,10 +88,9 @@ def parse_server_timing(header: str) -> dict[str, list[float]]:
         for parameter in parameters:
             key, _, value = parameter.partition("=")
             if key == "dur":
-                try:
-                    stages.setdefault(name, []).append(float(value))
-                except ValueError:
-                    continue
+                with contextlib.suppress(ValueError):
+                    duration_ms = float(value)
+                    stages.setdefault(name, []).append(duration_ms)
     return stages
 
 
@@ -100,4 +102,5 @@ def _queued_ms(request_start: str | None) -> float | None:
         queued_s = time.time() - float(request_start[2:])
     except ValueError:
         return None
-    return max(queued_s, 0.0) * 1e3 if queued_s < 3600 else None
+    # A clock may be a little ahead; one that is far off says nothing about a queue.
+    return max(queued_s, 0.0) * 1e3 if -_CLOCK_SKEW_S < queued_s < _LONGEST_QUEUE_S else None

@@ -30,7 +30,7 @@ class ModelClient:
     async def ask_all(self, numbers: Sequence[float]) -> list[ModelReply]:
         """Return the models' replies, in their order. Raises ModelTimeout or BadModelAnswer."""
         body = encode_numbers(numbers)
-        asked = [self._ask(body, url, number) for number, url in enumerate(self._urls, 1)]
+        asked = (self._ask(body, url, number) for number, url in enumerate(self._urls, 1))
         if not self._at_once:
             return [await one for one in asked]
         replies = await asyncio.gather(*asked, return_exceptions=True)

@@ -1,0 +1,142 @@
+"""`profile` from end to end: two contenders, few requests."""
+
+import csv
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from rich.console import Console
+
+from benchmark.contenders import choose
+from benchmark.experiment1_profiling import run as profiling
+from benchmark.experiment1_profiling.libraries import KINDS
+from benchmark.experiment1_profiling.recorders import FUNCTION_COLUMNS
+from benchmark.experiment1_profiling.run import ProfilePlan, run_profile
+from benchmark.progress import Progress
+from benchmark.record import Run
+from tests.conftest import CONTENDERS
+
+pytestmark = pytest.mark.integration
+
+NAMES = ("sync", "async")
+PLAN = ProfilePlan(requests=3, users=4, seconds=1.0, free_ports=True, warmup_calls=2)
+STEMS = ("client", "scoring", "model")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    results = tmp_path_factory.mktemp("results")
+    return run_profile(results, choose(NAMES, CONTENDERS), PLAN, {}, Progress(Console(quiet=True)))
+
+
+@pytest.fixture(scope="module")
+def entries(run: Run) -> dict[str, dict[str, Any]]:
+    contenders: dict[str, dict[str, Any]] = run.summary["contenders"]
+    return contenders
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_side_has_a_profile_of_every_profiler(run: Run, name: str) -> None:
+    found = {path.name for path in (run.path / "profiles" / name).iterdir()}
+    for stem in STEMS:
+        assert {f"{stem}-pyinstrument{suffix}" for suffix in (".html", ".txt", ".speedscope.json")} <= found
+        assert {
+            f"{stem}-yappi-{clock}.{suffix}" for clock in ("cpu", "wall") for suffix in ("csv", "callgrind")
+        } <= found
+    assert f"scoring-cpu-sampler-{PLAN.users}-users.folded" in found
+    assert not any(name.endswith((".stacks", ".session.json")) or name == "go" for name in found)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pyinstrument_sees_inside_the_handler(run: Run, name: str) -> None:
+    text = (run.path / "profiles" / name / "scoring-pyinstrument.txt").read_text()
+    assert f"sum of {PLAN.requests} requests" in text
+    assert "model_client.py" in text
+    document = json.loads((run.path / "profiles" / name / "scoring-pyinstrument.speedscope.json").read_text())
+    assert document["$schema"].startswith("https://www.speedscope.app")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_yappi_counts_each_call_of_the_handler_once(run: Run, name: str) -> None:
+    with (run.path / "profiles" / name / "scoring-yappi-wall.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(rows[0]) == FUNCTION_COLUMNS
+    handler = next(row for row in rows if row["function"].endswith("predict"))
+    assert handler["library"] == "own code"
+    assert int(handler["calls"]) >= PLAN.requests
+    assert "events: Ticks" in (run.path / "profiles" / name / "scoring-yappi-wall.callgrind").read_text()
+
+
+def test_cpu_by_library_and_the_rest_sum_to_what_the_system_counted(entries: dict[str, dict[str, Any]]) -> None:
+    for entry in entries.values():
+        shares = entry["cpu_by_library"]
+        assert set(entry["cpu_by_kind"]) <= set(KINDS)
+        assert sum(shares.values()) + entry["cpu_not_attributed"] == pytest.approx(entry["cpu_ms_counted"], rel=1e-3)
+    assert "requests" in entries["sync"]["cpu_by_library"]
+    assert "flask" in entries["sync"]["cpu_by_library"]
+    assert "httpx" in entries["async"]["cpu_by_library"]
+    assert "uvicorn" in entries["async"]["cpu_by_library"]
+
+
+def test_the_wall_clock_of_a_request_is_mostly_waiting_for_the_models(entries: dict[str, dict[str, Any]]) -> None:
+    for entry in entries.values():
+        split = entry["wall_split_ms"]
+        assert split["waiting for the models"] > entry["floor_ms"] * 0.9
+        assert split["waiting for the models"] > sum(split.values()) / 2
+
+
+def test_each_profiler_says_what_it_cost(entries: dict[str, dict[str, Any]]) -> None:
+    for entry in entries.values():
+        sides = {(cost["profiler"], cost["side"]) for cost in entry["profiler_cost"]}
+        expected = {(p, side) for p in ("pyinstrument", "yappi-cpu", "yappi-wall") for side in ("client", "server")}
+        assert sides == expected | {("cpu-sampler", "scoring")}
+
+
+def test_a_report_is_written_and_the_run_is_the_latest(run: Run) -> None:
+    page = (run.path / "report.html").read_text()
+    assert "Where does one request spend its time?" in page
+    assert "<svg" in page
+    assert (run.path.parent / "latest").resolve() == run.path.resolve()
+
+
+def test_a_service_that_dies_ends_its_contender_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = profiling._call
+
+    def call_a_dead_one(setting: Any, contender: Any, stack: Any, side: str, profiler: str | None) -> None:
+        if contender.label == NAMES[0]:
+            model = next(running for running in stack.processes if running.role == "model")
+            for process in (*psutil.Process(model.pid).children(), psutil.Process(model.pid)):
+                os.kill(process.pid, signal.SIGKILL)
+            model.popen.wait()
+        call(setting, contender, stack, side, profiler)
+
+    monkeypatch.setattr(profiling, "_call", call_a_dead_one)
+    plan = ProfilePlan(requests=1, sides=("client",), profilers=("pyinstrument",), free_ports=True, warmup_calls=1)
+    run = run_profile(tmp_path, choose(NAMES, CONTENDERS), plan, {}, Progress(Console(quiet=True)))
+    dead, other = (run.summary["contenders"][name] for name in NAMES)
+    assert not dead["valid"]
+    assert "model of sync died in mid-run" in dead["reasons"][0]
+    assert "its log ends" in dead["reasons"][0]
+    assert not [reason for reason in other["reasons"] if "died" in reason]
+    assert "client-pyinstrument.html" in other["profiles"]
+
+
+def test_an_interruption_keeps_and_reports_what_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(profiling, "_call_without", interrupt)
+    plan = ProfilePlan(requests=1, users=2, seconds=0.5, free_ports=True, warmup_calls=1)
+    run = run_profile(tmp_path, choose(NAMES, CONTENDERS), plan, {}, Progress(Console(quiet=True)))
+    assert not run.summary["complete"]
+    assert "interrupted" in run.summary["reasons"]
+    assert run.summary["contenders"][NAMES[0]]["cpu_by_library"]
+    assert run.summary["contenders"][NAMES[1]]["reasons"] == ["not measured"]
+    assert (run.path / "report.html").exists()
+    assert not (tmp_path / "latest").exists()

@@ -1,0 +1,107 @@
+"""A tiny timeit run against real servers: what it leaves, and that one contender's end is not the others'."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+import typer
+from rich.console import Console
+from typer.testing import CliRunner
+
+from benchmark.contenders import choose
+from benchmark.experiment2_timeit.cli import timeit
+from benchmark.experiment2_timeit.client import PersistentClient
+from benchmark.experiment2_timeit.plan import TimeitPlan
+from benchmark.experiment2_timeit.run import run_timeit
+from benchmark.progress import Progress
+from tests.conftest import CONTENDERS
+
+pytestmark = pytest.mark.integration
+
+app = typer.Typer()
+app.command()(timeit)
+FAST = ["--set", "model_min_ms=4", "--set", "model_max_ms=5"]
+
+
+def test_a_tiny_run_leaves_a_record_a_summary_and_a_page(tmp_path: Path) -> None:
+    arguments = ["--max-calls", "2", "--repeat", "3", "--contenders", "sync,async-aiohttp", "--results", str(tmp_path)]
+    result = CliRunner().invoke(app, [*arguments, *FAST])
+    assert result.exit_code in (0, 3), result.output  # 3: the machine was busy
+    (path,) = (each for each in tmp_path.iterdir() if not each.is_symlink())
+    summary = json.loads((path / "summary.json").read_text())
+    assert (summary["command"], summary["complete"], summary["baseline"]) == ("timeit", True, "sync")
+    for name, floor_ms in (("sync", 9.0), ("async-aiohttp", 4.67)):
+        entry = summary["contenders"][name]
+        assert entry["valid"], entry["reasons"]
+        assert entry["floor_ms"] == pytest.approx(floor_ms, abs=0.01)
+        assert entry["timeit"]["calls"] == 9
+    assert len((path / "repeats.csv").read_text().splitlines()) == 1 + 3 * 2 * 2
+    assert (path / "timeit.csv").read_text().splitlines()[0] == "n,sync,async-aiohttp"
+    assert "How do n calls add up" in (path / "report.html").read_text()
+    assert (path / "headline.svg").exists()
+
+
+def test_a_service_that_dies_ends_its_contender_and_not_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = 0
+    call = PersistentClient.call
+
+    def call_and_kill(client: PersistentClient) -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 12:
+            _kill_listener(client._connection.port)
+        call(client)
+
+    monkeypatch.setattr(PersistentClient, "call", call_and_kill)
+    chosen = choose(["null", "null"], CONTENDERS)
+    plan = TimeitPlan(calls=(1, 2, 3), repeats=3)
+    run = run_timeit(tmp_path, chosen, plan, {}, Progress(Console(quiet=True)))
+    summary = run.summary
+    valid = {name: entry["valid"] for name, entry in summary["contenders"].items()}
+    assert sorted(valid.values()) == [False, True]
+    assert (summary["valid"], summary["complete"]) == (False, True)
+    (lost,) = (name for name, is_valid in valid.items() if not is_valid)
+    assert "died in mid-run with exit status -9; its log ends:" in summary["contenders"][lost]["reasons"][0]
+    (left,) = set(valid) - {lost}
+    assert summary["contenders"][left]["timeit"]["repeats"] == 3
+
+
+def test_ctrl_c_reports_what_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = 0
+    call = PersistentClient.call
+
+    def call_and_interrupt(client: PersistentClient) -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 40:
+            raise KeyboardInterrupt
+        call(client)
+
+    monkeypatch.setattr(PersistentClient, "call", call_and_interrupt)
+    plan = TimeitPlan(calls=(1, 5, 9), repeats=9)
+    run = run_timeit(tmp_path, choose(["null"], CONTENDERS), plan, {}, Progress(Console(quiet=True)))
+    assert not run.summary["complete"]
+    assert any("interrupted: 2 of 9 repeats" in reason for reason in run.summary["reasons"])
+    assert run.summary["contenders"]["null"]["timeit"]["ms_per_call"] > 0
+    assert (run.path / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--contenders", "nobody"], ["--min-calls", "-1"], ["--max-calls", "2", "--min-calls", "2"]]
+)
+def test_wrong_usage_ends_with_status_2(tmp_path: Path, arguments: list[str]) -> None:
+    result = CliRunner().invoke(app, [*arguments, "--results", str(tmp_path)])
+    assert result.exit_code == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def _kill_listener(port: int) -> None:
+    """Kill the process that listens on a port of loopback."""
+    for connection in psutil.net_connections("tcp"):
+        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+            os.kill(connection.pid, signal.SIGKILL)

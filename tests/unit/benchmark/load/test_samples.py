@@ -1,0 +1,85 @@
+"""Requests as Locust reports them -> rows of a record."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from benchmark.load.plan import SAMPLE_COLUMNS
+from benchmark.load.samples import SampleWriter
+from benchmark.record import Cell, Run, Window
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run.create(tmp_path, "bench", {})
+
+
+CELL = Cell(0, "a", 1, windows=[Window(2, 0, 10**12)])
+
+
+@pytest.fixture
+def writer(run: Run) -> SampleWriter:
+    writer = SampleWriter(run.file("samples", CELL, ".csv"))
+    writer.users = 2
+    return writer
+
+
+def answered(**changes: Any) -> dict[str, Any]:
+    """Return what Locust says of a request that was answered well, but for what is changed."""
+    response = SimpleNamespace(status_code=200, headers={"Server-Timing": 'a;dur=1.5, b;desc="x, y"'})
+    context = {"start_ns": 5_000_000_000, "detail_s": 0.045678}
+    good = {"request_type": "POST", "name": "/", "response_time": 51.234567, "response_length": 20}
+    return {**good, "exception": None, "context": context, "response": response, **changes}
+
+
+def test_a_request_is_recorded_to_the_nanosecond_and_not_as_locust_rounds_it(run: Run, writer: SampleWriter) -> None:
+    writer.on_request(**answered())
+    writer.close()
+    (row,) = run.cell_samples(CELL).to_dict("records")
+    assert row["latency_ns"] == pytest.approx(51_234_567, abs=1)
+    assert (row["start_ns"], row["scheduled_ns"], row["users"]) == (5_000_000_000, 5_000_000_000, 2)
+    assert (row["status"], row["bytes"], row["ok"], row["detail_s"]) == (200, 20, True, 0.045678)
+    assert row["server_timing"] == 'a;dur=1.5, b;desc="x, y"'
+
+
+def test_a_request_that_was_late_keeps_the_time_for_which_it_was_scheduled(run: Run, writer: SampleWriter) -> None:
+    late = {"start_ns": 5_000_000, "scheduled_ns": 3_000_000}
+    writer.on_request(**answered(response_time=60.0, context=late))  # counted from the schedule
+    writer.close()
+    (row,) = run.cell_samples(CELL).to_dict("records")
+    assert (row["scheduled_ns"], row["start_ns"]) == (3_000_000, 5_000_000)
+    assert row["end_ns"] == 3_000_000 + 60_000_000
+
+
+@pytest.mark.parametrize("response", [None, SimpleNamespace(status_code=None, headers=None)])
+def test_a_request_without_an_answer_has_status_0_and_says_why(run: Run, writer: SampleWriter, response: Any) -> None:
+    refused = ConnectionRefusedError("[Errno 111]\nConnection refused, says the kernel")
+    writer.on_request(**answered(exception=refused, response=response, response_length=0, context={"start_ns": 1}))
+    writer.close()
+    (row,) = run.cell_samples(CELL).to_dict("records")
+    assert (row["status"], row["ok"], row["bytes"]) == (0, False, 0)
+    assert row["error"].startswith("ConnectionRefusedError: ")
+
+
+def test_only_checked_answers_are_counted(writer: SampleWriter) -> None:
+    writer.on_request(**answered())
+    writer.on_request(**answered(exception=ValueError("status 500")))
+    assert writer.answered == 1
+    writer.close()
+
+
+def test_what_was_flushed_can_be_read_while_more_is_written(run: Run, writer: SampleWriter) -> None:
+    for expected in (1, 2):
+        writer.on_request(**answered())
+        writer.flush()
+        assert len(run.cell_samples(CELL)) == expected
+    writer.close()
+
+
+def test_a_file_of_samples_begins_with_the_columns_of_the_format(run: Run, writer: SampleWriter) -> None:
+    writer.close()
+    header = run.file("samples", CELL, ".csv").read_text().splitlines()[0]
+    assert header == ",".join(SAMPLE_COLUMNS)
+    assert run.cell_samples(CELL).empty

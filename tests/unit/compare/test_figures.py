@@ -1,0 +1,58 @@
+"""The figures of a recorded `bench`, by block."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmark.bench import report
+from benchmark.compare.figures import figures_of
+from benchmark.compare.verdict import compare_figures
+from benchmark.record import Run
+from tests.unit.benchmark.synthetic import Held, make_contender, make_run, record
+
+CONTENDERS = [make_contender("a"), make_contender("b")]
+BLOCKS = (1.0, 1.004, 0.997, 1.002)
+
+
+def recorded(results: Path, slower: float = 1.0) -> Run:
+    """Return a run of four blocks at 1 and 8 users, in which b takes 3 times as long as a at 8 users."""
+    run = make_run(results, CONTENDERS, blocks=len(BLOCKS))
+    for block, factor in enumerate(BLOCKS):
+        for label, ms in (("a", 60.0), ("b", 180.0)):
+            record(run, block, label, Held(1, 50.0 * factor * slower), Held(8, ms * factor * slower))
+    report(run, CONTENDERS)
+    return run
+
+
+def test_every_figure_of_a_bench_is_there(tmp_path: Path) -> None:
+    found = figures_of(recorded(tmp_path), "a")
+    assert list(found) == [
+        "low-load mean latency",
+        "peak rate",
+        "CPU per request",
+        "rate at 8 users",
+        "mean latency at 8 users",
+    ]
+    assert found["mean latency at 8 users"].values == pytest.approx([60.0 * factor for factor in BLOCKS], rel=0.01)
+    assert all(len(figure.values) == len(BLOCKS) and figure.valid for figure in found.values())
+
+
+def test_the_same_commit_twice_shows_no_difference(tmp_path: Path) -> None:
+    one, other = recorded(tmp_path / "one"), recorded(tmp_path / "other")
+    found = compare_figures([(label, figures_of(one, label), figures_of(other, label)) for label in ("a", "b")])
+    assert {each.verdict for each in found} == {"no difference shown"}
+
+
+def test_two_contenders_of_one_run_differ_with_the_right_sign(tmp_path: Path) -> None:
+    run = recorded(tmp_path)
+    found = {c.figure.name: c for c in compare_figures([("a → b", figures_of(run, "a"), figures_of(run, "b"))])}
+    assert found["low-load mean latency"].verdict == "no difference shown"
+    assert found["rate at 8 users"].verdict == found["mean latency at 8 users"].verdict == "slower"
+    assert found["mean latency at 8 users"].ratio.value == pytest.approx(3.0, rel=0.01)
+
+
+def test_a_slower_run_is_slower(tmp_path: Path) -> None:
+    fast, slow = recorded(tmp_path / "fast"), recorded(tmp_path / "slow", slower=1.1)
+    found = compare_figures([("a", figures_of(fast, "a"), figures_of(slow, "a"))])
+    verdicts = {each.figure.name: each.verdict for each in found}
+    assert verdicts["low-load mean latency"] == verdicts["rate at 8 users"] == "slower"

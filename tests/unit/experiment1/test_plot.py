@@ -1,0 +1,58 @@
+"""The page: the finding in words, the tables, and a drawing for desk and phone."""
+
+from typing import Any
+
+import pytest
+
+from benchmark.experiment1_profiling.libraries import FRAMEWORK, HTTP_CLIENT
+from benchmark.experiment1_profiling.plot import cost_rows, figure, library_rows, sentences
+from benchmark.experiment1_profiling.summary import RUNNING, WAITING_MODELS
+
+
+def entry(**changes: Any) -> dict[str, Any]:
+    """Return a contender's entry of summary.json."""
+    return {
+        "valid": True,
+        "reasons": [],
+        "cpu_by_library": {"httpx": 6.0, "fastapi": 2.0},
+        "cpu_by_kind": {HTTP_CLIENT: 6.0, FRAMEWORK: 2.0},
+        "cpu_not_attributed": 0.5,
+        "cpu_ms_counted": 8.5,
+        "wall_split_ms": {WAITING_MODELS: 46.0, RUNNING: 6.0},
+        "profiler_cost": [],
+        "profiles": [],
+        **changes,
+    }
+
+
+EMPTY = entry(cpu_by_library={}, cpu_by_kind={}, cpu_not_attributed=None, cpu_ms_counted=None, wall_split_ms={})
+
+
+def test_the_finding_names_the_largest_share_and_its_library() -> None:
+    (sentence,) = sentences({"a": entry(), "b": EMPTY}, 16)
+    assert sentence.startswith("a: 8.50 ms of CPU per request at 16 users")
+    assert "6.00 ms or 71%, is the HTTP client (httpx)" in sentence
+
+
+def test_the_table_orders_by_purpose_and_ends_with_what_was_counted() -> None:
+    rows = library_rows({"a": entry(), "b": EMPTY})
+    assert [row[0] for row in rows] == ["httpx", "fastapi", "not attributed", "counted by the operating system"]
+    assert rows[0][2] == ["6.00 (71%)", "–"]
+    assert rows[-1][2] == ["8.50 (100%)", "–"]
+
+
+def test_a_cost_is_given_with_without_and_as_a_ratio() -> None:
+    cost = {"profiler": "yappi-cpu", "side": "server", "users": 1, "n": 40}
+    cost |= {"p50_ms_without": 50.0, "p50_ms_with": 75.0, "cpu_ms_without": 8.0, "cpu_ms_with": 4.0}
+    ((name, cells),) = cost_rows({"a": entry(profiler_cost=[cost])})
+    assert name == "a"
+    assert cells[4:] == ["50.0", "75.0", "+50%", "8.00", "4.00", "−50%"]
+
+
+@pytest.mark.parametrize("changes", [{}, {"cpu_not_attributed": -0.5}, {"wall_split_ms": {}}, {"valid": False}])
+def test_the_figure_is_drawn_for_desk_and_phone(changes: dict[str, Any]) -> None:
+    picture = figure({"a": entry(**changes), "b": EMPTY}, 16)
+    for svg in (picture.wide_svg, picture.narrow_svg):
+        assert "CPU per request, 16 users" in svg
+        assert "HTTP client" in svg
+    assert "71%" in picture.alt

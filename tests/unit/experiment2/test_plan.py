@@ -1,0 +1,45 @@
+"""What is timed, in which order, and what a scale leaves of it."""
+
+from collections import Counter
+
+import pytest
+
+from benchmark.experiment2_timeit.plan import make_plan
+
+LABELS = ["one", "two", "three"]
+
+
+def test_the_full_plan_is_that_of_the_experiment_it_repeats() -> None:
+    plan = make_plan(1, 60, 1, 10, seed=1)
+    assert plan.calls == tuple(range(1, 61))
+    assert plan.repeats == 10
+
+
+def test_every_pair_once_in_an_order_of_its_own_that_the_seed_fixes() -> None:
+    plan = make_plan(1, 20, 1, 10, seed=1)
+    first, second = plan.pairs(0, LABELS), plan.pairs(1, LABELS)
+    assert Counter(first) == Counter((n, label) for n in plan.calls for label in LABELS)
+    assert first != second
+    assert first == make_plan(1, 20, 1, 10, seed=1).pairs(0, LABELS)
+    assert first != make_plan(1, 20, 1, 10, seed=2).pairs(0, LABELS)
+    assert first != sorted(first)
+
+
+@pytest.mark.parametrize("scale", [0.5, 0.25, 0.1, 0.05])
+def test_a_scale_shortens_by_about_its_share(scale: float) -> None:
+    full, short = make_plan(1, 60, 1, 10, seed=1), make_plan(1, 60, 1, 10, seed=1, scale=scale)
+    share = sum(short.calls) * short.repeats / (sum(full.calls) * full.repeats)
+    assert scale * 0.6 <= share <= scale * 1.6
+    assert short.repeats >= 3
+    assert short.calls[-1] == 60
+    assert len(short.calls) >= 2
+
+
+def test_a_scale_never_asks_for_more_than_was_asked() -> None:
+    assert make_plan(1, 2, 1, 2, seed=1, scale=0.01).repeats == 2
+    assert make_plan(1, 2, 1, 3, seed=1, scale=0.01).calls == (1, 2)
+
+
+def test_the_expected_time_is_that_of_the_calls() -> None:
+    plan = make_plan(1, 60, 1, 10, seed=1)
+    assert plan.expected_s({"a": 90.0}, start_s=3.0) == pytest.approx(3 + 1890 * 0.1)

@@ -1,0 +1,119 @@
+"""Equal terms: what gunicorn and uvicorn are told comes from the same settings and means the same."""
+
+from typing import Any
+
+import pytest
+import uvicorn
+from gunicorn.workers.gthread import ThreadWorker
+
+import async_api.serve
+import sync_api.serve
+from contract.settings import Settings, load_settings
+
+SETTINGS: dict[str, Any] = {
+    "host": "127.0.0.2",
+    "port": 6001,
+    "workers": 3,
+    "backlog": 300,
+    "keep_alive_s": 11,
+    "drain_timeout_s": 13,
+    "log_level": "warning",
+}
+
+
+def gunicorn_terms(settings: Settings) -> dict[str, Any]:
+    """Return what gunicorn will do, as its own configuration understands it."""
+    cfg = sync_api.serve.Server(settings).cfg
+    return {
+        "address": cfg.address,
+        "workers": cfg.workers,
+        "backlog": cfg.backlog,
+        "keep_alive_s": cfg.keepalive,
+        "drain_timeout_s": cfg.graceful_timeout,
+        "access_log": cfg.accesslog is not None,
+        "log_level": cfg.loglevel,
+        "reload": cfg.reload,
+    }
+
+
+def uvicorn_terms(settings: Settings) -> dict[str, Any]:
+    """Return what uvicorn will do, as its own configuration understands it."""
+    config = uvicorn.Config("async_api.serve:load_scoring", factory=True, **async_api.serve.server_options(settings))
+    return {
+        "address": [(config.host, config.port)],
+        "workers": config.workers,
+        "backlog": config.backlog,
+        "keep_alive_s": config.timeout_keep_alive,
+        "drain_timeout_s": config.timeout_graceful_shutdown,
+        "access_log": config.access_log,
+        "log_level": config.log_level,
+        "reload": config.should_reload,
+    }
+
+
+@pytest.mark.parametrize("role", ["scoring", "model"])
+@pytest.mark.parametrize("changed", [{}, SETTINGS], ids=["defaults", "all of them changed"])
+def test_both_servers_are_told_the_same(role: Any, changed: dict[str, Any]) -> None:
+    common = {"port": 6001, **changed}
+    ours = gunicorn_terms(load_settings("sync", role, **common))
+    theirs = uvicorn_terms(load_settings("async", role, **common))
+    assert ours == theirs
+    assert ours["access_log"] is False
+
+
+def test_every_term_comes_from_the_settings() -> None:
+    settings = load_settings("sync", "scoring", **SETTINGS)
+    terms = gunicorn_terms(settings)
+    assert terms["address"] == [("127.0.0.2", 6001)]
+    assert {name: terms[name] for name in terms if name in SETTINGS} == {
+        name: SETTINGS[name] for name in terms if name in SETTINGS
+    }
+
+
+def test_the_shells_own_settings_of_a_server_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = [load_settings("sync", "scoring"), load_settings("async", "scoring")]
+    before = gunicorn_terms(settings[0]), uvicorn_terms(settings[1])
+    monkeypatch.setenv("WEB_CONCURRENCY", "7")
+    monkeypatch.setenv("GUNICORN_CMD_ARGS", "--workers 7 --access-logfile -")
+    assert (gunicorn_terms(settings[0]), uvicorn_terms(settings[1])) == before
+
+
+def test_the_sync_server_runs_the_threads_of_the_settings_and_admits_all_that_may_be_in_flight() -> None:
+    settings = load_settings("sync", "scoring", threads=16, max_in_flight=100)
+    cfg = sync_api.serve.Server(settings).cfg
+    assert issubclass(cfg.worker_class, ThreadWorker)
+    assert cfg.threads == 16
+    assert cfg.worker_connections >= 100
+
+
+def test_the_async_server_runs_on_uvloop_and_httptools() -> None:
+    options = async_api.serve.server_options(load_settings("async", "scoring"))
+    assert (options["loop"], options["http"]) == ("uvloop", "httptools")
+
+
+@pytest.mark.parametrize("serve", [sync_api.serve, async_api.serve], ids=["sync", "async"])
+@pytest.mark.parametrize("argv", [[], ["nothing"], ["scoring", "model"]])
+def test_a_wrong_command_line_is_told_the_right_one(
+    serve: Any, argv: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert serve.main(argv) == 2
+    assert f"usage: python -m {serve.__name__} scoring|model" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("serve", [sync_api.serve, async_api.serve], ids=["sync", "async"])
+def test_a_bad_setting_ends_with_a_sentence_and_no_stack_trace(
+    serve: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SERVING_WORKERS", "none")
+    assert serve.main(["scoring"]) == 2
+    assert capsys.readouterr().err.startswith(f"{serve.__name__}: SERVING_WORKERS is 'none': ")
+
+
+def test_the_async_service_refuses_another_loop_than_uvloop() -> None:
+    import asyncio
+
+    async def load() -> None:
+        async_api.serve.load_model()
+
+    with pytest.raises(RuntimeError, match="expected uvloop's"):
+        asyncio.run(load())
