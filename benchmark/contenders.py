@@ -122,14 +122,15 @@ def _inherit(path: Path, rows: dict[str, Any], name: str, row: object) -> dict[s
         raise ContenderError(f"{path}: contender.{name}.env is {env!r}, expected {{ role = {{ NAME = 'value' }} }}")
     for key in ("name", "folder", "label"):
         if key in row:
-            raise ContenderError(f"{path}: contender.{name}.{key}: is set by the program, expected no such key")
+            raise ContenderError(f"{path}: contender.{name}.{key} is not a key of a contender, given {row[key]!r}")
     processes = row.get("process", [])
     if not isinstance(processes, list) or not all(isinstance(process, dict) for process in processes):
         raise ContenderError(f"{path}: contender.{name}.process is {processes!r}, expected tables [[...process]]")
     roles = [process.get("role") for process in processes]
-    for process in processes:
+    for number, process in enumerate(processes):
         if not isinstance(process.get("env", {}), dict):
-            raise ContenderError(f"{path}: contender.{name}.process.env is {process['env']!r}, expected a table")
+            where = f"{path}: contender.{name}.process.{number}.env"
+            raise ContenderError(f"{where} is {process['env']!r}, expected {{ NAME = 'value' }}")
     for role in env:
         if role not in roles:
             raise ContenderError(f"{path}: contender.{name}.env.{role}: no such role, expected one of {roles}")

@@ -14,6 +14,11 @@ from benchmark.errors import BenchmarkError, ContenderError, UnknownContender
 EXIT_FAILED, EXIT_USAGE, EXIT_INVALID, EXIT_INTERRUPTED = 1, 2, 3, 130
 RESULTS = ROOT / "results"
 
+_SET_OTHERWISE = {
+    "model_seed": "the durations follow from --seed, so that every contender of a block has the same",
+    **dict.fromkeys(("architecture", "role", "port", "host"), "each contender's own contender.toml says it"),
+}
+
 console = Console(highlight=False)
 
 ResultsOption = Annotated[Path, typer.Option(help="Where run directories are written.")]
@@ -56,6 +61,8 @@ def parse_settings(pairs: list[str]) -> dict[str, str]:
             raise typer.BadParameter(
                 f"--set {pair!r}: expected name=value, name one of {', '.join(Settings.model_fields)}"
             )
+        if name.lower() in _SET_OTHERWISE:
+            raise typer.BadParameter(f"--set {pair!r}: {_SET_OTHERWISE[name.lower()]}")
         settings[name.lower()] = value
     try:
         settings_of_services(settings)

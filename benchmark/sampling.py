@@ -66,11 +66,19 @@ def _tree(root: psutil.Process) -> list[psutil.Process]:
 def _sample(role: str, tree: list[psutil.Process]) -> ResourceSample | None:
     """Return one sample, or None if a process has ended: half a sum would be a lie."""
     try:
-        rss_bytes = sum(process.memory_info().rss for process in tree)
+        rss_bytes = sum(_rss_bytes(process) for process in tree)
         cpu_ns = sum(_cpu_ns(process) for process in tree)
     except psutil.NoSuchProcess:
         return None
     return ResourceSample(time.monotonic_ns(), role, cpu_ns, rss_bytes) if tree else None
+
+
+def _rss_bytes(process: psutil.Process) -> int:
+    """Return the memory of a process; one that has ended and was not collected yet has none."""
+    rss_bytes = int(process.memory_info().rss)
+    if not rss_bytes:
+        raise psutil.NoSuchProcess(process.pid)
+    return rss_bytes
 
 
 def _cpu_ns(process: psutil.Process) -> int:

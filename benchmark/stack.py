@@ -95,7 +95,12 @@ def start_role(
     port = ports[process.role]
     _check_port_is_free(contender, process, port)
     log = logs / f"{contender.label or contender.name}-{process.role}.log"
-    popen = start_process(command(process, ports), log, guard, _environment(contender, process, ports, env))
+    argv = command(process, ports)
+    try:
+        popen = start_process(argv, log, guard, _environment(contender, process, ports, env))
+    except OSError as error:
+        where = f"{process.role} of {contender.name}"
+        raise StackError(f"{where}: {argv[0]} cannot be started: {error.strerror}") from error
     return Running(process.role, popen, log, port)
 
 

@@ -4,6 +4,7 @@ import re
 import zlib
 from collections.abc import Sequence
 from typing import NamedTuple
+from urllib.parse import parse_qs
 
 from contract.errors import TooManyInFlight, UnknownEntity
 
@@ -15,6 +16,14 @@ class ModelReply(NamedTuple):
 
     detail_s: float
     took_ms: float
+
+
+def requested_entity(query: bytes) -> str | None:
+    """Return the `entity_id` of a query string, the first if there are several; None without one."""
+    if not query:
+        return None
+    found = parse_qs(query.decode("latin-1"), keep_blank_values=True).get("entity_id")
+    return found[0] if found else None
 
 
 def choose_entity(requested: str | None, body: bytes, entities: int) -> int:

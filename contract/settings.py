@@ -1,6 +1,7 @@
 """Every knob of every service: name, unit, default. Read from the environment as SERVING_<NAME>."""
 
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -103,13 +104,21 @@ class Settings(BaseSettings):
         if self.http_client not in clients:
             raise ValueError(f"http_client is {self.http_client!r}, expected {' or '.join(clients)}")
         for url in self.model_urls:
-            if not url.startswith(("http://", "https://")):
-                raise ValueError(f"model_urls holds {url!r}, expected http://...")
+            if not _is_http_url(url):
+                raise ValueError(f"model_urls holds {url!r}, expected http://host:port/path")
         return self
 
 
 def _split(value: object) -> object:
     return tuple(url.strip() for url in value.split(",") if url.strip()) if isinstance(value, str) else value
+
+
+def _is_http_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none
+        return False
 
 
 def load_settings(architecture: Architecture, role: Role, **overrides: object) -> Settings:

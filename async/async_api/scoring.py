@@ -6,7 +6,7 @@ from async_api.features import FeatureStore
 from async_api.model_client import ModelClient
 from async_api.web import answer, read_body
 from contract.schema import encode_answer, parse_scoring_numbers, predict_path
-from contract.scoring import InFlight, combine, model_input
+from contract.scoring import InFlight, combine, model_input, requested_entity
 from contract.settings import Settings
 from contract.timing import REQUEST_START_HEADER, start_clock
 
@@ -23,7 +23,7 @@ def make_routes(settings: Settings, features: FeatureStore, models: ModelClient)
             body = await read_body(request, settings.max_body_bytes)
             numbers = parse_scoring_numbers(body)
             clock.end("parse")
-            stored = await features.fetch(request.query_params.get("entity_id"), body)
+            stored = await features.fetch(requested_entity(request.scope["query_string"]), body)
             clock.end("features")
             replies = await models.ask_all(model_input(numbers, stored))
             clock.end_models(replies)

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,11 +13,14 @@ from typing import Any, get_args
 import uvicorn
 import uvloop
 from fastapi import FastAPI
+from uvicorn.supervisors import Multiprocess
 
 from async_api import web
 from contract.settings import Role, Settings, SettingsError, load_settings
 
 logger = logging.getLogger("async_api")
+
+_SETTLE_S = 0.05  # a few turns of the loop
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -57,6 +62,25 @@ async def _add_model(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
     yield
 
 
+class Server(uvicorn.Server):
+    """uvicorn on its event loop; a stopping server takes what has arrived, and then closes the door."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # uvicorn closes at once: what the loop has not accepted and read yet would be lost.
+        await asyncio.sleep(_SETTLE_S)
+        await super().shutdown(sockets)
+
+
+def _serve(config: uvicorn.Config) -> None:
+    """Serve in this process, or in several under uvicorn's supervisor (whose servers close at once), until SIGTERM."""
+    # Once it has drained, uvicorn raises the signal again, which would end the process as if killed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    if config.workers > 1:
+        Multiprocess(config, sockets=[config.bind_socket()]).run()
+    else:
+        Server(config).run()
+
+
 def server_options(settings: Settings) -> dict[str, Any]:
     """Return uvicorn's settings."""
     return {
@@ -85,7 +109,7 @@ def main(argv: list[str]) -> int:
         print(f"async_api.serve: {error}", file=sys.stderr)
         return 2
     logging.basicConfig(level=settings.log_level.upper(), stream=sys.stderr)
-    uvicorn.run(f"async_api.serve:load_{settings.role}", factory=True, **server_options(settings))
+    _serve(uvicorn.Config(f"async_api.serve:load_{settings.role}", factory=True, **server_options(settings)))
     return 0
 
 

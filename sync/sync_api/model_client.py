@@ -92,9 +92,15 @@ class RequestsTransport:
         self._session.mount("https://", adapter)
 
     def send(self, method: str, url: str, body: bytes | None = None) -> tuple[int, bytes]:
-        response = self._session.request(
-            method, url, data=body, headers=_HEADERS, timeout=self._timeout_s, allow_redirects=False
-        )
+        try:
+            response = self._session.request(
+                method, url, data=body, headers=_HEADERS, timeout=self._timeout_s, allow_redirects=False
+            )
+        except requests.ConnectionError as error:
+            # requests calls it a lost connection when a model falls silent within its answer.
+            if any(isinstance(cause, urllib3.exceptions.ReadTimeoutError) for cause in error.args):
+                raise requests.Timeout from error
+            raise
         return response.status_code, response.content
 
     def close(self) -> None:
@@ -113,7 +119,10 @@ class Urllib3Transport:
         )
 
     def send(self, method: str, url: str, body: bytes | None = None) -> tuple[int, bytes]:
-        response = self._pools.urlopen(method, url, body=body, headers=_HEADERS, redirect=False)
+        try:
+            response = self._pools.urlopen(method, url, body=body, headers=_HEADERS, redirect=False)
+        except urllib3.exceptions.NewConnectionError as error:
+            raise ConnectionError from error  # urllib3 counts a refused connection among its timeouts
         return response.status, response.data
 
     def close(self) -> None:

@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, request
 
 from contract.schema import encode_answer, parse_scoring_numbers, predict_path
-from contract.scoring import InFlight, combine, model_input
+from contract.scoring import InFlight, combine, model_input, requested_entity
 from contract.settings import Settings
 from contract.timing import REQUEST_START_HEADER, start_clock
 from sync_api.features import FeatureStore
@@ -23,7 +23,7 @@ def make_routes(settings: Settings, features: FeatureStore, models: ModelClient)
             body = read_body(request, settings.max_body_bytes)
             numbers = parse_scoring_numbers(body)
             clock.end("parse")
-            stored = features.fetch(request.args.get("entity_id"), body)
+            stored = features.fetch(requested_entity(request.query_string), body)
             clock.end("features")
             replies = models.ask_all(model_input(numbers, stored))
             clock.end_models(replies)

@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.workers.gthread import ThreadWorker
 
 from contract.settings import Role, Settings, SettingsError, load_settings
 from sync_api import web
@@ -44,6 +45,22 @@ def _add_scoring(app: Flask, settings: Settings) -> None:
     app.register_blueprint(web.make_common_routes(settings, check))
 
 
+class Worker(ThreadWorker):  # type: ignore[misc]
+    """gunicorn's threads; a stopping worker takes what has arrived, and then closes the door."""
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        super().set_accept_enabled(enabled)
+        if self.alive:
+            return
+        # gunicorn leaves its sockets open while it drains: who connects then would wait in vain.
+        for listener in self.sockets:
+            connections = -1
+            while self.nr_conns > connections:
+                connections = self.nr_conns
+                self.accept(listener)
+            listener.close()
+
+
 class Server(BaseApplication):  # type: ignore[misc]
     """gunicorn with threads, configured by our settings alone."""
 
@@ -63,7 +80,7 @@ def server_options(settings: Settings) -> dict[str, Any]:
     """Return gunicorn's settings."""
     return {
         "bind": f"{settings.host}:{settings.port}",
-        "worker_class": "gthread",
+        "worker_class": Worker,
         "workers": settings.workers,
         "threads": settings.threads,
         "worker_connections": settings.threads + settings.max_in_flight,

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from flask import Blueprint, Flask, Request, Response, jsonify
+from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from contract import docs, errors, schema
@@ -16,7 +17,10 @@ def read_body(request: Request, limit_bytes: int) -> bytes:
     schema.check_length(length, limit_bytes)
     if length:
         return request.get_data(cache=False)
-    body = request.stream.read(limit_bytes + 1)  # a body of unannounced length is counted
+    try:
+        body = request.stream.read(limit_bytes + 1)  # a body of unannounced length is counted
+    except (ParseException, OSError) as error:  # gunicorn's, of a broken chunk
+        raise errors.InvalidRequest("The body cannot be read.") from error
     schema.check_length(len(body), limit_bytes)
     return body
 

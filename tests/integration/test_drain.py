@@ -28,6 +28,7 @@ pytestmark = pytest.mark.integration
 CLIENTS = 16
 ROUNDS = 3  # of every client before the signal
 PATIENCE_S = 40.0  # only a failing test waits that long
+HELD_S = 1.0  # how long answers are held back after the signal: a server that did not wait would be gone
 ANSWERED, REFUSED = "answered", "refused"
 
 
@@ -172,6 +173,7 @@ def held(contender: Contender, model: PatientModel, guard: Guard, tmp_path_facto
         until(lambda: not listens(process.pid), "the process stops to listen")
         with closing(Client(stack, CLIENTS)) as latecomer:
             connected = latecomer.send()
+            time.sleep(HELD_S)
             model.open.set()
             seen.later.append(latecomer.receive() if connected else REFUSED)
         for worker in workers:

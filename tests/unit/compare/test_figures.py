@@ -1,11 +1,13 @@
 """The figures of a recorded `bench`, by block."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmark.bench import report
-from benchmark.compare.figures import figures_of
+from benchmark.compare.figures import Figure, figures_of
+from benchmark.compare.side import circumstances
 from benchmark.compare.verdict import compare_figures
 from benchmark.record import Run
 from tests.unit.benchmark.synthetic import Held, make_contender, make_run, record
@@ -14,9 +16,9 @@ CONTENDERS = [make_contender("a"), make_contender("b")]
 BLOCKS = (1.0, 1.004, 0.997, 1.002)
 
 
-def recorded(results: Path, slower: float = 1.0) -> Run:
+def recorded(results: Path, slower: float = 1.0, **changes: Any) -> Run:
     """Return a run of four blocks at 1 and 8 users, in which b takes 3 times as long as a at 8 users."""
-    run = make_run(results, CONTENDERS, blocks=len(BLOCKS))
+    run = make_run(results, CONTENDERS, blocks=len(BLOCKS), **changes)
     for block, factor in enumerate(BLOCKS):
         for label, ms in (("a", 60.0), ("b", 180.0)):
             record(run, block, label, Held(1, 50.0 * factor * slower), Held(8, ms * factor * slower))
@@ -24,8 +26,12 @@ def recorded(results: Path, slower: float = 1.0) -> Run:
     return run
 
 
+def by_name(run: Run, label: str) -> dict[str, Figure]:
+    return {figure.name: figure for figure in figures_of(run, label).values()}
+
+
 def test_every_figure_of_a_bench_is_there(tmp_path: Path) -> None:
-    found = figures_of(recorded(tmp_path), "a")
+    found = by_name(recorded(tmp_path), "a")
     assert list(found) == [
         "low-load mean latency",
         "peak rate",
@@ -56,3 +62,16 @@ def test_a_slower_run_is_slower(tmp_path: Path) -> None:
     found = compare_figures([("a", figures_of(fast, "a"), figures_of(slow, "a"))])
     verdicts = {each.figure.name: each.verdict for each in found}
     assert verdicts["low-load mean latency"] == verdicts["rate at 8 users"] == "slower"
+
+
+def test_peaks_of_different_climbs_are_not_compared(tmp_path: Path) -> None:
+    levels = [{"users": 1}, {"users": 8}]
+    one = recorded(tmp_path / "one", plan={"blocks": 4, "levels": levels, "climb": []})
+    other = recorded(tmp_path / "other", plan={"blocks": 4, "levels": levels, "climb": [{"users": 16}]})
+    found = compare_figures([("a", figures_of(one, "a"), figures_of(other, "a"))])
+    assert [each.figure.name for each in found] == [
+        "low-load mean latency",
+        "rate at 8 users",
+        "mean latency at 8 users",
+    ]
+    assert "users: 1, 8, then 1, 8, 16; so peaks are not compared" in circumstances(one.manifest, other.manifest)

@@ -66,3 +66,10 @@ def test_what_is_invalid_is_struck_through(record: Recorder) -> None:
     assert "<s>two takes" in page
     assert '<tr class="invalid' in page
     assert "line-through" in page
+
+
+def test_a_run_that_is_invalid_as_a_whole_says_why(record: Recorder) -> None:
+    page = page_of(record(busy_before_start=0.5))
+    assert "<s>two takes" in page
+    assert "does not say why" not in page
+    assert "INVALID: the machine was 50% busy" in page.replace("\u00a0", " ")

@@ -102,3 +102,16 @@ def test_the_table_has_a_column_for_each_contender(record: Recorder) -> None:
     assert lines[0] == "n,one,two,three"
     assert [line.split(",")[0] for line in lines[1:]] == ["1", "10", "20", "30"]
     assert float(lines[-1].split(",")[1]) == pytest.approx(3.0, rel=0.02)
+
+
+def test_a_contender_may_be_named_null(record: Recorder) -> None:
+    run = record({"null": 50.0}, repeats=3)
+    assert set(read_repeats(run.path)["contender"]) == {"null"}
+
+
+def test_a_row_that_was_cut_off_is_no_timing(record: Recorder) -> None:
+    run = record(repeats=3)
+    whole = len(read_repeats(run.path))
+    with (run.path / "repeats.csv").open("a") as file:
+        file.write("3,30,on")
+    assert len(read_repeats(run.path)) == whole

@@ -10,6 +10,7 @@ import pytest
 
 from benchmark.errors import RecordError
 from benchmark.report.joined import write_joined_report
+from tests.unit.report.conftest import KINDS, make_summary
 
 SVG = """<?xml version="1.0"?>
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 10 10" width="10" height="10">
@@ -86,6 +87,14 @@ def test_headline_figures_stand_in_the_page_with_ids_of_their_own(tmp_path: Path
     ids = Counter(re.findall(r'\bid="([^"]+)"', page))
     assert [name for name, count in ids.items() if count > 1] == []
     assert set(re.findall(r'(?:href="|url\()#([^")]+)', page)) <= set(ids)
+
+
+def test_a_bench_shows_its_throughput_and_its_first_claim(tmp_path: Path) -> None:
+    summary = make_summary(KINDS)
+    add(tmp_path, "20261101T050000Z-bench", **summary)
+    page = page_of(tmp_path)
+    assert page.count("<figure>") == 1
+    assert "async-aiohttp" in page.split('class="verdict"')[1].split("</div>")[0]
 
 
 def test_a_run_without_a_summary_says_how_to_get_one(tmp_path: Path) -> None:
