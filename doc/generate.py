@@ -12,13 +12,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from benchmark.report.data import parse_summary
 from benchmark.report.figures import headline_figure
+from benchmark.report.questions import QUESTIONS
 from benchmark.report.verdict import write_verdict
 from contract.settings import PREFIX, Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORDED = ROOT / "doc" / "recorded"
 _KEPT = ("manifest.json", "summary.json", "cells.jsonl")
+_TOPICS = {question.topic for question in QUESTIONS}
 _SET_BY_THE_PROGRAM = {"architecture", "role"}
 _SETTINGS_HEAD = """# Settings
 
@@ -56,7 +59,8 @@ def readme(text: str, summary: dict[str, Any]) -> str:
 
 
 def _headline(summary: dict[str, Any]) -> str:
-    sentences = " ".join(sentence.text for sentence in write_verdict(summary) if sentence.kind == "claim")
+    claims = [s.text for s in write_verdict(parse_summary(summary)) if s.topic in _TOPICS and not s.struck]
+    sentences = " ".join(claims)
     machine = summary["environment"]["machine"]
     where = f"{machine['cores']} cores of {machine['cpu_model']}, Python {summary['environment']['python']}"
     return f"> {sentences}\n>\n> Recorded with `make bench` on {where}, {summary['started_utc'][:10]}.\n"

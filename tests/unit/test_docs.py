@@ -1,0 +1,43 @@
+"""What is written for people agrees with what the code says and what was recorded."""
+
+import json
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+from benchmark.contenders import ROOT
+from benchmark.record import Run
+
+GENERATE = runpy.run_path(str(ROOT / "doc" / "generate.py"))
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "doc").glob("*.md"))]
+
+
+def test_generated_pages_are_up_to_date() -> None:
+    stale = [path for path, text in GENERATE["generated"]().items() if path.read_text() != text]
+    assert stale == []
+
+
+def test_the_recorded_run_is_complete_and_valid() -> None:
+    run = Run.open(ROOT / "doc" / "recorded")
+    assert (run.summary["complete"], run.summary["valid"], run.summary["reasons"]) == (True, True, [])
+
+
+def test_the_recorded_run_names_no_folder_of_a_machine() -> None:
+    text = json.dumps(Run.open(ROOT / "doc" / "recorded").manifest)
+    assert not re.search(r"/(home|root|tmp|work|Users)/", text)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_link_to_a_file_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]+)[^)]*\)", page.read_text())
+    missing = [link for link in links if not (page.parent / link).exists()]
+    assert missing == []
+
+
+def test_every_verb_of_the_makefile_is_listed_by_make_help() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    verbs = {verb for line in re.findall(r"^([a-z][a-z0-9 -]*):(?!=)", makefile, re.MULTILINE) for verb in line.split()}
+    explained = {verb for line in re.findall(r"^([a-z0-9 -]+):.*## ", makefile, re.MULTILINE) for verb in line.split()}
+    assert verbs - explained <= {"install", "install-dev"}
