@@ -6,7 +6,6 @@ python doc/generate.py --record results/latest    first take over a run as the r
 """
 
 import json
-import re
 import shutil
 import sys
 from pathlib import Path
@@ -51,10 +50,11 @@ def generated() -> dict[Path, str]:
 def readme(text: str, summary: dict[str, Any]) -> str:
     """Return the README with its generated blocks filled from the recorded run."""
     for name, content in (("headline", _headline(summary)), ("table", _table(summary))):
-        pattern = rf"(<!-- generated: {name} -->\n).*?(<!-- end -->)"
-        text, found = re.subn(pattern, lambda match, new=content: match[1] + new + match[2], text, flags=re.DOTALL)
-        if found != 1:
-            raise SystemExit(f"README.md: expected one block 'generated: {name}', found {found}")
+        start, end = f"<!-- generated: {name} -->\n", "<!-- end -->"
+        if text.count(start) != 1 or end not in text.partition(start)[2]:
+            raise SystemExit(f"README.md: expected one block from {start.strip()} to {end}")
+        before, _, rest = text.partition(start)
+        text = before + start + content + end + rest.partition(end)[2]
     return text
 
 

@@ -11,7 +11,6 @@ from feature_store.seed import DEFAULT_INFO, seed
 from feature_store.server import DEFAULT_PORT, HOST, ServerError, serve
 
 # What only some of the commands need is imported when they run: a store is started for every measured block.
-# ruff: noqa: PLC0415
 
 if TYPE_CHECKING:
     import redis
@@ -70,7 +69,10 @@ def serve_command(
     seeded: Annotated[bool, typer.Option("--seed/--no-seed", help="Fill it before saying that it is ready.")] = True,
     entities: Entities = DEFAULT_INFO.entities,
     features: Features = DEFAULT_INFO.features,
-    stay: Annotated[bool, typer.Option("--stay", envvar="FEATURE_STORE_STAY", help="Go on when the program that started this one ends.")] = False,
+    stay: Annotated[
+        bool,
+        typer.Option("--stay", envvar="FEATURE_STORE_STAY", help="Go on when the program that started this one ends."),
+    ] = False,
 ) -> None:
     """Run a Redis of our own until Ctrl-C: seeded, without Docker, nothing kept on disk.
 

@@ -25,7 +25,7 @@ from tests.conftest import CONTENDERS
 pytestmark = pytest.mark.integration
 
 NAMES = ("sync", "async")
-PLAN = ProfilePlan(requests=3, users=8, seconds=1.5, free_ports=True, warmup_calls=2)
+PLAN = ProfilePlan(requests=3, users=8, seconds=1.5, warmup_s=0.5, free_ports=True, warmup_calls=2)
 STEMS = ("client", "scoring", "model")
 
 
@@ -116,7 +116,7 @@ def test_a_sampler_that_breaks_its_process_is_tried_again(tmp_path: Path, monkey
 
     monkeypatch.setattr(profiling, "_hold", break_once)
     monkeypatch.setattr(profiling, "_call_without", lambda *_: None)
-    plan = ProfilePlan(users=2, seconds=0.5, profilers=(), free_ports=True)
+    plan = ProfilePlan(users=2, seconds=0.5, warmup_s=0.2, profilers=(), free_ports=True)
     run = run_profile(tmp_path, choose(NAMES[:1], CONTENDERS), plan, {}, Progress(Console(quiet=True)))
     entry = run.summary["contenders"][NAMES[0]]
     assert blocks == [PLAIN, SAMPLED, SAMPLED + 1]
@@ -154,7 +154,7 @@ def test_an_interruption_keeps_and_reports_what_was_measured(tmp_path: Path, mon
         raise KeyboardInterrupt
 
     monkeypatch.setattr(profiling, "_call_without", interrupt)
-    plan = ProfilePlan(requests=1, users=2, seconds=0.5, free_ports=True, warmup_calls=1)
+    plan = ProfilePlan(requests=1, users=2, seconds=0.5, warmup_s=0.2, free_ports=True, warmup_calls=1)
     run = run_profile(tmp_path, choose(NAMES, CONTENDERS), plan, {}, Progress(Console(quiet=True)))
     assert not run.summary["complete"]
     assert "interrupted" in run.summary["reasons"]

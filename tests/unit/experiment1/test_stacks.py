@@ -3,12 +3,17 @@
 import faulthandler
 import os
 import signal
+import sys
 from collections.abc import Iterator
+from dis import opmap
 from pathlib import Path
+from types import FrameType, SimpleNamespace
+from typing import cast
 
 import pytest
 
 from benchmark.experiment1_profiling.libraries import Frame
+from benchmark.experiment1_profiling.recorders import CpuSampler
 from benchmark.experiment1_profiling.stacks import Growth, Share, count_shares, fold, read_stacks
 
 SITE = "/v/lib/python3.11/site-packages"
@@ -86,3 +91,27 @@ def test_the_interpreter_writes_stacks_in_the_form_that_is_read(handled: Path) -
     written = handled.read_bytes()
     (stack,) = read_stacks(written, 0, len(written))
     assert stack[0] == Frame(__file__, "test_the_interpreter_writes_stacks_in_the_form_that_is_read")
+
+
+def test_the_handler_on_an_event_loop_writes_the_same_form(tmp_path: Path) -> None:
+    sampler = CpuSampler(tmp_path, "scoring")
+    with (tmp_path / "one.stacks").open("wb", buffering=0) as file:
+        sampler._file = file
+        sampler._write_stack(0, sys._getframe())
+    written = (tmp_path / "one.stacks").read_bytes()
+    (stack,) = read_stacks(written, 0, len(written))
+    assert stack[0] == Frame(__file__, "test_the_handler_on_an_event_loop_writes_the_same_form")
+    assert len(stack) > 3
+
+
+def test_a_signal_that_came_before_a_function_began_counts_for_its_caller(tmp_path: Path) -> None:
+    caller = SimpleNamespace(f_code=sys._getframe().f_code, f_lasti=0, f_lineno=1, f_back=None)
+    code = (lambda: None).__code__
+    begun = SimpleNamespace(f_code=code, f_lasti=code.co_code.index(opmap["RESUME"]), f_lineno=1, f_back=caller)
+    sampler = CpuSampler(tmp_path, "scoring")
+    with (tmp_path / "one.stacks").open("wb", buffering=0) as file:
+        sampler._file = file
+        sampler._write_stack(0, cast(FrameType, begun))
+    written = (tmp_path / "one.stacks").read_bytes()
+    (stack,) = read_stacks(written, 0, len(written))
+    assert [frame.function for frame in stack] == [caller.f_code.co_name]

@@ -1,5 +1,7 @@
 """From counted stacks to ms per request: what is attributed, what is not, and what profilers cost."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -60,7 +62,7 @@ def test_stages_are_means_over_requests_and_both_models_count() -> None:
 
 
 def test_the_cost_of_a_profiler_is_that_of_the_processes_it_profiles() -> None:
-    without = {"side": "", "profiler": None, "latencies_ms": [50.0, 52.0], "errors": [], "cpu_ms": {}}
+    without: dict[str, Any] = {"side": "", "profiler": None, "latencies_ms": [50.0, 52.0], "errors": [], "cpu_ms": {}}
     without["cpu_ms"] = {"scoring": 10.0, "model": 4.0, "client": 2.0, "redis": 1.0}
     server = {**without, "side": "server", "profiler": "yappi-cpu", "latencies_ms": [70.0, 72.0]}
     server["cpu_ms"] = {"scoring": 20.0, "model": 8.0, "client": 2.0, "redis": 1.0}

@@ -91,6 +91,7 @@ def test_a_busy_machine_is_invalid(record: Recorder) -> None:
 def test_nothing_measured_is_no_figure(record: Recorder) -> None:
     summary = summary_of(record(repeats=0))
     assert summary["contenders"]["one"]["timeit"]["ms_per_call"] is None
+    assert summary["contenders"]["one"]["timeit"]["faster_than_baseline_pct"] is None
     assert "one: not measured" in summary["reasons"]
     json.dumps(summary, allow_nan=False)
 
