@@ -10,8 +10,11 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from benchmark.compare.cli import compare
 from benchmark.contenders import discover
 from benchmark.errors import BenchmarkError
+from benchmark.experiment1_profiling.cli import profile
+from benchmark.experiment2_timeit.cli import timeit
 from benchmark.experiment3_locust.cli import locust
 from benchmark.options import (
     EXIT_INTERRUPTED,
@@ -81,24 +84,50 @@ def bench(
     raise typer.Exit(0 if summary["valid"] else EXIT_INVALID)
 
 
+app.command()(profile)
+app.command()(timeit)
 app.command()(locust)
+app.command()(compare)
 
 
 @app.command()
 def report(
-    run_directory: Annotated[Path, typer.Argument(help="A run directory.")] = RESULTS / "latest",
+    run_directory: Annotated[
+        Path | None, typer.Argument(help="A run directory, to draw its report again.", show_default=False)
+    ] = None,
+    results: ResultsOption = RESULTS,
 ) -> None:
-    """Compute the summary of a recorded run again and draw its report again."""
-    from benchmark import bench as verb
+    """Join the reports of all runs in results/, or draw the report of one recorded run again."""
+    from benchmark.report.joined import write_joined_report
+
+    try:
+        path = _redraw(run_directory) if run_directory else write_joined_report(results)
+    except BenchmarkError as error:
+        fail(error)
+    console.print(f"report: {path}", soft_wrap=True, markup=False)
+
+
+def _redraw(run_directory: Path) -> Path:
+    """Compute what can be computed from a record again, draw its page, and return the page's path."""
+    from benchmark import bench as bench_verb
+    from benchmark.experiment1_profiling import plot as profile_page
+    from benchmark.experiment2_timeit import run as timeit_verb
+    from benchmark.experiment3_locust import plot as locust_page
     from benchmark.manifest import recorded_contenders
     from benchmark.record import Run
 
-    try:
-        run = Run.open(run_directory)
-        verb.report(run, recorded_contenders(run.manifest))
-    except BenchmarkError as error:
-        fail(error)
-    _print_summary(run.summary, run.path)
+    run = Run.open(run_directory)
+    command, recorded = run.manifest["command"], recorded_contenders(run.manifest)
+    if command == "bench":
+        bench_verb.report(run, recorded)
+        _print_summary(run.summary, run.path)
+    elif command == "timeit":
+        timeit_verb.report(run, recorded)
+    elif command == "profile":
+        profile_page.write_page(run)
+    else:
+        locust_page.write_page(run)
+    return run.path / "report.html"
 
 
 @app.command()

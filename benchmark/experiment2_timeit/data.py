@@ -35,7 +35,6 @@ class TimeitData:
     scale: float
     repeats: int
     calls: tuple[int, ...]
-    bootstrapped: bool  # else the intervals are Student's t
     series: Mapping[str, pd.DataFrame]  # by contender: columns n, mean, low, high in seconds, over the repeats
 
     @property
@@ -68,7 +67,6 @@ def parse(summary: Mapping[str, Any], timings: pd.DataFrame | None = None) -> Ti
         scale=summary["scale"],
         repeats=summary["repeats"],
         calls=tuple(summary["calls"]),
-        bootstrapped=summary["interval"] == "bootstrap",
         series={} if timings is None else _series(timings, common),
     )
 
@@ -79,5 +77,3 @@ def _series(timings: pd.DataFrame, common: Summary) -> dict[str, pd.DataFrame]:
         by_calls = timings[timings["contender"] == name].groupby("n")["seconds"]
         found[name] = by_calls.agg(mean="mean", low="min", high="max").reset_index()
     return {name: frame for name, frame in found.items() if len(frame)}
-
-

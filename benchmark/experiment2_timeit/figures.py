@@ -1,13 +1,12 @@
 """The figures of a timeit run, each for a desk and for a phone."""
 
-from collections.abc import Callable
 from typing import Final
 
 from benchmark.experiment2_timeit import curves
 from benchmark.experiment2_timeit.data import TimeitData
 from benchmark.report import bars
-from benchmark.report.canvas import NARROW, WIDE, Box, Layout, Sheet, drawing, faint_grid, for_page, shorten
-from benchmark.report.figures import Picture
+from benchmark.report.canvas import NARROW, WIDE, Box, Layout, Sheet, drawing, faint_grid, shorten
+from benchmark.report.figures import Picture, both
 from benchmark.report.palette import INK, MUTED, PAPER, styles
 from benchmark.report.wording import fine_ms, significant
 
@@ -47,7 +46,7 @@ def time_figure(data: TimeitData) -> Picture:
             "a call." + _BAND + ", and may be narrower than its line." + _if_invalid(data)
         ),
         alt=f"Lines over the number of calls; time of {data.calls[-1]} calls: {_times_in_words(data)}.",
-        **_both(lambda layout: _panel("time", layout, data, curves.TIME)),
+        **both(lambda layout: _panel("time", layout, data, curves.TIME)),
     )
 
 
@@ -62,7 +61,7 @@ def per_call_figure(data: TimeitData) -> Picture:
             "the mean of no implementation can beat." + _if_invalid(data)
         ),
         alt=f"Lines over the number of calls, ms per call among {data.calls[-1]}: {_per_call_in_words(data)}.",
-        **_both(lambda layout: _panel("per-call", layout, data, curves.PER_CALL)),
+        **both(lambda layout: _panel("per-call", layout, data, curves.PER_CALL)),
     )
 
 
@@ -78,7 +77,7 @@ def cost_figure(data: TimeitData) -> Picture:
             "over the repeats." + _if_invalid(data)
         ),
         alt=f"Horizontal bars, ms per call: {bars.describe_rows(rows)}.",
-        **_both(lambda layout: bars.draw_bars("ms-per-call", layout, rows, bars.low_load_key(), "ms per call")),
+        **both(lambda layout: bars.draw_bars("ms-per-call", layout, rows, bars.low_load_key(), "ms per call")),
     )
 
 
@@ -94,13 +93,8 @@ def faster_figure(data: TimeitData) -> Picture:
             "crosses zero shows no difference." + _if_invalid(data)
         ),
         alt=f"Points with intervals, percent faster than {data.baseline}: {said}.",
-        **_both(lambda layout: _draw_percentages(layout, data)),
+        **both(lambda layout: _draw_percentages(layout, data)),
     )
-
-
-def _both(draw: Callable[[Layout], Sheet]) -> dict[str, str]:
-    with drawing():
-        return {f"{layout.name}_svg": for_page(draw(layout).svg()) for layout in (WIDE, NARROW)}
 
 
 def _panel(key: str, layout: Layout, data: TimeitData, quantity: curves.Quantity) -> Sheet:
@@ -118,10 +112,9 @@ def _cost_row(data: TimeitData, name: str) -> bars.Row:
     label = f"{fine_ms(each.ms_per_call)} ms"
     if each.over_floor:
         label += f" = {significant(each.over_floor)} × floor"
-    parts = (bars.low_load_key()[0].part, bars.Part(each.ms_per_call - floor))
-    assert parts[0] is not None
-    faint = bars.Part(floor, parts[0].density)
-    return bars.Row(name, label, colour, (faint, parts[1]), each.ci95, not contender.valid)
+    faint = bars.low_load_key()[0].part
+    parts = (bars.Part(floor, faint.density if faint else 1.0), bars.Part(each.ms_per_call - floor))
+    return bars.Row(name, label, colour, parts, each.ci95, not contender.valid)
 
 
 def _percentages(data: TimeitData) -> dict[str, float]:
@@ -152,8 +145,8 @@ def _draw_percentages(layout: Layout, data: TimeitData) -> Sheet:
         middle, stands = pitch * i + (pitch - 12 if above else pitch / 2), data.percentage_stands(name)
         low, high = data.timeit[name].ci95_pct or (value, value)
         error = [[max(value - low, 0.0)], [max(high - value, 0.0)]]
-        axes.errorbar(value, middle, xerr=error, fmt="none", ecolor=INK, elinewidth=1.4, capsize=5)
-        axes.plot(value, middle, chosen[name].marker, color=chosen[name].colour, markersize=9, zorder=3,
+        axes.errorbar(value, middle, xerr=error, fmt="none", ecolor=INK, elinewidth=1.4, capsize=5, zorder=4)
+        axes.plot(value, middle, chosen[name].marker, color=chosen[name].colour, markersize=8, zorder=3,
                   markerfacecolor=chosen[name].colour if stands else PAPER)  # fmt: skip
         y = 4 + middle - (20 if above else 0)
         x, side = (names, "left") if above else (names - 10, "right")
@@ -181,4 +174,4 @@ def _per_call_in_words(data: TimeitData) -> str:
 
 
 def _if_invalid(data: TimeitData) -> str:
-    return "" if all(contender.valid for contender in data.common.contenders.values()) else _STRUCK
+    return "" if all(data.contender(name).valid for name in data.series) else _STRUCK

@@ -1,5 +1,6 @@
 """`repeats.csv`, every timing as it was measured, and `timeit.csv`, their means as a table."""
 
+import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,7 +35,9 @@ def read_repeats(folder: Path) -> pd.DataFrame:
     if not path.exists():
         return pd.DataFrame(columns=list(COLUMNS)).astype(kinds)
     try:
-        return pd.read_csv(path, usecols=list(COLUMNS), dtype=kinds)
+        whole = path.read_text().rpartition("\n")[0]  # a row that was cut off, as by a full disk, is no timing
+        # Without the defaults, which would take a contender named `null` for a missing value.
+        return pd.read_csv(io.StringIO(whole), usecols=list(COLUMNS), dtype=kinds, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise RecordError(f"{path} cannot be read: {error}") from error
 

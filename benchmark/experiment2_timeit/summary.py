@@ -32,7 +32,9 @@ def summarise(
     counted = {c.label: _counted(repeats, cells, c.label) for c in contenders}
     baseline = next((c for c in contenders if not c.harness_floor), contenders[0]).label
     entries = {
-        c.label: _entry(c, floors_ms[c.label], counted, baseline, [x for x in cells if x.contender == c.label], manifest)
+        c.label: _entry(
+            c, floors_ms[c.label], counted, baseline, [x for x in cells if x.contender == c.label], manifest
+        )
         for c in contenders
     }
     _mark_what_is_shown(entries, counted, baseline)
@@ -40,7 +42,7 @@ def summarise(
     complete = all(_has_ended(label, cells, planned) for label in entries)
     reasons = run_reasons(manifest["busy_before_start"])
     if not complete:
-        done = min((sum(x.contender == label and x.status == "measured" for x in cells) for label in entries), default=0)
+        done = max(len(complete_repeats(cells, label)) for label in entries)
         reasons.append(f"interrupted: {done} of {planned} repeats were measured completely")
     reasons += [f"{label}: {reason}" for label, entry in entries.items() for reason in entry["reasons"]]
     return {
@@ -54,7 +56,6 @@ def summarise(
         "scale": manifest["plan"]["scale"],
         "repeats": planned,
         "calls": list(manifest["plan"]["calls"]),
-        "interval": "bootstrap" if planned >= fit.BOOTSTRAP_FROM else "t",
         "baseline": baseline,
         "contenders": entries,
         "environment": manifest["environment"],
@@ -139,14 +140,14 @@ def _faster(
     own: Mapping[int, fit.Floats], base: Mapping[int, fit.Floats], is_baseline: bool, seed: int
 ) -> dict[str, Any]:
     """Return the percentage against the baseline over the repeats that both have; the baseline's own is 0."""
-    if is_baseline:
+    if is_baseline and own:
         return {"faster_than_baseline_pct": 0.0, "ci95_pct": [0.0, 0.0]}
     shared = sorted(set(own) & set(base))
-    pair = [np.array([each[r] for r in shared]).reshape(-1, 5) for each in (base, own)]
+    theirs, ours = (np.array([each[r] for r in shared]).reshape(-1, 5) for each in (base, own))
     # A line that falls, as one through a few calls may, gives no percentage.
-    if not shared or any(not np.all(fit.slopes_ms(sums) > 0) for sums in pair):
+    if not shared or not all(np.all(fit.slopes_ms(sums) > 0) for sums in (theirs, ours)):
         return {"faster_than_baseline_pct": None, "ci95_pct": None}
-    faster = fit.faster_interval(*pair, seed=seed)
+    faster = fit.faster_interval(theirs, ours, seed)
     return {"faster_than_baseline_pct": _r(faster.value), "ci95_pct": _rs(faster)}
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmark.experiment2_timeit.data import Timeit, TimeitData, parse
+from benchmark.report.data import UNSAID
 from benchmark.report.verdict import Sentence
 from benchmark.report.wording import fine_ms, first_line, listing, significant, span
 
@@ -25,16 +26,23 @@ def write_verdict(data: TimeitData) -> list[Sentence]:
     """Return the verdict, in reading order."""
     said = []
     if not data.common.complete:
-        said.append(Sentence("The run was interrupted: what follows rests on what had been measured by then.", topic="State"))
+        said.append(
+            Sentence("The run was interrupted: what follows rests on what had been measured by then.", topic="State")
+        )
     if data.scale < 1:
-        said.append(Sentence(f"The run was shortened to about {data.scale:.0%} of its length; intervals are wider for it.", topic="State"))
+        said.append(
+            Sentence(
+                f"The run was shortened to about {data.scale:.0%} of its length; intervals are wider for it.",
+                topic="State",
+            )
+        )
     return said + [_about(data, name) for name in data.timeit]
 
 
 def _about(data: TimeitData, name: str) -> Sentence:
     """Say what a call costs with one contender, and how that compares with the baseline."""
     each, contender = data.timeit[name], data.contender(name)
-    reasons = "; ".join(map(first_line, contender.reasons)) or "the record does not say why"
+    reasons = "; ".join(map(first_line, contender.reasons or data.common.faults)) or UNSAID
     if each.ms_per_call is None:
         return Sentence(f"{name} has no figure: {reasons}.")
     text = _cost(name, each.ms_per_call, each)

@@ -36,7 +36,7 @@ def test_the_finding_names_the_largest_share_and_its_library() -> None:
 
 def test_the_table_orders_by_purpose_and_ends_with_what_was_counted() -> None:
     rows = library_rows({"a": entry(), "b": EMPTY})
-    assert [row[0] for row in rows] == ["httpx", "fastapi", "not attributed", "counted by the operating system"]
+    assert [row[0] for row in rows] == ["httpx", "fastapi", "not attributed", "counted"]
     assert rows[0][2] == ["6.00 (71%)", "–"]
     assert rows[-1][2] == ["8.50 (100%)", "–"]
 

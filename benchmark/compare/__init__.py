@@ -1,0 +1,7 @@
+"""Two recorded runs, or two contenders, side by side: is the second one faster, slower, or is no difference shown?
+
+side.py      what the user named -> a run and its contenders
+figures.py   one contender's figures, each as its values by block
+verdict.py   two sets of block values -> ratio, interval, verdict: pure functions
+cli.py       the command
+"""

@@ -1,0 +1,98 @@
+"""One side of a comparison: RUN, all contenders of a run directory, or RUN:contender."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmark.compare.figures import planned_users
+from benchmark.errors import RecordError
+from benchmark.record import Run
+
+
+@dataclass(frozen=True)
+class Side:
+    """A run, and one of its contenders if only that one is compared."""
+
+    run: Run
+    contender: str | None
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        return self.run.summary
+
+
+def open_side(text: str) -> Side:
+    """Return what RUN or RUN:contender names. Raises RecordError with the valid choices."""
+    path, contender = (text, None) if Path(text).exists() else _split(text)
+    run = Run.open(Path(path))
+    known = list(run.summary["contenders"])
+    if contender is not None and contender not in known:
+        raise RecordError(f"{path} has no contender {contender!r}; choose from {', '.join(known)}")
+    return Side(run, contender)
+
+
+def pair_up(a: Side, b: Side) -> list[tuple[str, str]]:
+    """Return which contender of A is compared with which of B. Raises RecordError if there is none."""
+    commands = [side.run.manifest["command"] for side in (a, b)]
+    if commands[0] != commands[1]:
+        raise RecordError(
+            f"{a.run.path.name} is a run of `{commands[0]}` and {b.run.path.name} one of `{commands[1]}`; "
+            "expected two of the same command"
+        )
+    if a.contender or b.contender:
+        names = (a.contender or b.contender or "", b.contender or a.contender or "")
+        for side, name in zip((a, b), names, strict=True):
+            if name not in side.summary["contenders"]:
+                choices = ", ".join(side.summary["contenders"])
+                raise RecordError(f"{side.run.path.name} has no contender {name!r}; choose from {choices}")
+        return [names]
+    both = [name for name, entry in a.summary["contenders"].items() if not entry.get("harness_floor")]
+    both = [name for name in both if name in b.summary["contenders"]]
+    if not both:
+        raise RecordError("the two runs have no contender in common; name one of each, as in RUN:sync RUN:async")
+    return [(name, name) for name in both]
+
+
+def circumstances(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+    """Return in what else than its contenders run B differs from run A, from their manifests."""
+    found = []
+    for name, keys in _CIRCUMSTANCES.items():
+        values = [_dig(manifest, keys) for manifest in (a, b)]
+        if values[0] != values[1]:
+            found.append(f"{name}: {_short(values[0])}, then {_short(values[1])}")
+    users = [planned_users(manifest) for manifest in (a, b)]
+    if users[0] != users[1]:
+        found.append(f"users: {users[0]}, then {users[1]}; so peaks are not compared")
+    packages = [_dig(manifest, ("environment", "packages")) or {} for manifest in (a, b)]
+    changed = sorted(n for n in {*packages[0], *packages[1]} if packages[0].get(n) != packages[1].get(n))
+    if changed:
+        found.append(f"packages: {', '.join(changed[:6])}{' and others' if len(changed) > 6 else ''}")
+    return found
+
+
+_CIRCUMSTANCES = {
+    "commit": ("environment", "git", "commit"),
+    "CPU": ("environment", "machine", "cpu_model"),
+    "cores": ("environment", "machine", "cores"),
+    "kernel": ("environment", "machine", "kernel"),
+    "Python": ("environment", "python"),
+    "settings": ("settings", "services"),
+    "scale": ("plan", "scale"),
+}
+
+
+def _split(text: str) -> tuple[str, str | None]:
+    path, colon, contender = text.rpartition(":")
+    return (path, contender) if colon else (text, None)
+
+
+def _dig(document: Mapping[str, Any], keys: tuple[str, ...]) -> Any:
+    value: Any = document
+    for key in keys:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+def _short(value: object) -> str:
+    return str(value)[:12] if isinstance(value, str) and len(value) == 40 else str(value)

@@ -1,0 +1,313 @@
+"""`profile`: each contender under load, with and without the sampler, and call by call under every profiler."""
+
+import contextlib
+import csv
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from benchmark import parity
+from benchmark.cell import CellPlan, measure_cell
+from benchmark.contenders import Contender
+from benchmark.errors import BenchmarkError, LoadError, StackError
+from benchmark.experiment1_profiling import export, plot
+from benchmark.experiment1_profiling.calls import CallPlan
+from benchmark.experiment1_profiling.libraries import kind_of
+from benchmark.experiment1_profiling.recorders import (
+    CPU_SAMPLER,
+    GO,
+    PYINSTRUMENT,
+    SAMPLE_EVERY_S,
+    STACKS_SUFFIX,
+    YAPPI_CLOCKS,
+)
+from benchmark.experiment1_profiling.stacks import Growth, count_shares, fold
+from benchmark.experiment1_profiling.summary import CALLS, PLAIN, SAMPLED, SHARES, CallsRow, summarise
+from benchmark.experiment1_profiling.under_profiler import under_profiler
+from benchmark.guard import Guard
+from benchmark.load.plan import Level
+from benchmark.manifest import make_manifest, service_environment, settings_of_services
+from benchmark.progress import Progress
+from benchmark.record import Cell, Run
+from benchmark.stack import Stack, log_tail, running_stack, start_process, stop_processes
+from contract.model import quantile_function
+from contract.settings import PREFIX
+from feature_store.seed import DEFAULT_INFO
+
+PROFILED_ROLES: Final = ("scoring", "model")
+SAMPLED_ROLES: Final = ("scoring",)
+PROFILERS: Final = ("pyinstrument", "yappi")
+SIDES: Final = ("client", "server")
+_RUNS: Final = {"pyinstrument": (PYINSTRUMENT,), "yappi": tuple(YAPPI_CLOCKS)}  # yappi has one clock at a time
+SAMPLING_ATTEMPTS: Final = 3
+_WARMUP_CALLS: Final = 10
+_CALL_S: Final = 0.11  # only the progress display relies on it
+_STACK_S: Final = 4.0  # to start and stop a contender; the same
+
+
+@dataclass(frozen=True)
+class ProfilePlan:
+    """How much is measured."""
+
+    requests: int = 40  # profiled calls, one after the other, per profiler
+    users: int = 16  # for CPU by library
+    seconds: float = 10.0  # how long these users are kept up
+    warmup_s: float = 4.0  # before that; the pool of httpx takes seconds to become as slow as it stays
+    profilers: tuple[str, ...] = PROFILERS
+    sides: tuple[str, ...] = SIDES
+    seed: int = 1
+    free_ports: bool = False
+    warmup_calls: int = _WARMUP_CALLS
+    sample_every_ms: float = SAMPLE_EVERY_S * 1e3
+
+    @property
+    def runs(self) -> list[str]:
+        """Each profiler with each of its clocks."""
+        return [run for profiler in self.profilers for run in _RUNS[profiler]]
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """One user, to split the wall clock of a request; and many, for the CPU that it takes."""
+        return (Level(1, 0.5, round(0.6 * self.seconds, 2)), Level(self.users, self.warmup_s, self.seconds))
+
+    @property
+    def contender_s(self) -> float:
+        """About how long one contender takes."""
+        held_s = sum(level.warmup_s + level.measure_s for level in self.levels) + _STACK_S
+        calls_s = (self.requests + self.warmup_calls) * _CALL_S
+        client = (1 + len(self.runs) * ("client" in self.sides)) * calls_s + _STACK_S
+        server = len(self.runs) * (calls_s + _STACK_S) + 2 * held_s if "server" in self.sides else 0.0
+        return client + server
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all steps of a run have in common."""
+
+    run: Run
+    plan: ProfilePlan
+    cells: CellPlan
+    guard: Guard
+    progress: Progress
+
+
+def run_profile(
+    results: Path,
+    contenders: Sequence[Contender],
+    plan: ProfilePlan,
+    service_settings: Mapping[str, str],
+    progress: Progress,
+) -> Run:
+    """Measure, and write record, profiles, summary and report, also when interrupted. Raises BenchmarkError."""
+    run = Run.create(results, "profile", make_manifest(contenders, plan.seed, asdict(plan), service_settings))
+    failures: dict[str, str] = {}
+    interrupted = False
+    with progress, contextlib.closing(Guard()) as guard:
+        progress.begin(run.path, cells=len(contenders), cell_s=plan.contender_s)
+        setting = Setting(run, plan, _cell_plan(plan, service_settings), guard, progress)
+        try:
+            for contender in contenders:
+                failures |= _profile_one(setting, contender)
+        except KeyboardInterrupt:
+            interrupted = True
+            progress.say("interrupted; reporting what was measured")
+        finally:
+            progress.phase("", "summary and report")
+            report(run, contenders, failures, interrupted)
+    return run
+
+
+def report(run: Run, contenders: Sequence[Contender], failures: Mapping[str, str], interrupted: bool) -> None:
+    """Compute the summary from the record, draw the report, and point `latest` to a complete run."""
+    run.write_json("summary.json", summarise(run, contenders, failures, interrupted))
+    plot.write_page(run)
+    if run.summary["complete"]:
+        run.point_latest_here()
+
+
+def _profile_one(setting: Setting, contender: Contender) -> dict[str, str]:
+    """Profile one contender; returns why that failed, by label, if it did."""
+    cell = Cell(0, contender.label, setting.plan.seed)
+    try:
+        if "server" in setting.plan.sides:
+            _hold(setting, contender, PLAIN)
+            _hold_sampled(setting, contender)
+        _call_without(setting, contender)
+        if "server" in setting.plan.sides:
+            for profiler in setting.plan.runs:
+                _call_profiled_services(setting, contender, profiler)
+    except BenchmarkError as error:
+        cell.status, cell.reason = "failed", str(error)
+    finally:
+        _tidy_up(profiles_of(setting.run, contender.label))
+    setting.progress.cell_done(cell)
+    return {contender.label: cell.reason} if cell.reason else {}
+
+
+def _tidy_up(folder: Path) -> None:
+    """Turn what the profilers wrote into what people open."""
+    (folder / GO).unlink(missing_ok=True)
+    export.export_sessions(folder)
+
+
+def profiles_of(run: Run, label: str) -> Path:
+    """Return the folder of a contender's profiles."""
+    folder = run.path.resolve() / "profiles" / label  # services run in a directory of their own
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _hold(setting: Setting, contender: Contender, block: int) -> Cell:
+    """Hold the levels once; the cell is in the record whatever became of it."""
+    cell = Cell(block, contender.label, setting.plan.seed * 1000)
+    what = "load" if block == PLAIN else "sampled"
+    try:
+        measure_cell(
+            setting.run,
+            contender,
+            cell,
+            setting.cells,
+            setting.guard,
+            lambda phase: setting.progress.phase(contender.label, f"{what}: {phase}"),
+            check_parity=block == PLAIN,
+        )
+    except KeyboardInterrupt:
+        cell.status, cell.reason = "interrupted", "interrupted"
+        raise
+    except BenchmarkError as error:
+        cell.status, cell.reason = "failed", str(error)
+        raise
+    finally:
+        setting.run.append_cell(cell)
+    return cell
+
+
+def _hold_sampled(setting: Setting, contender: Contender) -> None:
+    """Hold the levels under the CPU sampler, and record the shares of the libraries.
+
+    An interruption may meet the interpreter between two instructions that belong together, and reading
+    the stack then ends the process: about once in 40,000 stacks, in code that does nothing but call.
+    Such an attempt does not count, and is made again.
+    """
+    for attempt in range(SAMPLING_ATTEMPTS):
+        folder = profiles_of(setting.run, contender.label)
+        sampled = under_profiler(contender, CPU_SAMPLER, SAMPLED_ROLES, folder)
+        try:
+            with Growth(folder) as growth:
+                cell = _hold(setting, sampled, SAMPLED + attempt)
+        except (StackError, LoadError):
+            if attempt + 1 == SAMPLING_ATTEMPTS:
+                raise
+        else:
+            if setting.run.cell_samples(cell)["ok"].all() or attempt + 1 == SAMPLING_ATTEMPTS:
+                _record_shares(setting, contender, cell, growth)
+                return
+        finally:
+            for raw in folder.glob(f"*{STACKS_SUFFIX}"):  # some 5 KB per stack; the folded form holds the same
+                raw.unlink()
+        setting.progress.say(f"{contender.label}: the sampler ended its process; measured again")
+
+
+def _record_shares(setting: Setting, contender: Contender, cell: Cell, growth: Growth) -> None:
+    folder = profiles_of(setting.run, contender.label)
+    for window in cell.windows:
+        stacks = list(growth.stacks_between(window.start_ns, window.end_ns))
+        (folder / f"scoring-{CPU_SAMPLER}-{window.users}-users.folded").write_text(fold(stacks))
+        rows = [
+            (contender.label, window.users, share.library, kind_of(share.library), share.stage, share.samples)
+            for share in count_shares(stacks)
+        ]
+        _append_csv(setting.run.path / SHARES.file, SHARES.columns, rows)
+
+
+def _call_without(setting: Setting, contender: Contender) -> None:
+    """Call services that are not profiled: without any profiler, and with the client under each."""
+    with _stack(setting, contender, "plain") as stack:
+        _call(setting, contender, stack, side="", profiler=None)
+        if "client" in setting.plan.sides:
+            for profiler in setting.plan.runs:
+                _call(setting, contender, stack, side="client", profiler=profiler)
+
+
+def _call_profiled_services(setting: Setting, contender: Contender, profiler: str) -> None:
+    """Call services of which the scoring handler and the model are under a profiler."""
+    folder = profiles_of(setting.run, contender.label)
+    profiled = under_profiler(contender, profiler, PROFILED_ROLES, folder)
+    (folder / GO).unlink(missing_ok=True)
+    with _stack(setting, profiled, profiler) as stack:
+        _call(setting, profiled, stack, side="server", profiler=profiler)
+
+
+@contextlib.contextmanager
+def _stack(setting: Setting, contender: Contender, name: str) -> Iterator[Stack]:
+    logs = setting.run.path / "logs" / f"calls-{name}"
+    logs.mkdir(exist_ok=True)
+    env = {**setting.cells.service_env, f"{PREFIX}MODEL_SEED": str(setting.plan.seed)}
+    setting.progress.phase(contender.label, name)
+    with running_stack(contender, logs, setting.guard, env, setting.plan.free_ports) as stack:
+        yield stack
+
+
+def _call(setting: Setting, contender: Contender, stack: Stack, side: str, profiler: str | None) -> None:
+    """Make the calls in a process of their own, and record what they took. Raises StackError or LoadError."""
+    setting.progress.phase(contender.label, f"{side or 'no profiler'} {profiler or ''}")
+    name = f"{contender.label}-{side or 'plain'}-{profiler or 'none'}"
+    plan = CallPlan(
+        url=stack.base_url + contender.endpoint,
+        warmup=setting.plan.warmup_calls,
+        requests=setting.plan.requests,
+        seed=setting.plan.seed,
+        answer_bounds_s=setting.cells.answer_bounds_s,
+        pids={running.role: running.pid for running in stack.processes},
+        folder=str(profiles_of(setting.run, contender.label)),
+        profiler=profiler if side == "client" else None,
+    )
+    printed = _run_calls(setting, plan, name)
+    stack.check_alive()
+    if printed is None:
+        log = setting.run.path / "logs" / f"{name}.log"
+        raise LoadError(f"the client failed; its log ends:\n{log_tail(log)}")
+    row: CallsRow = {"contender": contender.label, "side": side, "profiler": profiler, **json.loads(printed)}
+    with (setting.run.path / CALLS).open("a") as file:
+        file.write(json.dumps(row) + "\n")
+
+
+def _run_calls(setting: Setting, plan: CallPlan, name: str) -> bytes | None:
+    """Run a client process to its end; returns what it printed, or None if it failed."""
+    plan_file = setting.run.path.resolve() / "logs" / f"{name}.plan.json"
+    plan_file.write_text(json.dumps(plan.to_json()))
+    argv = [sys.executable, "-m", "benchmark.experiment1_profiling.calls", str(plan_file)]
+    log = setting.run.path / "logs" / f"{name}.log"
+    process: subprocess.Popen[bytes] = start_process(argv, log, setting.guard, os.environ, talking=True)
+    try:
+        printed, _ = process.communicate()
+    finally:
+        stop_processes([process], setting.guard)
+    return None if process.returncode else printed
+
+
+def _append_csv(path: Path, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    is_new = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.writer(file)
+        if is_new:
+            writer.writerow(columns)
+        writer.writerows(rows)
+
+
+def _cell_plan(plan: ProfilePlan, service_settings: Mapping[str, str]) -> CellPlan:
+    settings = settings_of_services(service_settings)
+    return CellPlan(
+        levels=plan.levels,
+        climb=(),
+        answer_bounds_s=quantile_function(settings).bounds_s,
+        stage_clock=True,
+        service_env={**service_environment(service_settings), f"{PREFIX}STAGE_CLOCK": "true"},
+        free_ports=plan.free_ports,
+        parity_cases=tuple(parity.cases(DEFAULT_INFO.entities, settings.max_body_bytes)),
+    )

@@ -1,0 +1,289 @@
+"""The record of a run -> its summary: CPU by library, the wall clock of one request, what each profiler cost."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from benchmark.contenders import Contender
+from benchmark.experiment1_profiling.export import list_profiles
+from benchmark.experiment1_profiling.libraries import by_kind
+from benchmark.experiment1_profiling.recorders import CPU_SAMPLER
+from benchmark.levels import LevelFigures, level_figures
+from benchmark.manifest import settings_of_services
+from benchmark.record import SCHEMA, Cell, Run
+from benchmark.report.wording import at_users
+from benchmark.validity import MAX_DRIFT, level_reasons, run_reasons
+from contract.model import latency_floor_ms
+from contract.timing import parse_server_timing
+
+CallsRow = dict[str, Any]
+
+PLAIN, SAMPLED = 0, 1  # the blocks of a run: without the CPU sampler, and the first one with it
+CALLS: Final = "calls.jsonl"
+MAX_NOT_ATTRIBUTED: Final = 0.10  # of the CPU that the operating system counted
+ROLE: Final = "scoring"  # whose CPU is attributed
+
+WAITING_MODELS: Final = "waiting for the models"
+WAITING_REDIS: Final = "waiting for Redis"
+RUNNING: Final = "running"
+AROUND: Final = "on the way"
+
+
+class _Table(NamedTuple):
+    file: str
+    columns: tuple[str, ...]
+
+
+SHARES: Final = _Table("cpu_by_library.csv", ("contender", "users", "library", "kind", "stage", "samples"))
+
+
+def summarise(
+    run: Run, contenders: Sequence[Contender], failures: Mapping[str, str], interrupted: bool
+) -> dict[str, Any]:
+    """Return the summary of a run; `failures` says by label why a contender could not be measured."""
+    manifest = run.manifest
+    shares, calls = _read_shares(run), _read_calls(run)
+    entries = {c.label: _entry(run, c, shares, calls, failures.get(c.label)) for c in contenders}
+    reasons = run_reasons(manifest["busy_before_start"]) + (["interrupted"] if interrupted else [])
+    reasons += [f"{label}: {reason}" for label, entry in entries.items() for reason in entry["reasons"]]
+    return {
+        "schema": SCHEMA,
+        "command": manifest["command"],
+        "started_utc": manifest["started_utc"],
+        "finished_utc": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "complete": not interrupted,
+        "valid": not reasons,
+        "reasons": reasons,
+        "users": manifest["plan"]["users"],
+        "contenders": entries,
+        "environment": manifest["environment"],
+    }
+
+
+def _entry(
+    run: Run, contender: Contender, shares: pd.DataFrame, calls: Sequence[CallsRow], failure: str | None
+) -> dict[str, Any]:
+    plan = run.manifest["plan"]
+    cells = {cell.block: cell for cell in run.cells() if cell.contender == contender.label}
+    held = {block: _by_users(run, contender, cell) for block, cell in cells.items()}
+    plain = held.get(PLAIN, {})
+    attempts = [block for block in cells if block >= SAMPLED]
+    sampled = held[max(attempts)] if attempts else {}  # the last attempt is the one that counts
+    own_shares = shares[shares["contender"] == contender.label]
+    own_calls = [row for row in calls if row["contender"] == contender.label]
+    many = own_shares[own_shares["users"] == plan["users"]].groupby("library")["samples"].sum()
+    cpu = attribute({str(name): int(n) for name, n in many.items()}, sampled.get(plan["users"]), plan)
+    reasons = ([failure] if failure else []) + _reasons(contender, [plain, sampled], cpu, own_calls)
+    if not (plain or own_calls or reasons):
+        reasons.append("not measured")
+    return {
+        "title": contender.title,
+        "floor_ms": round(_floor_ms(run, contender), 3),
+        "valid": not reasons,
+        "reasons": reasons,
+        "notes": _notes([plain, sampled]),
+        **cpu,
+        "wall_split_ms": _wall_split(run, cells.get(PLAIN), own_shares, plain.get(1), sampled.get(1), plan),
+        "profiler_cost": _sampler_cost(plain, sampled) + _call_costs(own_calls),
+        "sampling_attempts": len(attempts),
+        "profiles": list_profiles(run.path / "profiles" / contender.label),
+    }
+
+
+@dataclass(frozen=True)
+class Held:
+    """A level as one cell held it: its figures, and how many requests its window holds, shares of requests included."""
+
+    figures: LevelFigures
+    requests: float
+
+    @property
+    def cpu_ms(self) -> float:
+        """CPU of the scoring handler per request, as the operating system counted it."""
+        return self.figures.cpu_ms_per_request.get(ROLE, float("nan"))
+
+
+def attribute(samples: Mapping[str, int], held: Held | None, plan: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the CPU of the scoring handler in ms per request, by library, beside what the system counted.
+
+    Each stack stands for the CPU time that lies between two of them. Nothing is scaled: what the
+    sum lacks (or, if negative, has too much) is `cpu_not_attributed`.
+    """
+    if held is None or not held.requests or not samples or not np.isfinite(held.cpu_ms):
+        return {"cpu_by_library": {}, "cpu_by_kind": {}, "cpu_not_attributed": None, "cpu_ms_counted": None}
+    each_ms = plan["sample_every_ms"] / held.requests
+    by_library = {name: n * each_ms for name, n in sorted(samples.items(), key=lambda item: -item[1])}
+    return {
+        "cpu_by_library": {name: _r(ms) for name, ms in by_library.items()},
+        "cpu_by_kind": {kind: _r(ms) for kind, ms in by_kind(by_library).items()},
+        "cpu_not_attributed": _r(held.cpu_ms - sum(by_library.values())),
+        "cpu_ms_counted": _r(held.cpu_ms),
+        "cpu_samples": sum(samples.values()),
+        "cpu_requests": round(held.requests),
+    }
+
+
+def _by_users(run: Run, contender: Contender, cell: Cell) -> dict[int, Held]:
+    found = level_figures(cell, run.cell_samples(cell), run.cell_resources(cell), contender.floor)
+    return {
+        figures.users: Held(figures, figures.rps * window.seconds)
+        for figures, window in zip(found, cell.windows, strict=True)
+    }
+
+
+def _reasons(
+    contender: Contender,
+    cells: Sequence[Mapping[int, Held]],
+    cpu: Mapping[str, Any],
+    calls: Sequence[CallsRow],
+) -> list[str]:
+    """Return why figures of a contender are not to be believed."""
+    reasons = [
+        f"{at_users(users)}, {'sampled' if block else 'without a profiler'}: {reason}"
+        for block, by_users in enumerate(cells)
+        for users, held in by_users.items()
+        for reason in level_reasons(contender, [replace(held.figures, drift=0.0)])  # see _notes
+    ]
+    rest, counted = cpu["cpu_not_attributed"], cpu["cpu_ms_counted"]
+    if counted and abs(rest) > MAX_NOT_ATTRIBUTED * counted:
+        reasons.append(f"{rest / counted:+.0%} of the CPU is not attributed, at most {MAX_NOT_ATTRIBUTED:.0%} may be")
+    reasons += [
+        f"{len(row['errors'])} calls failed ({_name(row)}), for instance: {row['errors'][0]}"
+        for row in calls
+        if row["errors"]
+    ]
+    return reasons
+
+
+def _notes(cells: Sequence[Mapping[int, Held]]) -> list[str]:
+    """Return where the rate was not steady.
+
+    That does not condemn a figure here: stacks and CPU are of the very same window, and are its means.
+    """
+    return [
+        f"{at_users(users)}, {'sampled' if block else 'without a profiler'}: the rate changed by "
+        f"{held.figures.drift:+.0%} within the window"
+        for block, by_users in enumerate(cells)
+        for users, held in by_users.items()
+        if abs(held.figures.drift) > MAX_DRIFT
+    ]
+
+
+def _wall_split(
+    run: Run, cell: Cell | None, shares: pd.DataFrame, plain: Held | None, sampled: Held | None, plan: Mapping[str, Any]
+) -> dict[str, float | None]:
+    """Return the mean latency at one user, in ms, split by what the request was waiting for.
+
+    Latency, stages and CPU are of the cell without a profiler. What of the CPU was used on behalf of
+    the models and of Redis is told by the sampled cell, and is not waiting.
+    """
+    if cell is None or plain is None or sampled is None or not plain.figures.n or not sampled.requests:
+        return {}
+    samples = run.cell_samples(cell)
+    stages = stage_means_ms(samples[(samples["users"] == 1) & samples["measured"] & samples["ok"]]["server_timing"])
+    if not {"models", "features"} <= stages.keys():
+        return {}
+    alone = shares[shares["users"] == 1].groupby("stage")["samples"].sum()
+    used_ms = {str(stage): n * plan["sample_every_ms"] / sampled.requests for stage, n in alone.items()}
+    models_ms = stages["models"] - used_ms.get("models", 0.0)
+    redis_ms = stages["features"] - used_ms.get("features", 0.0)
+    rest_ms = plain.figures.mean_ms - models_ms - redis_ms
+    # An event loop also works while the request waits; that part of the CPU does not lengthen it.
+    running_ms = min(plain.cpu_ms, rest_ms)
+    split = {
+        WAITING_MODELS: models_ms,
+        WAITING_REDIS: redis_ms,
+        RUNNING: running_ms,
+        AROUND: rest_ms - running_ms,
+    }
+    return {name: _r(ms) for name, ms in split.items()}
+
+
+def stage_means_ms(headers: pd.Series) -> dict[str, float]:
+    """Return the mean of each stage in ms over Server-Timing headers."""
+    sums: dict[str, list[float]] = {}
+    for header in headers.dropna():
+        for stage, durations in parse_server_timing(header).items():
+            sums.setdefault(stage, []).append(sum(durations))
+    return {stage: float(np.mean(durations)) for stage, durations in sums.items()}
+
+
+def _sampler_cost(plain: Mapping[int, Held], sampled: Mapping[int, Held]) -> list[dict[str, Any]]:
+    """Return what the CPU sampler added, at each number of users."""
+    return [
+        _cost(
+            CPU_SAMPLER,
+            ROLE,
+            users,
+            (float(np.median(plain[users].figures.latencies_ms)), plain[users].cpu_ms),
+            (float(np.median(held.figures.latencies_ms)), held.cpu_ms),
+            held.figures.n,
+        )
+        for users, held in sampled.items()
+        if held.figures.n and users in plain and plain[users].figures.n
+    ]
+
+
+def _call_costs(calls: Sequence[CallsRow]) -> list[dict[str, Any]]:
+    """Return what each profiler added, call by call; a side's CPU is that of the processes it profiles."""
+    without = next((row for row in calls if not row["side"] and row["latencies_ms"]), None)
+    if without is None:
+        return []
+    return [
+        _cost(row["profiler"], row["side"], 1, _figures(without, row["side"]), _figures(row, row["side"]), _n(row))
+        for row in calls
+        if row["side"] and row["latencies_ms"]
+    ]
+
+
+def _figures(row: CallsRow, side: str) -> tuple[float, float]:
+    """Return the median latency and the CPU per request of a side, in ms."""
+    roles = ("client",) if side == "client" else ("scoring", "model")
+    cpu_ms = sum(row["cpu_ms"].get(role, 0.0) for role in roles)
+    return float(np.median(row["latencies_ms"])), cpu_ms / (_n(row) + len(row["errors"]))
+
+
+def _cost(
+    profiler: str, side: str, users: int, without: tuple[float, float], with_it: tuple[float, float], n: int
+) -> dict[str, Any]:
+    return {
+        "profiler": profiler,
+        "side": side,
+        "users": users,
+        "n": n,
+        "p50_ms_without": _r(without[0]),
+        "p50_ms_with": _r(with_it[0]),
+        "cpu_ms_without": _r(without[1]),
+        "cpu_ms_with": _r(with_it[1]),
+    }
+
+
+def _n(row: CallsRow) -> int:
+    return len(row["latencies_ms"])
+
+
+def _name(row: CallsRow) -> str:
+    return f"{row['profiler']}, {row['side']}" if row["side"] else "no profiler"
+
+
+def _floor_ms(run: Run, contender: Contender) -> float:
+    return latency_floor_ms(settings_of_services(run.manifest["settings"]["services"]), contender.floor)
+
+
+def _read_shares(run: Run) -> pd.DataFrame:
+    path = run.path / SHARES.file
+    return pd.read_csv(path) if path.exists() else pd.DataFrame(columns=list(SHARES.columns))
+
+
+def _read_calls(run: Run) -> list[CallsRow]:
+    path = run.path / CALLS
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def _r(value: float) -> float | None:
+    return float(f"{value:.5g}") if np.isfinite(value) else None

@@ -1,0 +1,101 @@
+"""The command `timeit`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from benchmark.errors import BenchmarkError
+from benchmark.options import (
+    EXIT_INTERRUPTED,
+    EXIT_INVALID,
+    RESULTS,
+    ResultsOption,
+    SeedOption,
+    SettingOption,
+    choose_contenders,
+    console,
+    end_on_signals,
+    fail,
+    parse_settings,
+)
+
+
+def timeit(
+    contenders: Annotated[
+        str,
+        typer.Option(
+            help="Names separated by commas, see `contenders`; the first is the baseline. Default: all real ones."
+        ),
+    ] = "",
+    min_calls: Annotated[int, typer.Option(min=1, help="The fewest calls that are timed together.")] = 1,
+    max_calls: Annotated[int, typer.Option(min=2, help="The most calls that are timed together.")] = 60,
+    step: Annotated[int, typer.Option(min=1, help="From one number of calls to the next.")] = 1,
+    repeat: Annotated[int, typer.Option(min=1, help="How often each number is timed; the unit of the intervals.")] = 10,
+    scale: Annotated[
+        float, typer.Option(min=0.001, max=1.0, help="Shorten the run: fewer repeats (at least 3), a coarser step.")
+    ] = 1.0,
+    seed: SeedOption = 1,
+    setting: SettingOption = None,
+    results: ResultsOption = RESULTS,
+) -> None:
+    """Time n calls in a row, n = 1 to 60, for every contender: what one call costs, and the percentages.
+
+    At full length it takes over an hour; `--scale 0.1` about a tenth. Ctrl-C stops everything and
+    still reports what was measured.
+    """
+    if max_calls <= min_calls:
+        raise typer.BadParameter(
+            f"--max-calls is {max_calls}, more than --min-calls, {min_calls}, is expected: a line takes two points"
+        )
+    from benchmark.experiment2_timeit import run as verb
+    from benchmark.experiment2_timeit.plan import make_plan
+    from benchmark.progress import Progress
+
+    end_on_signals()
+    try:
+        chosen = [c for c in choose_contenders(contenders) if contenders or not c.harness_floor]
+        plan = make_plan(min_calls, max_calls, step, repeat, seed, scale)
+        run = verb.run_timeit(results, chosen, plan, parse_settings(setting or []), Progress(console))
+    except BenchmarkError as error:
+        fail(error)
+    _print_summary(run.summary, run.path)
+    if not run.summary["complete"]:
+        raise typer.Exit(EXIT_INTERRUPTED)
+    raise typer.Exit(0 if run.summary["valid"] else EXIT_INVALID)
+
+
+def _print_summary(summary: dict[str, object], path: Path) -> None:
+    from benchmark.experiment2_timeit.data import parse
+
+    data = parse(summary)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("contender", no_wrap=True)
+    for heading in ("floor", "ms/call", "95 %", "% faster", "95 %", ""):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, each in data.timeit.items():
+        contender = data.contender(name)
+        table.add_row(
+            name,
+            _number(contender.floor_ms),
+            _number(each.ms_per_call),
+            _interval(each.ci95),
+            _number(each.faster_than_baseline_pct),
+            _interval(each.ci95_pct),
+            "" if contender.valid else "[red]INVALID[/]",
+        )
+    console.print(table)
+    console.print("[bold green]VALID[/]" if data.common.valid else "[bold red]INVALID[/]")
+    for reason in data.common.reasons:
+        console.print(f"  {reason}", soft_wrap=True, markup=False)
+    console.print(str(summary["verdict"]), soft_wrap=True, markup=False)
+    console.print(f"report: {path / 'report.html'}", soft_wrap=True, markup=False)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+def _interval(ends: tuple[float, float] | None) -> str:
+    return f"{ends[0]:.1f} … {ends[1]:.1f}" if ends else "-"
