@@ -5,6 +5,7 @@ import logging
 import signal
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -20,7 +21,8 @@ from contract.settings import Role, Settings, SettingsError, load_settings
 
 logger = logging.getLogger("async_api")
 
-_SETTLE_S = 0.05  # a few turns of the loop
+_SETTLE_S = 0.02  # a few turns of the loop
+_LINGER_S = 0.5  # for idle connections of a stopping server
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -28,7 +30,7 @@ def create_app(settings: Settings) -> FastAPI:
     add_service = _add_scoring if settings.role == "scoring" else _add_model
     app = FastAPI(lifespan=partial(add_service, settings=settings), openapi_url=None, redirect_slashes=False)
     web.handle_errors(app)
-    logger.info("settings: %s", settings)
+    logger.info("settings: %s", settings.model_dump(exclude={"redis_url"}))  # its URL may hold a password
     return app
 
 
@@ -66,9 +68,20 @@ class Server(uvicorn.Server):
     """uvicorn on its event loop; a stopping server takes what has arrived, and then closes the door."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        # uvicorn closes at once: what the loop has not accepted and read yet would be lost.
         await asyncio.sleep(_SETTLE_S)
+        for server in self.servers:
+            server.close()
+        await self._answer_last_requests()
         await super().shutdown(sockets)
+
+    async def _answer_last_requests(self) -> None:
+        """Linger on idle connections, which uvicorn would close at once: a request may be on its way on one."""
+        until_s = time.monotonic() + _LINGER_S
+        while self.server_state.connections and time.monotonic() < until_s:
+            for connection in list(self.server_state.connections):
+                if connection.cycle and not connection.cycle.response_complete:
+                    connection.shutdown()  # after its answer
+            await asyncio.sleep(_SETTLE_S)
 
 
 def _serve(config: uvicorn.Config) -> None:

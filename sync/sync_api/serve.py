@@ -27,7 +27,7 @@ def create_app(settings: Settings) -> Flask:
 
         app.register_blueprint(model.make_routes(settings))
         app.register_blueprint(web.make_common_routes(settings, check=lambda: None))
-    logger.info("settings: %s", settings)
+    logger.info("settings: %s", settings.model_dump(exclude={"redis_url"}))  # its URL may hold a password
     return app
 
 
