@@ -79,7 +79,8 @@ class Server(uvicorn.Server):
         until_s = time.monotonic() + _LINGER_S
         while self.server_state.connections and time.monotonic() < until_s:
             for connection in list(self.server_state.connections):
-                if connection.cycle and not connection.cycle.response_complete:
+                cycle = getattr(connection, "cycle", None)
+                if cycle and not cycle.response_complete:
                     connection.shutdown()  # after its answer
             await asyncio.sleep(_SETTLE_S)
 
