@@ -123,6 +123,7 @@ def main(argv: list[str]) -> int:
         print(f"async_api.serve: {error}", file=sys.stderr)
         return 2
     logging.basicConfig(level=settings.log_level.upper(), stream=sys.stderr)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # else it logs every request; access logs are off
     _serve(uvicorn.Config(f"async_api.serve:load_{settings.role}", factory=True, **server_options(settings)))
     return 0
 

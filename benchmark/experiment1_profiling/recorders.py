@@ -58,10 +58,9 @@ class CpuSampler:
 
     Where threads do the work, the interpreter's fault handler writes the stack from within the
     interruption, in whichever thread it came: no lock has to be had first. It may meet the
-    interpreter between two instructions that belong together, and then ends the process: once in
-    some thousand stacks where coroutines do the work, seldom elsewhere. So where the main thread does
-    all the work, on an event loop, an ordinary signal handler does it, which runs there only and
-    comes a few microseconds later.
+    interpreter between two instructions that belong together, and then ends the process: about once
+    in a thousand stacks. So where the main thread does all the work, on an event loop, an ordinary
+    signal handler does it, which is safe, runs in that thread only, and comes a few microseconds later.
     """
 
     def __init__(self, folder: Path, stem: str) -> None:

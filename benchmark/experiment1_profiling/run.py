@@ -44,7 +44,8 @@ SAMPLED_ROLES: Final = ("scoring",)
 PROFILERS: Final = ("pyinstrument", "yappi")
 SIDES: Final = ("client", "server")
 _RUNS: Final = {"pyinstrument": (PYINSTRUMENT,), "yappi": tuple(YAPPI_CLOCKS)}  # yappi has one clock at a time
-SAMPLING_ATTEMPTS: Final = 3
+# Of five attempts at threads, two ended in a crash: six leave one failure in a hundred or two.
+SAMPLING_ATTEMPTS: Final = 6
 _WARMUP_CALLS: Final = 10
 _CALL_S: Final = 0.11  # only the progress display relies on it
 _STACK_S: Final = 4.0  # to start and stop a contender; the same
@@ -191,8 +192,8 @@ def _hold_sampled(setting: Setting, contender: Contender) -> None:
     """Hold the levels under the CPU sampler, and record the shares of the libraries.
 
     An interruption may meet the interpreter between two instructions that belong together, and reading
-    the stack then ends the process: about once in 40,000 stacks, in code that does nothing but call.
-    Such an attempt does not count, and is made again.
+    the stack then ends the process: about once in a thousand stacks. Such an attempt does not count,
+    nor does one in which a request failed, and it is made again.
     """
     for attempt in range(SAMPLING_ATTEMPTS):
         folder = profiles_of(setting.run, contender.label)
@@ -210,7 +211,7 @@ def _hold_sampled(setting: Setting, contender: Contender) -> None:
         finally:
             for raw in folder.glob(f"*{STACKS_SUFFIX}"):  # some 5 KB per stack; the folded form holds the same
                 raw.unlink()
-        setting.progress.say(f"{contender.label}: the sampler ended its process; measured again")
+        setting.progress.say(f"{contender.label}: the sampler ended its process or failed a request; measured again")
 
 
 def _record_shares(setting: Setting, contender: Contender, cell: Cell, growth: Growth) -> None:
