@@ -17,7 +17,7 @@ help: ## list the verbs
 bench: install ## measure all contenders and write a report; QUICK=1 or FULL=1, BENCH_ARGS="--help"
 	@$(BIN)/python -m benchmark bench $(BENCH_FLAGS)
 
-report: install ## draw the newest report again
+report: install ## join the reports of all runs in results/ into one
 	@$(BIN)/python -m benchmark report
 
 experiments: experiment1 experiment2 experiment3 report ## all three, then one report; SCALE=0.1 shortens them
