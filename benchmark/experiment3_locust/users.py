@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import gevent
 from gevent.pool import Pool
-from locust import constant_pacing, task
+from locust import task
 
 from benchmark.experiment3_locust.examples import PACING_S
 from benchmark.load.arrivals import poisson_arrivals
@@ -16,14 +16,23 @@ MAX_IN_FLIGHT = 2048  # of one open-loop user; an arrival beyond it is dropped, 
 
 
 class PacedUser(ClosedLoopUser):
-    """Asks once a second, or as soon as the answer is there if that takes longer."""
+    """Asks once a second, or as soon as the answer is there if that takes longer.
+
+    Locust starts users in batches, and its own constant_pacing keeps them there: all would ask within
+    the same few milliseconds of every second. Each of these has a place of its own in the second.
+    """
 
     abstract = True
-    wait_time = constant_pacing(PACING_S)
 
     def on_start(self) -> None:
-        # Locust starts users in batches; without this they would march in step, and every second be a burst.
-        gevent.sleep(random.random() * PACING_S)
+        self._due_s = time.monotonic() + random.random() * PACING_S
+        gevent.sleep(self._due_s - time.monotonic())
+
+    def wait_time(self) -> float:
+        """Return the seconds until this user's next turn; a late user asks at once and goes on from there."""
+        now_s = time.monotonic()
+        self._due_s = max(self._due_s + PACING_S, now_s)
+        return self._due_s - now_s
 
 
 class OpenLoopUser(CheckingUser):
