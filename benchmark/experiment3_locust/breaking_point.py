@@ -4,6 +4,7 @@ Two ways to break, whichever comes first: the goodput no longer follows the offe
 or the p95 rises above a multiple of its value at low load.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,7 +41,12 @@ class BreakingPoint:
 
 
 def bin_ramp(samples: pd.DataFrame, users: NDArray[np.float64], pacing_s: float, start_ns: int) -> Ramp:
-    """Cut a ramp into bins of BIN_S; `users` is the planned number of users in the middle of each bin."""
+    """Cut a ramp into bins of BIN_S; `users` is the planned number of users in the middle of each bin.
+
+    Bins count from the first request, which a user sends up to one pacing after it was started. So the
+    plan ends within the last bins; these are left out.
+    """
+    users = users[: -math.ceil(pacing_s / BIN_S)]
     bins = len(users)
     edges_ns = start_ns + (np.arange(bins + 1) * BIN_S * 1e9).astype(np.int64)
     good = samples[samples["ok"]]
