@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     max_in_flight: int = Field(1024, ge=1, description="requests in flight per worker before 503")
     max_body_bytes: int = Field(16384, ge=2, description="bytes of a request body before 413")
     stage_clock: bool = Field(True, description="answer with Server-Timing")
+    lag_sample_ms: int = Field(
+        0, ge=0, le=1000, description="ms between samples of how long this process makes a waiter wait; 0 is off"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="verbosity of the log")
 
     redis_url: str = Field("redis://127.0.0.1:6379/0", description="the feature store")
@@ -66,6 +69,9 @@ class Settings(BaseSettings):
     )
     http_client: Literal["requests", "urllib3", "httpx", "aiohttp"] | None = Field(
         None, description="requests or urllib3 (sync), httpx or aiohttp (async); default the first"
+    )
+    client_reuse: Literal["pooled", "per-request"] = Field(
+        "pooled", description="one HTTP client per worker, or (a common mistake, to be measured) one per request"
     )
 
     model_law: Literal["uniform", "constant", "lognormal"] = Field("uniform", description="law of a model's duration")

@@ -36,9 +36,10 @@ class StageClock:
         self._last_ns = now_ns
 
     def end_models(self, replies: Sequence[ModelReply]) -> None:
-        """Close the stage `models` and list how long each model took to answer."""
+        """Close the stage `models` and list how long each model took to answer, and the duration that it drew."""
         self.end("models")
         self._parts += [f"model;desc={n};dur={reply.took_ms:.3f}" for n, reply in enumerate(replies, 1)]
+        self._parts += [f"drawn;desc={n};dur={reply.detail_s * 1e3:.3f}" for n, reply in enumerate(replies, 1)]
 
     def header(self) -> dict[str, str]:
         """Close the stage `respond` and return the header of the answer."""

@@ -22,6 +22,7 @@ RECORDED = ROOT / "doc" / "recorded"
 _KEPT = ("manifest.json", "summary.json", "cells.jsonl")
 _TOPICS = {question.topic for question in QUESTIONS}
 _SET_BY_THE_PROGRAM = {"architecture", "role"}
+_ZERO_DEPENDS_ON_THE_SERVICE = {"port", "threads"}
 _SETTINGS_HEAD = """# Settings
 
 Every service reads these from the environment. `.env.example` holds the same list. An empty default
@@ -35,7 +36,7 @@ depends on the service; its description says how.
 def generated() -> dict[Path, str]:
     """Return the generated files and their contents."""
     fields = [(name, field) for name, field in Settings.model_fields.items() if name not in _SET_BY_THE_PROGRAM]
-    rows = [(PREFIX + name.upper(), _text(field.default), field.description or "") for name, field in fields]
+    rows = [(PREFIX + name.upper(), _text(name, field.default), field.description or "") for name, field in fields]
     table = "".join(f"| `{name}` | {f'`{value}`' if value else ''} | {meaning} |\n" for name, value, meaning in rows)
     example = "".join(f"# {meaning}\n#{name}={value}\n" for name, value, meaning in rows)
     summary = json.loads((RECORDED / "summary.json").read_text())
@@ -93,9 +94,9 @@ def _row(name: str, entry: dict[str, Any]) -> str:
     return f"| {' | '.join(cells)} |\n"
 
 
-def _text(default: object) -> str:
+def _text(name: str, default: object) -> str:
     """Return a default as the environment would hold it; nothing for one that is filled in later."""
-    if default in (None, (), 0) and not isinstance(default, bool | float):
+    if default in (None, ()) or name in _ZERO_DEPENDS_ON_THE_SERVICE:
         return ""
     return str(default).lower() if isinstance(default, bool) else str(default)
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from functools import partial
 from typing import ClassVar, Protocol
 from urllib.parse import urljoin
 
@@ -24,38 +26,46 @@ class ModelClient:
     def __init__(self, settings: Settings) -> None:
         self._urls = settings.model_urls
         self._timeout_ms = settings.model_timeout_ms
-        self._transport: Transport = _TRANSPORTS[settings.http_client or "httpx"](settings)
+        self._make_transport = partial(_TRANSPORTS[settings.http_client or "httpx"], settings)
+        self._shared = self._make_transport() if settings.client_reuse == "pooled" else None
         self._at_once = settings.fan_out == "concurrent"
 
     async def ask_all(self, numbers: Sequence[float]) -> list[ModelReply]:
         """Return the models' replies, in their order. Raises ModelTimeout or BadModelAnswer."""
         body = encode_numbers(numbers)
-        asked = (self._ask(body, url, number) for number, url in enumerate(self._urls, 1))
-        if not self._at_once:
-            return [await one for one in asked]
-        replies = await asyncio.gather(*asked, return_exceptions=True)
+        async with self._borrow() as transport:
+            asked = (self._ask(transport, body, url, number) for number, url in enumerate(self._urls, 1))
+            if not self._at_once:
+                return [await one for one in asked]
+            replies = await asyncio.gather(*asked, return_exceptions=True)
         return [_reply_or_raise(reply) for reply in replies]
 
     async def check(self) -> None:
         """Raise ModelNotReady, with the model's number, unless every model answers its health check."""
-        for number, url in enumerate(self._urls, 1):
-            try:
-                status, _ = await self._transport.send("GET", urljoin(url, HEALTHCHECK_PATH))
-            except (*self._transport.timeouts, *self._transport.failures) as error:
-                raise ModelNotReady(number) from error
-            if status != 200:
-                raise ModelNotReady(number)
+        async with self._borrow() as transport:
+            for number, url in enumerate(self._urls, 1):
+                try:
+                    status, _ = await transport.send("GET", urljoin(url, HEALTHCHECK_PATH))
+                except (*transport.timeouts, *transport.failures) as error:
+                    raise ModelNotReady(number) from error
+                if status != 200:
+                    raise ModelNotReady(number)
 
     async def close(self) -> None:
-        await self._transport.close()
+        if self._shared:
+            await self._shared.close()
 
-    async def _ask(self, body: bytes, url: str, number: int) -> ModelReply:
+    def _borrow(self) -> AbstractAsyncContextManager["Transport"]:
+        """Return the transport of one request: the shared one, or its own, which is closed with it."""
+        return nullcontext(self._shared) if self._shared else _closing(self._make_transport())
+
+    async def _ask(self, transport: "Transport", body: bytes, url: str, number: int) -> ModelReply:
         started_s = time.perf_counter()
         try:
-            status, content = await self._transport.send("POST", url, body)
-        except self._transport.timeouts as error:
+            status, content = await transport.send("POST", url, body)
+        except transport.timeouts as error:
             raise ModelTimeout(number, self._timeout_ms) from error
-        except self._transport.failures as error:
+        except transport.failures as error:
             raise BadModelAnswer(f"Model {number} cannot be reached.") from error
         if status != 200:
             raise BadModelAnswer(f"Model {number} answered with status {status}.")
@@ -67,6 +77,14 @@ def _reply_or_raise(reply: ModelReply | BaseException) -> ModelReply:
     if isinstance(reply, BaseException):
         raise reply
     return reply
+
+
+@asynccontextmanager
+async def _closing(transport: "Transport") -> AsyncIterator["Transport"]:
+    try:
+        yield transport
+    finally:
+        await transport.close()
 
 
 class Transport(Protocol):

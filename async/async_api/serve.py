@@ -16,7 +16,7 @@ import uvloop
 from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
-from async_api import web
+from async_api import lag, web
 from contract.settings import Role, Settings, SettingsError, load_settings
 
 logger = logging.getLogger("async_api")
@@ -27,11 +27,17 @@ _LINGER_S = 0.5  # for idle connections of a stopping server
 
 def create_app(settings: Settings) -> FastAPI:
     """Compose a service; its clients and pools are made in the lifespan, once per process."""
-    add_service = _add_scoring if settings.role == "scoring" else _add_model
-    app = FastAPI(lifespan=partial(add_service, settings=settings), openapi_url=None, redirect_slashes=False)
+    app = FastAPI(lifespan=partial(_live, settings=settings), openapi_url=None, redirect_slashes=False)
     web.handle_errors(app)
     logger.info("settings: %s", settings.model_dump(exclude={"redis_url"}))  # its URL may hold a password
     return app
+
+
+@asynccontextmanager
+async def _live(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
+    add_service = _add_scoring if settings.role == "scoring" else _add_model
+    async with add_service(app, settings), _sampling_lag(settings.lag_sample_ms):
+        yield
 
 
 @asynccontextmanager
@@ -62,6 +68,17 @@ async def _add_model(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
     app.include_router(model.make_routes(settings))
     app.include_router(web.make_common_routes(settings, check))
     yield
+
+
+@asynccontextmanager
+async def _sampling_lag(interval_ms: int) -> AsyncIterator[None]:
+    if not interval_ms:
+        yield
+        return
+    sampler = lag.LagSampler(interval_ms)
+    sampler.start()
+    yield
+    await sampler.stop()
 
 
 class Server(uvicorn.Server):
@@ -122,8 +139,6 @@ def main(argv: list[str]) -> int:
     except SettingsError as error:
         print(f"async_api.serve: {error}", file=sys.stderr)
         return 2
-    logging.basicConfig(level=settings.log_level.upper(), stream=sys.stderr)
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # else it logs every request; access logs are off
     _serve(uvicorn.Config(f"async_api.serve:load_{settings.role}", factory=True, **server_options(settings)))
     return 0
 
@@ -139,12 +154,16 @@ def load_model() -> FastAPI:
 
 
 def _in_server(role: Role) -> Settings:
-    """Return the settings of a server process, having made sure that it runs on uvloop."""
+    """Return the settings of a server process, with its log set up and having made sure that it runs on uvloop."""
     loop = asyncio.get_running_loop()
     if not isinstance(loop, uvloop.Loop):
         # Another loop adds 43 ms to every kept-alive request when there are several workers.
         raise RuntimeError(f"the event loop is {type(loop).__name__}, expected uvloop's")
-    return load_settings("async", role)
+    settings = load_settings("async", role)
+    # Here and not in main: a worker of uvicorn's supervisor is a new process, which does not come by there.
+    logging.basicConfig(level=settings.log_level.upper(), stream=sys.stderr)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # else it logs every request; access logs are off
+    return settings
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, closing, nullcontext
 from functools import partial
 from itertools import count
 from typing import ClassVar, Protocol
@@ -26,39 +27,47 @@ class ModelClient:
     def __init__(self, settings: Settings) -> None:
         self._urls = settings.model_urls
         self._timeout_ms = settings.model_timeout_ms
-        self._transport: Transport = _TRANSPORTS[settings.http_client or "requests"](settings)
+        self._make_transport = partial(_TRANSPORTS[settings.http_client or "requests"], settings)
+        self._shared = self._make_transport() if settings.client_reuse == "pooled" else None
         self._fan_out: ThreadPoolExecutor | None = None
         if settings.fan_out == "concurrent":
             self._fan_out = ThreadPoolExecutor(settings.threads * len(self._urls), "fan-out")
 
     def ask_all(self, numbers: Sequence[float]) -> list[ModelReply]:
         """Return the models' replies, in their order. Raises ModelTimeout or BadModelAnswer."""
-        ask = partial(self._ask, encode_numbers(numbers))
+        body = encode_numbers(numbers)
         asked: Callable[..., Iterable[ModelReply]] = self._fan_out.map if self._fan_out else map
-        return list(asked(ask, self._urls, count(1)))
+        with self._borrow() as transport:
+            return list(asked(partial(self._ask, transport, body), self._urls, count(1)))
 
     def check(self) -> None:
         """Raise ModelNotReady, with the model's number, unless every model answers its health check."""
-        for number, url in enumerate(self._urls, 1):
-            try:
-                status, _ = self._transport.send("GET", urljoin(url, HEALTHCHECK_PATH))
-            except (*self._transport.timeouts, *self._transport.failures) as error:
-                raise ModelNotReady(number) from error
-            if status != 200:
-                raise ModelNotReady(number)
+        with self._borrow() as transport:
+            for number, url in enumerate(self._urls, 1):
+                try:
+                    status, _ = transport.send("GET", urljoin(url, HEALTHCHECK_PATH))
+                except (*transport.timeouts, *transport.failures) as error:
+                    raise ModelNotReady(number) from error
+                if status != 200:
+                    raise ModelNotReady(number)
 
     def close(self) -> None:
         if self._fan_out:
             self._fan_out.shutdown()
-        self._transport.close()
+        if self._shared:
+            self._shared.close()
 
-    def _ask(self, body: bytes, url: str, number: int) -> ModelReply:
+    def _borrow(self) -> AbstractContextManager["Transport"]:
+        """Return the transport of one request: the shared one, or its own, which is closed with it."""
+        return nullcontext(self._shared) if self._shared else closing(self._make_transport())
+
+    def _ask(self, transport: "Transport", body: bytes, url: str, number: int) -> ModelReply:
         started_s = time.perf_counter()
         try:
-            status, content = self._transport.send("POST", url, body)
-        except self._transport.timeouts as error:
+            status, content = transport.send("POST", url, body)
+        except transport.timeouts as error:
             raise ModelTimeout(number, self._timeout_ms) from error
-        except self._transport.failures as error:
+        except transport.failures as error:
             raise BadModelAnswer(f"Model {number} cannot be reached.") from error
         if status != 200:
             raise BadModelAnswer(f"Model {number} answered with status {status}.")

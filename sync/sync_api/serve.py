@@ -1,5 +1,6 @@
 """Starting a service: `python -m sync_api.serve scoring|model`, configured by SERVING_* variables."""
 
+import atexit
 import logging
 import sys
 from typing import Any, get_args
@@ -9,7 +10,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.workers.gthread import ThreadWorker
 
 from contract.settings import Role, Settings, SettingsError, load_settings
-from sync_api import web
+from sync_api import lag, web
 
 logger = logging.getLogger("sync_api")
 
@@ -27,6 +28,8 @@ def create_app(settings: Settings) -> Flask:
 
         app.register_blueprint(model.make_routes(settings))
         app.register_blueprint(web.make_common_routes(settings, check=lambda: None))
+    if settings.lag_sample_ms:
+        _sample_lag(settings.lag_sample_ms)
     logger.info("settings: %s", settings.model_dump(exclude={"redis_url"}))  # its URL may hold a password
     return app
 
@@ -43,6 +46,12 @@ def _add_scoring(app: Flask, settings: Settings) -> None:
 
     app.register_blueprint(scoring.make_routes(settings, store, models))
     app.register_blueprint(web.make_common_routes(settings, check))
+
+
+def _sample_lag(interval_ms: int) -> None:
+    sampler = lag.LagSampler(interval_ms)
+    sampler.start()
+    atexit.register(sampler.stop)  # a thread that logs while the interpreter ends may hold it up or crash it
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]

@@ -239,7 +239,7 @@ def test_every_request_is_a_well_formed_row(tiny: Harness, label: str) -> None:
         assert BOUNDS_S[0] <= float(row["detail_s"]) <= BOUNDS_S[1]
         stages = parse_server_timing(row["server_timing"])
         assert (not stages) == (label == NULL)
-        assert label == NULL or {"queue", "parse", "features", "models", "model", "respond"} <= set(stages)
+        assert label == NULL or {"queue", "parse", "features", "models", "model", "drawn", "respond"} <= set(stages)
     counted = sum(level["n"] for level in run.summary["contenders"][label]["levels"])
     frame = run.samples()
     assert frame[(frame["contender"] == label) & frame["measured"]].shape[0] == counted

@@ -64,6 +64,8 @@ def test_every_setting_is_described() -> None:
         ("REDIS_URL", "redis://store:6379/0", "redis://store:6379/0"),
         ("FAN_OUT", "concurrent", "concurrent"),
         ("HTTP_CLIENT", "urllib3", "urllib3"),
+        ("CLIENT_REUSE", "per-request", "per-request"),
+        ("LAG_SAMPLE_MS", "5", 5),
         ("MODEL_LAW", "lognormal", "lognormal"),
         ("MODEL_MIN_MS", "0", 0.0),
         ("MODEL_CPU_MS", "2.5", 2.5),
@@ -121,6 +123,10 @@ def test_an_empty_variable_is_the_default(monkeypatch: pytest.MonkeyPatch, varia
         ("FAN_OUT", "both", "'sequential' or 'concurrent'"),
         ("HTTP_CLIENT", "curl", "'requests', 'urllib3', 'httpx' or 'aiohttp'"),
         ("HTTP_CLIENT", "httpx", "requests or urllib3"),
+        ("CLIENT_REUSE", "never", "'pooled' or 'per-request'"),
+        ("LAG_SAMPLE_MS", "-1", "0"),
+        ("LAG_SAMPLE_MS", "1001", "1000"),
+        ("LAG_SAMPLE_MS", "0.5", "integer"),
         ("MODEL_LAW", "normal", "'uniform', 'constant' or 'lognormal'"),
         ("MODEL_MIN_MS", "nan", "60000"),
         ("MODEL_MAX_MS", "inf", "60000"),
@@ -153,6 +159,13 @@ def loaded_or_refused() -> Settings | str:
         return load_settings("sync", "scoring")
     except SettingsError as error:
         return str(error)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("role", ROLES)
+def test_clients_are_pooled_and_no_lag_is_sampled_unless_asked_for(architecture: Architecture, role: Role) -> None:
+    settings = load_settings(architecture, role)
+    assert (settings.client_reuse, settings.lag_sample_ms) == ("pooled", 0)
 
 
 @pytest.mark.parametrize("setting", ["threads", "port"])

@@ -37,11 +37,12 @@ def test_the_stages_of_a_scoring_request_add_up(fake_time: FakeTime) -> None:
     fake_time.pass_ms(1)
     clock.end("features")
     fake_time.pass_ms(47.1234567)
-    clock.end_models([ModelReply(0.041, 42.0), ModelReply(0.046, 47.00049)])
+    clock.end_models([ModelReply(0.041, 42.0), ModelReply(0.046012, 47.00049)])
     fake_time.pass_ms(0.1)
     assert clock.header() == {
         "Server-Timing": "queue;dur=1.500, parse;dur=0.250, features;dur=1.000, models;dur=47.123, "
-        "model;desc=1;dur=42.000, model;desc=2;dur=47.000, respond;dur=0.100"
+        "model;desc=1;dur=42.000, model;desc=2;dur=47.000, drawn;desc=1;dur=41.000, drawn;desc=2;dur=46.012, "
+        "respond;dur=0.100"
     }
 
 
@@ -121,6 +122,7 @@ def test_a_header_is_read_back_as_it_was_written(fake_time: FakeTime) -> None:
         "parse": [2.0],
         "models": [0.0],
         "model": [42.0, 47.5],
+        "drawn": [41.0, 46.0],
         "respond": [0.0],
     }
 

@@ -287,7 +287,7 @@ def test_a_bug_in_a_readiness_check_answers_500(services: Services, twin: Archit
 
 
 STAGES = {
-    "scoring": ["parse", "features", "models", "model", "respond"],
+    "scoring": ["parse", "features", "models", "model", "drawn", "respond"],
     "model": ["parse", "compute", "sleep", "respond"],
 }
 
@@ -300,6 +300,7 @@ def test_an_answer_lists_its_stages(services: Services, twin: Architecture, role
     assert list(stages) == STAGES[role]
     if role == "scoring":
         assert stages["model"] == [42.0, 48.5]
+        assert stages["drawn"] == [41.0, 47.0]
 
 
 @every_twin

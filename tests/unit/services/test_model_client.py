@@ -295,8 +295,12 @@ HANGS_UP = {
 }
 
 
-def ask_for_real(twin: Architecture, client: str, url: str, timeout_ms: int = PATIENCE_S * 1000) -> list[ModelReply]:
-    settings = load_settings(twin, "scoring", http_client=client, model_urls=(url,), model_timeout_ms=timeout_ms)
+def ask_for_real(
+    twin: Architecture, client: str, url: str, timeout_ms: int = PATIENCE_S * 1000, reuse: str = "pooled"
+) -> list[ModelReply]:
+    settings = load_settings(
+        twin, "scoring", http_client=client, model_urls=(url,), model_timeout_ms=timeout_ms, client_reuse=reuse
+    )
     if twin == "sync":
         with contextlib.closing(sync_api.model_client.ModelClient(settings)) as models:
             return models.ask_all([1.0])
@@ -327,30 +331,38 @@ def raw_model() -> Iterator[Callable[[bytes, bool], RawModel]]:
 every_client = pytest.mark.parametrize(
     ("twin", "client"), [("sync", "requests"), ("sync", "urllib3"), ("async", "httpx"), ("async", "aiohttp")]
 )
+every_reuse = pytest.mark.parametrize("reuse", ["pooled", "per-request"])
 
 
 @pytest.mark.integration
 @every_client
-def test_a_whole_answer_is_read(twin: Architecture, client: str, raw_model: Any) -> None:
-    (reply,) = ask_for_real(twin, client, raw_model(WHOLE, True).url)
+@every_reuse
+def test_a_whole_answer_is_read(twin: Architecture, client: str, reuse: str, raw_model: Any) -> None:
+    (reply,) = ask_for_real(twin, client, raw_model(WHOLE, True).url, reuse=reuse)
     assert reply.detail_s == 0.041
 
 
 @pytest.mark.integration
 @every_client
+@every_reuse
 @pytest.mark.parametrize("when", FALLS_SILENT)
-def test_a_model_that_falls_silent_is_a_timeout(twin: Architecture, client: str, when: str, raw_model: Any) -> None:
+def test_a_model_that_falls_silent_is_a_timeout(
+    twin: Architecture, client: str, reuse: str, when: str, raw_model: Any
+) -> None:
     with pytest.raises(ServiceError) as raised:
-        ask_for_real(twin, client, raw_model(FALLS_SILENT[when], False).url, TIMEOUT_MS)
+        ask_for_real(twin, client, raw_model(FALLS_SILENT[when], False).url, TIMEOUT_MS, reuse)
     assert raised.value.body() == ModelTimeout(1, TIMEOUT_MS).body()
 
 
 @pytest.mark.integration
 @every_client
+@every_reuse
 @pytest.mark.parametrize("when", HANGS_UP)
-def test_a_model_that_hangs_up_cannot_be_reached(twin: Architecture, client: str, when: str, raw_model: Any) -> None:
+def test_a_model_that_hangs_up_cannot_be_reached(
+    twin: Architecture, client: str, reuse: str, when: str, raw_model: Any
+) -> None:
     with pytest.raises(ServiceError) as raised:
-        ask_for_real(twin, client, raw_model(HANGS_UP[when], True).url)
+        ask_for_real(twin, client, raw_model(HANGS_UP[when], True).url, reuse=reuse)
     assert raised.value.body() == BadModelAnswer("Model 1 cannot be reached.").body()
 
 
@@ -366,11 +378,12 @@ def test_a_model_that_hangs_up_within_the_headers_is_a_bad_answer(
 
 @pytest.mark.integration
 @every_client
-def test_a_model_that_is_not_there_cannot_be_reached(twin: Architecture, client: str) -> None:
+@every_reuse
+def test_a_model_that_is_not_there_cannot_be_reached(twin: Architecture, client: str, reuse: str) -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
         with pytest.raises(BadModelAnswer, match=r"Model 1 cannot be reached\."):
-            ask_for_real(twin, client, f"http://127.0.0.1:{nobody.getsockname()[1]}/")
+            ask_for_real(twin, client, f"http://127.0.0.1:{nobody.getsockname()[1]}/", reuse=reuse)
 
 
 @pytest.mark.integration

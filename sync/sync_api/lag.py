@@ -1,0 +1,34 @@
+"""How long this process makes a waiter wait: a thread that sleeps, and tells by how much it overslept."""
+
+import logging
+import threading
+import time
+
+from contract.lag import LagMeter
+
+logger = logging.getLogger("sync_api")
+
+
+class LagSampler:
+    """Logs once per second how long a thread that is due waits to run: for the CPU and the interpreter lock."""
+
+    def __init__(self, interval_ms: int) -> None:
+        self._interval_s = interval_ms / 1e3
+        self._meter = LagMeter(interval_ms)
+        self._stopping = False
+        self._thread = threading.Thread(target=self._sample, name="lag", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping = True
+        self._thread.join()
+
+    def _sample(self) -> None:
+        while not self._stopping:
+            asleep_ns = time.monotonic_ns()
+            time.sleep(self._interval_s)
+            sample = self._meter.add(asleep_ns, time.monotonic_ns())
+            if sample:
+                logger.info(sample.line())
