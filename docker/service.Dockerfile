@@ -37,6 +37,7 @@ RUN sh /opt/install.sh ${ARCHITECTURE}
 
 # What is of our own, compiled, with the ports of both services for the health check.
 FROM dependencies AS sources
+ARG ARCHITECTURE
 WORKDIR /app
 COPY docker/health.py ./
 COPY contract contract

@@ -21,7 +21,7 @@ _KEYS = ("index-url", "extra-index-url", "find-links", "no-index", "trusted-host
 _MATTERS = {"index-url", "extra-index-url", "find-links", "no-index", "proxy", "cert"}
 _SECTIONS = ("global", "install", "download", ":env:")  # later ones win, as with pip
 _DOWNLOAD = (
-    "python3 -m venv /tmp/installer && /tmp/installer/bin/python -m pip download --quiet --no-cache-dir "
+    "python3 -m venv /tmp/installer && /tmp/installer/bin/python -m pip download -qq --no-cache-dir "
     "--disable-pip-version-check --require-hashes --dest /wheels -r /list.txt"
 )
 
