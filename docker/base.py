@@ -29,7 +29,7 @@ def make_base() -> None:
         _debootstrap(root, mirror, suite)
         _slim_down(root)
         _import(root)
-    print(f"made {LOCAL_BASE}; docker-build, docker-up and docker-run-... use it unless BASE_IMAGE and REDIS_IMAGE are set")
+    print(f"made {LOCAL_BASE}: what is built and run from now on uses it, unless BASE_IMAGE or REDIS_IMAGE is set")
 
 
 def _mirror_and_suite() -> tuple[str, str]:
@@ -77,4 +77,6 @@ def _slim_down(root: Path) -> None:
 def _import(root: Path) -> None:
     archive = root.with_suffix(".tar")
     run_command(["tar", "--numeric-owner", "-C", str(root), "-cf", str(archive), "."])
-    run_command([*engine(), "import", "--change", "ENV LANG=C.UTF-8", "--change", 'CMD ["python3"]', str(archive), LOCAL_BASE])
+    run_command(
+        [*engine(), "import", "--change", "ENV LANG=C.UTF-8", "--change", 'CMD ["python3"]', str(archive), LOCAL_BASE]
+    )

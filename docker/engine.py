@@ -7,8 +7,9 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from benchmark.images import PROJECT
+
 ROOT = Path(__file__).resolve().parent.parent
-PROJECT = "sync-or-async"  # network, compose project, and the label of every container of ours
 LOCAL_BASE = f"{PROJECT}-base:local"  # what `make docker-base` makes
 DEFAULT_BASE = "python:3.13-slim-bookworm"
 DEFAULT_REDIS = "redis:7-alpine"
@@ -78,11 +79,6 @@ def has_image(name: str) -> bool:
     except DockerError:
         return False
     return True
-
-
-def service_image(name: str) -> str:
-    """Return the name of one of our images: sync, async, store, bench."""
-    return f"{os.environ.get('IMAGE_PREFIX') or PROJECT}/{name}:{os.environ.get('IMAGE_TAG') or 'latest'}"
 
 
 def base_image() -> str:

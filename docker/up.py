@@ -5,8 +5,9 @@ import os
 import time
 from typing import Any
 
+from benchmark.images import PROJECT, image_name
 from docker import engine
-from docker.engine import PROJECT, DockerError
+from docker.engine import DockerError
 
 HEALTHY_TIMEOUT_S = 120.0
 _FILE = "docker/compose.yaml"
@@ -35,7 +36,7 @@ def _compose(profile: str = "") -> list[str]:
 
 
 def _images() -> dict[str, str]:
-    names = {f"{name.upper()}_IMAGE": engine.service_image(name) for name in ("sync", "async", "store", "bench")}
+    names = {f"{name.upper()}_IMAGE": image_name(name) for name in ("sync", "async", "store", "bench")}
     return {**names, "REDIS_IMAGE": engine.redis_image()}
 
 

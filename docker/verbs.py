@@ -12,9 +12,10 @@ import tomllib
 from collections.abc import Sequence
 from typing import Any
 
+from benchmark.images import PROJECT, image_name
 from docker import engine
 from docker.base import make_base
-from docker.engine import PROJECT, ROOT, DockerError
+from docker.engine import ROOT, DockerError
 from docker.up import down, up
 from docker.wheels import provide_wheels
 
@@ -39,7 +40,7 @@ def build(names: Sequence[str]) -> None:
 
 
 def _build(name: str, dockerfile: str, base: str, argument: str, *options: str) -> None:
-    image = engine.service_image(name)
+    image = image_name(name)
     print(f"building {image} on {base}", flush=True)
     arguments = [argument, f"BASE_IMAGE={base}", f"VERSION={_version()}", f"COMMIT={_commit()}"]
     engine.run(
@@ -62,7 +63,9 @@ def _checked_base() -> str:
         try:
             engine.ask("pull", "--quiet", base)
         except DockerError as error:
-            raise DockerError(f"BASE_IMAGE is {base!r}, which is not here and cannot be pulled ({error}); {advice}") from error
+            raise DockerError(
+                f"BASE_IMAGE is {base!r}, which is not here and cannot be pulled ({error}); {advice}"
+            ) from error
     try:
         engine.ask("run", "--rm", "--network", "none", "--entrypoint", "python3", base, "-c", _CHECK_BASE)
     except DockerError as error:
@@ -90,14 +93,14 @@ def run_service(role: str, architecture: str) -> None:
     defaults = {"SERVING_REDIS_URL": "redis://redis:6379/0", "SERVING_MODEL_URLS": f"{model},{model}"}
     settings = {**defaults, **{name: value for name, value in os.environ.items() if name.startswith("SERVING_")}}
     environment = [word for name, value in settings.items() for word in ("--env", f"{name}={value}")]
-    image = engine.service_image(architecture)
+    image = image_name(architecture)
     _need_image(image)
     _start(f"{architecture}-{role}", ports[role], [*environment, image, role])
 
 
 def run_redis() -> None:
     """Run the feature store as a container, and seed it. Raises DockerError."""
-    store = engine.service_image("store")
+    store = image_name("store")
     _need_image(store)
     server = ["redis-server", "--bind", "0.0.0.0", "--protected-mode", "no", "--save", "", "--appendonly", "no"]
     _start("redis", 6379, [engine.redis_image(), *server])
@@ -181,7 +184,7 @@ def _do(given: argparse.Namespace) -> None:
     elif given.verb == "run":
         run_service(given.role, given.architecture)
     elif given.verb == "up":
-        missing = [name for name in _needed() if not engine.has_image(engine.service_image(name))]
+        missing = [name for name in _needed() if not engine.has_image(image_name(name))]
         if missing:
             build(missing)
         up()

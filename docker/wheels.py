@@ -28,7 +28,9 @@ _DOWNLOAD = (
 
 def pip_configuration() -> dict[str, str]:
     """Return this machine's pip configuration by key, as far as it says where packages come from."""
-    listed = subprocess.run([sys.executable, "-m", "pip", "config", "list"], check=False, capture_output=True, text=True)
+    listed = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "list"], check=False, capture_output=True, text=True
+    )
     found: dict[str, str] = {}
     for section in _SECTIONS:
         for line in listed.stdout.splitlines():
@@ -51,7 +53,9 @@ def provide_wheels(name: str, base: str) -> None:
     wanted = hashlib.sha256(lock.read_bytes() + base.encode()).hexdigest()
     if stamp.exists() and stamp.read_text() == wanted:
         return
-    print(f"pip is configured here ({', '.join(sorted(configuration))}): downloading requirements/{name}.txt through it")
+    print(
+        f"pip is configured here ({', '.join(sorted(configuration))}): downloading requirements/{name}.txt through it"
+    )
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     run(["run", "--rm", "--network", "host", *_as_this_user(), *_as_options(configuration),
