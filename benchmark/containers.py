@@ -129,4 +129,10 @@ class ContainerLauncher:
             raise EngineError(f"there is no image {name}; build it: make docker-build")
         image = json.loads(answer.stdout)[0]
         labels = image["Config"].get("Labels") or {}
-        return {"id": image["Id"], "commit": labels.get("org.opencontainers.image.revision")}
+        tell = [*self._engine, "run", "--rm", "--network", "none", "--entrypoint", "python", name, "--version"]
+        version = subprocess.run(tell, check=False, capture_output=True, text=True).stdout
+        return {
+            "id": image["Id"],
+            "commit": labels.get("org.opencontainers.image.revision"),
+            "python": version.strip().removeprefix("Python "),
+        }

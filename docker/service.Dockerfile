@@ -26,7 +26,7 @@ COPY async async
 COPY benchmark benchmark
 COPY tests tests
 ENV PYTHONPATH=/app:/app/sync:/app/async
-RUN python -m pytest -p no:cacheprovider tests/unit/contract tests/unit/feature_store tests/unit/services \
+RUN python -m pytest -x -p no:cacheprovider tests/unit/contract tests/unit/feature_store tests/unit/services \
     && echo passed > /passed
 
 # Only the locked requirements of this architecture.

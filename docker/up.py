@@ -16,6 +16,9 @@ _FILE = "docker/compose.yaml"
 def up() -> None:
     """Start everything, and wait until all that has a health check is healthy. Raises DockerError."""
     engine.check_engine()
+    single = engine.ask("ps", "--filter", f"label={PROJECT}=run", "--format", "{{.Names}}").split()
+    if single:
+        raise DockerError(f"single containers hold the ports: {', '.join(single)}; stop them first: make docker-stop")
     engine.run_command([*_compose(), "up", "--detach"], _images())
     _await_health()
     for container in _containers():
