@@ -15,11 +15,19 @@ import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 _MOUNT = Path("/sys/fs/cgroup")
 _SOCKET = "unix:///var/run/docker.sock"
 _TIMEOUT_S = 5.0
+
+
+class Counters(Protocol):
+    """What somebody else counts for a whole group of processes, such as a container."""
+
+    def read(self) -> tuple[int, int]:
+        """Return CPU time in ns and memory in bytes. Raises OSError when the group is gone."""
+        ...
 
 
 @dataclass(frozen=True)

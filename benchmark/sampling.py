@@ -3,9 +3,11 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import psutil
+
+from benchmark.counters import Counters
 
 INTERVAL_S = 0.1
 _REDISCOVER_EVERY = 10  # samples after which new child processes are looked for
@@ -18,14 +20,6 @@ class ResourceSample(NamedTuple):
     role: str
     cpu_ns: int
     rss_bytes: int
-
-
-class Counters(Protocol):
-    """What somebody else counts for a whole group of processes, such as a container."""
-
-    def read(self) -> tuple[int, int]:
-        """Return CPU time in ns and memory in bytes. Raises OSError when the group is gone."""
-        ...
 
 
 class Sampler:

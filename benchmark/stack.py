@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Protocol
 
 from benchmark.contenders import ROOT, Contender, Process
+from benchmark.counters import Counters
 from benchmark.errors import StackError
 from benchmark.guard import Guard, stop_groups
-from benchmark.sampling import Counters
 
 HOST = "127.0.0.1"
 READY_TIMEOUT_S = 30.0

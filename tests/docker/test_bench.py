@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.contenders import ROOT
 from benchmark.containers import ContainerLauncher
+from benchmark.contenders import ROOT
 from benchmark.counters import ControlGroup, EngineApi
 from benchmark.errors import EngineError
 from benchmark.guard import Guard
@@ -62,15 +62,15 @@ def test_a_contender_as_containers_is_counted_by_the_engine_and_stopped(
 ) -> None:
     with running_stack(CONTENDERS["sync"], tmp_path, guard, free_ports=True, launcher=ContainerLauncher()) as stack:
         assert len(containers(BENCH)) == len(stack.processes)
-        for running in stack.processes:
-            group = running.counters
+        groups = [running.counters for running in stack.processes]
+        for running, group in zip(stack.processes, groups, strict=True):
             assert isinstance(group, ControlGroup)
             before, (told_ns, told_bytes), after = group.read(), EngineApi(str(running.container)).read(), group.read()
             assert before[0] <= told_ns <= after[0]
             assert told_bytes == pytest.approx(before[1], rel=0.2)
     assert containers(BENCH) == []
     with pytest.raises(OSError):  # noqa: PT011 - gone, whatever the system calls it
-        group.read()
+        assert groups[0] and groups[0].read()
 
 
 def test_a_killed_harness_leaves_no_container(built: str, tmp_path: Path) -> None:

@@ -124,7 +124,8 @@ def scoring_process(stack: Stack) -> "subprocess.Popen[bytes]":
 
 
 def listens(port: int) -> bool:
-    return any(c.status == psutil.CONN_LISTEN and c.laddr.port == port for c in psutil.net_connections("tcp"))
+    listening = [c.laddr for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN]
+    return any(address[1] == port for address in listening if address)
 
 
 def until(condition: Callable[[], bool], what: str) -> None:
