@@ -15,7 +15,8 @@ export DOCKER
 .PHONY: help install install-dev bench report experiments experiment1 experiment2 experiment3 response-time \
 	load-test max-performance stress-test locust-ui locust-master locust-worker up down seed test lint format lock diff \
 	clean docs record docker-build docker-base docker-run-redis docker-run-model-sync docker-run-model-async \
-	docker-run-scoring-sync docker-run-scoring-async docker-stop docker-up docker-down docker-bench test-docker
+	docker-run-scoring-sync docker-run-scoring-async docker-stop docker-up docker-down docker-bench docker-sizes \
+	test-docker
 
 help: ## list the verbs
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 24
@@ -99,6 +100,9 @@ docker-run-model-sync docker-run-model-async docker-run-scoring-sync docker-run-
 
 docker-run-redis: ## the feature store as a container, seeded
 	@$(CONTAINERS) run redis
+
+docker-sizes: ## what each image adds to its base, into doc/images.md
+	@$(CONTAINERS) sizes
 
 docker-stop: ## stop and remove every container of ours
 	@$(CONTAINERS) stop

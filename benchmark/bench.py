@@ -85,8 +85,8 @@ def run_bench(
 
     With `containers` the contenders' processes run in those.
     """
-    manifest = make_manifest(contenders, plan.seed, asdict(plan), service_settings)
     facts = {"containers": containers.facts(contenders)} if containers else {}
+    manifest = make_manifest(contenders, plan.seed, asdict(plan), service_settings)
     run = Run.create(results, "bench", {**manifest, **facts, "order": _order(contenders, plan)})
     with progress, Guarded() as guard:
         progress.begin(run.path, cells=plan.blocks * len(contenders), cell_s=plan.cell_s)

@@ -16,6 +16,7 @@ from benchmark.images import PROJECT, image_name
 from docker import engine
 from docker.base import make_base
 from docker.engine import ROOT, DockerError
+from docker.sizes import write_sizes
 from docker.up import down, up
 from docker.wheels import provide_wheels
 
@@ -29,13 +30,13 @@ _STOP_TIMEOUT_S = 35  # above SERVING_DRAIN_TIMEOUT_S
 def build(names: Sequence[str]) -> None:
     """Build images; the unit tests of the services run meanwhile, and one that fails ends it. Raises DockerError."""
     base = _checked_base()
-    for name in names or IMAGES:
+    names = names or IMAGES
+    lists = [_LISTS.get(name, name) for name in names]
+    provide_wheels([*lists, "test"] if set(ARCHITECTURES).intersection(names) else lists, base)
+    for name in names:
         if name in ARCHITECTURES:
-            provide_wheels("test", base)
-            provide_wheels(name, base)
             _build(name, "service.Dockerfile", base, f"ARCHITECTURE={name}")
         else:
-            provide_wheels(_LISTS[name], base)
             _build(name, "tools.Dockerfile", base, f"REQUIREMENTS={_LISTS[name]}", "--target", name)
 
 
@@ -165,7 +166,7 @@ def main(argv: Sequence[str]) -> int:
     runs = verbs.add_parser("run")
     runs.add_argument("role", choices=("scoring", "model", "redis"))
     runs.add_argument("architecture", nargs="?", choices=ARCHITECTURES, default="sync")
-    for name in ("stop", "up", "down", "base"):
+    for name in ("stop", "up", "down", "base", "sizes"):
         verbs.add_parser(name)
     given = parser.parse_args(argv)
     try:
@@ -189,7 +190,7 @@ def _do(given: argparse.Namespace) -> None:
             build(missing)
         up()
     else:
-        {"stop": stop, "down": down, "base": make_base}[given.verb]()
+        {"stop": stop, "down": down, "base": make_base, "sizes": write_sizes}[given.verb]()
 
 
 def _needed() -> tuple[str, ...]:

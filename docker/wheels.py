@@ -11,19 +11,27 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from docker.engine import ROOT, run
 
 WHEELS = ROOT / "docker" / "wheels"
+LOCKS = ROOT / "requirements"
+_STAMP = ".made-for"
 _KEYS = ("index-url", "extra-index-url", "find-links", "no-index", "trusted-host", "proxy", "cert", "timeout")
 _MATTERS = {"index-url", "extra-index-url", "find-links", "no-index", "proxy", "cert"}
 _SECTIONS = ("global", "install", "download", ":env:")  # later ones win, as with pip
-_DOWNLOAD = (
-    "python3 -m venv /tmp/installer && /tmp/installer/bin/python -m pip download -qq --no-cache-dir "
-    "--disable-pip-version-check --require-hashes --dest /wheels -r /list.txt"
-)
+# For each list that is named: /lists/<name>.txt into /wheels/<name>.
+_DOWNLOAD = """
+set -e
+python3 -m venv /tmp/installer
+for name; do
+    /tmp/installer/bin/python -m pip download -qq --no-cache-dir --disable-pip-version-check \\
+        --require-hashes --dest "/wheels/$name" -r "/lists/$name.txt"
+done
+"""
 
 
 def pip_configuration() -> dict[str, str]:
@@ -41,27 +49,35 @@ def pip_configuration() -> dict[str, str]:
     return found
 
 
-def provide_wheels(name: str, base: str) -> None:
-    """Fill docker/wheels/<name>, or empty it where pip is not configured. Raises DockerError."""
-    folder = WHEELS / name
+def provide_wheels(names: Sequence[str], base: str) -> None:
+    """Fill docker/wheels/<name> for each list, or empty it where pip is not configured. Raises DockerError."""
     configuration = pip_configuration()
     if not _MATTERS.intersection(configuration):
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(WHEELS, ignore_errors=True)
         return
-    lock = ROOT / "requirements" / f"{name}.txt"
-    stamp = folder / ".made-for"
-    wanted = hashlib.sha256(lock.read_bytes() + base.encode()).hexdigest()
-    if stamp.exists() and stamp.read_text() == wanted:
+    wanted = {name: _stamp(name, base) for name in names}
+    missing = [name for name in names if not _is_stamped(name, wanted[name])]
+    if not missing:
         return
-    print(
-        f"pip is configured here ({', '.join(sorted(configuration))}): downloading requirements/{name}.txt through it"
-    )
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    print(f"pip is configured here ({', '.join(sorted(configuration))}): downloading wheels through it", flush=True)
+    for name in missing:
+        shutil.rmtree(WHEELS / name, ignore_errors=True)
+        (WHEELS / name).mkdir(parents=True)
     run(["run", "--rm", "--network", "host", *_as_this_user(), *_as_options(configuration),
-         "--volume", f"{folder}:/wheels", "--volume", f"{lock}:/list.txt:ro",
-         "--entrypoint", "sh", base, "-c", _DOWNLOAD])  # fmt: skip
-    stamp.write_text(wanted)
+         "--volume", f"{WHEELS}:/wheels", "--volume", f"{LOCKS}:/lists:ro",
+         "--entrypoint", "sh", base, "-c", _DOWNLOAD, "sh", *missing])  # fmt: skip
+    for name in missing:
+        (WHEELS / name / _STAMP).write_text(wanted[name])
+
+
+def _stamp(name: str, base: str) -> str:
+    """Return what the wheels of a list depend on."""
+    return hashlib.sha256((LOCKS / f"{name}.txt").read_bytes() + base.encode()).hexdigest()
+
+
+def _is_stamped(name: str, wanted: str) -> bool:
+    stamp = WHEELS / name / _STAMP
+    return stamp.exists() and stamp.read_text() == wanted
 
 
 def _as_this_user() -> list[str]:
