@@ -4,12 +4,19 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCUST := EXAMPLE=$(EXAMPLE) $(BIN)/locust -f benchmark/experiment3_locust/locustfile.py
 SCALE_FLAG := $(if $(SCALE),--scale $(SCALE))
+CONTAINERS := $(PYTHON) -m docker.verbs
 BENCH_FLAGS := $(if $(QUICK),--quick) $(if $(FULL),--full) $(BENCH_ARGS)
+
+# The variables of the containers may stand on the command line or in the environment.
+DOCKER ?= docker
+export DOCKER
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev bench report experiments experiment1 experiment2 experiment3 response-time \
 	load-test max-performance stress-test locust-ui locust-master locust-worker up down seed test lint format lock diff \
-	clean docs record
+	clean docs record docker-build docker-base docker-run-redis docker-run-model-sync docker-run-model-async \
+	docker-run-scoring-sync docker-run-scoring-async docker-stop docker-up docker-down docker-bench docker-sizes \
+	test-docker
 
 help: ## list the verbs
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 24
@@ -81,3 +88,33 @@ docs: install-dev ## write what is generated: doc/settings.md, .env.example, the
 
 record: bench ## measure anew what the README shows
 	@$(BIN)/python doc/generate.py --record results/latest
+
+docker-build: ## images of the services, on BASE_IMAGE; their unit tests run meanwhile
+	@$(CONTAINERS) build
+
+docker-base: ## a base image from Debian packages, in place of BASE_IMAGE and REDIS_IMAGE, where none can be pulled
+	@$(CONTAINERS) base
+
+docker-run-model-sync docker-run-model-async docker-run-scoring-sync docker-run-scoring-async: ## one service as a container
+	@$(CONTAINERS) run $(word 3,$(subst -, ,$@)) $(word 4,$(subst -, ,$@))
+
+docker-run-redis: ## the feature store as a container, seeded
+	@$(CONTAINERS) run redis
+
+docker-sizes: ## what each image adds to its base, into doc/images.md
+	@$(CONTAINERS) sizes
+
+docker-stop: ## stop and remove every container of ours
+	@$(CONTAINERS) stop
+
+docker-up: ## everything through docker/compose.yaml; PROFILE=bench adds Locust with its web UI on port 8089
+	@$(CONTAINERS) up
+
+docker-down: ## stop what `make docker-up` started
+	@$(CONTAINERS) down
+
+docker-bench: install ## the comparison of `make bench` with containers; QUICK=1 or FULL=1
+	@$(CONTAINERS) build && $(BIN)/python -m benchmark bench --containers $(BENCH_FLAGS)
+
+test-docker: install-dev ## tests of images, compose and docker-bench; skipped where no engine runs
+	@$(BIN)/pytest -m docker -n 0 tests/docker

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from benchmark import parity
 from benchmark.cell import CellPlan, ParityError, measure_cell
+from benchmark.containers import ContainerLauncher
 from benchmark.contenders import Contender
 from benchmark.errors import BenchmarkError, RecordError
 from benchmark.guard import Guard
@@ -15,6 +16,7 @@ from benchmark.manifest import make_manifest, service_environment, settings_of_s
 from benchmark.progress import Progress
 from benchmark.record import Cell, Run
 from benchmark.report.bench import write_bench_report
+from benchmark.stack import Launcher, ProcessLauncher
 from benchmark.summary import summarise
 from contract.model import latency_floor_ms, quantile_function
 from contract.settings import PREFIX
@@ -77,14 +79,19 @@ def run_bench(
     plan: BenchPlan,
     service_settings: Mapping[str, str],
     progress: Progress,
+    containers: ContainerLauncher | None = None,
 ) -> Run:
-    """Measure, and write record, summary and report, also when interrupted. Raises BenchmarkError."""
+    """Measure, and write record, summary and report, also when interrupted. Raises BenchmarkError.
+
+    With `containers` the contenders' processes run in those.
+    """
+    facts = {"containers": containers.facts(contenders)} if containers else {}
     manifest = make_manifest(contenders, plan.seed, asdict(plan), service_settings)
-    run = Run.create(results, "bench", {**manifest, "order": _order(contenders, plan)})
+    run = Run.create(results, "bench", {**manifest, **facts, "order": _order(contenders, plan)})
     with progress, Guarded() as guard:
         progress.begin(run.path, cells=plan.blocks * len(contenders), cell_s=plan.cell_s)
         try:
-            _measure(run, contenders, plan, service_settings, guard, progress)
+            _measure(run, contenders, plan, _cell_plan(plan, service_settings, containers), guard, progress)
         except KeyboardInterrupt:
             progress.say("interrupted; reporting what was measured")
         finally:
@@ -117,12 +124,11 @@ def _measure(
     run: Run,
     contenders: Sequence[Contender],
     plan: BenchPlan,
-    service_settings: Mapping[str, str],
+    cell_plan: CellPlan,
     guard: Guard,
     progress: Progress,
 ) -> None:
     by_label = {contender.label: contender for contender in contenders}
-    cell_plan = _cell_plan(plan, service_settings)
     refused: dict[str, str] = {}  # by label, those that failed parity
     climbed: dict[str, CellPlan] = {}  # by label, the levels that the first block has found worth holding
     for block, order in enumerate(run.manifest["order"]):
@@ -176,7 +182,7 @@ def _measure_one(run: Run, contender: Contender, cell: Cell, plan: CellPlan, gua
         run.append_cell(cell)
 
 
-def _cell_plan(plan: BenchPlan, service_settings: Mapping[str, str]) -> CellPlan:
+def _cell_plan(plan: BenchPlan, service_settings: Mapping[str, str], launcher: Launcher | None) -> CellPlan:
     settings = settings_of_services(service_settings)
     env = service_environment(service_settings)
     clock = plan.stage_clock and settings.stage_clock
@@ -188,4 +194,5 @@ def _cell_plan(plan: BenchPlan, service_settings: Mapping[str, str]) -> CellPlan
         service_env={**env, f"{PREFIX}STAGE_CLOCK": str(clock).lower()},
         free_ports=plan.free_ports,
         parity_cases=tuple(parity.cases(DEFAULT_INFO.entities, settings.max_body_bytes)),
+        launcher=launcher or ProcessLauncher(),
     )

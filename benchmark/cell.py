@@ -17,7 +17,7 @@ from benchmark.levels import GENERATOR_ROLE
 from benchmark.load.plan import Level, LoadPlan
 from benchmark.record import Cell, Run, Window
 from benchmark.sampling import Sampler
-from benchmark.stack import Stack, log_tail, running_stack, start_process, stop_processes
+from benchmark.stack import Launcher, ProcessLauncher, Stack, log_tail, running_stack, start_process, stop_processes
 
 OnPhase = Callable[[str], None]
 
@@ -33,6 +33,7 @@ class CellPlan:
     service_env: Mapping[str, str]
     free_ports: bool
     parity_cases: tuple[parity.Case, ...]
+    launcher: Launcher = ProcessLauncher()  # noqa: RUF009 - it has no state
 
 
 class ParityError(BenchmarkError):
@@ -52,14 +53,14 @@ def measure_cell(
     env = {**plan.service_env, "SERVING_MODEL_SEED": str(cell.seed)}
     with (
         _generator(run, contender, cell, plan, guard) as begin,
-        running_stack(contender, logs, guard, env, plan.free_ports) as stack,
+        running_stack(contender, logs, guard, env, plan.free_ports, plan.launcher) as stack,
     ):
         if check_parity:
             on_phase("parity")
             _check_parity(stack, contender, plan)
         generator = begin(stack)
-        pids = {running.role: running.pid for running in stack.processes} | {GENERATOR_ROLE: generator.pid}
-        with run.resource_writer(cell) as resources, Sampler(pids, resources.append):
+        sources = {running.role: running.usage_source for running in stack.processes} | {GENERATOR_ROLE: generator.pid}
+        with run.resource_writer(cell) as resources, Sampler(sources, resources.append):
             _follow(generator, stack, cell, on_phase)
         if resources.failure:
             raise RecordError(f"cannot write resource samples: {resources.failure.strerror}")

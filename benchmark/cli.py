@@ -55,6 +55,9 @@ def bench(
     free_ports: Annotated[
         bool, typer.Option("--free-ports", help="Use any free ports instead of the usual ones.")
     ] = False,
+    containers: Annotated[
+        bool, typer.Option("--containers", help="Run the contenders' processes as containers; `make docker-bench`.")
+    ] = False,
     results: ResultsOption = RESULTS,
 ) -> None:
     """Measure latency at one user and a climb of users, for every contender, and write a report.
@@ -66,6 +69,7 @@ def bench(
     INVALID, 130 interrupted.
     """
     from benchmark import bench as verb
+    from benchmark.containers import ContainerLauncher
     from benchmark.progress import Progress
 
     end_on_signals()
@@ -74,7 +78,8 @@ def bench(
         users = parse_levels(levels)
         make_plan = verb.quick_plan if quick else verb.full_plan if full else verb.default_plan
         plan = verb.adjust(make_plan(users), blocks, seed, stage_clock, free_ports)
-        run = verb.run_bench(results, chosen, plan, parse_settings(setting or []), Progress(console))
+        launcher = ContainerLauncher() if containers else None
+        run = verb.run_bench(results, chosen, plan, parse_settings(setting or []), Progress(console), launcher)
     except BenchmarkError as error:
         fail(error)
     summary = run.summary

@@ -28,6 +28,7 @@ class Process(_Table):
     args: tuple[str, ...] = ()
     port: int = Field(ge=1, le=65535)
     env: dict[str, str] = {}
+    image: str | None = None  # the name of the image that holds it, for those who measure containers
     ready: str = "/api/v1/ready"  # a path that answers 200, or `tcp`: the port accepts connections
 
     @model_validator(mode="after")

@@ -4,6 +4,7 @@ BenchmarkError
 ├── ContenderError     a contender.toml cannot be used: which file, which key, what was expected
 ├── UnknownContender   a name on the command line that no contender.toml has
 ├── StackError         a contender's process cannot start, died, or did not become ready
+├── EngineError        containers are asked for, and the engine or an image is missing
 ├── AlreadyUp          `up` finds that the services run already
 ├── LoadError          the load generator failed
 └── RecordError        a run directory cannot be written or read
@@ -23,6 +24,10 @@ class UnknownContender(BenchmarkError):
 
 
 class StackError(BenchmarkError):
+    pass
+
+
+class EngineError(BenchmarkError):
     pass
 
 

@@ -1,18 +1,23 @@
 """Stops what the harness started when the harness cannot do so itself, for instance after `kill -9`.
 
-The guard is a process of its own. It reads the ids of process groups from its standard input,
-which the harness holds open; when that closes, the harness is gone, and so are the groups.
+The guard is a process of its own. It reads the ids of process groups, and commands that undo what
+is no child of the harness, from its standard input, which the harness holds open. When that
+closes, the harness is gone: the groups are stopped, and then the commands are run.
 """
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Collection
 from typing import IO
 
 GRACE_S = 2.0
+# What is being made in the moment of the end is there a little later.
+_UNDO_AFTER_S = (0.0, 1.0, 2.0)
 
 
 class Guard:
@@ -32,6 +37,14 @@ class Guard:
     def release(self, group: int) -> None:
         """Forget a process group that has ended."""
         self._say(f"-{group}")
+
+    def undo(self, command: list[str]) -> None:
+        """Have a command run when this process is gone; it must do no harm when there is nothing to undo."""
+        self._say(f"+{json.dumps(command)}")
+
+    def forget(self, command: list[str]) -> None:
+        """Take back what undo() was told."""
+        self._say(f"-{json.dumps(command)}")
 
     def close(self) -> None:
         """End the guard; it stops whatever is still being watched."""
@@ -68,10 +81,26 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     groups: set[int] = set()
+    commands: dict[tuple[str, ...], None] = {}  # in the order in which they came
     for line in sys.stdin:
         with contextlib.suppress(ValueError):
-            (groups.add if line[0] == "+" else groups.discard)(int(line[1:]))
+            told = json.loads(line[1:])
+            if isinstance(told, int):
+                (groups.add if line[0] == "+" else groups.discard)(told)
+            elif line[0] == "+":
+                commands[tuple(told)] = None
+            else:
+                commands.pop(tuple(told), None)
     stop_groups(groups)
+    _run(commands)
+
+
+def _run(commands: Collection[tuple[str, ...]]) -> None:
+    for wait_s in _UNDO_AFTER_S if commands else ():
+        time.sleep(wait_s)
+        for command in commands:
+            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+                subprocess.run(command, check=False, timeout=30, capture_output=True)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,12 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import psutil
+
+from benchmark.counters import Counters
 
 INTERVAL_S = 0.1
 _REDISCOVER_EVERY = 10  # samples after which new child processes are looked for
@@ -21,15 +23,16 @@ class ResourceSample(NamedTuple):
 
 
 class Sampler:
-    """Samples process trees from a thread until it is stopped; `sink` receives every sample.
+    """Samples process trees, or counters, from a thread until it is stopped; `sink` receives every sample.
 
-    A time span's CPU is the difference of two samples, so children must not end in between:
+    A time span's CPU is the difference of two samples, so a tree's children must not end in between:
     servers keep their workers, which makes that so.
     """
 
-    def __init__(self, pids: Mapping[str, int], sink: Callable[[ResourceSample], None]) -> None:
+    def __init__(self, sources: Mapping[str, int | Counters], sink: Callable[[ResourceSample], None]) -> None:
         self._trees: dict[str, list[psutil.Process]] = {}
-        self._roots = {role: psutil.Process(pid) for role, pid in pids.items()}
+        self._roots = {role: psutil.Process(source) for role, source in sources.items() if isinstance(source, int)}
+        self._counters = {role: source for role, source in sources.items() if not isinstance(source, int)}
         self._sink = sink
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
@@ -47,13 +50,27 @@ class Sampler:
         while True:
             if count % _REDISCOVER_EVERY == 0:
                 self._trees = {role: _tree(root) for role, root in self._roots.items()}
-            for role, tree in self._trees.items():
-                sample = _sample(role, tree)
+            for sample in self._samples():
                 if sample is not None:
                     self._sink(sample)
             count += 1
             if self._stop.wait(INTERVAL_S):
                 return
+
+    def _samples(self) -> Iterator[ResourceSample | None]:
+        for role, tree in self._trees.items():
+            yield _sample(role, tree)
+        for role, counters in self._counters.items():
+            yield _count(role, counters)
+
+
+def _count(role: str, counters: Counters) -> ResourceSample | None:
+    """Return one sample of what somebody else counts, or None if that has ended."""
+    try:
+        cpu_ns, rss_bytes = counters.read()
+    except OSError:
+        return None
+    return ResourceSample(time.monotonic_ns(), role, cpu_ns, rss_bytes)
 
 
 def _tree(root: psutil.Process) -> list[psutil.Process]:

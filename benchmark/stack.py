@@ -1,4 +1,4 @@
-"""One contender as processes: start, await readiness, stop."""
+"""One contender as processes: start, await readiness, stop. How one is started is a launcher's affair."""
 
 import contextlib
 import http.client
@@ -7,11 +7,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from benchmark.contenders import ROOT, Contender, Process
+from benchmark.counters import Counters
 from benchmark.errors import StackError
 from benchmark.guard import Guard, stop_groups
 
@@ -26,13 +28,66 @@ class Running:
     """A started process, leader of a process group of its own."""
 
     role: str
-    popen: subprocess.Popen[bytes]
+    popen: subprocess.Popen[bytes]  # ends when it ends, and with its exit status
     log: Path
     port: int
+    counters: Counters | None = None  # of what it has used, where its process tree does not tell
+    container: str | None = None
 
     @property
     def pid(self) -> int:
         return self.popen.pid
+
+    @property
+    def usage_source(self) -> int | Counters:
+        """What a Sampler reads: the counters, else the root of the process tree."""
+        return self.counters or self.pid
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A process that is about to be started: everything that does not depend on how."""
+
+    contender: Contender
+    process: Process
+    ports: Mapping[str, int]  # by role, of all processes of the contender
+    settings: dict[str, str]  # by variable, on top of whatever environment the launcher gives
+    log: Path
+
+    @property
+    def port(self) -> int:
+        return self.ports[self.process.role]
+
+    @property
+    def where(self) -> str:
+        return f"{self.process.role} of {self.contender.name}"
+
+
+class Launcher(Protocol):
+    """Starts processes of contenders, and stops what it has started."""
+
+    def launch(self, launch: Launch, guard: Guard | None) -> Running:
+        """Start a process. Raises StackError."""
+        ...
+
+    def stop(self, started: Sequence[Running], guard: Guard) -> None:
+        """Stop processes and whatever they have started; SIGTERM first."""
+        ...
+
+
+class ProcessLauncher:
+    """Starts plain processes, each in a group of its own."""
+
+    def launch(self, launch: Launch, guard: Guard | None) -> Running:
+        argv = command(launch.process, launch.ports)
+        try:
+            popen = start_process(argv, launch.log, guard, _environment(launch))
+        except OSError as error:
+            raise StackError(f"{launch.where}: {argv[0]} cannot be started: {error.strerror}") from error
+        return Running(launch.process.role, popen, launch.log, launch.port)
+
+    def stop(self, started: Sequence[Running], guard: Guard) -> None:
+        stop_processes([running.popen for running in started], guard)
 
 
 @dataclass(frozen=True)
@@ -64,23 +119,26 @@ def running_stack(
     guard: Guard,
     env: Mapping[str, str] | None = None,
     free_ports: bool = False,
+    launcher: Launcher | None = None,
 ) -> Iterator[Stack]:
     """Start a contender's processes, wait until all are ready, and stop them at the end.
 
     `logs` is where their output goes, as `<label>-<role>.log`. With `free_ports` each gets a
-    port that is free now, instead of the one that its contender.toml names. Raises StackError.
+    port that is free now, instead of the one that its contender.toml names. Without a `launcher`
+    they are plain processes. Raises StackError.
     """
+    launcher = launcher or ProcessLauncher()
     ports = {process.role: free_port() if free_ports else process.port for process in contender.process}
     started: list[Running] = []
     try:
         for process in contender.process:
             # One by one, so that those already started are stopped when the next one cannot.
-            started.append(start_role(contender, process, ports, logs, guard, env))  # noqa: PERF401
+            started.append(start_role(contender, process, ports, logs, guard, env, launcher))  # noqa: PERF401
         stack = Stack(contender, tuple(started))
         await_ready(stack)
         yield stack
     finally:
-        stop_processes([running.popen for running in started], guard)
+        launcher.stop(started, guard)
 
 
 def start_role(
@@ -90,18 +148,13 @@ def start_role(
     logs: Path,
     guard: Guard | None,
     env: Mapping[str, str] | None = None,
+    launcher: Launcher | None = None,
 ) -> Running:
     """Start one process of a contender. Raises StackError if its port is taken."""
-    port = ports[process.role]
-    _check_port_is_free(contender, process, port)
+    _check_port_is_free(contender, process, ports[process.role])
+    settings = {**(env or {}), **{name: _fill_in(value, process, ports) for name, value in process.env.items()}}
     log = logs / f"{contender.label or contender.name}-{process.role}.log"
-    argv = command(process, ports)
-    try:
-        popen = start_process(argv, log, guard, _environment(contender, process, ports, env))
-    except OSError as error:
-        where = f"{process.role} of {contender.name}"
-        raise StackError(f"{where}: {argv[0]} cannot be started: {error.strerror}") from error
-    return Running(process.role, popen, log, port)
+    return (launcher or ProcessLauncher()).launch(Launch(contender, process, ports, settings, log), guard)
 
 
 def start_process(
@@ -149,21 +202,18 @@ def free_port() -> int:
         return port
 
 
-def command(process: Process, ports: Mapping[str, int]) -> list[str]:
+def command(process: Process, ports: Mapping[str, int], python: str = sys.executable) -> list[str]:
     """Return the command line of a process."""
-    start = [sys.executable, "-m", process.module] if process.module else list(process.command)
+    start = [python, "-m", process.module] if process.module else list(process.command)
     return start + [_fill_in(argument, process, ports) for argument in process.args]
 
 
-def _environment(
-    contender: Contender, process: Process, ports: Mapping[str, int], extra: Mapping[str, str] | None
-) -> dict[str, str]:
+def _environment(launch: Launch) -> dict[str, str]:
     """Return this process's environment with the contender's on top, free of settings of the user's shell."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("SERVING_")}
-    env["PYTHONPATH"] = os.pathsep.join([str(contender.folder), str(ROOT), env.get("PYTHONPATH", "")]).strip(os.pathsep)
-    env.update(extra or {})
-    env.update({name: _fill_in(value, process, ports) for name, value in process.env.items()})
-    return env
+    paths = [str(launch.contender.folder), str(ROOT), env.get("PYTHONPATH", "")]
+    env["PYTHONPATH"] = os.pathsep.join(paths).strip(os.pathsep)
+    return {**env, **launch.settings}
 
 
 def _fill_in(text: str, process: Process, ports: Mapping[str, int]) -> str:

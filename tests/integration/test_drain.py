@@ -18,7 +18,7 @@ import pytest
 
 from benchmark.contenders import Contender
 from benchmark.guard import Guard
-from benchmark.stack import HOST, Stack, running_stack
+from benchmark.stack import HOST, Launcher, Running, Stack, running_stack
 from contract.schema import encode_answer, parse_answer
 from tests.conftest import CONTENDERS, REAL
 from tests.integration.test_faults import asking, until_seeded
@@ -123,8 +123,9 @@ def scoring_process(stack: Stack) -> "subprocess.Popen[bytes]":
     return next(running.popen for running in stack.processes if running.role == "scoring")
 
 
-def listens(pid: int) -> bool:
-    return any(c.status == psutil.CONN_LISTEN for c in psutil.Process(pid).net_connections("tcp"))
+def listens(port: int) -> bool:
+    listening = [c.laddr for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN]
+    return any(address[1] == port for address in listening if address)
 
 
 def until(condition: Callable[[], bool], what: str) -> None:
@@ -146,6 +147,20 @@ class Shutdown:
 @pytest.fixture(scope="module")
 def held(contender: Contender, model: PatientModel, guard: Guard, tmp_path_factory: pytest.TempPathFactory) -> Shutdown:
     """A SIGTERM while every client waits for an answer that the models hold back."""
+    return stop_while_held(
+        contender, model, guard, tmp_path_factory.mktemp("held"), lambda running: running.popen.terminate()
+    )
+
+
+def stop_while_held(
+    contender: Contender,
+    model: PatientModel,
+    guard: Guard,
+    logs: Path,
+    stop: Callable[[Running], object],
+    launcher: Launcher | None = None,
+) -> Shutdown:
+    """Stop the scoring handler while every client waits for an answer that the models hold back."""
     seen = Shutdown()
     all_warm = threading.Barrier(CLIENTS, action=model.open.clear, timeout=PATIENCE_S)
 
@@ -161,16 +176,15 @@ def held(contender: Contender, model: PatientModel, guard: Guard, tmp_path_facto
 
     model.open.set()
     model.held.clear()
-    logs = tmp_path_factory.mktemp("held")
-    with running_stack(asking(contender, model.port), logs, guard, free_ports=True) as stack:
+    with running_stack(asking(contender, model.port), logs, guard, free_ports=True, launcher=launcher) as stack:
         until_seeded(stack)
         workers = [threading.Thread(target=work, args=(Client(stack, number),)) for number in range(CLIENTS)]
         for worker in workers:
             worker.start()
         until(lambda: len(model.held) == CLIENTS, "every client's request is with a model")
-        process = scoring_process(stack)
-        process.terminate()
-        until(lambda: not listens(process.pid), "the process stops to listen")
+        scoring = next(running for running in stack.processes if running.role == "scoring")
+        stop(scoring)
+        until(lambda: not listens(scoring.port), "the process stops to listen")
         with closing(Client(stack, CLIENTS)) as latecomer:
             connected = latecomer.send()
             time.sleep(HELD_S)
@@ -178,7 +192,7 @@ def held(contender: Contender, model: PatientModel, guard: Guard, tmp_path_facto
             seen.later.append(latecomer.receive() if connected else REFUSED)
         for worker in workers:
             worker.join()
-        seen.exit_status = process.wait(PATIENCE_S)
+        seen.exit_status = scoring.popen.wait(PATIENCE_S)
     return seen
 
 

@@ -1,0 +1,105 @@
+"""Wheels for builds on a machine whose pip is configured for another index, another certificate, or folders.
+
+A build sees nothing of that configuration, and no address of an index belongs into an image or this
+repository. So a container of the base image downloads, with this machine's configuration, what the
+build then installs from docker/wheels/<list>/ without asking any index. Where pip is not
+configured, that folder stays empty, and the build asks where pip looks by default.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from docker.engine import ROOT, run
+
+WHEELS = ROOT / "docker" / "wheels"
+LOCKS = ROOT / "requirements"
+_STAMP = ".made-for"
+_KEYS = ("index-url", "extra-index-url", "find-links", "no-index", "trusted-host", "proxy", "cert", "timeout")
+_MATTERS = {"index-url", "extra-index-url", "find-links", "no-index", "proxy", "cert"}
+_SECTIONS = ("global", "install", "download", ":env:")  # later ones win, as with pip
+# For each list that is named: /lists/<name>.txt into /wheels/<name>.
+_DOWNLOAD = """
+set -e
+python3 -m venv /tmp/installer
+for name; do
+    /tmp/installer/bin/python -m pip download -qq --no-cache-dir --disable-pip-version-check \\
+        --require-hashes --dest "/wheels/$name" -r "/lists/$name.txt"
+done
+"""
+
+
+def pip_configuration() -> dict[str, str]:
+    """Return this machine's pip configuration by key, as far as it says where packages come from."""
+    listed = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "list"], check=False, capture_output=True, text=True
+    )
+    found: dict[str, str] = {}
+    for section in _SECTIONS:
+        for line in listed.stdout.splitlines():
+            name, _, value = line.partition("=")
+            where, _, key = name.rpartition(".")
+            if where == section and key in _KEYS:
+                found[key] = value.strip("'\"").replace("\\n", " ")
+    return found
+
+
+def provide_wheels(names: Sequence[str], base: str) -> None:
+    """Fill docker/wheels/<name> for each list, or empty it where pip is not configured. Raises DockerError."""
+    configuration = pip_configuration()
+    if not _MATTERS.intersection(configuration):
+        shutil.rmtree(WHEELS, ignore_errors=True)
+        return
+    wanted = {name: _stamp(name, base) for name in names}
+    missing = [name for name in names if not _is_stamped(name, wanted[name])]
+    if not missing:
+        return
+    print(f"pip is configured here ({', '.join(sorted(configuration))}): downloading wheels through it", flush=True)
+    for name in missing:
+        shutil.rmtree(WHEELS / name, ignore_errors=True)
+        (WHEELS / name).mkdir(parents=True)
+    run(["run", "--rm", "--network", "host", *_as_this_user(), *_as_options(configuration),
+         "--volume", f"{WHEELS}:/wheels", "--volume", f"{LOCKS}:/lists:ro",
+         "--entrypoint", "sh", base, "-c", _DOWNLOAD, "sh", *missing])  # fmt: skip
+    for name in missing:
+        (WHEELS / name / _STAMP).write_text(wanted[name])
+
+
+def _stamp(name: str, base: str) -> str:
+    """Return what the wheels of a list depend on."""
+    return hashlib.sha256((LOCKS / f"{name}.txt").read_bytes() + base.encode()).hexdigest()
+
+
+def _is_stamped(name: str, wanted: str) -> bool:
+    stamp = WHEELS / name / _STAMP
+    return stamp.exists() and stamp.read_text() == wanted
+
+
+def _as_this_user() -> list[str]:
+    return ["--user", f"{os.getuid()}:{os.getgid()}", "--env", "HOME=/tmp"]
+
+
+def _as_options(configuration: dict[str, str]) -> list[str]:
+    """Return options of `run`: the configuration as variables, and the folders and files that it names."""
+    options: list[str] = []
+    for key, value in configuration.items():
+        options += ["--env", f"PIP_{key.replace('-', '_').upper()}={value}"]
+        for path in _local_paths(value):
+            options += ["--volume", f"{path}:{path}:ro"]
+    return options
+
+
+def _local_paths(value: str) -> list[Path]:
+    """Return the folders and files of this machine that a value names, each as high as an index of files needs."""
+    paths = []
+    for word in value.split():
+        path = Path(unquote(urlsplit(word).path) if word.startswith("file:") else word)
+        if path.is_absolute() and path.exists():
+            # The pages of an index of files link to files beside it.
+            paths.append(path.parent if path.name == "simple" else path)
+    return paths
