@@ -274,8 +274,7 @@ def _call(setting: Setting, contender: Contender, stack: Stack, side: str, profi
         log = setting.run.path / "logs" / f"{name}.log"
         raise LoadError(f"the client failed; its log ends:\n{log_tail(log)}")
     row: CallsRow = {"contender": contender.label, "side": side, "profiler": profiler, **json.loads(printed)}
-    with (setting.run.path / CALLS).open("a") as file:
-        file.write(json.dumps(row) + "\n")
+    setting.run.append_line(CALLS, row)
 
 
 def _run_calls(setting: Setting, plan: CallPlan, name: str) -> bytes | None:

@@ -1,6 +1,5 @@
 """The record of a run -> its summary: CPU by library, the wall clock of one request, what each profiler cost."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -47,7 +46,7 @@ def summarise(
 ) -> dict[str, Any]:
     """Return the summary of a run; `failures` says by label why a contender could not be measured."""
     manifest = run.manifest
-    shares, calls = _read_shares(run), _read_calls(run)
+    shares, calls = _read_shares(run), run.lines(CALLS)
     entries = {c.label: _entry(run, c, shares, calls, failures.get(c.label)) for c in contenders}
     reasons = run_reasons(manifest["busy_before_start"]) + (["interrupted"] if interrupted else [])
     reasons += [f"{label}: {reason}" for label, entry in entries.items() for reason in entry["reasons"]]
@@ -278,11 +277,6 @@ def _floor_ms(run: Run, contender: Contender) -> float:
 def _read_shares(run: Run) -> pd.DataFrame:
     path = run.path / SHARES.file
     return pd.read_csv(path) if path.exists() else pd.DataFrame(columns=list(SHARES.columns))
-
-
-def _read_calls(run: Run) -> list[CallsRow]:
-    path = run.path / CALLS
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def _r(value: float) -> float | None:
