@@ -49,6 +49,9 @@ def profile(
     requests: Annotated[int, typer.Option(min=1, help="Profiled calls, one after the other, per profiler.")] = 40,
     users: Annotated[int, typer.Option(min=2, help="Users at whose load CPU by library is taken.")] = 16,
     seconds: Annotated[float, typer.Option(min=0.5, help="How long that load is kept up.")] = 10.0,
+    scale: Annotated[
+        float, typer.Option(min=0.01, max=10, help="Shorten the run: fewer calls (at least 10), less time under load.")
+    ] = 1.0,
     seed: SeedOption = 1,
     setting: SettingOption = None,
     free_ports: FreePortsOption = False,
@@ -73,7 +76,7 @@ def profile(
             sides=tuple(dict.fromkeys(side or Side)),
             seed=seed,
             free_ports=free_ports,
-        )
+        ).scaled(scale)
         run = verb.run_profile(results, chosen, plan, parse_settings(setting or []), Progress(console))
     except BenchmarkError as error:
         fail(error)

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -47,6 +47,9 @@ _RUNS: Final = {"pyinstrument": (PYINSTRUMENT,), "yappi": tuple(YAPPI_CLOCKS)}  
 # Of five attempts at threads, two ended in a crash: six leave one failure in a hundred or two.
 SAMPLING_ATTEMPTS: Final = 6
 _WARMUP_CALLS: Final = 10
+# What a shortened run keeps. A second at one full core is a hundred stacks.
+_FEWEST_CALLS, _FEWEST_WARMUP_CALLS = 10, 3
+_SHORTEST_S, _SHORTEST_WARMUP_S = 2.5, 1.5
 _CALL_S: Final = 0.11  # only the progress display relies on it
 _STACK_S: Final = 4.0  # to start and stop a contender; the same
 
@@ -65,6 +68,22 @@ class ProfilePlan:
     free_ports: bool = False
     warmup_calls: int = _WARMUP_CALLS
     sample_every_ms: float = SAMPLE_EVERY_S * 1e3
+    scale: float = 1.0  # other than 1, the numbers of calls and the times above have been scaled by it
+
+    def scaled(self, scale: float) -> "ProfilePlan":
+        """Return the plan with less of all that takes time, but not less than a figure is made of."""
+
+        def at_least(planned: float, least: float) -> float:
+            return round(max(planned * scale, min(planned, least)), 2)
+
+        return replace(
+            self,
+            requests=round(at_least(self.requests, _FEWEST_CALLS)),
+            seconds=at_least(self.seconds, _SHORTEST_S),
+            warmup_s=at_least(self.warmup_s, _SHORTEST_WARMUP_S),
+            warmup_calls=round(at_least(self.warmup_calls, _FEWEST_WARMUP_CALLS)),
+            scale=scale,
+        )
 
     @property
     def runs(self) -> list[str]:

@@ -58,6 +58,7 @@ def summarise(
         "complete": not interrupted,
         "valid": not reasons,
         "reasons": reasons,
+        "scale": manifest["plan"].get("scale", 1.0),
         "users": manifest["plan"]["users"],
         "contenders": entries,
         "environment": manifest["environment"],

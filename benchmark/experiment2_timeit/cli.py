@@ -34,7 +34,10 @@ def timeit(
     step: Annotated[int, typer.Option(min=1, help="From one number of calls to the next.")] = 1,
     repeat: Annotated[int, typer.Option(min=1, help="How often each number is timed; the unit of the intervals.")] = 10,
     scale: Annotated[
-        float, typer.Option(min=0.001, max=1.0, help="Shorten the run: fewer repeats (at least 3), a coarser step.")
+        float,
+        typer.Option(
+            min=0.001, max=1.0, help="Shorten the run: fewer numbers of calls (at least 5), fewer repeats (3)."
+        ),
     ] = 1.0,
     seed: SeedOption = 1,
     setting: SettingOption = None,
@@ -42,7 +45,7 @@ def timeit(
 ) -> None:
     """Time n calls in a row, n = 1 to 60, for every contender: what one call costs, and the percentages.
 
-    At full length it takes over an hour; `--scale 0.1` about a tenth. Ctrl-C stops everything and
+    At full length it takes over an hour, with `--scale 0.1` about three minutes. Ctrl-C stops everything and
     still reports what was measured.
     """
     if max_calls <= min_calls:

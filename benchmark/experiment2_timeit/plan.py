@@ -3,9 +3,10 @@
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
 
-FEWEST_REPEATS = 3  # what a shortened run keeps, since an interval takes several
+# What a shortened run keeps.
+FEWEST_REPEATS = 3  # since an interval takes several
+FEWEST_CALLS = 5  # since a line takes some
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,21 @@ class TimeitPlan:
 
 
 def make_plan(min_calls: int, max_calls: int, step: int, repeat: int, seed: int, scale: float = 1.0) -> TimeitPlan:
-    """Return the plan of a run, shortened by `scale` (0 to 1): a coarser step and fewer repeats.
+    """Return the plan of a run, shortened by `scale` (0 to 1): fewer numbers of calls, and fewer repeats.
 
-    Repeats shrink with the root of the scale, but not below three, and the step makes up for the rest,
-    so that the total number of calls is about `scale` of the full one. The most calls are always kept.
+    What is left of the numbers of calls is spread evenly, and both ends are kept. There are never
+    fewer than five of them and three repeats, unless fewer were asked for.
     """
-    repeats = max(round(repeat * sqrt(scale)), min(repeat, FEWEST_REPEATS))
-    coarser = max(round(repeats / (repeat * scale)), 1)
-    calls = {*range(min_calls, max_calls + 1, step * coarser), max_calls}
-    return TimeitPlan(tuple(sorted(calls)), repeats, seed, scale)
+    calls = sorted({*range(min_calls, max_calls + 1, step), max_calls})
+    return TimeitPlan(
+        _spread(calls, _scaled(len(calls), scale, FEWEST_CALLS)), _scaled(repeat, scale, FEWEST_REPEATS), seed, scale
+    )
+
+
+def _scaled(count: int, scale: float, fewest: int) -> int:
+    return max(round(count * scale), min(count, fewest))
+
+
+def _spread(values: Sequence[int], count: int) -> tuple[int, ...]:
+    """Return so many of the values, at even distances, the first and the last among them."""
+    return tuple(values[round(i * (len(values) - 1) / (count - 1))] for i in range(count))

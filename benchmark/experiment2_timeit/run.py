@@ -78,7 +78,9 @@ def run_timeit(
     with progress, closing(Guard()) as guard:
         progress.begin(run.path, cells=plan.repeats, cell_s=repeat_s)  # a cell of the display is a repeat
         if plan.repeats * repeat_s > LONG_S:
-            progress.say("That is long: Ctrl-C reports what was measured by then, `--scale 0.1` takes a tenth.")
+            progress.say(
+                "That is long: Ctrl-C reports what was measured by then, `--scale 0.1` takes about three minutes."
+            )
         session = _Session(run, contenders, plan, service_settings, guard, progress, RepeatsFile(run.path))
         try:
             for repeat in range(plan.repeats):
