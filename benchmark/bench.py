@@ -15,6 +15,7 @@ from benchmark.manifest import make_manifest, service_environment, settings_of_s
 from benchmark.progress import Progress
 from benchmark.record import Cell, Run
 from benchmark.report.bench import write_bench_report
+from benchmark.session import measuring
 from benchmark.summary import summarise
 from contract.model import latency_floor_ms, quantile_function
 from contract.settings import PREFIX
@@ -81,28 +82,10 @@ def run_bench(
     """Measure, and write record, summary and report, also when interrupted. Raises BenchmarkError."""
     manifest = make_manifest(contenders, plan.seed, asdict(plan), service_settings)
     run = Run.create(results, "bench", {**manifest, "order": _order(contenders, plan)})
-    with progress, Guarded() as guard:
-        progress.begin(run.path, cells=plan.blocks * len(contenders), cell_s=plan.cell_s)
-        try:
-            _measure(run, contenders, plan, service_settings, guard, progress)
-        except KeyboardInterrupt:
-            progress.say("interrupted; reporting what was measured")
-        finally:
-            progress.phase("", "summary and report")
-            report(run, contenders)
-            if run.summary["complete"]:
-                run.point_latest_here()
+    cells = plan.blocks * len(contenders)
+    with measuring(run, progress, cells, plan.cell_s, lambda _: report(run, contenders)) as guard:
+        _measure(run, contenders, plan, service_settings, guard, progress)
     return run
-
-
-class Guarded(Guard):
-    """A guard that ends with a `with` block."""
-
-    def __enter__(self) -> "Guarded":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def report(run: Run, contenders: Sequence[Contender]) -> None:

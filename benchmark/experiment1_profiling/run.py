@@ -34,6 +34,7 @@ from benchmark.load.plan import Level
 from benchmark.manifest import make_manifest, service_environment, settings_of_services
 from benchmark.progress import Progress
 from benchmark.record import Cell, Run
+from benchmark.session import measuring
 from benchmark.stack import Stack, log_tail, running_stack, start_process, stop_processes
 from contract.model import quantile_function
 from contract.settings import PREFIX
@@ -49,7 +50,7 @@ SAMPLING_ATTEMPTS: Final = 6
 _WARMUP_CALLS: Final = 10
 # What a shortened run keeps. A second at one full core is a hundred stacks.
 _FEWEST_CALLS, _FEWEST_WARMUP_CALLS = 10, 3
-_SHORTEST_S, _SHORTEST_WARMUP_S = 2.5, 1.5
+_SHORTEST_S, _SHORTEST_WARMUP_S = 3.0, 1.5
 _CALL_S: Final = 0.11  # only the progress display relies on it
 _STACK_S: Final = 4.0  # to start and stop a contender; the same
 
@@ -126,28 +127,21 @@ def run_profile(
     """Measure, and write record, profiles, summary and report, also when interrupted. Raises BenchmarkError."""
     run = Run.create(results, "profile", make_manifest(contenders, plan.seed, asdict(plan), service_settings))
     failures: dict[str, str] = {}
-    interrupted = False
-    with progress, contextlib.closing(Guard()) as guard:
-        progress.begin(run.path, cells=len(contenders), cell_s=plan.contender_s)
+
+    def finish(interrupted: bool) -> None:
+        report(run, contenders, failures, interrupted)
+
+    with measuring(run, progress, len(contenders), plan.contender_s, finish) as guard:
         setting = Setting(run, plan, _cell_plan(plan, service_settings), guard, progress)
-        try:
-            for contender in contenders:
-                failures |= _profile_one(setting, contender)
-        except KeyboardInterrupt:
-            interrupted = True
-            progress.say("interrupted; reporting what was measured")
-        finally:
-            progress.phase("", "summary and report")
-            report(run, contenders, failures, interrupted)
+        for contender in contenders:
+            failures.update(_profile_one(setting, contender))
     return run
 
 
 def report(run: Run, contenders: Sequence[Contender], failures: Mapping[str, str], interrupted: bool) -> None:
-    """Compute the summary from the record, draw the report, and point `latest` to a complete run."""
+    """Compute the summary from the record, and draw the report."""
     run.write_json("summary.json", summarise(run, contenders, failures, interrupted))
-    plot.write_page(run)
-    if run.summary["complete"]:
-        run.point_latest_here()
+    plot.write_report(run)
 
 
 def _profile_one(setting: Setting, contender: Contender) -> dict[str, str]:

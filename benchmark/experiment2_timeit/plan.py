@@ -31,19 +31,16 @@ class TimeitPlan:
 
 
 def make_plan(min_calls: int, max_calls: int, step: int, repeat: int, seed: int, scale: float = 1.0) -> TimeitPlan:
-    """Return the plan of a run, shortened by `scale` (0 to 1): fewer numbers of calls, and fewer repeats.
+    """Return the plan of a run, shortened by `scale` (0 to 1): fewer repeats, and fewer numbers of calls.
 
-    What is left of the numbers of calls is spread evenly, and both ends are kept. There are never
-    fewer than five of them and three repeats, unless fewer were asked for.
+    Where three repeats are more than the scale leaves, even fewer numbers of calls make up for it,
+    but not below five. They are spread evenly, and both ends are kept.
     """
     calls = sorted({*range(min_calls, max_calls + 1, step), max_calls})
-    return TimeitPlan(
-        _spread(calls, _scaled(len(calls), scale, FEWEST_CALLS)), _scaled(repeat, scale, FEWEST_REPEATS), seed, scale
-    )
-
-
-def _scaled(count: int, scale: float, fewest: int) -> int:
-    return max(round(count * scale), min(count, fewest))
+    repeats = max(round(repeat * scale), min(repeat, FEWEST_REPEATS))
+    surplus = repeats / (repeat * scale)
+    count = min(max(round(len(calls) * scale / max(surplus, 1)), FEWEST_CALLS), len(calls))
+    return TimeitPlan(_spread(calls, count), repeats, seed, scale)
 
 
 def _spread(values: Sequence[int], count: int) -> tuple[int, ...]:

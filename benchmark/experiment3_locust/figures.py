@@ -13,8 +13,8 @@ from benchmark.experiment3_locust.examples import EXAMPLES, Example
 from benchmark.experiment3_locust.findings import LocustRun
 from benchmark.experiment3_locust.summary import CLOSED_AT_RATE, OPEN_LOOP
 from benchmark.record import read_samples
-from benchmark.report.canvas import NARROW, WIDE, Layout, Sheet, drawing, faint_grid
-from benchmark.report.figures import Picture, both
+from benchmark.report.canvas import Layout, Sheet, faint_grid
+from benchmark.report.figures import Picture, both, headline_files, struck_note
 from benchmark.report.palette import GRID, MUTED, Style, styles
 from benchmark.report.wording import significant
 
@@ -71,15 +71,11 @@ def all_figures(data: LocustData, samples: Path) -> list[Picture]:
     return found
 
 
-def headline_files(data: LocustData) -> dict[str, str]:
+def headline(data: LocustData) -> dict[str, str]:
     """Return the headline figure as SVG files by name, for a desk and for a phone; none without a breaking point."""
     if not data.breaking_points:
         return {}
-    with drawing():
-        return {
-            "headline.svg": _draw_breaking_points("locust-headline", WIDE, data).svg(),
-            "headline-narrow.svg": _draw_breaking_points("locust-headline", NARROW, data).svg(),
-        }
+    return headline_files(lambda layout: _draw_breaking_points("locust-headline", layout, data))
 
 
 def breaking_point_figure(data: LocustData) -> Picture:
@@ -90,9 +86,7 @@ def breaking_point_figure(data: LocustData) -> Picture:
         title="The breaking point of each contender",
         caption="The highest offered rate that was answered, in time; the whisker is its 95 % interval. "
         "The hollow mark is the rate that was held for the whole of the third example."
-        + (
-            " Struck through: INVALID." if any(not data.contenders[name].valid for name in data.breaking_points) else ""
-        ),
+        + struck_note(any(not data.contenders[name].valid for name in data.breaking_points), hollow=False),
         alt=f"Points with intervals, highest rate that was followed: {said}.",
         **both(lambda layout: _draw_breaking_points("breaking-points", layout, data)),
     )

@@ -1,33 +1,32 @@
 """The page of a locust run: what broke where, and how it looked over time."""
 
 from pathlib import Path
+from typing import Final
 
 from benchmark.experiment3_locust.breaking_point import FOLLOWS, P95_LIMIT
 from benchmark.experiment3_locust.data import Entry, LocustData, parse
-from benchmark.experiment3_locust.figures import all_figures, headline_files
+from benchmark.experiment3_locust.figures import all_figures, headline
 from benchmark.experiment3_locust.findings import LocustRun
 from benchmark.experiment3_locust.summary import BreakingPointEntry, OpenLoopEntry, run_reasons
 from benchmark.record import Run
-from benchmark.report.bench import machine_line, templates
+from benchmark.report.page import machine_line, templates, write_page
 from benchmark.report.tables import TableRow
 from benchmark.report.verdict import Sentence
 from benchmark.report.wording import minute_utc, significant, span
 
+_TEMPLATE: Final = Path(__file__).with_name("locust.html.j2")
 
-def write_page(run: Run) -> Path:
-    """Write the page of a run, and its headline figure, into the run's directory; return the page's path."""
+
+def write_report(run: Run) -> Path:
+    """Write report.html and the headline figure into the run's directory; return the path of the page."""
     data = parse(run.summary)
-    for name, svg in headline_files(data).items():
-        (run.path / name).write_text(svg, encoding="utf-8")
-    path = run.path / "report.html"
-    path.write_text(render_page(run, data), encoding="utf-8")
-    return path
+    return write_page(run.path, render_page(run, data), headline(data))
 
 
 def render_page(run: Run, data: LocustData) -> str:
     """Return the page, the same bytes for the same record."""
     manifest = run.manifest
-    return templates().get_template("locust.html.j2").render(
+    return templates(_TEMPLATE.parent).get_template(_TEMPLATE.name).render(
         summary=data.common,
         scale=data.scale,
         manifest=manifest,

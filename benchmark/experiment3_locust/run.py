@@ -15,12 +15,13 @@ from benchmark.experiment3_locust.breaking_point import BIN_S, FOLLOWS, P95_LIMI
 from benchmark.experiment3_locust.breaking_point import find_breaking_point as find
 from benchmark.experiment3_locust.findings import Broke, Finding, Held, LocustRun, append_finding
 from benchmark.experiment3_locust.issue import Issued, class_name, example_environment, issue
-from benchmark.experiment3_locust.plot import write_page
+from benchmark.experiment3_locust.plot import write_report
 from benchmark.experiment3_locust.summary import CLOSED_AT_RATE, OPEN_LOOP, summarise
 from benchmark.guard import Guard
 from benchmark.manifest import make_manifest, service_environment
 from benchmark.progress import Progress
 from benchmark.record import Cell, Run, read_samples
+from benchmark.session import measuring
 from benchmark.stack import Stack, running_stack
 from benchmark.stats import percentile
 
@@ -191,25 +192,17 @@ def run_locust(
     """Run the experiment; record, summary and page are written also when it is interrupted."""
     order = random.Random(plan.seed).sample(list(contenders), len(contenders))
     run = Run.create(results, "locust", make_manifest(contenders, plan.seed, asdict(plan), service_settings))
-    interrupted = False
-    guard = Guard()
-    try:
-        with progress:
-            progress.begin(run.path, cells=len(order), cell_s=plan.duration_s())
-            experiment = Experiment(run, plan, service_settings, guard, progress)
-            for contender in order:
-                cell = _measure(experiment, contender)
-                run.append_cell(cell)
-                progress.cell_done(cell)
-    except KeyboardInterrupt:
-        interrupted = True
-        progress.say("interrupted; reporting what was measured")
-    finally:
-        guard.close()
+
+    def report(interrupted: bool) -> None:
         run.write_json("summary.json", summarise(run, contenders, plan.scale, complete=not interrupted))
-        write_page(run)
-        if not interrupted:
-            run.point_latest_here()
+        write_report(run)
+
+    with measuring(run, progress, len(order), plan.duration_s(), report) as guard:
+        experiment = Experiment(run, plan, service_settings, guard, progress)
+        for contender in order:
+            cell = _measure(experiment, contender)
+            run.append_cell(cell)
+            progress.cell_done(cell)
     return run
 
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from benchmark.contenders import Contender
 from benchmark.experiment3_locust.examples import LOAD_TEST, MAX_PERFORMANCE, PACING_S, STRESS_TEST
 from benchmark.experiment3_locust.findings import Broke, Finding, Held, LocustRun, of_kind, read_findings
 from benchmark.record import Cell, Run
+from benchmark.summary import summary_head
 from benchmark.validity import MAX_GENERATOR_CPU
 
 OPEN_LOOP, CLOSED_AT_RATE = "open-loop", "closed-at-rate"
@@ -47,19 +47,11 @@ def summarise(run: Run, contenders: Sequence[Contender], scale: float, complete:
     entries = {
         c.label: _entry(c, [f for f in findings if f.contender == c.label], cells.get(c.label)) for c in contenders
     }
-    reasons = [f"{label}: {reason}" for label, entry in entries.items() for reason in entry["reasons"]]
-    if not complete:
-        reasons.insert(0, "interrupted: what follows rests on what had been measured by then")
     manifest = run.manifest
+    measured = f"{len(cells)} of {len(entries)} contenders were measured completely"
     return {
-        "schema": manifest["schema"],
-        "command": "locust",
-        "started_utc": manifest["started_utc"],
-        "finished_utc": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        **summary_head(manifest, entries, complete, measured),
         "scale": scale,
-        "complete": complete,
-        "valid": not reasons,
-        "reasons": reasons,
         "baseline": contenders[0].label,
         "contenders": entries,
         "environment": manifest["environment"],

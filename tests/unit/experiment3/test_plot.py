@@ -9,7 +9,7 @@ import pytest
 
 from benchmark.experiment3_locust.data import parse
 from benchmark.experiment3_locust.findings import Finding
-from benchmark.experiment3_locust.plot import table_rows, verdict, write_page
+from benchmark.experiment3_locust.plot import table_rows, verdict, write_report
 from benchmark.experiment3_locust.summary import OPEN_LOOP
 from tests.unit.experiment3.synthetic import findings_of, locust_run, recorded
 
@@ -22,7 +22,7 @@ def _no_warnings() -> Iterator[None]:
 
 
 def page_of(tmp_path: Path, findings: list[Finding]) -> str:
-    return write_page(recorded(tmp_path, findings)).read_text()
+    return write_report(recorded(tmp_path, findings)).read_text()
 
 
 def test_the_page_shows_every_figure(tmp_path: Path) -> None:
@@ -40,13 +40,13 @@ def test_links_lead_to_what_locust_itself_wrote(tmp_path: Path) -> None:
 
 def test_a_run_without_a_breaking_point_has_a_page_and_no_headline(tmp_path: Path) -> None:
     run = recorded(tmp_path, [locust_run()])
-    write_page(run)
+    write_report(run)
     assert not (run.path / "headline.svg").exists()
 
 
 def test_a_run_with_breaking_points_has_a_headline_for_desk_and_phone(tmp_path: Path) -> None:
     run = recorded(tmp_path, findings_of("one"))
-    write_page(run)
+    write_report(run)
     assert (run.path / "headline.svg").read_text().count("100 rps") == 1
     assert (run.path / "headline-narrow.svg").exists()
 
@@ -59,7 +59,7 @@ def test_a_run_without_an_answer_has_a_page(tmp_path: Path) -> None:
     nothing = locust_run(n=0, errors=10, rps=0.0, mean_ms=None, p50_ms=None, p95_ms=None, p99_ms=None)
     opened = locust_run(example=OPEN_LOOP, n=0, p50_ms=None, p95_ms=None, p99_ms=None, rate_rps=8.0)
     run = recorded(tmp_path, [nothing, opened])
-    write_page(run)
+    write_report(run)
     (row, _), *_ = table_rows(parse(run.summary))
     assert row.cells[3:7] == ("0", "–", "–", "n/a*")
     assert row.invalid
@@ -70,4 +70,4 @@ def test_the_verdict_on_an_invalid_contender_is_struck_through(tmp_path: Path) -
     run = recorded(tmp_path, [*findings_of("one"), *findings_of("two"), *spoilt])
     said = verdict(parse(run.summary))
     assert {sentence.text.split()[0]: sentence.struck for sentence in said} == {"one": False, "two": True}
-    assert "<s>two broke at" in write_page(run).read_text()
+    assert "<s>two broke at" in write_report(run).read_text()
