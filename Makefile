@@ -3,6 +3,7 @@ SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
 LOCUST := EXAMPLE=$(EXAMPLE) $(BIN)/locust -f benchmark/experiment3_locust/locustfile.py
+WEB_UI = --class-picker --web-host $(or $(WEB_HOST),127.0.0.1)
 SCALE_FLAG := $(if $(SCALE),--scale $(SCALE))
 CONTAINERS := $(PYTHON) -m docker.verbs
 BENCH_FLAGS := $(if $(QUICK),--quick) $(if $(FULL),--full) $(BENCH_ARGS)
@@ -30,7 +31,7 @@ report: install ## join the reports of all runs in results/ into one
 experiments: experiment1 experiment2 experiment3 report ## all three, then one report; SCALE=0.1 shortens them
 
 experiment1: install ## profiling: where does one request spend its time?
-	@$(BIN)/python -m benchmark profile $(EXPERIMENT_ARGS)
+	@$(BIN)/python -m benchmark profile $(SCALE_FLAG) $(EXPERIMENT_ARGS)
 
 experiment2: install ## timeit: how do n calls add up?
 	@$(BIN)/python -m benchmark timeit $(SCALE_FLAG) $(EXPERIMENT_ARGS)
@@ -41,11 +42,11 @@ experiment3: install ## Locust: where does each architecture break?
 response-time load-test max-performance stress-test: install ## one example of experiment 3 alone
 	@$(BIN)/python -m benchmark locust --examples $@ $(SCALE_FLAG) $(EXPERIMENT_ARGS)
 
-locust-ui: up ## Locust's web UI on port 8089, for the services of `make up`
-	@$(LOCUST) --class-picker
+locust-ui: up ## Locust's web UI on 127.0.0.1:8089, for the services of `make up`; WEB_HOST=0.0.0.0 for others to see
+	@$(LOCUST) $(WEB_UI)
 
 locust-master: up ## a Locust master with the web UI; start workers beside it
-	@$(LOCUST) --master --class-picker
+	@$(LOCUST) $(WEB_UI) --master
 
 locust-worker: install ## a Locust worker; MASTER=host for one elsewhere
 	@$(LOCUST) --worker --master-host $(or $(MASTER),127.0.0.1)

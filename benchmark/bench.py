@@ -16,6 +16,7 @@ from benchmark.manifest import make_manifest, service_environment, settings_of_s
 from benchmark.progress import Progress
 from benchmark.record import Cell, Run
 from benchmark.report.bench import write_bench_report
+from benchmark.session import measuring
 from benchmark.stack import Launcher, ProcessLauncher
 from benchmark.summary import summarise
 from contract.model import latency_floor_ms, quantile_function
@@ -88,28 +89,10 @@ def run_bench(
     facts = {"containers": containers.facts(contenders)} if containers else {}
     manifest = make_manifest(contenders, plan.seed, asdict(plan), service_settings)
     run = Run.create(results, "bench", {**manifest, **facts, "order": _order(contenders, plan)})
-    with progress, Guarded() as guard:
-        progress.begin(run.path, cells=plan.blocks * len(contenders), cell_s=plan.cell_s)
-        try:
-            _measure(run, contenders, plan, _cell_plan(plan, service_settings, containers), guard, progress)
-        except KeyboardInterrupt:
-            progress.say("interrupted; reporting what was measured")
-        finally:
-            progress.phase("", "summary and report")
-            report(run, contenders)
-            if run.summary["complete"]:
-                run.point_latest_here()
+    cells = plan.blocks * len(contenders)
+    with measuring(run, progress, cells, plan.cell_s, lambda _: report(run, contenders)) as guard:
+        _measure(run, contenders, plan, _cell_plan(plan, service_settings, containers), guard, progress)
     return run
-
-
-class Guarded(Guard):
-    """A guard that ends with a `with` block."""
-
-    def __enter__(self) -> "Guarded":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def report(run: Run, contenders: Sequence[Contender]) -> None:

@@ -17,19 +17,19 @@ from benchmark.experiment1_profiling.cli import profile
 from benchmark.experiment2_timeit.cli import timeit
 from benchmark.experiment3_locust.cli import locust
 from benchmark.options import (
-    EXIT_INTERRUPTED,
-    EXIT_INVALID,
     RESULTS,
     ContendersOption,
     ResultsOption,
     SeedOption,
     SettingOption,
     choose_contenders,
+    conclude,
     console,
-    end_on_signals,
     fail,
+    measuring_command,
     parse_levels,
     parse_settings,
+    print_outcome,
 )
 
 app = typer.Typer(
@@ -72,21 +72,15 @@ def bench(
     from benchmark.containers import ContainerLauncher
     from benchmark.progress import Progress
 
-    end_on_signals()
-    try:
+    with measuring_command():
         chosen = choose_contenders(contenders)
         users = parse_levels(levels)
         make_plan = verb.quick_plan if quick else verb.full_plan if full else verb.default_plan
         plan = verb.adjust(make_plan(users), blocks, seed, stage_clock, free_ports)
         launcher = ContainerLauncher() if containers else None
         run = verb.run_bench(results, chosen, plan, parse_settings(setting or []), Progress(console), launcher)
-    except BenchmarkError as error:
-        fail(error)
-    summary = run.summary
-    _print_summary(summary, run.path)
-    if not summary["complete"]:
-        raise typer.Exit(EXIT_INTERRUPTED)
-    raise typer.Exit(0 if summary["valid"] else EXIT_INVALID)
+    _print_table(run.summary)
+    conclude(run)
 
 
 app.command()(profile)
@@ -125,13 +119,14 @@ def _redraw(run_directory: Path) -> Path:
     command, recorded = run.manifest["command"], recorded_contenders(run.manifest)
     if command == "bench":
         bench_verb.report(run, recorded)
-        _print_summary(run.summary, run.path)
+        _print_table(run.summary)
+        print_outcome(run)
     elif command == "timeit":
         timeit_verb.report(run, recorded)
     elif command == "profile":
-        profile_page.write_page(run)
+        profile_page.write_report(run)
     else:
-        locust_page.write_page(run)
+        locust_page.write_report(run)
     return run.path / "report.html"
 
 
@@ -171,7 +166,7 @@ def contenders() -> None:
     console.print(table)
 
 
-def _print_summary(summary: dict[str, Any], path: Path) -> None:
+def _print_table(summary: dict[str, Any]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("contender")
     for heading in ("1 user p50 ms", "x floor", "peak rps", "at users", "p99 ms", "CPU ms/request", ""):
@@ -190,10 +185,6 @@ def _print_summary(summary: dict[str, Any], path: Path) -> None:
             "" if entry["valid"] else "[red]INVALID[/]",
         )
     console.print(table)
-    console.print("[bold green]VALID[/]" if summary["valid"] else "[bold red]INVALID[/]")
-    for reason in summary["reasons"]:
-        console.print(f"  {reason}", soft_wrap=True, markup=False)
-    console.print(f"report: {path / 'report.html'}", soft_wrap=True, markup=False)
 
 
 def _number(value: float | None, form: str) -> str:

@@ -1,8 +1,10 @@
 """What the commands have in common: options, how they are read, how a command ends."""
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -10,6 +12,9 @@ from rich.markup import escape
 
 from benchmark.contenders import ROOT, Contender, choose, discover
 from benchmark.errors import BenchmarkError, ContenderError, UnknownContender
+
+if TYPE_CHECKING:
+    from benchmark.record import Run
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INVALID, EXIT_INTERRUPTED = 1, 2, 3, 130
 RESULTS = ROOT / "results"
@@ -32,10 +37,23 @@ SeedOption = Annotated[int, typer.Option(help="Seed of order, requests and model
 FreePortsOption = Annotated[bool, typer.Option("--free-ports", help="Use free ports instead of the usual ones.")]
 
 
+RealContendersOption = Annotated[
+    str,
+    typer.Option(
+        help="Names separated by commas, see `contenders`; the first is the baseline. Default: all that have models."
+    ),
+]
+
+
 def choose_contenders(names: str) -> list[Contender]:
-    """Return the contenders that an option names. Raises UnknownContender or ContenderError."""
+    """Return the contenders that an option names, all by default. Raises UnknownContender or ContenderError."""
     known = discover()
     return choose([name.strip() for name in names.split(",")] if names else list(known), known)
+
+
+def choose_real_contenders(names: str) -> list[Contender]:
+    """Return the same; those that only show the harness's floor have to be named."""
+    return [contender for contender in choose_contenders(names) if names or not contender.harness_floor]
 
 
 def parse_levels(text: str) -> list[int]:
@@ -71,6 +89,16 @@ def parse_settings(pairs: list[str]) -> dict[str, str]:
     return settings
 
 
+@contextmanager
+def measuring_command() -> Iterator[None]:
+    """The body of a command that measures: signals end it as Ctrl-C does, an error ends it with a sentence."""
+    end_on_signals()
+    try:
+        yield
+    except BenchmarkError as error:
+        fail(error)
+
+
 def end_on_signals() -> None:
     """Let SIGTERM and SIGHUP end a command as Ctrl-C does: everything is stopped, and what was measured reported."""
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -79,6 +107,25 @@ def end_on_signals() -> None:
 
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
+
+
+def conclude(run: "Run") -> NoReturn:
+    """End a command that has measured: print the outcome, and let the exit status say it, too."""
+    print_outcome(run)
+    if not run.summary["complete"]:
+        raise typer.Exit(EXIT_INTERRUPTED)
+    raise typer.Exit(0 if run.summary["valid"] else EXIT_INVALID)
+
+
+def print_outcome(run: "Run") -> None:
+    """Print VALID or INVALID and why, the verdict if the summary holds one, and where the report is."""
+    summary = run.summary
+    console.print("[bold green]VALID[/]" if summary["valid"] else "[bold red]INVALID[/]")
+    for reason in summary["reasons"]:
+        console.print(f"  {reason}", soft_wrap=True, markup=False)
+    if "verdict" in summary:
+        console.print(summary["verdict"], soft_wrap=True, markup=False)
+    console.print(f"report: {run.path / 'report.html'}", soft_wrap=True, markup=False)
 
 
 def fail(error: BenchmarkError) -> NoReturn:

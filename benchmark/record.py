@@ -29,6 +29,7 @@ from benchmark.load.plan import SAMPLE_COLUMNS
 from benchmark.sampling import ResourceSample
 
 SCHEMA = 1
+_CELLS = "cells.jsonl"
 _FOLDERS = ("samples", "resources", "locust", "logs")
 CellStatus = Literal["measured", "failed", "interrupted"]
 
@@ -102,18 +103,25 @@ class Run:
         return self.path / folder / f"{cell.key}{suffix}"
 
     def append_cell(self, cell: Cell) -> None:
-        with _writing(self.path), (self.path / "cells.jsonl").open("a") as file:
-            file.write(json.dumps(asdict(cell)) + "\n")
+        self.append_line(_CELLS, asdict(cell))
 
     def cells(self) -> list[Cell]:
         """Return every cell that has ended, in the order of measuring."""
-        path = self.path / "cells.jsonl"
+        return [Cell(**{**d, "windows": [Window(**w) for w in d["windows"]]}) for d in self.lines(_CELLS)]
+
+    def append_line(self, name: str, document: dict[str, Any]) -> None:
+        """Add a document to a file of one JSON document per line. Raises RecordError."""
+        with _writing(self.path), (self.path / name).open("a") as file:
+            file.write(json.dumps(document, allow_nan=False) + "\n")
+
+    def lines(self, name: str) -> list[dict[str, Any]]:
+        """Return what `append_line` has written; nothing if there is no such file."""
+        path = self.path / name
         if not path.exists():
             return []
         # A line that was cut off, as by a full disk, has no end.
         whole = path.read_text().rpartition("\n")[0]
-        documents = [json.loads(line) for line in whole.splitlines()]
-        return [Cell(**{**d, "windows": [Window(**w) for w in d["windows"]]}) for d in documents]
+        return [json.loads(line) for line in whole.splitlines()]
 
     def cell_samples(self, cell: Cell) -> pd.DataFrame:
         """Return a cell's requests: SAMPLE_COLUMNS, with `latency_ms`, and `measured` for those inside a window.

@@ -32,13 +32,29 @@ def summarise(run: Run, contenders: Sequence[Contender], floors_ms: Mapping[str,
     }
     planned = [(block, label) for block, order in enumerate(manifest["order"]) for label in order]
     complete = len(cells) == len(planned) and not any(cell.status == "interrupted" for cell in cells)
-    reasons = run_reasons(manifest["busy_before_start"])
-    if not complete:
-        reasons.append(
-            f"interrupted: {sum(c.status == 'measured' for c in cells)} of {len(planned)} cells were measured"
-        )
-    reasons += [f"{label}: {reason}" for label, entry in entries.items() for reason in entry["reasons"]]
+    measured = sum(cell.status == "measured" for cell in cells)
     baseline = next((c for c in contenders if not c.harness_floor), contenders[0]).label
+    return {
+        **summary_head(manifest, entries, complete, f"{measured} of {len(planned)} cells were measured"),
+        "blocks": len(manifest["order"]),
+        "levels": sorted({users for by_level in figures.values() for users in by_level}),
+        "baseline": baseline,
+        "contenders": entries,
+        "comparisons": _comparisons(contenders, entries, figures),
+        "environment": manifest["environment"],
+    }
+
+
+def summary_head(
+    manifest: Mapping[str, Any], entries: Mapping[str, Any], complete: bool, measured: str
+) -> dict[str, Any]:
+    """Return what the summaries of all commands begin with: which run it is, and whether it is VALID.
+
+    `entries` are those of the contenders, with their reasons; `measured` says of an interrupted run
+    how far it came.
+    """
+    reasons = run_reasons(manifest["busy_before_start"]) + ([] if complete else [f"interrupted: {measured}"])
+    reasons += [f"{label}: {reason}" for label, entry in entries.items() for reason in entry["reasons"]]
     return {
         "schema": SCHEMA,
         "command": manifest["command"],
@@ -47,12 +63,6 @@ def summarise(run: Run, contenders: Sequence[Contender], floors_ms: Mapping[str,
         "complete": complete,
         "valid": not reasons,
         "reasons": reasons,
-        "blocks": len(manifest["order"]),
-        "levels": sorted({users for by_level in figures.values() for users in by_level}),
-        "baseline": baseline,
-        "contenders": entries,
-        "comparisons": _comparisons(contenders, entries, figures),
-        "environment": manifest["environment"],
     }
 
 

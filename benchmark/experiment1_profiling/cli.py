@@ -6,20 +6,16 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from benchmark.contenders import Contender, discover
-from benchmark.errors import BenchmarkError
 from benchmark.options import (
-    EXIT_INTERRUPTED,
-    EXIT_INVALID,
     RESULTS,
     FreePortsOption,
     ResultsOption,
     SeedOption,
     SettingOption,
-    choose_contenders,
+    choose_real_contenders,
+    conclude,
     console,
-    end_on_signals,
-    fail,
+    measuring_command,
     parse_settings,
 )
 
@@ -49,6 +45,9 @@ def profile(
     requests: Annotated[int, typer.Option(min=1, help="Profiled calls, one after the other, per profiler.")] = 40,
     users: Annotated[int, typer.Option(min=2, help="Users at whose load CPU by library is taken.")] = 16,
     seconds: Annotated[float, typer.Option(min=0.5, help="How long that load is kept up.")] = 10.0,
+    scale: Annotated[
+        float, typer.Option(min=0.01, max=10, help="Shorten the run: fewer calls (at least 10), less time under load.")
+    ] = 1.0,
     seed: SeedOption = 1,
     setting: SettingOption = None,
     free_ports: FreePortsOption = False,
@@ -62,9 +61,8 @@ def profile(
     from benchmark.experiment1_profiling import run as verb
     from benchmark.progress import Progress
 
-    end_on_signals()
-    try:
-        chosen = _choose(contender or [])
+    with measuring_command():
+        chosen = choose_real_contenders(",".join(contender or []))
         plan = verb.ProfilePlan(
             requests=requests,
             users=users,
@@ -73,26 +71,13 @@ def profile(
             sides=tuple(dict.fromkeys(side or Side)),
             seed=seed,
             free_ports=free_ports,
-        )
+        ).scaled(scale)
         run = verb.run_profile(results, chosen, plan, parse_settings(setting or []), Progress(console))
-    except BenchmarkError as error:
-        fail(error)
-    summary = run.summary
-    _print_summary(summary)
-    console.print(f"report: {run.path / 'report.html'}", soft_wrap=True, markup=False)
-    if not summary["complete"]:
-        raise typer.Exit(EXIT_INTERRUPTED)
-    raise typer.Exit(0 if summary["valid"] else EXIT_INVALID)
+    _print_table(run.summary)
+    conclude(run)
 
 
-def _choose(names: list[str]) -> list[Contender]:
-    """Return the named contenders. Raises UnknownContender or ContenderError."""
-    if names:
-        return choose_contenders(",".join(names))
-    return choose_contenders(",".join(name for name, each in discover().items() if not each.harness_floor))
-
-
-def _print_summary(summary: dict[str, Any]) -> None:
+def _print_table(summary: dict[str, Any]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("contender")
     for heading in ("CPU ms/request", "most of it", "", "not attributed", "state"):
@@ -109,6 +94,3 @@ def _print_summary(summary: dict[str, Any]) -> None:
             "" if entry["valid"] else "[red]INVALID[/]",
         )
     console.print(table)
-    console.print("[bold green]VALID[/]" if summary["valid"] else "[bold red]INVALID[/]")
-    for reason in summary["reasons"]:
-        console.print(f"  {reason}", soft_wrap=True, markup=False)

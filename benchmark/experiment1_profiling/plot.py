@@ -1,11 +1,8 @@
 """The page of a run: the figure, its tables, what the profilers cost, and the profiles to open."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
-
-from jinja2 import ChoiceLoader, FileSystemLoader
 
 from benchmark.experiment1_profiling.export import OPENED_WITH
 from benchmark.experiment1_profiling.libraries import (
@@ -22,13 +19,14 @@ from benchmark.experiment1_profiling.libraries import (
 )
 from benchmark.experiment1_profiling.stacked import Bar, Panel, draw_panel, panel_px
 from benchmark.experiment1_profiling.summary import AROUND, RUNNING, WAITING_MODELS, WAITING_REDIS
-from benchmark.report.bench import REPORT_NAME, machine_line, templates
-from benchmark.report.canvas import NARROW, WIDE, Box, Layout, Sheet, drawing, for_page
+from benchmark.report.canvas import Box, Layout, Sheet
 from benchmark.report.data import RunData
-from benchmark.report.figures import Picture
+from benchmark.report.figures import Picture, both, headline_files, struck_note
+from benchmark.report.page import machine_line, templates, write_page
 from benchmark.report.palette import HARNESS, INK, MUTED
 from benchmark.report.wording import MISSING, at_users, listing, minute_utc, significant
 
+_TEMPLATES: Final = Path(__file__).parent / "templates"
 NOT_ATTRIBUTED: Final = "not attributed"
 _COUNTED: Final = "counted by the operating system"
 _GAP_PX: Final = 24.0
@@ -56,16 +54,15 @@ _WAIT_COLOURS: Final[Mapping[str, str | None]] = {
 Entries = Mapping[str, Mapping[str, Any]]
 
 
-def write_page(run: RunData) -> Path:
-    """Write `report.html` into the run's directory and return its path; readers never see half of it."""
-    target = run.path / REPORT_NAME
-    draft = run.path / f".{REPORT_NAME}.{os.getpid()}"
-    try:
-        draft.write_text(page(run), encoding="utf-8")
-        draft.replace(target)
-    finally:
-        draft.unlink(missing_ok=True)
-    return target
+def write_report(run: RunData) -> Path:
+    """Write report.html and the headline figure into the run's directory; return the path of the page."""
+    return write_page(run.path, page(run), headline(run.summary))
+
+
+def headline(summary: Mapping[str, Any]) -> dict[str, str]:
+    """Return the headline figure as SVG files by name, for a desk and for a phone; none without a figure."""
+    panels = _panels(_condemned(summary), summary["users"])
+    return headline_files(lambda layout: _draw("profile-headline", layout, panels)) if panels else {}
 
 
 def page(run: RunData) -> str:
@@ -73,21 +70,22 @@ def page(run: RunData) -> str:
     summary, manifest = run.summary, run.manifest
     entries = _condemned(summary)
     found = sentences(entries, summary["users"])
-    environment = templates()
-    shared = [environment.loader] if environment.loader else []
-    environment.loader = ChoiceLoader([FileSystemLoader(Path(__file__).parent / "templates"), *shared])
-    return environment.get_template("profile.html.j2").render(
-        summary=summary,
-        date=minute_utc(summary["started_utc"]),
-        machine=machine_line(manifest["environment"]),
-        manifest=manifest,
-        plan=manifest["plan"],
-        findings=[(sentence, entries[sentence.partition(": ")[0]]["valid"]) for sentence in found],
-        picture=figure(entries, summary["users"]) if _has_figure(entries) else None,
-        library_rows=library_rows(entries),
-        labels=list(entries),
-        cost_rows=cost_rows(entries),
-        profiles=_profiles(entries),
+    return (
+        templates(_TEMPLATES)
+        .get_template("profile.html.j2")
+        .render(
+            summary=summary,
+            date=minute_utc(summary["started_utc"]),
+            machine=machine_line(manifest["environment"]),
+            manifest=manifest,
+            plan=manifest["plan"],
+            findings=[(sentence, entries[sentence.partition(": ")[0]]["valid"]) for sentence in found],
+            picture=figure(entries, summary["users"]) if _panels(entries, summary["users"]) else None,
+            library_rows=library_rows(entries),
+            labels=list(entries),
+            cost_rows=cost_rows(entries),
+            profiles=_profiles(entries),
+        )
     )
 
 
@@ -104,9 +102,7 @@ def _condemned(summary: Mapping[str, Any]) -> Entries:
 
 def figure(entries: Entries, users: int) -> Picture:
     """Return the figure: CPU by library, and beside it the wall clock of one request."""
-    panels = [panel for panel in (cpu_panel(entries, users), wall_panel(entries)) if panel.bars]
-    with drawing():
-        drawn = {f"{layout.name}_svg": for_page(_draw(layout, panels).svg()) for layout in (WIDE, NARROW)}
+    panels = _panels(entries, users)
     return Picture(
         key="profile",
         title="Where the time of one request goes",
@@ -115,11 +111,15 @@ def figure(entries: Entries, users: int) -> Picture:
             "used it; the line across each bar is what the operating system counted for the same process. Right "
             "(below): the mean latency of one request at one user. Waiting costs no CPU; “running” is the scoring "
             "handler's CPU; “on the way” is the rest: sockets, wake-ups and the client."
-            + (" Struck through: INVALID." if any(not entry["valid"] for entry in entries.values()) else "")
+            + struck_note(any(not entry["valid"] for entry in entries.values()), hollow=False)
         ),
         alt="Stacked bars. " + " ".join(sentences(entries, users)),
-        **drawn,
+        **both(lambda layout: _draw("profile", layout, panels)),
     )
+
+
+def _panels(entries: Entries, users: int) -> list[Panel]:
+    return [panel for panel in (cpu_panel(entries, users), wall_panel(entries)) if panel.bars]
 
 
 def cpu_panel(entries: Entries, users: int) -> Panel:
@@ -210,11 +210,11 @@ def cost_rows(entries: Entries) -> list[tuple[str, list[str]]]:
     ]
 
 
-def _draw(layout: Layout, panels: Sequence[Panel]) -> Sheet:
+def _draw(key: str, layout: Layout, panels: Sequence[Panel]) -> Sheet:
     """Draw the panels side by side, or below each other on a phone."""
     width = float(layout.width) if layout.is_narrow else (layout.width - _GAP_PX * (len(panels) - 1)) / len(panels)
     heights = [panel_px(panel, layout, width) for panel in panels]
-    sheet = Sheet("profile", layout, sum(heights) + 16 * len(panels) if layout.is_narrow else max(heights))
+    sheet = Sheet(key, layout, sum(heights) + 16 * len(panels) if layout.is_narrow else max(heights))
     left = top = 0.0
     for panel, height in zip(panels, heights, strict=True):
         # Side by side, the axes stand on one line: what a shorter key leaves over is above it.
@@ -222,10 +222,6 @@ def _draw(layout: Layout, panels: Sequence[Panel]) -> Sheet:
         draw_panel(sheet, Box(left, top + lower, width, height), panel)
         left, top = (left, top + height + 16) if layout.is_narrow else (left + width + _GAP_PX, top)
     return sheet
-
-
-def _has_figure(entries: Entries) -> bool:
-    return any(entry["cpu_ms_counted"] or entry["wall_split_ms"] for entry in entries.values())
 
 
 def _share(ms: float | None, entry: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -34,6 +34,7 @@ from benchmark.load.plan import Level
 from benchmark.manifest import make_manifest, service_environment, settings_of_services
 from benchmark.progress import Progress
 from benchmark.record import Cell, Run
+from benchmark.session import measuring
 from benchmark.stack import Stack, log_tail, running_stack, start_process, stop_processes
 from contract.model import quantile_function
 from contract.settings import PREFIX
@@ -47,6 +48,9 @@ _RUNS: Final = {"pyinstrument": (PYINSTRUMENT,), "yappi": tuple(YAPPI_CLOCKS)}  
 # Of five attempts at threads, two ended in a crash: six leave one failure in a hundred or two.
 SAMPLING_ATTEMPTS: Final = 6
 _WARMUP_CALLS: Final = 10
+# What a shortened run keeps. A second at one full core is a hundred stacks.
+_FEWEST_CALLS, _FEWEST_WARMUP_CALLS = 10, 3
+_SHORTEST_S, _SHORTEST_WARMUP_S = 3.0, 1.5
 _CALL_S: Final = 0.11  # only the progress display relies on it
 _STACK_S: Final = 4.0  # to start and stop a contender; the same
 
@@ -65,6 +69,22 @@ class ProfilePlan:
     free_ports: bool = False
     warmup_calls: int = _WARMUP_CALLS
     sample_every_ms: float = SAMPLE_EVERY_S * 1e3
+    scale: float = 1.0  # other than 1, the numbers of calls and the times above have been scaled by it
+
+    def scaled(self, scale: float) -> "ProfilePlan":
+        """Return the plan with less of all that takes time, but not less than a figure is made of."""
+
+        def at_least(planned: float, least: float) -> float:
+            return round(max(planned * scale, min(planned, least)), 2)
+
+        return replace(
+            self,
+            requests=round(at_least(self.requests, _FEWEST_CALLS)),
+            seconds=at_least(self.seconds, _SHORTEST_S),
+            warmup_s=at_least(self.warmup_s, _SHORTEST_WARMUP_S),
+            warmup_calls=round(at_least(self.warmup_calls, _FEWEST_WARMUP_CALLS)),
+            scale=scale,
+        )
 
     @property
     def runs(self) -> list[str]:
@@ -107,28 +127,21 @@ def run_profile(
     """Measure, and write record, profiles, summary and report, also when interrupted. Raises BenchmarkError."""
     run = Run.create(results, "profile", make_manifest(contenders, plan.seed, asdict(plan), service_settings))
     failures: dict[str, str] = {}
-    interrupted = False
-    with progress, contextlib.closing(Guard()) as guard:
-        progress.begin(run.path, cells=len(contenders), cell_s=plan.contender_s)
+
+    def finish(interrupted: bool) -> None:
+        report(run, contenders, failures, interrupted)
+
+    with measuring(run, progress, len(contenders), plan.contender_s, finish) as guard:
         setting = Setting(run, plan, _cell_plan(plan, service_settings), guard, progress)
-        try:
-            for contender in contenders:
-                failures |= _profile_one(setting, contender)
-        except KeyboardInterrupt:
-            interrupted = True
-            progress.say("interrupted; reporting what was measured")
-        finally:
-            progress.phase("", "summary and report")
-            report(run, contenders, failures, interrupted)
+        for contender in contenders:
+            failures.update(_profile_one(setting, contender))
     return run
 
 
 def report(run: Run, contenders: Sequence[Contender], failures: Mapping[str, str], interrupted: bool) -> None:
-    """Compute the summary from the record, draw the report, and point `latest` to a complete run."""
+    """Compute the summary from the record, and draw the report."""
     run.write_json("summary.json", summarise(run, contenders, failures, interrupted))
-    plot.write_page(run)
-    if run.summary["complete"]:
-        run.point_latest_here()
+    plot.write_report(run)
 
 
 def _profile_one(setting: Setting, contender: Contender) -> dict[str, str]:
@@ -274,8 +287,7 @@ def _call(setting: Setting, contender: Contender, stack: Stack, side: str, profi
         log = setting.run.path / "logs" / f"{name}.log"
         raise LoadError(f"the client failed; its log ends:\n{log_tail(log)}")
     row: CallsRow = {"contender": contender.label, "side": side, "profiler": profiler, **json.loads(printed)}
-    with (setting.run.path / CALLS).open("a") as file:
-        file.write(json.dumps(row) + "\n")
+    setting.run.append_line(CALLS, row)
 
 
 def _run_calls(setting: Setting, plan: CallPlan, name: str) -> bytes | None:

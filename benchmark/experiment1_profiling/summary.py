@@ -1,9 +1,7 @@
 """The record of a run -> its summary: CPU by library, the wall clock of one request, what each profiler cost."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -15,9 +13,10 @@ from benchmark.experiment1_profiling.libraries import by_kind
 from benchmark.experiment1_profiling.recorders import CPU_SAMPLER
 from benchmark.levels import LevelFigures, level_figures
 from benchmark.manifest import settings_of_services
-from benchmark.record import SCHEMA, Cell, Run
+from benchmark.record import Cell, Run
 from benchmark.report.wording import at_users
-from benchmark.validity import MAX_DRIFT, level_reasons, run_reasons
+from benchmark.summary import summary_head
+from benchmark.validity import MAX_DRIFT, level_reasons
 from contract.model import latency_floor_ms
 from contract.timing import parse_server_timing
 
@@ -34,6 +33,9 @@ RUNNING: Final = "running"
 AROUND: Final = "on the way"
 
 
+_NOT_MEASURED: Final = "not measured"
+
+
 class _Table(NamedTuple):
     file: str
     columns: tuple[str, ...]
@@ -47,22 +49,20 @@ def summarise(
 ) -> dict[str, Any]:
     """Return the summary of a run; `failures` says by label why a contender could not be measured."""
     manifest = run.manifest
-    shares, calls = _read_shares(run), _read_calls(run)
+    shares, calls = _read_shares(run), run.lines(CALLS)
     entries = {c.label: _entry(run, c, shares, calls, failures.get(c.label)) for c in contenders}
-    reasons = run_reasons(manifest["busy_before_start"]) + (["interrupted"] if interrupted else [])
-    reasons += [f"{label}: {reason}" for label, entry in entries.items() for reason in entry["reasons"]]
+    measured = f"{sum(_was_measured(entry) for entry in entries.values())} of {len(entries)} contenders were measured"
     return {
-        "schema": SCHEMA,
-        "command": manifest["command"],
-        "started_utc": manifest["started_utc"],
-        "finished_utc": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "complete": not interrupted,
-        "valid": not reasons,
-        "reasons": reasons,
+        **summary_head(manifest, entries, not interrupted, measured),
+        "scale": manifest["plan"].get("scale", 1.0),
         "users": manifest["plan"]["users"],
         "contenders": entries,
         "environment": manifest["environment"],
     }
+
+
+def _was_measured(entry: Mapping[str, Any]) -> bool:
+    return _NOT_MEASURED not in entry["reasons"]
 
 
 def _entry(
@@ -80,7 +80,7 @@ def _entry(
     cpu = attribute({str(name): int(n) for name, n in many.items()}, sampled.get(plan["users"]), plan)
     reasons = ([failure] if failure else []) + _reasons(contender, [plain, sampled], cpu, own_calls)
     if not (plain or own_calls or reasons):
-        reasons.append("not measured")
+        reasons.append(_NOT_MEASURED)
     return {
         "title": contender.title,
         "floor_ms": round(_floor_ms(run, contender), 3),
@@ -278,11 +278,6 @@ def _floor_ms(run: Run, contender: Contender) -> float:
 def _read_shares(run: Run) -> pd.DataFrame:
     path = run.path / SHARES.file
     return pd.read_csv(path) if path.exists() else pd.DataFrame(columns=list(SHARES.columns))
-
-
-def _read_calls(run: Run) -> list[CallsRow]:
-    path = run.path / CALLS
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def _r(value: float) -> float | None:

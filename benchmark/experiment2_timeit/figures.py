@@ -5,14 +5,13 @@ from typing import Final
 from benchmark.experiment2_timeit import curves
 from benchmark.experiment2_timeit.data import TimeitData
 from benchmark.report import bars
-from benchmark.report.canvas import NARROW, WIDE, Box, Layout, Sheet, drawing, faint_grid, shorten
-from benchmark.report.figures import Picture, both
+from benchmark.report.canvas import Box, Layout, Sheet, faint_grid, shorten
+from benchmark.report.figures import Picture, both, floor_note, headline_files, struck_note
 from benchmark.report.palette import INK, MUTED, PAPER, styles
 from benchmark.report.wording import fine_ms, significant
 
 _PANEL_PX: Final = 380.0
 _BAND: Final = " The band reaches from the fastest to the slowest repeat"
-_STRUCK: Final = " Struck through and hollow: INVALID; the table says why."
 
 
 def all_figures(data: TimeitData) -> list[Picture]:
@@ -25,15 +24,11 @@ def all_figures(data: TimeitData) -> list[Picture]:
     return drawn
 
 
-def headline_files(data: TimeitData) -> dict[str, str]:
+def headline(data: TimeitData) -> dict[str, str]:
     """Return the headline figure as SVG files by name, for a desk and for a phone; none without a timing."""
     if not data.series:
         return {}
-    with drawing():
-        return {
-            "headline.svg": _panel("timeit-headline", WIDE, data, curves.TIME).svg(),
-            "headline-narrow.svg": _panel("timeit-headline", NARROW, data, curves.TIME).svg(),
-        }
+    return headline_files(lambda layout: _panel("timeit-headline", layout, data, curves.TIME))
 
 
 def time_figure(data: TimeitData) -> Picture:
@@ -72,9 +67,8 @@ def cost_figure(data: TimeitData) -> Picture:
         key="ms-per-call",
         title="Milliseconds per call, against the floor",
         caption=(
-            "The slope of the line through all times. The faint part is the floor, how long the models take on "
-            "average; the solid part is what the serving adds: shorter is better. The whisker is the 95 % interval "
-            "over the repeats." + _if_invalid(data)
+            f"The slope of the line through all times. {floor_note(data.common.contenders)} The whisker is the 95 % "
+            "interval over the repeats." + _if_invalid(data)
         ),
         alt=f"Horizontal bars, ms per call: {bars.describe_rows(rows)}.",
         **both(lambda layout: bars.draw_bars("ms-per-call", layout, rows, bars.low_load_key(), "ms per call")),
@@ -174,4 +168,4 @@ def _per_call_in_words(data: TimeitData) -> str:
 
 
 def _if_invalid(data: TimeitData) -> str:
-    return "" if all(data.contender(name).valid for name in data.series) else _STRUCK
+    return struck_note(not all(data.contender(name).valid for name in data.series))

@@ -3,9 +3,10 @@
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
 
-FEWEST_REPEATS = 3  # what a shortened run keeps, since an interval takes several
+# What a shortened run keeps.
+FEWEST_REPEATS = 3  # since an interval takes several
+FEWEST_CALLS = 5  # since a line takes some
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,18 @@ class TimeitPlan:
 
 
 def make_plan(min_calls: int, max_calls: int, step: int, repeat: int, seed: int, scale: float = 1.0) -> TimeitPlan:
-    """Return the plan of a run, shortened by `scale` (0 to 1): a coarser step and fewer repeats.
+    """Return the plan of a run, shortened by `scale` (0 to 1): fewer repeats, and fewer numbers of calls.
 
-    Repeats shrink with the root of the scale, but not below three, and the step makes up for the rest,
-    so that the total number of calls is about `scale` of the full one. The most calls are always kept.
+    Where three repeats are more than the scale leaves, even fewer numbers of calls make up for it,
+    but not below five. They are spread evenly, and both ends are kept.
     """
-    repeats = max(round(repeat * sqrt(scale)), min(repeat, FEWEST_REPEATS))
-    coarser = max(round(repeats / (repeat * scale)), 1)
-    calls = {*range(min_calls, max_calls + 1, step * coarser), max_calls}
-    return TimeitPlan(tuple(sorted(calls)), repeats, seed, scale)
+    calls = sorted({*range(min_calls, max_calls + 1, step), max_calls})
+    repeats = max(round(repeat * scale), min(repeat, FEWEST_REPEATS))
+    surplus = repeats / (repeat * scale)
+    count = min(max(round(len(calls) * scale / max(surplus, 1)), FEWEST_CALLS), len(calls))
+    return TimeitPlan(_spread(calls, count), repeats, seed, scale)
+
+
+def _spread(values: Sequence[int], count: int) -> tuple[int, ...]:
+    """Return so many of the values, at even distances, the first and the last among them."""
+    return tuple(values[round(i * (len(values) - 1) / (count - 1))] for i in range(count))

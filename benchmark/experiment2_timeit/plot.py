@@ -3,46 +3,44 @@
 from pathlib import Path
 from typing import Final
 
-from jinja2 import ChoiceLoader, FileSystemLoader
-
 from benchmark.experiment2_timeit.data import TimeitData, parse
-from benchmark.experiment2_timeit.figures import all_figures, headline_files
+from benchmark.experiment2_timeit.figures import all_figures, headline
 from benchmark.experiment2_timeit.repeats import read_repeats
 from benchmark.experiment2_timeit.verdict import write_verdict
 from benchmark.record import Run
-from benchmark.report.bench import REPORT_NAME, machine_line, templates
+from benchmark.report.page import machine_line, templates, write_page
 from benchmark.report.tables import TableRow, flatten
 from benchmark.report.wording import MISSING, fine_ms, minute_utc, significant, span
 
 _TEMPLATE: Final = Path(__file__).with_name("timeit.html.j2")
 
 
-def write_page(run: Run) -> Path:
+def write_report(run: Run) -> Path:
     """Write report.html and the headline figure into the run's directory; return the path of the page."""
     data = parse(run.summary, read_repeats(run.path))
-    for name, svg in headline_files(data).items():
-        _write(run.path / name, svg)
-    return _write(run.path / REPORT_NAME, render_page(run, data))
+    return write_page(run.path, render_page(run, data), headline(data))
 
 
 def render_page(run: Run, data: TimeitData) -> str:
     """Return the page, the same bytes for the same record."""
-    environment = templates()
-    environment.loader = ChoiceLoader([FileSystemLoader(_TEMPLATE.parent), *filter(None, [environment.loader])])
     manifest = run.manifest
-    return environment.get_template(_TEMPLATE.name).render(
-        data=data,
-        summary=data.common,
-        manifest=manifest,
-        environment=manifest["environment"],
-        date=minute_utc(data.common.started_utc),
-        machine=machine_line(manifest["environment"]),
-        verdict=write_verdict(data),
-        pictures=all_figures(data),
-        rows=[_row(data, name) for name in data.timeit],
-        times=_times(data),
-        settings=flatten(manifest["settings"]),
-        plan=flatten(manifest["plan"]),
+    return (
+        templates(_TEMPLATE.parent)
+        .get_template(_TEMPLATE.name)
+        .render(
+            data=data,
+            summary=data.common,
+            manifest=manifest,
+            environment=manifest["environment"],
+            date=minute_utc(data.common.started_utc),
+            machine=machine_line(manifest["environment"]),
+            verdict=write_verdict(data),
+            pictures=all_figures(data),
+            rows=[_row(data, name) for name in data.timeit],
+            times=_times(data),
+            settings=flatten(manifest["settings"]),
+            plan=flatten(manifest["plan"]),
+        )
     )
 
 
@@ -70,11 +68,3 @@ def _times(data: TimeitData) -> list[tuple[str, list[str]]]:
         (str(n), [significant(float(found[n]), 4) if n in found else MISSING for found in means.values()])
         for n in sorted({int(n) for found in means.values() for n in found})
     ]
-
-
-def _write(path: Path, text: str) -> Path:
-    """Write a file whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
-    return path

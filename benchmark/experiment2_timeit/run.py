@@ -19,7 +19,7 @@ from benchmark.contenders import Contender
 from benchmark.errors import BenchmarkError, LoadError, StackError
 from benchmark.experiment2_timeit.client import PersistentClient
 from benchmark.experiment2_timeit.plan import TimeitPlan
-from benchmark.experiment2_timeit.plot import write_page
+from benchmark.experiment2_timeit.plot import write_report
 from benchmark.experiment2_timeit.repeats import RepeatsFile, read_repeats, write_table
 from benchmark.experiment2_timeit.summary import summarise
 from benchmark.experiment2_timeit.verdict import write_headline
@@ -27,6 +27,7 @@ from benchmark.guard import Guard
 from benchmark.manifest import make_manifest, service_environment, settings_of_services
 from benchmark.progress import Progress
 from benchmark.record import Cell, Run
+from benchmark.session import measuring
 from benchmark.stack import HOST, Stack, log_tail, running_stack
 from contract.model import latency_floor_ms, quantile_function
 from contract.settings import PREFIX
@@ -75,24 +76,18 @@ def run_timeit(
     """Measure, and write record, summary and page, also when interrupted. Raises BenchmarkError."""
     run = Run.create(results, "timeit", make_manifest(contenders, plan.seed, asdict(plan), service_settings))
     repeat_s = plan.expected_s(floors_ms(contenders, service_settings), START_S)
-    with progress, closing(Guard()) as guard:
-        progress.begin(run.path, cells=plan.repeats, cell_s=repeat_s)  # a cell of the display is a repeat
+    # A cell of the display is a repeat.
+    with measuring(run, progress, plan.repeats, repeat_s, lambda _: report(run, contenders)) as guard:
         if plan.repeats * repeat_s > LONG_S:
-            progress.say("That is long: Ctrl-C reports what was measured by then, `--scale 0.1` takes a tenth.")
+            progress.say(
+                "That is long: Ctrl-C reports what was measured by then, `--scale 0.1` takes under three minutes."
+            )
         session = _Session(run, contenders, plan, service_settings, guard, progress, RepeatsFile(run.path))
-        try:
-            for repeat in range(plan.repeats):
-                if len(session.lost) == len(contenders):
-                    break
-                _measure_repeat(session, repeat)
-                progress.cell_done(Cell(repeat, EVERYBODY, seed=plan.seed))
-        except KeyboardInterrupt:
-            progress.say("interrupted; reporting what was measured")
-        finally:
-            progress.phase("", "summary")
-            report(run, contenders)
-            if run.summary["complete"]:
-                run.point_latest_here()
+        for repeat in range(plan.repeats):
+            if len(session.lost) == len(contenders):
+                break
+            _measure_repeat(session, repeat)
+            progress.cell_done(Cell(repeat, EVERYBODY, seed=plan.seed))
     return run
 
 
@@ -103,7 +98,7 @@ def report(run: Run, contenders: Sequence[Contender]) -> None:
     summary = summarise(run.manifest, run.cells(), repeats, contenders, floors)
     run.write_json("summary.json", {**summary, "verdict": write_headline(summary)})
     write_table(run.path, repeats, [contender.label for contender in contenders])
-    write_page(run)
+    write_report(run)
 
 
 def floors_ms(contenders: Sequence[Contender], service_settings: Mapping[str, str]) -> dict[str, float]:

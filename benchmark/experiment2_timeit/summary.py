@@ -1,7 +1,6 @@
 """The record of a run -> its summary: milliseconds per call, percentages, VALID or INVALID and why."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -9,10 +8,9 @@ import pandas as pd
 
 from benchmark.contenders import Contender
 from benchmark.experiment2_timeit import fit
-from benchmark.record import SCHEMA, Cell
+from benchmark.record import Cell
 from benchmark.stats import Interval, holm, ratio_p_value
-from benchmark.summary import MIN_CLAIM
-from benchmark.validity import run_reasons
+from benchmark.summary import MIN_CLAIM, summary_head
 
 BELOW_FLOOR_ERRORS = 3.0  # standard errors by which a mean may miss the floor by chance
 
@@ -40,19 +38,9 @@ def summarise(
     _mark_what_is_shown(entries, counted, baseline)
     planned = manifest["plan"]["repeats"]
     complete = all(_has_ended(label, cells, planned) for label in entries)
-    reasons = run_reasons(manifest["busy_before_start"])
-    if not complete:
-        done = max(len(complete_repeats(cells, label)) for label in entries)
-        reasons.append(f"interrupted: {done} of {planned} repeats were measured completely")
-    reasons += [f"{label}: {reason}" for label, entry in entries.items() for reason in entry["reasons"]]
+    done = max(len(complete_repeats(cells, label)) for label in entries)
     return {
-        "schema": SCHEMA,
-        "command": manifest["command"],
-        "started_utc": manifest["started_utc"],
-        "finished_utc": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "complete": complete,
-        "valid": not reasons,
-        "reasons": reasons,
+        **summary_head(manifest, entries, complete, f"{done} of {planned} repeats were measured completely"),
         "scale": manifest["plan"]["scale"],
         "repeats": planned,
         "calls": list(manifest["plan"]["calls"]),

@@ -32,7 +32,8 @@ def write_verdict(data: TimeitData) -> list[Sentence]:
     if data.scale < 1:
         said.append(
             Sentence(
-                f"The run was shortened to about {data.scale:.0%} of its length; intervals are wider for it.",
+                f"The run was shortened (scale {data.scale:g}) to {len(data.calls)} numbers of calls and "
+                f"{data.repeats} repeats; intervals are wider for it.",
                 topic="State",
             )
         )

@@ -4,20 +4,17 @@ from typing import Annotated
 
 import typer
 
-from benchmark.errors import BenchmarkError
 from benchmark.options import (
-    EXIT_INTERRUPTED,
-    EXIT_INVALID,
     RESULTS,
-    ContendersOption,
     FreePortsOption,
+    RealContendersOption,
     ResultsOption,
     SeedOption,
     SettingOption,
-    choose_contenders,
+    choose_real_contenders,
+    conclude,
     console,
-    end_on_signals,
-    fail,
+    measuring_command,
     parse_settings,
 )
 
@@ -26,7 +23,7 @@ def locust(
     examples: Annotated[
         str, typer.Option(help="response-time, load-test, max-performance, stress-test, open-loop; default: all.")
     ] = "",
-    contenders: ContendersOption = "",
+    contenders: RealContendersOption = "",
     scale: Annotated[float, typer.Option(min=0.01, max=10, help="0.1 shortens all times to a tenth.")] = 1.0,
     seed: SeedOption = 1,
     setting: SettingOption = None,
@@ -48,18 +45,8 @@ def locust(
     for name in chosen:
         if name not in known:
             raise typer.BadParameter(f"--examples holds {name!r}, expected some of {', '.join(known)}")
-    end_on_signals()
-    try:
-        wanted = [c for c in choose_contenders(contenders) if contenders or not c.harness_floor]
+    with measuring_command():
+        wanted = choose_real_contenders(contenders)
         plan = Plan(chosen, scale, seed, free_ports)
         run = run_locust(results, wanted, plan, parse_settings(setting or []), Progress(console))
-    except BenchmarkError as error:
-        fail(error)
-    summary = run.summary
-    console.print("[bold green]VALID[/]" if summary["valid"] else "[bold red]INVALID[/]")
-    for reason in summary["reasons"]:
-        console.print(f"  {reason}", soft_wrap=True, markup=False)
-    console.print(f"report: {run.path / 'report.html'}", soft_wrap=True)
-    if not summary["complete"]:
-        raise typer.Exit(EXIT_INTERRUPTED)
-    raise typer.Exit(0 if summary["valid"] else EXIT_INVALID)
+    conclude(run)

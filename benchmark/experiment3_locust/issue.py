@@ -20,7 +20,7 @@ from benchmark.sampling import Sampler
 from benchmark.stack import Stack, log_tail, start_process, stop_processes
 
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
-STOP_TIMEOUT_S = 15
+STOP_GRACE_S = 20.0  # more than the Locust file gives requests in flight
 LATE_MS = 10.0  # an arrival sent later than this after its time is late
 _POLL_S = 0.2
 _GRACE_S = 60.0  # beyond the planned duration, before a generator that does not end is stopped
@@ -70,8 +70,6 @@ def issue(
         str(LOCUSTFILE),
         "--headless",
         "--only-summary",
-        "--stop-timeout",
-        str(STOP_TIMEOUT_S),
         "--exit-code-on-error",
         "0",
         "--csv",
@@ -95,7 +93,7 @@ def issue(
             with Sampler(pids, resources.append):
                 seconds = _wait(process, stack, duration_s, on_tick)
         finally:
-            stop_processes([process], guard, grace_s=STOP_TIMEOUT_S + 5)
+            stop_processes([process], guard, grace_s=STOP_GRACE_S)
     if process.returncode:
         raise LoadError(f"Locust failed; its log ends:\n{log_tail(log)}")
     return _issued(run, cell, samples, seconds)

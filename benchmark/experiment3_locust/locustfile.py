@@ -11,7 +11,9 @@ its usual port. Environment:
     EXAMPLE      response-time, load-test, max-performance or stress-test: a load shape; `all` for the picker
     USERS, USERS_PER_S, DURATION_S    of the example, in place of its own
     SCALE        0.1 shortens its times to a tenth
-    OPEN_RPS     requests per second of the open-loop classes, shared by their users' number OPEN_USERS
+    PACING_S     seconds from one request of a closed-loop user to the next (1); 0 to ask again at once
+    OPEN_RPS     requests per second of an open-loop class, all its users on all workers together (10)
+    OPEN_USERS   their number, on all workers together (1); the rate is shared out among them
     BENCHMARK_SAMPLES    file for raw samples, one row per request; a worker adds its number
 """
 
@@ -23,10 +25,10 @@ from typing import Any
 import gevent
 from locust import LoadTestShape, User, events
 from locust.env import Environment
-from locust.runners import WorkerRunner
+from locust.runners import MasterRunner, WorkerRunner
 
 from benchmark.contenders import Contender, choose, discover
-from benchmark.experiment3_locust.examples import EXAMPLES, Example
+from benchmark.experiment3_locust.examples import EXAMPLES, PACING_S, Example
 from benchmark.experiment3_locust.users import OpenLoopUser, PacedUser
 from benchmark.load.samples import SampleWriter
 from benchmark.load.users import request_bodies
@@ -34,6 +36,7 @@ from benchmark.services import served
 from contract.model import quantile_function
 from contract.settings import Settings
 
+STOP_TIMEOUT_S = 15
 _FLUSH_S = 0.5
 _SPAWN_PER_S = 100  # Locust recommends no more; a shape's own rate is in its number of users
 
@@ -60,6 +63,7 @@ def _attributes(contender: Contender) -> dict[str, Any]:
         "bounds_s": quantile_function(Settings()).bounds_s,
         "stage_clock": os.environ.get("STAGE_CLOCK", "1") == "1",
         "seed": seed,
+        "pacing_s": float(os.environ.get("PACING_S", PACING_S)),
         "rate_rps": float(os.environ.get("OPEN_RPS", "10")) / float(os.environ.get("OPEN_USERS", "1")),
     }
 
@@ -100,7 +104,7 @@ def _shape(example: Example) -> type[LoadTestShape]:
 def record_samples(environment: Environment, **_: Any) -> None:
     """Write every request to BENCHMARK_SAMPLES, if that is set; on a master there are none."""
     target = os.environ.get("BENCHMARK_SAMPLES")
-    if not target:
+    if not target or isinstance(environment.runner, MasterRunner):
         return
     path = Path(target)
     if isinstance(environment.runner, WorkerRunner):
@@ -123,6 +127,20 @@ def record_samples(environment: Environment, **_: Any) -> None:
     environment.events.quitting.add_listener(finish)
 
 
+def let_requests_end(environment: Environment, **_: Any) -> None:
+    """Give requests in flight time to end when the users are stopped; Locust by itself gives none."""
+    environment.stop_timeout = environment.stop_timeout or STOP_TIMEOUT_S
+
+
+def start_schedules_anew(environment: Environment, **_: Any) -> None:
+    """Let a second swarm of the same process, as from the web UI, follow the same schedules as the first."""
+    for users in environment.user_classes:
+        if issubclass(users, OpenLoopUser):
+            users.count = 0
+
+
 events.init.add_listener(record_samples)
+events.init.add_listener(let_requests_end)
+events.test_start.add_listener(start_schedules_anew)
 globals().update(make_users())
 globals().update(make_shapes())

@@ -1,27 +1,27 @@
 """Experiment 3: all four examples and the open loop, on every chosen contender; record and summary."""
 
-import json
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from benchmark.contenders import Contender
-from benchmark.errors import BenchmarkError
+from benchmark.errors import BenchmarkError, LoadError
 from benchmark.experiment3_locust import examples as ex
 from benchmark.experiment3_locust.breaking_point import BIN_S, FOLLOWS, P95_LIMIT, BreakingPoint, bin_ramp
 from benchmark.experiment3_locust.breaking_point import find_breaking_point as find
+from benchmark.experiment3_locust.findings import Broke, Finding, Held, LocustRun, append_finding
 from benchmark.experiment3_locust.issue import Issued, class_name, example_environment, issue
-from benchmark.experiment3_locust.plot import write_page
+from benchmark.experiment3_locust.plot import write_report
 from benchmark.experiment3_locust.summary import CLOSED_AT_RATE, OPEN_LOOP, summarise
 from benchmark.guard import Guard
 from benchmark.manifest import make_manifest, service_environment
 from benchmark.progress import Progress
 from benchmark.record import Cell, Run, read_samples
+from benchmark.session import measuring
 from benchmark.stack import Stack, running_stack
 from benchmark.stats import percentile
 
@@ -59,69 +59,68 @@ class Experiment:
     def measure(self, contender: Contender) -> None:
         """Carry out the chosen examples on a contender. Raises StackError or LoadError."""
         wanted = self._plan.examples
-        low = self._response_time(contender)
+        low_p95_ms = self._low_p95_ms(contender)
         if set(wanted) == {ex.RESPONSE_TIME.name}:
             return
         if ex.STRESS_TEST.name in wanted:
             self._example(contender, ex.STRESS_TEST)
         if not {ex.LOAD_TEST.name, ex.MAX_PERFORMANCE.name, OPEN_LOOP} & set(wanted):
             return
-        point = self._load_test(contender, low["p95_ms"])
+        point = self._load_test(contender, low_p95_ms)
         if ex.MAX_PERFORMANCE.name in wanted:
-            self._hold(contender, point, low["p95_ms"])
+            self._hold(contender, point, low_p95_ms)
         if OPEN_LOOP in wanted:
             self._open_loop(contender, point)
 
-    def _response_time(self, contender: Contender) -> dict[str, Any]:
+    def _low_p95_ms(self, contender: Contender) -> float:
+        """Carry out the first example and return its p95, which all else is held against."""
         example = ex.RESPONSE_TIME
         if example.scaled(self._plan.scale).duration_s < 20:  # the p95 that all else rests on takes some samples
             example = replace(example, duration_s=20.0 / self._plan.scale, warmup_s=2.0 / self._plan.scale)
-        return self._example(contender, example)
+        found = self._example(contender, example)
+        if found.p95_ms is None:
+            raise LoadError(f"not one checked answer at one user; {found.first_error or 'nothing was sent'}")
+        return found.p95_ms
 
-    def _example(self, contender: Contender, example: ex.Example, attempt: int = 0) -> dict[str, Any]:
+    def _example(self, contender: Contender, example: ex.Example, attempt: int = 0) -> LocustRun:
         scaled = example.scaled(self._plan.scale)
         stem = f"{contender.label}-{example.name}" + (f"-{attempt}" if attempt else "")
         with self._stack(contender, example.name) as stack:
             issued = self._issue(
                 stack, stem, example_environment(scaled), [class_name(contender.name)], scaled.duration_s
             )
-        finding = {
-            **describe(issued, scaled.warmup_s, scaled.duration_s),
-            "users": scaled.users,
-            "plan": asdict(scaled),
-        }
-        return self._note(contender, example.name, stem, issued, finding)
+        found = describe(issued, contender.label, example.name, stem, scaled.warmup_s, scaled.duration_s)
+        found = replace(found, users=scaled.users, plan=scaled)
+        self._append(found)
+        return found
 
     def _load_test(self, contender: Contender, low_p95_ms: float) -> BreakingPoint:
         """Ramp up until the contender breaks, further each time; return where it did."""
         example, attempt = ex.LOAD_TEST, 0
         while True:
-            finding = self._example(contender, example, attempt)
-            point = self._breaking_point(finding, example.scaled(self._plan.scale), low_p95_ms)
+            found = self._example(contender, example, attempt)
+            point = self._breaking_point(found, example.scaled(self._plan.scale), low_p95_ms)
             if point.broke or example.users * _RAMP_GROWTH > _MOST_USERS:
-                self._append({"contender": contender.label, "example": "breaking-point", **asdict(point)})
+                self._append(Broke(contender.label, point))
                 return point
             example = replace(
                 example, users=example.users * _RAMP_GROWTH, users_per_s=example.users_per_s * _RAMP_GROWTH
             )
             attempt += 1
 
-    def _breaking_point(self, finding: Mapping[str, Any], example: ex.Example, low_p95_ms: float) -> BreakingPoint:
-        samples = read_samples(self._run.path / "samples" / f"0-{finding['stem']}.csv")
+    def _breaking_point(self, found: LocustRun, example: ex.Example, low_p95_ms: float) -> BreakingPoint:
+        samples = read_samples(self._run.path / "samples" / f"0-{found.stem}.csv")
         middles_s = np.arange(int(example.duration_s / BIN_S)) * BIN_S + BIN_S / 2
         users = np.array([example.users_at(t_s) for t_s in middles_s], dtype=float)
-        return find(bin_ramp(samples, users, ex.PACING_S, finding["start_ns"]), low_p95_ms, self._plan.seed)
+        return find(bin_ramp(samples, users, ex.PACING_S, found.start_ns), low_p95_ms, self._plan.seed)
 
     def _hold(self, contender: Contender, point: BreakingPoint, low_p95_ms: float) -> None:
         """Hold the breaking point; where it is not held, try the next lower rate."""
         rps = point.rps
         for attempt in range(_HOLD_TRIES):
             users = max(int(rps * ex.PACING_S), 1)
-            finding = self._example(contender, ex.held(users), attempt)
-            held = finding["rps"] >= FOLLOWS * users / ex.PACING_S and finding["p95_ms"] <= P95_LIMIT * low_p95_ms
-            self._append(
-                {"contender": contender.label, "example": "held", "users": users, "held": held, "attempt": attempt}
-            )
+            held = was_held(self._example(contender, ex.held(users), attempt), users, low_p95_ms)
+            self._append(Held(contender.label, users, held, attempt))
             if held:
                 return
             rps *= NEXT_RATE
@@ -130,15 +129,14 @@ class Experiment:
         """The same rate twice: as paced users in a closed loop, and as arrivals of their own."""
         rps, seconds = max(round(OPEN_SHARE * point.rps), 1), max(OPEN_DURATION_S * self._plan.scale, 10.0)
         users = max(int(rps * ex.PACING_S), 1)
-        time = ["-t", f"{seconds:g}s"]
         for name, open_loop, count in ((CLOSED_AT_RATE, False, users), (OPEN_LOOP, True, 1)):
             stem = f"{contender.label}-{name}"
             env = {"OPEN_RPS": str(rps), "OPEN_USERS": "1", "SEED": str(self._plan.seed)}
-            options = ["-u", str(count), "-r", "100", *time, class_name(contender.name, open_loop)]
+            options = ["-u", str(count), "-r", "100", "-t", f"{seconds:g}s", class_name(contender.name, open_loop)]
             with self._stack(contender, name) as stack:
                 issued = self._issue(stack, stem, env, options, seconds)
-            finding = {**describe(issued, warmup_s=min(3.0, seconds / 5), duration_s=seconds), "rate_rps": rps}
-            self._note(contender, name, stem, issued, finding)
+            found = describe(issued, contender.label, name, stem, warmup_s=min(3.0, seconds / 5), duration_s=seconds)
+            self._append(replace(found, rate_rps=rps))
 
     @contextmanager
     def _stack(self, contender: Contender, phase: str) -> Iterator[Stack]:
@@ -152,44 +150,40 @@ class Experiment:
         on_tick: Callable[[float], None] = lambda _: self._progress.phase(stem, "load")  # noqa: E731
         return issue(self._run, stack, stem, env, options, seconds, self._guard, on_tick)
 
-    def _note(
-        self, contender: Contender, example: str, stem: str, issued: Issued, finding: dict[str, Any]
-    ) -> dict[str, Any]:
-        finding = {
-            "contender": contender.label,
-            "example": example,
-            "stem": stem,
-            "start_ns": issued.start_ns,
-            "generator_cpu": round(issued.generator_cpu, 4),
-            "late": issued.late,
-            "dropped": issued.dropped,
-            **finding,
-        }
-        self._append(finding)
-        return finding
-
-    def _append(self, finding: Mapping[str, Any]) -> None:
-        with (self._run.path / "findings.jsonl").open("a") as file:
-            file.write(json.dumps(finding) + "\n")
+    def _append(self, finding: Finding) -> None:
+        append_finding(self._run, finding)
 
 
-def describe(issued: Issued, warmup_s: float, duration_s: float) -> dict[str, Any]:
+def describe(issued: Issued, contender: str, example: str, stem: str, warmup_s: float, duration_s: float) -> LocustRun:
     """Return the figures of one Locust run between its warm-up and the end of its plan."""
     frame = issued.samples
     since_s = (frame["end_ns"] - issued.start_ns) / 1e9
     inside = frame[(since_s >= warmup_s) & (since_s < duration_s)]
     good = inside[inside["ok"]]["response_ms"].to_numpy(dtype=float)
     errors = inside[~inside["ok"]]["error"]
-    return {
-        "n": int(good.size),
-        "errors": int(errors.size),
-        "first_error": str(errors.iloc[0]) if errors.size else "",
-        "rps": round(good.size / (duration_s - warmup_s), 3),
-        "mean_ms": round(float(good.mean()), 4) if good.size else None,
-        "p50_ms": percentile(good, 50),
-        "p95_ms": float(np.percentile(good, 95)) if good.size else float("nan"),
-        "p99_ms": percentile(good, 99),
-    }
+    return LocustRun(
+        contender=contender,
+        example=example,
+        stem=stem,
+        start_ns=issued.start_ns,
+        generator_cpu=round(issued.generator_cpu, 4),
+        late=issued.late,
+        dropped=issued.dropped,
+        n=int(good.size),
+        errors=int(errors.size),
+        first_error=str(errors.iloc[0]) if errors.size else "",
+        rps=round(good.size / (duration_s - warmup_s), 3),
+        mean_ms=round(float(good.mean()), 4) if good.size else None,
+        p50_ms=percentile(good, 50),
+        p95_ms=float(np.percentile(good, 95)) if good.size else None,
+        p99_ms=percentile(good, 99),
+    )
+
+
+def was_held(found: LocustRun, users: int, low_p95_ms: float) -> bool:
+    """Whether so many paced users got the rate that they offered, in time."""
+    in_time = found.p95_ms is not None and found.p95_ms <= P95_LIMIT * low_p95_ms
+    return in_time and found.rps >= FOLLOWS * users / ex.PACING_S
 
 
 def run_locust(
@@ -198,25 +192,17 @@ def run_locust(
     """Run the experiment; record, summary and page are written also when it is interrupted."""
     order = random.Random(plan.seed).sample(list(contenders), len(contenders))
     run = Run.create(results, "locust", make_manifest(contenders, plan.seed, asdict(plan), service_settings))
-    interrupted = False
-    guard = Guard()
-    try:
-        with progress:
-            progress.begin(run.path, cells=len(order), cell_s=plan.duration_s())
-            experiment = Experiment(run, plan, service_settings, guard, progress)
-            for contender in order:
-                cell = _measure(experiment, contender)
-                run.append_cell(cell)
-                progress.cell_done(cell)
-    except KeyboardInterrupt:
-        interrupted = True
-        progress.say("interrupted; reporting what was measured")
-    finally:
-        guard.close()
+
+    def report(interrupted: bool) -> None:
         run.write_json("summary.json", summarise(run, contenders, plan.scale, complete=not interrupted))
-        write_page(run)
-        if not interrupted:
-            run.point_latest_here()
+        write_report(run)
+
+    with measuring(run, progress, len(order), plan.duration_s(), report) as guard:
+        experiment = Experiment(run, plan, service_settings, guard, progress)
+        for contender in order:
+            cell = _measure(experiment, contender)
+            run.append_cell(cell)
+            progress.cell_done(cell)
     return run
 
 

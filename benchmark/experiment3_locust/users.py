@@ -16,22 +16,23 @@ MAX_IN_FLIGHT = 2048  # of one open-loop user; an arrival beyond it is dropped, 
 
 
 class PacedUser(ClosedLoopUser):
-    """Asks once a second, or as soon as the answer is there if that takes longer.
+    """Asks once in `pacing_s`, or as soon as the answer is there if that takes longer.
 
     Locust starts users in batches, and its own constant_pacing keeps them there: all would ask within
     the same few milliseconds of every second. Each of these has a place of its own in the second.
     """
 
     abstract = True
+    pacing_s: ClassVar[float] = PACING_S  # 0 to ask again at once
 
     def on_start(self) -> None:
-        self._due_s = time.monotonic() + random.random() * PACING_S
-        gevent.sleep(self._due_s - time.monotonic())
+        self._due_s = time.monotonic() + random.random() * self.pacing_s
+        gevent.sleep(max(self._due_s - time.monotonic(), 0))
 
     def wait_time(self) -> float:
         """Return the seconds until this user's next turn; a late user asks at once and goes on from there."""
         now_s = time.monotonic()
-        self._due_s = max(self._due_s + PACING_S, now_s)
+        self._due_s = max(self._due_s + self.pacing_s, now_s)
         return self._due_s - now_s
 
 

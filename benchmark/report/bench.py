@@ -1,31 +1,17 @@
 """The report of `bench`: the whole comparison on one page that needs nothing but itself."""
 
-import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from benchmark.report import figures, tables
 from benchmark.report.data import RunData, parse_summary
+from benchmark.report.page import machine_line, templates, write_page
 from benchmark.report.verdict import write_verdict
-from benchmark.report.wording import MISSING, first_line, minute_utc, unbroken
-
-REPORT_NAME: Final = "report.html"
-_TEMPLATES: Final = Path(__file__).parent / "templates"
+from benchmark.report.wording import minute_utc
 
 
 def write_bench_report(run: RunData) -> Path:
-    """Write the report into the run's directory and return its path; readers never see half of it."""
-    target = run.path / REPORT_NAME
-    draft = run.path / f".{REPORT_NAME}.{os.getpid()}"
-    try:
-        draft.write_text(render_bench_report(run), encoding="utf-8")
-        draft.replace(target)
-    finally:
-        draft.unlink(missing_ok=True)
-    return target
+    """Write the report into the run's directory and return its path. Raises RecordError."""
+    return write_page(run.path, render_bench_report(run))
 
 
 def render_bench_report(run: RunData) -> str:
@@ -51,30 +37,3 @@ def render_bench_report(run: RunData) -> str:
         plan=tables.flatten(manifest.get("plan") or {}),
         low_users=summary.low_users,
     )  # fmt: skip
-
-
-def templates() -> Environment:
-    """Return the template environment of every report: it escapes, and a missing name is an error."""
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(unbroken=unbroken, first_line=first_line)
-    return environment
-
-
-def machine_line(environment: Mapping[str, Any]) -> str:
-    """Return the machine in one line, leaving out what was not recorded."""
-    machine = environment.get("machine") or {}
-    parts = [
-        machine.get("cpu_model"),
-        f"{machine['cores']} cores" if machine.get("cores") else None,
-        f"{machine['memory_gb']} GB" if machine.get("memory_gb") else None,
-        machine.get("os"),
-        f"kernel {machine['kernel']}" if machine.get("kernel") else None,
-        f"Python {environment['python']}" if environment.get("python") else None,
-    ]
-    return ", ".join(str(part) for part in parts if part) or MISSING

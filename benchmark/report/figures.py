@@ -8,11 +8,11 @@ import pandas as pd
 
 from benchmark.report import bars, curves, ridges
 from benchmark.report.canvas import NARROW, WIDE, Box, Layout, Sheet, drawing, for_page
-from benchmark.report.data import Summary, parse_summary
+from benchmark.report.data import Contender, Summary, parse_summary
+from benchmark.report.page import HEADLINE_NAMES
 from benchmark.report.wording import at_users, listing, significant
 
 _PANEL_PX: Final = 360.0
-_STRUCK_NOTE: Final = " Struck through and hollow: INVALID; the table says why."
 _P99_NOTE: Final = " * not enough samples: a p99 needs at least 459."
 
 
@@ -32,13 +32,11 @@ def low_load_figure(summary: Summary) -> Picture:
     """Return mean latency at the lowest level, split into the floor and what is on top of it."""
     rows = bars.low_load_rows(summary)
     where = at_users(summary.low_users)
-    floors = listing([f"{significant(floor)} ms" for floor in bars.floors(summary.contenders)]) or "0 ms"
     return Picture(
         key="low-load",
         title=f"Latency at {where}, against the floor",
         caption=(
-            f"Mean latency in ms at {where}. The faint part is the floor ({floors}): how long the models take on "
-            "average, which no implementation can beat. The solid part is what the serving adds: shorter is better. "
+            f"Mean latency in ms at {where}. {floor_note(summary.contenders)} "
             "The whisker is the 95 % interval of the mean over the blocks; it may be narrower than its line, "
             "or cut off at the edge." + _if_invalid(summary)
         ),
@@ -152,6 +150,26 @@ def headline_figure(summary: Mapping[str, Any]) -> str:
         return sheet.svg()
 
 
+def struck_note(invalid: bool, hollow: bool = True) -> str:
+    """Return what a caption says if something that it describes is INVALID, and drawn so."""
+    return f" Struck through{' and hollow' if hollow else ''}: INVALID; the page says why." if invalid else ""
+
+
+def floor_note(contenders: Mapping[str, Contender]) -> str:
+    """Return what a caption says about bars that are split at the contenders' floors."""
+    floors = listing([f"{significant(floor)} ms" for floor in bars.floors(contenders)]) or "0 ms"
+    return (
+        f"The faint part is the floor ({floors}): how long the models take on average, which no implementation can "
+        "beat. The solid part is what the serving adds: shorter is better."
+    )
+
+
+def headline_files(draw: Callable[[Layout], Sheet]) -> dict[str, str]:
+    """Return a drawing as the SVG files of a run's headline, by name."""
+    with drawing():
+        return {name: draw(layout).svg() for name, layout in zip(HEADLINE_NAMES, (WIDE, NARROW), strict=True)}
+
+
 def both(draw: Callable[[Layout], Sheet]) -> dict[str, str]:
     """Return a drawing as the two SVG elements of a Picture."""
     with drawing():
@@ -198,8 +216,7 @@ def _harness_note(summary: Summary, shows: str) -> str:
 
 def _if_invalid(summary: Summary) -> str:
     measured = [contender for contender in summary.rivals.values() if contender.measured]
-    invalid = any(c.faults or any(not level.valid for level in c.levels) for c in measured)
-    return _STRUCK_NOTE if invalid else ""
+    return struck_note(any(c.faults or any(not level.valid for level in c.levels) for c in measured))
 
 
 def _peaks_in_words(summary: Summary) -> str:

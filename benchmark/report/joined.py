@@ -1,6 +1,5 @@
 """All runs of a results directory on one page: the newest of each command first, the others below it."""
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +10,13 @@ from pydantic import ValidationError
 
 from benchmark.errors import RecordError
 from benchmark.record import Run
-from benchmark.report.bench import REPORT_NAME, machine_line, templates
 from benchmark.report.canvas import for_page
 from benchmark.report.data import parse_summary
 from benchmark.report.figures import Picture, throughput_figure
+from benchmark.report.page import HEADLINE_NAMES, REPORT_NAME, machine_line, templates, write_page
 from benchmark.report.verdict import write_verdict
 from benchmark.report.wording import minute_utc
 
-HEADLINE_NAMES: Final = ("headline.svg", "headline-narrow.svg")  # the one figure of a run, for a desk and for a phone
 # What each command asks; one that is not listed here comes after these, under its own name.
 QUESTIONS: Final = {
     "bench": "Which contender is faster, by how much, and under which load?",
@@ -86,15 +84,7 @@ def write_joined_report(results: Path) -> Path:
     if not runs and not refused:
         raise RecordError(f"{results} holds no run; `python -m benchmark bench` makes one")
     page = templates().get_template("joined.html.j2").render(sections=_sections(results, runs), refused=refused)
-    target, draft = results / REPORT_NAME, results / f".{REPORT_NAME}.{os.getpid()}"
-    try:
-        draft.write_text(page, encoding="utf-8")
-        draft.replace(target)
-    except OSError as error:
-        raise RecordError(f"cannot write {target}: {error.strerror}") from error
-    finally:
-        draft.unlink(missing_ok=True)
-    return target
+    return write_page(results, page)
 
 
 def _read_all(results: Path) -> tuple[list[Listed], list[str]]:

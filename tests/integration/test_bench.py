@@ -1,147 +1,26 @@
-"""`python -m benchmark bench` as its user runs it: what it leaves behind, whatever happens to it."""
+"""`python -m benchmark bench`, undisturbed: what it leaves behind."""
 
-import contextlib
-import csv
 import os
 import shutil
-import signal
-import subprocess
 import sys
-import time
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
-from benchmark.contenders import ROOT, Contender
 from benchmark.guard import Guard
 from benchmark.load.plan import SAMPLE_COLUMNS
 from benchmark.record import Run
 from contract.timing import parse_server_timing
 from tests.conftest import CONTENDERS
+from tests.integration.harness import INVALID, NULL, REAL, VALID, Harness, command, rows_of
 from tests.unit.benchmark.form import assert_summary_form
 
 pytestmark = pytest.mark.integration
 
-VALID, FAILED, INVALID, INTERRUPTED = 0, 1, 3, 130
 BOUNDS_S = (0.040, 0.050)
-REAL, NULL = "async-aiohttp", "null"
 FIGURES = {"low_load_mean_ms", "peak_rps", "cpu_ms_per_request"}
-# At one user for so long that whatever is done to a run is done while it measures.
-LONG = ["--full", "--levels", "1"]
-_MARK = "BENCH_UNDER_TEST"
-
-
-class Harness:
-    """A `bench` that runs; all that it starts bears a mark in the environment."""
-
-    def __init__(self, folder: Path, guard: Guard, *arguments: str, results: Path | None = None) -> None:
-        folder.mkdir(exist_ok=True)
-        self.results = results or folder / "results"
-        self._mark, self._output, self._guard = uuid.uuid4().hex, folder / "output", guard
-        argv = [sys.executable, "-m", "benchmark", "bench", "--free-ports", "--results", str(self.results), *arguments]
-        with self._output.open("w") as output:
-            self._process = subprocess.Popen(
-                argv,
-                cwd=ROOT,
-                env={**os.environ, _MARK: self._mark, "COLUMNS": "200"},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        guard.watch(self._process.pid)
-
-    @property
-    def output(self) -> str:
-        return self._output.read_text()
-
-    @property
-    def run(self) -> Run:
-        (path,) = (path for path in self.results.iterdir() if not path.is_symlink())
-        return Run.open(path)
-
-    @property
-    def order(self) -> list[str]:
-        """The labels in the order of the first block."""
-        order: list[str] = self.run.manifest["order"][0]
-        return order
-
-    def alive(self) -> list[psutil.Process]:
-        """Return all that this bench has started and that still runs, itself included."""
-        found = []
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error, OSError):
-                if process.environ().get(_MARK) == self._mark and process.status() != psutil.STATUS_ZOMBIE:
-                    found.append(process)
-        return found
-
-    def await_samples(self, label: str) -> None:
-        """Wait until the first requests of a contender are on disk."""
-        until(lambda: self._rows(label) > 3 or self._process.poll() is not None, f"samples of {label}")
-        assert self._process.poll() is None, self.output
-
-    def await_running(self) -> None:
-        """Wait until measuring has begun."""
-        until(lambda: "raw data in" in self.output or self._process.poll() is not None, "the beginning")
-        self.await_samples(self.order[0])
-
-    def process_of(self, contender: Contender, role: str) -> psutil.Process:
-        wanted = next(process for process in contender.process if process.role == role)
-        words = {str(wanted.module), *(argument for argument in wanted.args if "{" not in argument)}
-        children = psutil.Process(self._process.pid).children()
-        return next(child for child in children if words <= set(child.cmdline()))
-
-    def signal(self, number: signal.Signals) -> None:
-        self._process.send_signal(number)
-
-    def end(self) -> int:
-        """Wait for the end and return the exit status."""
-        try:
-            return self._process.wait(90)
-        finally:
-            self.stop()
-
-    def stop(self) -> None:
-        if self._process.poll() is None:
-            self._process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(20)
-            self._process.kill()
-            self._process.wait()
-        self._guard.release(self._process.pid)
-
-    def stop_all(self) -> None:
-        """Stop this bench and whatever it may have left behind."""
-        self.stop()
-        for process in self.alive():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-
-    def _rows(self, label: str) -> int:
-        with contextlib.suppress(OSError, ValueError):
-            return len((self.run.path / "samples" / f"0-{label}.csv").read_text().splitlines())
-        return 0
-
-
-def until(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
-    deadline_s = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline_s, f"{what}: not within {seconds:g} s"
-        time.sleep(0.05)
-
-
-def command(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    argv = [sys.executable, "-m", "benchmark", *arguments]
-    return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
-
-
-def rows_of(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file, strict=True))
 
 
 def but_for_the_time(summary: dict[str, Any]) -> dict[str, Any]:
@@ -183,9 +62,6 @@ def twice(ordinary: tuple[Harness, Harness]) -> Harness:
     harness = ordinary[1]
     assert harness.end() in {VALID, INVALID}, harness.output
     return harness
-
-
-# An undisturbed run
 
 
 def test_a_run_leaves_a_summary_in_the_form_that_the_design_gives(tiny: Harness) -> None:
@@ -315,114 +191,3 @@ def test_a_contender_against_itself_has_two_labels_and_one_set_of_comparisons(tw
     for label in ("async", "async#2"):
         assert (twice.run.path / "samples" / f"0-{label}.csv").exists()
     assert "async#2" in (twice.run.path / "report.html").read_text()
-
-
-# A service dies, the user presses Ctrl-C
-
-
-@pytest.fixture(scope="module")
-def disturbed(folder: Path, guard: Guard, ordinary: tuple[Harness, Harness]) -> Iterator[tuple[Harness, Harness]]:
-    """A run whose first contender loses its scoring handler, and a run that goes on."""
-    for harness in ordinary:
-        harness.end()
-    pair = (
-        Harness(folder / "bereaved", guard, "--contenders", f"{NULL},{REAL}", "--blocks", "1", "--levels", "1,2,4"),
-        Harness(folder / "interrupted", guard, "--contenders", f"{REAL},{REAL}", *LONG),
-    )
-    try:
-        pair[0].await_running()
-        pair[0].process_of(CONTENDERS[pair[0].order[0]], "scoring").kill()
-        yield pair
-    finally:
-        for harness in pair:
-            harness.stop_all()
-
-
-def test_a_run_that_is_interrupted_reports_what_it_has_and_leaves_no_process(
-    disturbed: tuple[Harness, Harness],
-) -> None:
-    harness = disturbed[1]
-    harness.await_running()
-    first = harness.order[0]
-    harness.signal(signal.SIGINT)
-    assert harness.end() == INTERRUPTED, harness.output
-    summary = harness.run.summary
-    assert_summary_form(summary, missing=True)
-    assert (summary["complete"], summary["valid"]) == (False, False)
-    assert any("interrupted" in reason for reason in summary["reasons"])
-    assert [(cell.contender, cell.status) for cell in harness.run.cells()] == [(first, "interrupted")]
-    assert rows_of(harness.run.path / "samples" / f"0-{first}.csv")
-    assert (harness.run.path / "report.html").exists()
-    assert "Traceback" not in harness.output
-    assert not (harness.results / "latest").exists()
-    assert harness.alive() == []
-
-
-def test_a_contender_whose_service_is_killed_is_named_and_the_others_are_measured(
-    disturbed: tuple[Harness, Harness],
-) -> None:
-    harness = disturbed[0]
-    assert harness.end() == INVALID, harness.output
-    victim, other = harness.order
-    summary = harness.run.summary
-    assert_summary_form(summary, missing=True)
-    assert (summary["complete"], summary["valid"]) == (True, False)
-    assert any(reason.startswith(f"{victim}: ") and "scoring" in reason for reason in summary["reasons"])
-    assert summary["contenders"][victim]["valid"] is False
-    assert [level["users"] for level in summary["contenders"][other]["levels"]] == [1, 2, 4]
-    assert {(cell.contender, cell.status) for cell in harness.run.cells()} == {(victim, "failed"), (other, "measured")}
-    assert victim in harness.output
-    assert "Traceback" not in harness.output
-    assert harness.alive() == []
-
-
-# The harness itself dies, the disk is full
-
-
-@pytest.fixture(scope="module")
-def small_disk(folder: Path) -> Iterator[Path]:
-    """A file system on which there is no room for a run."""
-    mounted = folder / "disk"
-    mounted.mkdir()
-    mount = shutil.which("mount")
-    options = ["-t", "tmpfs", "-o", "size=300k", "tmpfs", str(mounted)]
-    if os.name != "posix" or os.geteuid() != 0 or not mount:
-        pytest.skip("only root can mount a file system of its own")
-    if subprocess.run([mount, *options], capture_output=True, check=False).returncode:
-        pytest.skip("this system does not let root mount a file system")
-    yield mounted
-    subprocess.run(["umount", str(mounted)], check=True)
-
-
-@pytest.fixture(scope="module")
-def doomed(folder: Path, guard: Guard) -> Iterator[Harness]:
-    """A run that goes on until it is killed."""
-    harness = Harness(folder / "killed", guard, "--contenders", f"{REAL},{REAL}", *LONG)
-    yield harness
-    harness.stop_all()
-
-
-@pytest.mark.usefixtures("doomed")  # it starts in the meantime
-def test_a_full_disk_is_one_sentence_and_leaves_no_process(small_disk: Path, folder: Path, guard: Guard) -> None:
-    contenders = ["--contenders", f"{REAL},{REAL}", "--blocks", "1", "--levels", "1"]
-    harness = Harness(folder / "full", guard, *contenders, results=small_disk)
-    try:
-        assert harness.end() == FAILED, harness.output
-        assert harness.alive() == []
-    finally:
-        harness.stop_all()
-    assert f"error: cannot write to {small_disk}" in harness.output
-    assert "No space left on device" in harness.output
-    assert "Traceback" not in harness.output
-
-
-def test_a_run_that_is_killed_leaves_no_process_and_a_record_that_can_be_reported(doomed: Harness) -> None:
-    doomed.await_running()
-    assert len(doomed.alive()) >= 2 + len(CONTENDERS[REAL].process)
-    doomed.signal(signal.SIGKILL)
-    until(lambda: not doomed.alive(), "everything has been stopped", 15)
-    assert rows_of(doomed.run.path / "samples" / f"0-{doomed.order[0]}.csv")
-    answer = command("report", str(doomed.run.path))
-    assert answer.returncode == 0, answer.stdout
-    assert (doomed.run.summary["complete"], doomed.run.summary["valid"]) == (False, False)
-    assert (doomed.run.path / "report.html").exists()

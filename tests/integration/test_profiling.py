@@ -157,7 +157,7 @@ def test_an_interruption_keeps_and_reports_what_was_measured(tmp_path: Path, mon
     plan = ProfilePlan(requests=1, users=2, seconds=0.5, warmup_s=0.2, free_ports=True, warmup_calls=1)
     run = run_profile(tmp_path, choose(NAMES, CONTENDERS), plan, {}, Progress(Console(quiet=True)))
     assert not run.summary["complete"]
-    assert "interrupted" in run.summary["reasons"]
+    assert "interrupted: 1 of 2 contenders were measured" in run.summary["reasons"]
     assert run.summary["contenders"][NAMES[0]]["cpu_by_library"]
     assert run.summary["contenders"][NAMES[1]]["reasons"] == ["not measured"]
     assert (run.path / "report.html").exists()

@@ -1,96 +1,28 @@
-"""Processes of a contender: what starts is watched, sampled and stopped, whatever happens."""
+"""Processes of a contender: what starts is watched and stopped, whatever happens."""
 
-import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
-from itertools import pairwise
 from pathlib import Path
 
 import psutil
 import pytest
 
 from benchmark import stack as stack_module
-from benchmark.contenders import ROOT, Contender, Process
+from benchmark.contenders import ROOT
 from benchmark.errors import StackError
 from benchmark.guard import Guard, stop_groups
-from benchmark.sampling import ResourceSample, Sampler
-from benchmark.stack import HOST, free_port, running_stack, start_process, stop_processes
+from benchmark.stack import HOST, free_port, running_stack
 from tests.conftest import CONTENDERS, REAL
+from tests.integration.processes import IDLE, NULL, Watching, members, pair, running, started, until
 
 pytestmark = pytest.mark.integration
 
-NULL = CONTENDERS["null"].process[0]
 ONE_PER_FOLDER = list({CONTENDERS[name].folder: name for name in REAL}.values())
-BUSY = "while True: pass"
-IDLE = "import time\nwhile True: time.sleep(0.1)"
 STUBBORN = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('ready', flush=True)\n" + IDLE
-
-
-class Watching(Guard):
-    """A guard that remembers what it was told to watch."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.groups: set[int] = set()
-
-    def watch(self, group: int) -> None:
-        self.groups.add(group)
-        super().watch(group)
-
-
-@pytest.fixture
-def watching() -> Iterator[Watching]:
-    watching = Watching()
-    yield watching
-    watching.close()
-    assert members(watching.groups) == []
-
-
-def members(groups: set[int]) -> list[psutil.Process]:
-    """Return the processes of groups that still run; one that has ended and waits to be collected does not."""
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, ProcessLookupError):
-            if os.getpgid(process.pid) in groups and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-    return found
-
-
-def until(condition: Callable[[], object], what: str, seconds: float = 30) -> None:
-    deadline_s = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline_s, f"{what}: not within {seconds:g} s"
-        time.sleep(0.02)
-
-
-def pair(**changes: object) -> Contender:
-    """Return a contender of two processes that start fast, on ports that are free now."""
-    processes = (
-        NULL.model_copy(update={"role": "model", "port": free_port()}),
-        NULL.model_copy(update={"role": "scoring", "port": free_port()}),
-    )
-    return CONTENDERS["null"].model_copy(update={"name": "pair", "process": processes, **changes})
-
-
-def running(argv: list[str], **changes: object) -> Contender:
-    """Return a contender that is one process with this command line."""
-    process = Process.model_validate({"role": "scoring", "command": argv, "port": free_port(), **changes})
-    return pair(process=(process,))
-
-
-@contextlib.contextmanager
-def started(argv: list[str], log: Path, guard: Guard) -> Iterator[subprocess.Popen[bytes]]:
-    process = start_process(argv, log, guard, os.environ)
-    try:
-        yield process
-    finally:
-        stop_processes([process], guard, grace_s=0.1)
 
 
 # Starting
@@ -332,118 +264,3 @@ def test_a_guard_stops_what_it_watches_and_not_what_was_released(tmp_path: Path,
         collector.join()
         assert watched.returncode == -signal.SIGTERM
         assert released.poll() is None
-
-
-# Sampling
-
-
-@pytest.fixture
-def samples() -> list[ResourceSample]:
-    return []
-
-
-def growing(samples: list[ResourceSample]) -> bool:
-    """Whether there are some samples by now, with 100 ms of CPU time in between."""
-    return len(samples) > 5 and samples[-1].cpu_ns > samples[0].cpu_ns + 10**8
-
-
-def test_a_busy_process_uses_more_and_more_cpu_as_the_system_counts_it(
-    tmp_path: Path, watching: Watching, samples: list[ResourceSample]
-) -> None:
-    with started([sys.executable, "-c", BUSY], tmp_path / "log", watching) as process:
-        before_ns = cpu_ns(process.pid)
-        with Sampler({"busy": process.pid}, samples.append):
-            until(lambda: growing(samples), "CPU time grows")
-        after_ns = cpu_ns(process.pid)
-        count = len(samples)
-        time.sleep(0.3)
-        assert len(samples) == count, "a sampler that has ended samples no more"
-    assert {sample.role for sample in samples} == {"busy"}
-    assert all(sample.t_ns < later.t_ns for sample, later in pairwise(samples))
-    assert all(sample.cpu_ns <= later.cpu_ns for sample, later in pairwise(samples))
-    tick_ns = 2 * 10**9 // os.sysconf("SC_CLK_TCK")
-    assert before_ns - tick_ns <= samples[0].cpu_ns
-    assert samples[-1].cpu_ns <= after_ns + tick_ns
-    assert 10**6 < samples[-1].rss_bytes < 10**9
-
-
-def test_cpu_of_a_child_counts_for_its_parent(
-    tmp_path: Path, watching: Watching, samples: list[ResourceSample]
-) -> None:
-    program = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {BUSY!r}])"
-    with started([sys.executable, "-c", program], tmp_path / "log", watching) as process:
-        until(psutil.Process(process.pid).children, "the child runs")
-        with Sampler({"parent": process.pid}, samples.append):
-            until(lambda: growing(samples), "CPU time grows")
-    assert {sample.role for sample in samples} == {"parent"}
-
-
-def cpu_ns(pid: int) -> int:
-    times = psutil.Process(pid).cpu_times()
-    return int((times.user + times.system) * 1e9)
-
-
-def test_an_idle_process_uses_no_cpu_to_speak_of(
-    tmp_path: Path, watching: Watching, samples: list[ResourceSample]
-) -> None:
-    with (
-        started([sys.executable, "-c", IDLE], tmp_path / "log", watching) as process,
-        Sampler({"idle": process.pid}, samples.append),
-    ):
-        until(lambda: len(samples) > 12, "it is sampled")
-    late = samples[-8:]
-    assert late[-1].cpu_ns - late[0].cpu_ns < (late[-1].t_ns - late[0].t_ns) / 10
-
-
-@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
-def test_sampling_goes_on_for_others_when_a_process_dies(
-    tmp_path: Path, watching: Watching, samples: list[ResourceSample]
-) -> None:
-    command = [sys.executable, "-c", IDLE]
-    with (
-        started(command, tmp_path / "one", watching) as mortal,
-        started(command, tmp_path / "two", watching) as other,
-        Sampler({"mortal": mortal.pid, "other": other.pid}, samples.append),
-    ):
-        until(lambda: {sample.role for sample in samples} == {"mortal", "other"}, "both are sampled")
-        mortal.kill()
-        mortal.wait()
-        ended_ns = time.monotonic_ns()
-        until(lambda: sum(sample.t_ns > ended_ns for sample in samples) > 12, "the other one is sampled on")
-    # The one that may have been under way when the process was collected is half a sample later at most.
-    assert {sample.role for sample in samples if sample.t_ns > ended_ns + 50_000_000} == {"other"}
-
-
-def test_a_process_that_has_ended_and_was_not_collected_yet_is_not_sampled(
-    tmp_path: Path, watching: Watching, samples: list[ResourceSample]
-) -> None:
-    with started([sys.executable, "-c", IDLE], tmp_path / "log", watching) as process:
-        os.kill(process.pid, signal.SIGKILL)
-        until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_ZOMBIE, "it has ended")
-        with Sampler({"mortal": process.pid}, samples.append):
-            time.sleep(0.3)
-    assert samples == []
-
-
-@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_sampler_ends_cleanly_when_all_processes_are_dead(
-    tmp_path: Path, watching: Watching, samples: list[ResourceSample]
-) -> None:
-    with (
-        started([sys.executable, "-c", IDLE], tmp_path / "log", watching) as process,
-        Sampler({"mortal": process.pid}, samples.append),
-    ):
-        until(lambda: samples, "it is sampled")
-        process.kill()
-        process.wait()
-    count = len(samples)
-    time.sleep(0.3)
-    assert len(samples) == count
-
-
-def test_a_real_stack_is_sampled_by_role(tmp_path: Path, watching: Watching, samples: list[ResourceSample]) -> None:
-    with running_stack(CONTENDERS[REAL[0]], tmp_path, watching, free_ports=True) as stack:
-        pids = {each.role: each.pid for each in stack.processes}
-        with Sampler(pids, samples.append):
-            until(lambda: {sample.role for sample in samples} == set(pids), "every role is sampled")
-    assert all(sample.cpu_ns > 0 for sample in samples)

@@ -25,14 +25,21 @@ def test_every_pair_once_in_an_order_of_its_own_that_the_seed_fixes() -> None:
     assert first != sorted(first)
 
 
-@pytest.mark.parametrize("scale", [0.5, 0.25, 0.1, 0.05])
-def test_a_scale_shortens_by_about_its_share(scale: float) -> None:
-    full, short = make_plan(1, 60, 1, 10, seed=1), make_plan(1, 60, 1, 10, seed=1, scale=scale)
-    share = sum(short.calls) * short.repeats / (sum(full.calls) * full.repeats)
-    assert scale * 0.6 <= share <= scale * 1.6
-    assert short.repeats >= 3
-    assert short.calls[-1] == 60
-    assert len(short.calls) >= 2
+@pytest.mark.parametrize(("scale", "calls", "repeats"), [(0.5, 30, 5), (0.25, 12, 3), (0.1, 5, 3), (0.01, 5, 3)])
+def test_a_scale_leaves_fewer_calls_and_repeats(scale: float, calls: int, repeats: int) -> None:
+    short = make_plan(1, 60, 1, 10, seed=1, scale=scale)
+    assert (len(short.calls), short.repeats) == (calls, repeats)
+
+
+def test_what_a_scale_leaves_is_spread_evenly_between_the_ends() -> None:
+    assert make_plan(1, 60, 1, 10, seed=1, scale=0.1).calls == (1, 16, 31, 45, 60)
+    assert make_plan(10, 30, 5, 10, seed=1, scale=0.01).calls == (10, 15, 20, 25, 30)
+
+
+def test_a_tenth_takes_under_three_minutes() -> None:
+    floors_ms = {"a": 90.0, "b": 46.67, "c": 46.67, "d": 46.67}
+    plan = make_plan(1, 60, 1, 10, seed=1, scale=0.1)
+    assert plan.repeats * plan.expected_s(floors_ms, start_s=3.0) < 170
 
 
 def test_a_scale_never_asks_for_more_than_was_asked() -> None:

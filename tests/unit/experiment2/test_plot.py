@@ -5,14 +5,14 @@ from collections import Counter
 
 import pytest
 
-from benchmark.experiment2_timeit.plot import write_page
+from benchmark.experiment2_timeit.plot import write_report
 from benchmark.record import Run
 from tests.unit.experiment2.synthetic import Recorder, summarised, summary_of
 
 
 def page_of(run: Run) -> str:
     summarised(run)
-    return write_page(run).read_text(encoding="utf-8")
+    return write_report(run).read_text(encoding="utf-8")
 
 
 def test_it_shows_four_figures_and_says_how_it_was_measured(record: Recorder) -> None:
@@ -61,7 +61,7 @@ def test_what_is_invalid_is_struck_through(record: Recorder) -> None:
     run = record()
     summary = summary_of(run, {"one": 90.0, "two": 51.0, "three": 45.0})
     run.write_json("summary.json", {**summary, "verdict": ""})
-    page = write_page(run).read_text(encoding="utf-8")
+    page = write_report(run).read_text(encoding="utf-8")
     assert "<s>two</s>" in page
     assert "<s>two takes" in page
     assert '<tr class="invalid' in page

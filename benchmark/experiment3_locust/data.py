@@ -1,0 +1,62 @@
+"""What the page of a locust run reads: its summary as typed values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+
+from benchmark.experiment3_locust.findings import LocustRun, read_locust_runs
+from benchmark.experiment3_locust.summary import BreakingPointEntry, OpenLoopEntry
+from benchmark.report.data import Contender, Summary, parse_summary
+
+_POINT: Final = TypeAdapter(BreakingPointEntry | None)
+_OPEN_LOOP: Final = TypeAdapter(OpenLoopEntry | None)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One contender's figures; None for what was not measured."""
+
+    runs: tuple[LocustRun, ...]
+    breaking_point: BreakingPointEntry | None
+    open_loop: OpenLoopEntry | None
+
+    def last(self, example: str) -> LocustRun | None:
+        """Return the run of an example; of several tries, the last."""
+        return next((found for found in reversed(self.runs) if found.example == example), None)
+
+
+@dataclass(frozen=True)
+class LocustData:
+    """A run: `common` is what its summary shares with those of other commands."""
+
+    common: Summary
+    scale: float
+    entries: Mapping[str, Entry]  # by contender
+
+    @property
+    def contenders(self) -> Mapping[str, Contender]:
+        return self.common.contenders
+
+    @property
+    def breaking_points(self) -> dict[str, BreakingPointEntry]:
+        """Where the contenders broke, of those for which that was looked for."""
+        return {name: each.breaking_point for name, each in self.entries.items() if each.breaking_point}
+
+
+def parse(summary: Mapping[str, Any]) -> LocustData:
+    """Return a summary as typed values. Raises pydantic.ValidationError naming what does not fit."""
+    return LocustData(
+        common=parse_summary(summary),
+        scale=summary["scale"],
+        entries={name: _entry(entry) for name, entry in summary["contenders"].items()},
+    )
+
+
+def _entry(entry: Mapping[str, Any]) -> Entry:
+    return Entry(
+        runs=read_locust_runs(entry["examples"]),
+        breaking_point=_POINT.validate_python(entry["breaking_point"]),
+        open_loop=_OPEN_LOOP.validate_python(entry["open_loop"]),
+    )

@@ -1,0 +1,67 @@
+"""What all pages have in common: templates, the machine in a line, and how a page is written."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from benchmark.errors import RecordError
+from benchmark.report.wording import MISSING, first_line, unbroken
+
+REPORT_NAME: Final = "report.html"
+HEADLINE_NAMES: Final = ("headline.svg", "headline-narrow.svg")  # the one figure of a run, for a desk and for a phone
+_TEMPLATES: Final = Path(__file__).parent / "templates"
+
+
+def write_page(folder: Path, html: str, headline: Mapping[str, str] | None = None) -> Path:
+    """Write the page of a folder, and the drawings of its headline by name; return the path of the page.
+
+    Readers never see half of it. Raises RecordError.
+    """
+    for name, svg in (headline or {}).items():
+        _write_whole(folder / name, svg)
+    return _write_whole(folder / REPORT_NAME, html)
+
+
+def templates(*folders: Path) -> Environment:
+    """Return the template environment of every page: it escapes, and a missing name is an error.
+
+    Templates are found in the folders that are named, and in those that all pages share.
+    """
+    environment = Environment(
+        loader=FileSystemLoader([*folders, _TEMPLATES]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(unbroken=unbroken, first_line=first_line)
+    return environment
+
+
+def machine_line(environment: Mapping[str, Any]) -> str:
+    """Return the machine in one line, leaving out what was not recorded."""
+    machine = environment.get("machine") or {}
+    parts = [
+        machine.get("cpu_model"),
+        f"{machine['cores']} cores" if machine.get("cores") else None,
+        f"{machine['memory_gb']} GB" if machine.get("memory_gb") else None,
+        machine.get("os"),
+        f"kernel {machine['kernel']}" if machine.get("kernel") else None,
+        f"Python {environment['python']}" if environment.get("python") else None,
+    ]
+    return ", ".join(str(part) for part in parts if part) or MISSING
+
+
+def _write_whole(target: Path, text: str) -> Path:
+    draft = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(target)
+    except OSError as error:
+        raise RecordError(f"cannot write {target}: {error.strerror}") from error
+    finally:
+        draft.unlink(missing_ok=True)
+    return target

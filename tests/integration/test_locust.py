@@ -1,0 +1,99 @@
+"""The load of experiment 3 against real services: what a stall does to an open and to a closed loop."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from benchmark.experiment3_locust.issue import Issued, class_name, issue
+from benchmark.guard import Guard
+from benchmark.record import Run
+from benchmark.stack import Stack
+from tests.conftest import Stacks
+
+pytestmark = pytest.mark.integration
+
+CONTENDER = "async-aiohttp"
+STALL_S = 2.0
+OPEN_S, OPEN_RPS = 12, 60  # the stall meets 120 of 720 arrivals
+CLOSED_S, CLOSED_USERS = 20, 3  # and 3 of some 1,000 requests of users who wait for their answers
+RATES = {"OPEN_RPS": str(OPEN_RPS), "PACING_S": "0"}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return Run.create(tmp_path_factory.mktemp("results"), "locust", {})
+
+
+@pytest.fixture(scope="module")
+def issued(run: Run, stacks: Stacks, guard: Guard) -> dict[str, Issued]:
+    """Both loops against a contender whose scoring handler stands still for two seconds in mid-run."""
+    stack = stacks.get(CONTENDER)
+    found = {}
+    for name, open_loop, users, seconds in (("open", True, 1, OPEN_S), ("closed", False, CLOSED_USERS, CLOSED_S)):
+        options = ["-u", str(users), "-r", "100", "-t", f"{seconds}s", class_name(CONTENDER, open_loop)]
+        stall = stalling(stack, run.path / "samples" / f"0-{name}.csv")
+        found[name] = issue(run, stack, name, RATES, options, seconds, guard, stall)
+    return found
+
+
+def stalling(stack: Stack, samples: Path) -> Callable[[float], None]:
+    """Return what stops the scoring handler once for STALL_S, when a hundred requests have been answered."""
+    done = False
+
+    def stall_once(_: float) -> None:
+        nonlocal done
+        if done or not samples.exists() or len(samples.read_text().splitlines()) < 100:
+            return
+        done = True
+        with stopped(next(running.pid for running in stack.processes if running.role == "scoring")):
+            time.sleep(STALL_S)
+
+    return stall_once
+
+
+@contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    leader = psutil.Process(pid)
+    everybody = [leader, *leader.children(recursive=True)]
+    try:
+        for process in everybody:
+            process.send_signal(signal.SIGSTOP)
+        yield
+    finally:
+        for process in everybody:
+            process.send_signal(signal.SIGCONT)
+
+
+def p99_ms(issued: Issued) -> float:
+    good = issued.samples[issued.samples["ok"]]
+    return float(np.percentile(good["response_ms"], 99))
+
+
+def test_a_stall_shows_in_the_p99_of_an_open_loop_and_not_in_that_of_a_closed_one(issued: dict[str, Issued]) -> None:
+    opened, closed = p99_ms(issued["open"]), p99_ms(issued["closed"])
+    assert opened > 0.6 * STALL_S * 1e3
+    assert closed < opened / 2
+
+
+def test_both_loops_have_met_the_stall(issued: dict[str, Issued]) -> None:
+    for name, each in issued.items():
+        waited = each.samples["response_ms"] > 0.9 * STALL_S * 1e3
+        assert waited.any(), f"the {name} loop has not met the stall"
+
+
+def test_arrivals_of_an_open_loop_come_on_while_the_service_stands_still(issued: dict[str, Issued]) -> None:
+    gaps_ns = np.diff(np.sort(issued["open"].samples["scheduled_ns"]))
+    assert gaps_ns.max() < 0.5 * STALL_S * 1e9
+    assert np.diff(np.sort(issued["closed"].samples["start_ns"])).max() > 0.9 * STALL_S * 1e9
+
+
+def test_what_locust_writes_itself_is_kept(run: Run, issued: dict[str, Issued]) -> None:
+    for name in issued:
+        assert "<title>Locust" in (run.path / "locust" / f"0-{name}.html").read_text()
+        assert (run.path / "locust" / f"0-{name}_stats_history.csv").exists()

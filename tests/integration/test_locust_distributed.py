@@ -1,0 +1,109 @@
+"""The Locust file on several workers: together they issue the whole rate, and each its own schedule."""
+
+import csv
+import os
+import subprocess
+import sys
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmark.contenders import ROOT
+from benchmark.experiment3_locust.issue import LOCUSTFILE, class_name
+from benchmark.guard import Guard
+from benchmark.load.arrivals import poisson_arrivals
+from benchmark.record import read_samples
+from benchmark.stack import HOST, Stack, free_port, log_tail, start_process, stop_processes
+from tests.conftest import Stacks
+
+pytestmark = pytest.mark.integration
+
+CONTENDER = "async-aiohttp"
+RATE_RPS, SECONDS, SEED, WORKERS = 60, 6, 7, 2
+SWARM = ["--headless", "--only-summary", "-u", str(WORKERS), "-r", "10", "-t", f"{SECONDS}s"]
+OPEN_LOOP = class_name(CONTENDER, open_loop=True)
+
+
+def environment(stack: Stack, folder: Path) -> dict[str, str]:
+    return {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "CONTENDERS": CONTENDER,
+        "HOST_URL": stack.base_url,
+        "BENCHMARK_SAMPLES": str(folder / "samples.csv"),
+        "OPEN_RPS": str(RATE_RPS),
+        "OPEN_USERS": str(WORKERS),
+        "SEED": str(SEED),
+    }
+
+
+def locust(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), *arguments]
+
+
+def master_and_workers(folder: Path) -> list[list[str]]:
+    port = str(free_port())
+    master = ["--master", "--expect-workers", str(WORKERS), "--master-bind-host", HOST, "--master-bind-port", port]
+    worker = ["--worker", "--master-host", HOST, "--master-port", port]
+    return [locust(*master, *SWARM, "--csv", str(folder / "stats"), OPEN_LOOP), *[locust(*worker)] * WORKERS]
+
+
+def one_command(folder: Path) -> list[list[str]]:
+    port = str(free_port())
+    return [
+        locust(
+            *("--processes", str(WORKERS), "--master-bind-host", HOST, "--master-bind-port", port),
+            *("--master-host", HOST, "--master-port", port, *SWARM, "--csv", str(folder / "stats"), OPEN_LOOP),
+        )
+    ]
+
+
+@pytest.fixture(scope="module", params=[master_and_workers, one_command], ids=["workers", "processes"])
+def folder(
+    request: pytest.FixtureRequest, stacks: Stacks, guard: Guard, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A folder with what a distributed swarm has left: a file of samples per worker, and the master's statistics."""
+    folder = tmp_path_factory.mktemp("swarm")
+    log, env = folder / "log", environment(stacks.get(CONTENDER), folder)
+    started: list[subprocess.Popen[bytes]] = []
+    try:
+        started.extend(start_process(argv, log, guard, env) for argv in request.param(folder))
+        for process in started:
+            assert process.wait(timeout=60) == 0, log_tail(log)
+    finally:
+        stop_processes(started, guard)
+    return folder
+
+
+def samples_of(folder: Path) -> list[pd.DataFrame]:
+    return [read_samples(path).sort_values("scheduled_ns") for path in sorted(folder.glob("samples*.csv"))]
+
+
+def test_every_worker_writes_samples_of_its_own(folder: Path) -> None:
+    assert sorted(path.name for path in folder.glob("samples*")) == ["samples.0.csv", "samples.1.csv"]
+    assert all(frame["ok"].all() for frame in samples_of(folder))
+
+
+def test_the_workers_together_issue_the_whole_rate(folder: Path) -> None:
+    scheduled_ns = pd.concat([frame["scheduled_ns"] for frame in samples_of(folder)])
+    seconds = (scheduled_ns.max() - scheduled_ns.min()) / 1e9
+    # Five times the standard deviation of a count that follows Poisson's law.
+    assert len(scheduled_ns) == pytest.approx(RATE_RPS * seconds, abs=5 * np.sqrt(RATE_RPS * seconds))
+
+
+def test_each_worker_follows_a_schedule_of_its_own_without_a_gap(folder: Path) -> None:
+    for worker, frame in enumerate(samples_of(folder)):
+        planned_s = list(islice(poisson_arrivals(RATE_RPS / WORKERS, SEED + 1000 * worker), len(frame)))
+        seconds = (frame["scheduled_ns"] - frame["scheduled_ns"].iloc[0]) / 1e9
+        assert seconds.tolist() == pytest.approx([t_s - planned_s[0] for t_s in planned_s], abs=1e-6)
+
+
+def test_no_request_is_lost_on_the_way_to_the_master(folder: Path) -> None:
+    with (folder / "stats_stats.csv").open() as file:
+        total = list(csv.DictReader(file))[-1]
+    assert total["Name"] == "Aggregated"
+    assert int(total["Request Count"]) == sum(len(frame) for frame in samples_of(folder))
+    assert total["Failure Count"] == "0"

@@ -1,0 +1,130 @@
+"""CPU and memory of real processes, as the sampler counts them."""
+
+import os
+import signal
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import psutil
+import pytest
+
+from benchmark.sampling import ResourceSample, Sampler
+from benchmark.stack import running_stack
+from tests.conftest import CONTENDERS, REAL
+from tests.integration.processes import BUSY, IDLE, Watching, started, until
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def samples() -> list[ResourceSample]:
+    return []
+
+
+def growing(samples: list[ResourceSample]) -> bool:
+    """Whether there are some samples by now, with 100 ms of CPU time in between."""
+    return len(samples) > 5 and samples[-1].cpu_ns > samples[0].cpu_ns + 10**8
+
+
+def test_a_busy_process_uses_more_and_more_cpu_as_the_system_counts_it(
+    tmp_path: Path, watching: Watching, samples: list[ResourceSample]
+) -> None:
+    with started([sys.executable, "-c", BUSY], tmp_path / "log", watching) as process:
+        before_ns = cpu_ns(process.pid)
+        with Sampler({"busy": process.pid}, samples.append):
+            until(lambda: growing(samples), "CPU time grows")
+        after_ns = cpu_ns(process.pid)
+        count = len(samples)
+        time.sleep(0.3)
+        assert len(samples) == count, "a sampler that has ended samples no more"
+    assert {sample.role for sample in samples} == {"busy"}
+    assert all(sample.t_ns < later.t_ns for sample, later in pairwise(samples))
+    assert all(sample.cpu_ns <= later.cpu_ns for sample, later in pairwise(samples))
+    tick_ns = 2 * 10**9 // os.sysconf("SC_CLK_TCK")
+    assert before_ns - tick_ns <= samples[0].cpu_ns
+    assert samples[-1].cpu_ns <= after_ns + tick_ns
+    assert 10**6 < samples[-1].rss_bytes < 10**9
+
+
+def test_cpu_of_a_child_counts_for_its_parent(
+    tmp_path: Path, watching: Watching, samples: list[ResourceSample]
+) -> None:
+    program = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {BUSY!r}])"
+    with started([sys.executable, "-c", program], tmp_path / "log", watching) as process:
+        until(psutil.Process(process.pid).children, "the child runs")
+        with Sampler({"parent": process.pid}, samples.append):
+            until(lambda: growing(samples), "CPU time grows")
+    assert {sample.role for sample in samples} == {"parent"}
+
+
+def cpu_ns(pid: int) -> int:
+    times = psutil.Process(pid).cpu_times()
+    return int((times.user + times.system) * 1e9)
+
+
+def test_an_idle_process_uses_no_cpu_to_speak_of(
+    tmp_path: Path, watching: Watching, samples: list[ResourceSample]
+) -> None:
+    with (
+        started([sys.executable, "-c", IDLE], tmp_path / "log", watching) as process,
+        Sampler({"idle": process.pid}, samples.append),
+    ):
+        until(lambda: len(samples) > 12, "it is sampled")
+    late = samples[-8:]
+    assert late[-1].cpu_ns - late[0].cpu_ns < (late[-1].t_ns - late[0].t_ns) / 10
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_sampling_goes_on_for_others_when_a_process_dies(
+    tmp_path: Path, watching: Watching, samples: list[ResourceSample]
+) -> None:
+    command = [sys.executable, "-c", IDLE]
+    with (
+        started(command, tmp_path / "one", watching) as mortal,
+        started(command, tmp_path / "two", watching) as other,
+        Sampler({"mortal": mortal.pid, "other": other.pid}, samples.append),
+    ):
+        until(lambda: {sample.role for sample in samples} == {"mortal", "other"}, "both are sampled")
+        mortal.kill()
+        mortal.wait()
+        ended_ns = time.monotonic_ns()
+        until(lambda: sum(sample.t_ns > ended_ns for sample in samples) > 12, "the other one is sampled on")
+    # The one that may have been under way when the process was collected is half a sample later at most.
+    assert {sample.role for sample in samples if sample.t_ns > ended_ns + 50_000_000} == {"other"}
+
+
+def test_a_process_that_has_ended_and_was_not_collected_yet_is_not_sampled(
+    tmp_path: Path, watching: Watching, samples: list[ResourceSample]
+) -> None:
+    with started([sys.executable, "-c", IDLE], tmp_path / "log", watching) as process:
+        os.kill(process.pid, signal.SIGKILL)
+        until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_ZOMBIE, "it has ended")
+        with Sampler({"mortal": process.pid}, samples.append):
+            time.sleep(0.3)
+    assert samples == []
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_sampler_ends_cleanly_when_all_processes_are_dead(
+    tmp_path: Path, watching: Watching, samples: list[ResourceSample]
+) -> None:
+    with (
+        started([sys.executable, "-c", IDLE], tmp_path / "log", watching) as process,
+        Sampler({"mortal": process.pid}, samples.append),
+    ):
+        until(lambda: samples, "it is sampled")
+        process.kill()
+        process.wait()
+    count = len(samples)
+    time.sleep(0.3)
+    assert len(samples) == count
+
+
+def test_a_real_stack_is_sampled_by_role(tmp_path: Path, watching: Watching, samples: list[ResourceSample]) -> None:
+    with running_stack(CONTENDERS[REAL[0]], tmp_path, watching, free_ports=True) as stack:
+        pids = {each.role: each.pid for each in stack.processes}
+        with Sampler(pids, samples.append):
+            until(lambda: {sample.role for sample in samples} == set(pids), "every role is sampled")
+    assert all(sample.cpu_ns > 0 for sample in samples)

@@ -1,0 +1,46 @@
+"""What is made of the samples of one Locust run."""
+
+import pandas as pd
+import pytest
+
+from benchmark.experiment3_locust.findings import LocustRun
+from benchmark.experiment3_locust.issue import Issued
+from benchmark.experiment3_locust.run import describe, was_held
+from tests.unit.experiment3.synthetic import START_NS, locust_run
+
+
+def described(latencies_ms: list[float], ok: bool = True, warmup_s: float = 0.0) -> LocustRun:
+    """Describe ten seconds with a request each, one a second."""
+    starts_ns = [START_NS + i * 10**9 for i in range(len(latencies_ms))]
+    frame = pd.DataFrame(
+        {
+            "start_ns": starts_ns,
+            "end_ns": [start + int(ms * 1e6) for start, ms in zip(starts_ns, latencies_ms, strict=True)],
+            "scheduled_ns": starts_ns,
+            "status": 200 if ok else 503,
+            "ok": ok,
+            "error": None if ok else "Failure: status 503",
+            "response_ms": latencies_ms,
+        }
+    )
+    issued = Issued(frame, START_NS, generator_cpu=0.1, seconds=10.0)
+    return describe(issued, "one", "response-time", "one-response-time", warmup_s, duration_s=10.0)
+
+
+def test_the_figures_leave_the_warm_up_out() -> None:
+    found = described([900.0, 900.0, *[50.0] * 8], warmup_s=2.0)
+    assert (found.n, found.mean_ms, found.p95_ms) == (8, 50.0, 50.0)
+    assert found.rps == pytest.approx(1.0)
+
+
+def test_without_an_answer_there_is_no_percentile() -> None:
+    found = described([50.0] * 10, ok=False)
+    assert (found.n, found.errors, found.first_error) == (0, 10, "Failure: status 503")
+    assert (found.mean_ms, found.p50_ms, found.p95_ms, found.p99_ms) == (None, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("rps", "p95_ms", "held"), [(96.0, 140.0, True), (94.0, 140.0, False), (96.0, 160.0, False), (96.0, None, False)]
+)
+def test_a_rate_is_held_if_it_is_followed_and_in_time(rps: float, p95_ms: float | None, held: bool) -> None:
+    assert was_held(locust_run(rps=rps, p95_ms=p95_ms), users=100, low_p95_ms=50.0) is held

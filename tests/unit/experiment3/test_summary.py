@@ -1,0 +1,84 @@
+"""From findings to summary.json."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmark.experiment3_locust.findings import Finding
+from benchmark.experiment3_locust.summary import OPEN_LOOP, summarise
+from benchmark.record import Cell, Run
+from tests.unit.experiment3.synthetic import CONTENDERS, findings_of, locust_run, recorded
+
+
+def entry_of(tmp_path: Path, findings: list[Finding]) -> dict[str, Any]:
+    entry: dict[str, Any] = recorded(tmp_path, findings).summary["contenders"]["one"]
+    return entry
+
+
+def test_the_summary_says_where_it_broke_and_what_was_held(tmp_path: Path) -> None:
+    entry = entry_of(tmp_path, findings_of("one"))
+    assert entry["breaking_point"] == {
+        "rps": 100.0,
+        "ci95": [95.0, 104.0],
+        "users": 100,
+        "broke": True,
+        "reason": "p95",
+        "held": False,
+        "held_users": 90,
+        "p50_ms": 49.0,
+    }
+    assert entry["open_loop"] == {
+        "rate_rps": 80,
+        "p50_ms": 49.0,
+        "p99_ms": 75.0,
+        "p99_closed_ms": 61.0,
+        "late": 2,
+        "dropped": 1,
+    }
+    assert [example["stem"] for example in entry["examples"]][-3:] == [
+        "one-held-1",
+        "one-closed-at-rate",
+        "one-open-loop",
+    ]
+    assert entry["valid"]
+
+
+def test_what_was_not_measured_is_null(tmp_path: Path) -> None:
+    entry = entry_of(tmp_path, [])
+    assert (entry["breaking_point"], entry["open_loop"], entry["examples"]) == (None, None, [])
+
+
+@pytest.mark.parametrize(
+    ("finding", "reason"),
+    [
+        (locust_run(generator_cpu=0.95), "response-time: the load generator used 95% of a core; add workers"),
+        (locust_run(example=OPEN_LOOP, late=5, dropped=2), "open-loop: 5 arrivals late, 2 dropped; add workers"),
+        (locust_run(errors=3, first_error="status 503"), "response-time: 3 requests failed, for instance: status 503"),
+    ],
+)
+def test_a_figure_that_is_not_to_be_believed_makes_the_run_invalid(
+    tmp_path: Path, finding: Finding, reason: str
+) -> None:
+    summary = recorded(tmp_path, [finding]).summary
+    assert not summary["valid"]
+    assert f"one: {reason}" in summary["reasons"]
+
+
+def test_a_stress_test_may_fail_requests(tmp_path: Path) -> None:
+    assert recorded(tmp_path, [locust_run(example="stress-test", errors=3)]).summary["valid"]
+
+
+def test_a_contender_that_failed_says_why(tmp_path: Path) -> None:
+    run = Run.open(recorded(tmp_path, []).path)
+    run.append_cell(Cell(0, "two", 0, "failed", "model of two died"))
+    summary = summarise(run, CONTENDERS, 1.0, complete=True)
+    assert "two: model of two died" in summary["reasons"]
+    json.dumps(summary, allow_nan=False)
+
+
+def test_an_interrupted_run_is_not_complete(tmp_path: Path) -> None:
+    summary = recorded(tmp_path, findings_of("one"), complete=False).summary
+    assert not summary["complete"]
+    assert summary["reasons"][0].startswith("interrupted")
