@@ -9,7 +9,7 @@ BENCH_FLAGS := $(if $(QUICK),--quick) $(if $(FULL),--full) $(BENCH_ARGS)
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev bench report experiments experiment1 experiment2 experiment3 response-time \
 	load-test max-performance stress-test locust-ui locust-master locust-worker up down seed test lint format lock diff \
-	clean docs record
+	clean docs record pc-specs
 
 help: ## list the verbs
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 24
@@ -81,3 +81,6 @@ docs: install-dev ## write what is generated: doc/settings.md, .env.example, the
 
 record: bench ## measure anew what the README shows
 	@$(BIN)/python doc/generate.py --record results/latest
+
+pc-specs: install ## write doc/pc_specs.html: what this machine is made of, by lshw where it is installed
+	@$(BIN)/python doc/pc_specs.py
