@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from contract.model import latency_floor_ms, quantile_function
 from contract.settings import Architecture, Role, Settings, make_settings
@@ -69,6 +69,14 @@ class Flow(_Table):
     alt: str
     box: tuple[Box, ...]
     step: tuple[Step, ...]
+
+    @model_validator(mode="after")
+    def _leads_somewhere(self) -> "Flow":
+        known = [name for box in self.box for name in box.lifelines]
+        for step in self.step:
+            if missing := {step.source, step.target} - set(known):
+                raise ValueError(f"step {step.number} names {missing.pop()!r}, expected one of {', '.join(known)}")
+        return self
 
 
 @dataclass(frozen=True)
