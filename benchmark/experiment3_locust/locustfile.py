@@ -10,7 +10,7 @@ its usual port. Environment:
     CONTENDERS   names separated by commas, in place of those
     EXAMPLE      response-time, load-test, max-performance or stress-test: a load shape; `all` for the picker
     USERS, USERS_PER_S, DURATION_S    of the example, in place of its own
-    HOST_URL     where they are, with {contender} and {port}, in place of http://127.0.0.1:{port}
+    HOST_URL     where they are, with {name} and {port}, in place of http://127.0.0.1:{port}
     SCALE        0.1 shortens its times to a tenth
     OPEN_RPS     requests per second of the open-loop classes, shared by their users' number OPEN_USERS
     BENCHMARK_SAMPLES    file for raw samples, one row per request; a worker adds its number
@@ -55,7 +55,7 @@ def _attributes(contender: Contender) -> dict[str, Any]:
     seed = int(os.environ.get("SEED", "1"))
     port = next(process.port for process in contender.process if process.role == "scoring")
     return {
-        "host": os.environ.get("HOST_URL", "http://127.0.0.1:{port}").format(contender=contender.name, port=port),
+        "host": os.environ.get("HOST_URL", "http://127.0.0.1:{port}").format(name=contender.name, port=port),
         "endpoint": contender.endpoint,
         "bodies": request_bodies(seed),
         "bounds_s": quantile_function(Settings()).bounds_s,

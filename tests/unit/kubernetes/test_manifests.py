@@ -113,7 +113,7 @@ def test_every_service_grows_on_cpu_and_keeps_most_pods_when_nodes_are_drained(m
 
 def test_images_are_ours_or_redis_and_named_with_a_tag(manifests: Manifests) -> None:
     images = {name: main(workload)["image"] for name, workload in manifests.workloads.items()}
-    assert re.fullmatch(r"redis:\d+\.\d+[a-z0-9.-]*", images.pop("redis"))
+    assert re.fullmatch(r"redis:\d[a-z0-9.-]*", images.pop("redis"))
     ours = {name: "benchmark" if name not in manifests.services else name.split("-")[0] for name in images}
     assert images == {name: f"sync-or-async-{kind}:latest" for name, kind in ours.items()}
 
@@ -172,7 +172,7 @@ def test_locust_asks_each_architecture_at_its_service(manifests: Manifests) -> N
         environment = manifests.environment(manifests.workloads[workload])
         for name in environment["CONTENDERS"].split(","):
             port = next(process.port for process in discover()[name].process if process.role == "scoring")
-            url = environment["HOST_URL"].format(contender=name, port=port)
+            url = environment["HOST_URL"].format(name=name, port=port)
             _, host, given = re.split(r"://|:", url)
             assert int(given) == services[host]["spec"]["ports"][0]["port"]
 
