@@ -15,7 +15,7 @@ export DOCKER
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev bench report experiments experiment1 experiment2 experiment3 response-time \
 	load-test max-performance stress-test locust-ui locust-master locust-worker up down seed test lint format lock diff \
-	clean docs record docker-build docker-base docker-run-redis docker-run-model-sync docker-run-model-async \
+	clean docs record pc-specs docker-build docker-base docker-run-redis docker-run-model-sync docker-run-model-async \
 	docker-run-scoring-sync docker-run-scoring-async docker-stop docker-up docker-down docker-bench docker-sizes \
 	test-docker
 
@@ -119,3 +119,6 @@ docker-bench: install ## the comparison of `make bench` with containers; QUICK=1
 
 test-docker: install-dev ## tests of images, compose and docker-bench; skipped where no engine runs
 	@$(BIN)/pytest -m docker -n 0 tests/docker
+
+pc-specs: install ## write doc/pc_specs.html: what this machine is made of, by lshw where it is installed
+	@$(BIN)/python doc/pc_specs.py

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from benchmark.errors import ContenderError, UnknownContender
 
 ROOT = Path(__file__).resolve().parent.parent
-_NOT_SEARCHED = {".venv", ".git", "results", "run", "node_modules", "__pycache__"}
+_NOT_SEARCHED = {".venv", ".nox", ".git", "results", "run", "node_modules", "__pycache__"}
 _Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 
 

@@ -1,10 +1,11 @@
 """`make docs`: write what is generated from code or from the recorded run under doc/recorded/.
 
-python doc/generate.py            write doc/settings.md, .env.example and the figures in README.md
+python doc/generate.py            write doc/settings.md, .env.example, the diagrams and the figures in README.md
 python doc/generate.py --check    only say whether they are up to date
 python doc/generate.py --record results/latest    first take over a run as the recorded one
 """
 
+import html
 import json
 import shutil
 import sys
@@ -16,6 +17,7 @@ from benchmark.report.figures import headline_figure
 from benchmark.report.questions import QUESTIONS
 from benchmark.report.verdict import write_verdict
 from contract.settings import PREFIX, Settings
+from doc.diagrams.draw import NAMES, WIDTH, all_diagrams, read
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORDED = ROOT / "doc" / "recorded"
@@ -45,12 +47,14 @@ def generated() -> dict[Path, str]:
         ROOT / ".env.example": example,
         ROOT / "README.md": readme((ROOT / "README.md").read_text(), summary),
         RECORDED / "headline.svg": headline_figure(summary),
+        **dict(all_diagrams()),
     }
 
 
 def readme(text: str, summary: dict[str, Any]) -> str:
     """Return the README with its generated blocks filled from the recorded run."""
-    for name, content in (("headline", _headline(summary)), ("table", _table(summary))):
+    blocks = {"headline": _headline(summary), "diagrams": _diagrams(), "table": _table(summary)}
+    for name, content in blocks.items():
         start, end = f"<!-- generated: {name} -->\n", "<!-- end -->"
         if text.count(start) != 1 or end not in text.partition(start)[2]:
             raise SystemExit(f"README.md: expected one block from {start.strip()} to {end}")
@@ -65,6 +69,12 @@ def _headline(summary: dict[str, Any]) -> str:
     machine = summary["environment"]["machine"]
     where = f"{machine['cores']} cores of {machine['cpu_model']}, Python {summary['environment']['python']}"
     return f"> {sentences}\n>\n> Recorded with `make bench` on {where}, {summary['started_utc'][:10]}.\n"
+
+
+def _diagrams() -> str:
+    """Return both diagrams as pictures: side by side on a desk, one below the other on a phone."""
+    form = '<img src="doc/diagrams/{name}.svg" width="{width}" align="top" alt="{alt}">\n'
+    return "".join(form.format(name=name, width=WIDTH, alt=html.escape(read(name).alt)) for name in NAMES)
 
 
 def _table(summary: dict[str, Any]) -> str:

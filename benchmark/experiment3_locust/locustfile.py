@@ -10,6 +10,7 @@ its usual port. Environment:
     CONTENDERS   names separated by commas, in place of those
     EXAMPLE      response-time, load-test, max-performance or stress-test: a load shape; `all` for the picker
     USERS, USERS_PER_S, DURATION_S    of the example, in place of its own
+    HOST_URL     where they are, with {name} and {port}, in place of http://127.0.0.1:{port}
     SCALE        0.1 shortens its times to a tenth
     PACING_S     seconds from one request of a closed-loop user to the next (1); 0 to ask again at once
     OPEN_RPS     requests per second of an open-loop class, all its users on all workers together (10)
@@ -57,7 +58,7 @@ def _attributes(contender: Contender) -> dict[str, Any]:
     seed = int(os.environ.get("SEED", "1"))
     port = next(process.port for process in contender.process if process.role == "scoring")
     return {
-        "host": os.environ.get("HOST_URL", f"http://127.0.0.1:{port}"),
+        "host": os.environ.get("HOST_URL", "http://127.0.0.1:{port}").format(name=contender.name, port=port),
         "endpoint": contender.endpoint,
         "bodies": request_bodies(seed),
         "bounds_s": quantile_function(Settings()).bounds_s,

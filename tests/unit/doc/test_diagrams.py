@@ -1,0 +1,82 @@
+"""The diagrams show the flow of the code, to scale, and everything on them can be read."""
+
+import xml.etree.ElementTree as ET
+
+import pytest
+from pydantic import ValidationError
+
+from benchmark.report.canvas import Layout as Page
+from contract.model import latency_floor_ms
+from contract.settings import make_settings
+from doc.diagrams.draw import NAMES, WIDTH, Flow, draw, lay_out, read
+
+SVG = "{http://www.w3.org/2000/svg}"
+PX_PER_MS = 2.0
+
+
+@pytest.mark.parametrize(
+    ("name", "numbers"), [("sync", ["1", "2", "3", "4", "5"]), ("async", ["1", "2", "3a", "3b", "4"])]
+)
+def test_the_steps_are_numbered_as_they_happen(name: str, numbers: list[str]) -> None:
+    flow = read(name)
+    assert [step.number for step in flow.step] == numbers
+    drawn = [text.text for text in ET.fromstring(draw(name)).iter(f"{SVG}text") if text.get("class") == "number"]
+    assert drawn == numbers
+    heights = [arrow.y for arrow in lay_out(flow).arrows]
+    assert heights == sorted(heights)
+
+
+def bars(name: str) -> list[tuple[float, float]]:
+    return [arrow.bar for arrow in lay_out(read(name)).arrows if arrow.bar]
+
+
+def test_one_after_the_other_the_second_model_starts_when_the_first_has_ended() -> None:
+    (first, second) = bars("sync")
+    assert first[1] <= second[0]
+    drawn_ms = sum(bottom - top for top, bottom in (first, second)) / PX_PER_MS
+    assert drawn_ms == pytest.approx(latency_floor_ms(make_settings(), "sum"), abs=0.01)
+
+
+def test_at_once_both_start_together_and_the_slower_one_decides() -> None:
+    (shorter, longer) = bars("async")
+    assert shorter[0] == longer[0]
+    assert shorter[1] < longer[1]
+    assert (longer[1] - longer[0]) / PX_PER_MS == pytest.approx(latency_floor_ms(make_settings(), "max"), abs=0.01)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_word_has_room(name: str) -> None:
+    flow = read(name)
+    for box, left, width in lay_out(flow).boxes:
+        assert 0 < left < left + width < WIDTH
+        words = {box.name: 14.0, **dict.fromkeys(box.lines, 12.5)}
+        assert all(Page("box", WIDTH, size).text_px(word) <= width for word, size in words.items())
+    assert Page("title", WIDTH, 15.0).text_px(flow.title) <= WIDTH - 20
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_drawing_says_in_words_what_it_shows_and_asks_nobody(name: str) -> None:
+    svg = draw(name)
+    flow = read(name)
+    title = ET.fromstring(svg).find(f"{SVG}title")
+    assert title is not None
+    assert title.text == flow.alt
+    assert all(f"{step.number}" in flow.alt for step in flow.step)
+    assert "{" not in flow.alt
+    assert "http" not in svg.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_the_environment_of_who_draws_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = draw("sync")
+    monkeypatch.setenv("SERVING_MODEL_MAX_MS", "60")
+    monkeypatch.setenv("SERVING_THREADS", "7")
+    assert draw("sync") == before
+
+
+def test_a_step_to_nowhere_is_named() -> None:
+    table = read("sync").model_dump(by_alias=True)
+    table["step"][2]["to"] = "modell"
+    with pytest.raises(
+        ValidationError, match=r"step 3 names 'modell', expected one of client, scoring, redis, model 1"
+    ):
+        Flow.model_validate(table)
