@@ -18,6 +18,7 @@ from benchmark.report.wording import significant
 TO_COLOUR: Final = "#0072b2"
 FROM_COLOUR: Final = "#d55e00"
 _DEEPEST: Final = 0.62  # text has to stay legible on it
+_PALE: Final = 0.12
 _ROW_PX: Final = 40.0
 _KEY_PX: Final = 24.0
 _SMALLEST_END: Final = log(1.25)  # the colour scale reaches at least this ratio
@@ -120,8 +121,10 @@ def _draw_place(
         axes.add_patch(Rectangle(frame, 0.86, 0.8, fill=False, edgecolor=INK, linewidth=1.5, zorder=5))
     if fits or point.measured:
         weight = "bold" if point.measured else "normal"
-        axes.text(x, y, text, ha="center", va="center_baseline", fontsize=layout.font, fontweight=weight, color=INK,
-                  zorder=6)  # fmt: skip
+        written = axes.text(x, y, text, ha="center", va="center_baseline", fontsize=layout.font, fontweight=weight,
+                            color=INK, zorder=6)  # fmt: skip
+        if depth < _PALE:  # here the line of 1 may pass, and a number that is crossed out would read as INVALID
+            written.set_bbox({"facecolor": PAPER, "edgecolor": "none", "pad": 1.5})
 
 
 def _draw_line_of_one(axes: Axes, grid: Grid) -> None:

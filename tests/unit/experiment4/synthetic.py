@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 FACTORS = {
-    "runtime": {"title": "runtime of the scoring handler", "from": "Flask", "to": "FastAPI"},
-    "fan_out": {"title": "fan-out", "from": "one after the other", "to": "both models at once"},
-    "http_client": {"title": "HTTP client", "from": "customary", "to": "lean"},
-    "model_runtime": {"title": "runtime of the model service", "from": "Flask", "to": "FastAPI"},
+    "runtime": {
+        "title": "runtime of the scoring handler",
+        "from": "Flask, gunicorn's threads", "to": "FastAPI, uvicorn's event loop"},
+    "fan_out": {"title": "fan-out", "from": "one after the other", "to": "both at once"},
+    "http_client": {"title": "HTTP client", "from": "the customary one (requests, httpx)", "to": "the lean one (urllib3, aiohttp)"},
+    "model_runtime": {"title": "runtime of the model service", "from": "Flask, gunicorn's threads", "to": "FastAPI, uvicorn's event loop"},
 }
 TITLES = {
     "sync": "Flask, one model after the other",
@@ -137,6 +139,7 @@ def _cell(levels: tuple[str, ...], random: np.random.Generator) -> Summary:
     label = "cell-" + "-".join("tf"[level == "from"] for level in levels)
     figures = {name: {"value": v, "ci95": [v * 0.99, v * 1.01], "users": 64} for name, v in values.items()}
     figures["cpu_ms"]["users"] = 8
+    del figures["latency_ms"]["users"]
     levels_by_name = dict(zip(FACTORS, levels, strict=True))
     return {"label": label, "levels": levels_by_name, "contender": contender, **figures, "valid": True, "reasons": []}
 
