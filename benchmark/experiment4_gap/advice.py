@@ -16,7 +16,7 @@ from benchmark.experiment4_gap.phrases import (
     setting,
     share_text,
 )
-from benchmark.experiment4_gap.reading import MULTIPLIED, RESPONSES, ClockCost, Explained, Share, Stages, shown
+from benchmark.experiment4_gap.reading import MULTIPLIED, RESPONSES, ClockCost, Explained, Share, Stages, WhatIf, shown
 from benchmark.experiment4_gap.story import PREDICTION, SUMMARY, Claim
 from benchmark.report.wording import at_users, first_line, listing, significant
 
@@ -120,10 +120,11 @@ def _effect(response: str, share: Share) -> str:
 
 
 def _settings(data: Explained) -> list[Claim]:
-    """Return what other settings brought where that was measured, the largest change of the rate first."""
-    measured = [w for w in data.what_if if w.rps_measured and w.rps_before]
+    """Return what other settings brought where that was measured, each at the level where it changed the rate most."""
+    measured = sorted((w for w in data.what_if if w.rps_measured and w.rps_before), key=_change_of_rate, reverse=True)
+    largest = {(each.contender, each.title): each for each in reversed(measured)}
     said = []
-    for each in sorted(measured, key=lambda w: -abs(log((w.rps_measured or 1) / (w.rps_before or 1)))):
+    for each in sorted(largest.values(), key=_change_of_rate, reverse=True):
         change = (each.rps_measured or 0) / (each.rps_before or 1) - 1
         predicted = f", predicted {significant(each.rps_predicted)}" if each.rps_predicted else ""
         text = (
@@ -133,6 +134,10 @@ def _settings(data: Explained) -> list[Claim]:
         )
         said.append(Claim(text, "Measured setting", bool(data.faults), _note(data), (SUMMARY, PREDICTION)))
     return said
+
+
+def _change_of_rate(what_if: WhatIf) -> float:
+    return abs(log(what_if.rps_measured / what_if.rps_before)) if what_if.rps_measured and what_if.rps_before else 0.0
 
 
 def _note(data: Explained) -> str:
@@ -164,7 +169,9 @@ def _waiting(data: Explained, name: str, users: int) -> str:
     if found is None or found.mean_ms is None:
         return ""
     tail = f" and {plain(found.p99_ms)} ms at p99" if found.p99_ms is not None else ""
-    return f" Whoever waited in that process meanwhile waited {plain(found.mean_ms)} ms on average{tail} ({found.kind})."
+    return (
+        f" Whoever waited in that process meanwhile waited {plain(found.mean_ms)} ms on average{tail} ({found.kind})."
+    )
 
 
 def _clock(name: str, cost: ClockCost) -> Claim:

@@ -55,7 +55,7 @@ def stage_anatomy(
 
 
 def anatomy_rows(samples: pd.DataFrame, floor: str) -> list[Row]:
-    """Return one contender's rows by users and percentile; `samples` as from `Run.cell_samples`, any number of cells."""
+    """Return one contender's rows by users and percentile; `samples` are those of all its cells."""
     counted = samples[samples["measured"].astype(bool) & samples["ok"].astype(bool)]
     rows = []
     for users, level in counted.groupby("users"):
@@ -103,7 +103,7 @@ def _row(latencies_ms: np.ndarray, headers: np.ndarray, floor: str) -> Row | Non
 def _stages(header: str, floor: str) -> dict[str, float]:
     """Return one request's stages on the server in ms, with the models' own sleep apart from the rest."""
     timing = parse_server_timing(header)
-    stages = {name: timing[name][0] for name in _TIMELINE if name in timing}
+    stages: dict[str, float] = {name: timing[name][0] for name in _TIMELINE if name in timing}
     drawn_ms = timing.get("drawn")
     if MODELS in stages and drawn_ms:
         slept_ms = max(drawn_ms) if floor == "max" else sum(drawn_ms)

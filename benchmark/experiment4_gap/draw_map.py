@@ -31,25 +31,25 @@ class Grid:
         self.users = sorted({point.users for point in points})
         self.cpu_ms = sorted({point.cpu_ms for point in points})
         self.measured = {(p.cpu_ms, p.users): p for p in points if p.measured}
-        self.predicted = {(p.cpu_ms, p.users): p for p in points if not p.measured}
+        self.predicted = {(p.cpu_ms, p.users): p.ratio for p in points if not p.measured}
+        self.predicted |= {(p.cpu_ms, p.users): p.ratio_predicted for p in points if p.ratio_predicted}
+        self._places = {(p.cpu_ms, p.users): p for p in points if not p.measured} | self.measured
 
     def point(self, cpu_ms: float, users: int) -> Crossing | None:
         """Return what is known of a place: what was measured, or else predicted."""
-        return self.measured.get((cpu_ms, users)) or self.predicted.get((cpu_ms, users))
+        return self._places.get((cpu_ms, users))
 
     def log_ratios(self) -> NDArray[np.float64]:
         """Return log ratios, shape (CPU ms, users), nan where nothing is known: predicted, or else measured."""
-        known = [
-            [self.predicted.get((cpu, users)) or self.measured.get((cpu, users)) for users in self.users]
-            for cpu in self.cpu_ms
-        ]
-        return np.array([[log(p.ratio) if p and p.ratio > 0 else np.nan for p in row] for row in known], dtype=float)
+        measured = {place: point.ratio for place, point in self.measured.items()}
+        known = [[(measured | self.predicted).get((cpu, users)) for users in self.users] for cpu in self.cpu_ms]
+        return np.array([[log(ratio) if ratio and ratio > 0 else np.nan for ratio in row] for row in known])
 
 
 def draw_map(layout: Layout, data: Explained, ends: tuple[str, str]) -> Sheet:
     """Draw the map; each place has a number where there is room, measured ones are framed."""
     grid = Grid(data.crossover)
-    top = _KEY_PX * (3 if layout.is_narrow else 2) + 8
+    top = _KEY_PX * (4 if layout.is_narrow else 2) + 8
     sheet = Sheet("crossover", layout, top + _ROW_PX * len(grid.cpu_ms) + 54)
     deepest = max([abs(log(p.ratio)) for p in data.crossover if p.ratio > 0] + [_SMALLEST_END])
     _draw_key(sheet, ends)
@@ -140,11 +140,11 @@ def _draw_key(sheet: Sheet, ends: tuple[str, str]) -> None:
     layout, x, y = sheet.layout, 2.0, _KEY_PX / 2
     sides = ((TO_COLOUR, ends[1]), (FROM_COLOUR, ends[0]))
     for colour, name in sides:
-        words = shorten(f"{name} carries more", layout, sheet.width / 2 - 40)
+        words = shorten(f"{name} carries more", layout, sheet.width / (1 if layout.is_narrow else 2) - 40)
         sheet.box(x, y - 7, 22, 14, facecolor=colour, alpha=_DEEPEST, linewidth=0)
         sheet.text(x + 28, y, words, colour=MUTED)
-        x += max(54 + layout.text_px(words), sheet.width / 2 if layout.is_narrow else 0)
-    x, y = 2.0, y + _KEY_PX
+        x, y = (2.0, y + _KEY_PX) if layout.is_narrow else (x + 54 + layout.text_px(words), y)
+    x, y = 2.0, y + (0 if layout.is_narrow else _KEY_PX)
     sheet.box(x, y - 7, 22, 14, facecolor="none", edgecolor=INK, linewidth=1.5)
     sheet.text(x + 28, y, "measured", colour=MUTED)
     x += 54 + layout.text_px("measured")

@@ -208,5 +208,3 @@ def _key_lines(used: Sequence[str], layout: Layout) -> list[list[str]]:
 
 def _entry_px(name: str, layout: Layout) -> float:
     return 37 + layout.text_px(TITLES[name])
-
-

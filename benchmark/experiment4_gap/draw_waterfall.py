@@ -1,5 +1,6 @@
-"""The waterfall: from one contender to the other in steps, one for each factor, ending where the measured value stands."""
+"""The waterfall: from one contender to the other, a step for each factor, ending where the measured value stands."""
 
+import operator
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final
@@ -36,27 +37,41 @@ class Step:
     """One row: where its bar begins and ends on the axis, its interval there, and its words."""
 
     name: str
-    words: str
+    amount: str
+    setting: str  # what the factor was set to; empty for the two contenders
     start: float
     end: float
     interval: Interval | None
     colour: str | None  # None for the two contenders
     shown: bool = True
 
+    @property
+    def words(self) -> str:
+        """What stands beside the bar."""
+        return f"{self.amount} {self.setting}".rstrip()
+
 
 def steps(data: Explained, response: str, attribution: Attribution) -> list[Step]:
     """Return the rows: `from`, each factor with the largest first, and `to` where it was measured."""
-    multiplied = response in MULTIPLIED
     colours = colours_of(data)
     shares = sorted(attribution.shares.items(), key=lambda item: -strength(response, item[1].value))
-    step = (lambda place, share: place * share) if multiplied else (lambda place, share: place + share)
+    step = operator.mul if response in MULTIPLIED else operator.add
     places = list(accumulate((share.value for _, share in shares), step, initial=attribution.from_value))
     rows = [_end_row(data, response, attribution.from_, attribution.from_value)]
     for (name, share), start, end in zip(shares, places, places[1:], strict=False):
         interval = (step(start, share.ci95[0]), step(start, share.ci95[1])) if share.ci95 else None
-        words = f"{share_text(response, share.value)} {setting(data, name)}"
-        effect = shown(share.ci95, none_of(response))
-        rows.append(Step(factor_title(data, name), words, start, end, interval, colours.get(name, MUTED), effect))
+        rows.append(
+            Step(
+                name=factor_title(data, name),
+                amount=share_text(response, share.value),
+                setting=setting(data, name),
+                start=start,
+                end=end,
+                interval=interval,
+                colour=colours.get(name, MUTED),
+                shown=shown(share.ci95, none_of(response)),
+            )
+        )
     return [*rows, _end_row(data, response, attribution.to, attribution.to_value)]
 
 
@@ -114,7 +129,7 @@ def in_words(data: Explained, response: str, attribution: Attribution) -> str:
 def _end_row(data: Explained, response: str, name: str, value: float) -> Step:
     cell = data.cell_of(name)
     figure = cell.figure(response) if cell else None
-    return Step(name, amount(response, value), 0.0, value, figure.ci95 if figure else None, None)
+    return Step(name, amount(response, value), "", 0.0, value, figure.ci95 if figure else None, None)
 
 
 def _limits(response: str, rows: list[Step]) -> Interval:
@@ -161,12 +176,11 @@ def _draw_step(axes: Axes, row: Step, middle: float, low: float, invalid: bool) 
         axes.errorbar(row.end, middle, xerr=error, fmt="none", ecolor=INK, elinewidth=1.4, capsize=5)
 
 
-def _write(
-    sheet: Sheet, axes: Axes, row: Step, y: float, names: float, high: float, invalid: bool
-) -> None:
+def _write(sheet: Sheet, axes: Axes, row: Step, y: float, names: float, high: float, invalid: bool) -> None:
     layout, is_end = sheet.layout, row.colour is None
     if layout.is_narrow:
-        words = shorten(row.words, layout, 0.62 * sheet.width)
+        fits = layout.text_px(row.words) + layout.text_px(row.name) < sheet.width - 18
+        words = row.words if fits else row.amount
         name = shorten(row.name, layout, sheet.width - layout.text_px(words) - 18)
         sheet.text(names, y - 20, name, bold=is_end, struck=invalid)
         sheet.text(sheet.width - 2, y - 20, words, anchor="right", struck=invalid)
@@ -176,4 +190,3 @@ def _write(
     words = shorten(row.words, layout, sheet.width - place - 10)
     sheet.text(names - 8, y, shorten(row.name, layout, names - 12), bold=is_end, anchor="right", struck=invalid)
     sheet.text(place + 9, y, words, struck=invalid)
-

@@ -5,10 +5,10 @@ from typing import Final
 from benchmark.experiment4_gap import draw_map, draw_prediction, draw_stages, draw_waterfall
 from benchmark.experiment4_gap.anatomy import MODELS
 from benchmark.experiment4_gap.phrases import LOWER_IS_BETTER, NAMES, percent
-from benchmark.experiment4_gap.reading import LOW_USERS, MULTIPLIED, RESPONSES, Attribution, Explained
+from benchmark.experiment4_gap.reading import LOW_USERS, MULTIPLIED, RESPONSES, Attribution, Explained, Stages
 from benchmark.report.canvas import NARROW, WIDE, Layout, Sheet, drawing
 from benchmark.report.figures import Picture, both
-from benchmark.report.wording import significant
+from benchmark.report.wording import at_users, listing, significant
 
 _STRUCK: Final = " Struck through and hollow: INVALID; the table of cells says why."
 _ROUNDING: Final = 1e-3  # of the measured value: the shares may end this far from it before it is said
@@ -68,7 +68,7 @@ def anatomy_figure(data: Explained) -> Picture:
     bars = [bar for users in levels for bar in draw_stages.bars_at(data, users)]
     return Picture(
         key="anatomy",
-        title="The anatomy of a request",
+        title=f"One request, at {listing([at_users(users) for users in levels])}",
         caption=(
             "Where the time of a request goes: the mean of the requests around the median (p50, ranks 45 to 55 %) and "
             "around the tail (p99, ranks 98.5 to 99.5 %). The stages sum to the client's latency. Grey is what the "
@@ -129,7 +129,7 @@ def map_figure(data: Explained, ends: tuple[str, str]) -> Picture:
     line = "" if draw_map.has_line(draw_map.Grid(data.crossover)) else " The line of 1 lies outside of this map."
     return Picture(
         key="crossover",
-        title="Where the picture turns",
+        title=f"The rate of {ends[1]} over that of {ends[0]}",
         caption=(
             f"The rate of {ends[1]} divided by the rate of {ends[0]}, over users and over the CPU time that a model "
             "burns for each answer. Framed and bold: measured; the others are filled by the prediction. Along the "
@@ -155,7 +155,7 @@ def headline_files(data: Explained) -> dict[str, str]:
         return {"headline.svg": draw(WIDE).svg(), "headline-narrow.svg": draw(NARROW).svg()}
 
 
-def _medians(data: Explained, name: str) -> list[draw_stages.Stages]:
+def _medians(data: Explained, name: str) -> list[Stages]:
     return sorted((row for row in data.anatomy[name] if row.percentile == 50), key=lambda row: row.users)
 
 

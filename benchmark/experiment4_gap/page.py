@@ -30,29 +30,39 @@ class Source:
 
 @dataclass(frozen=True)
 class Said:
-    """A claim, with the files that it rests on."""
+    """A claim, with the files that it rests on: some by name, and the samples of each cell, block by block."""
 
     claim: Claim
     sources: tuple[Source, ...]
+    samples: tuple[tuple[str, tuple[Source, ...]], ...] = ()
 
 
 class Files:
     """What a run's directory holds; only what is there is linked."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, data: Explained) -> None:
         self._path = path
+        self._names = {cell.label: cell.contender for cell in data.cells if cell.contender}
         self._samples: dict[str, list[str]] = {}
-        for file in sorted((path / "samples").glob("*.csv")):
+        for file in sorted((path / "samples").glob("[0-9]*-*.csv")):
             self._samples.setdefault(file.stem.partition("-")[2], []).append(file.name)
 
     def of(self, claim: Claim) -> Said:
         """Return a claim with links to its files, relative to the page."""
-        named = [Source(name, name) for name in claim.files if (self._path / name).exists()]
-        return Said(claim, (*named, *(source for label in claim.labels for source in self.samples(label))))
+        named = [link for name in claim.files if (link := self.link(name))]
+        samples = [(self._names.get(label, label), self.samples(label)) for label in claim.labels]
+        return Said(claim, tuple(named), tuple((name, found) for name, found in samples if found))
 
-    def samples(self, label: str) -> list[Source]:
+    def samples(self, label: str) -> tuple[Source, ...]:
         """Return the samples of a label, one file for each block."""
-        return [Source(name, f"samples/{quote(name)}") for name in self._samples.get(label, [])]
+        return tuple(
+            Source(f"block {int(name.partition('-')[0]) + 1}", f"samples/{quote(name)}")
+            for name in self._samples.get(label, [])
+        )
+
+    def link(self, name: str) -> Source | None:
+        """Return a file of the run, or None if it is not there."""
+        return Source(name, name) if (self._path / name).exists() else None
 
 
 def write_page(run: Run) -> Path:
@@ -65,7 +75,7 @@ def write_page(run: Run) -> Path:
 
 def render_page(path: Path, data: Explained, manifest: Mapping[str, Any]) -> str:
     """Return the page, the same bytes for the same record. `path` is looked at for what can be linked."""
-    files = Files(path)
+    files = Files(path, data)
     environment = manifest.get("environment") or {}
     return templates().get_template(_TEMPLATE).render(
         data=data,
@@ -74,6 +84,8 @@ def render_page(path: Path, data: Explained, manifest: Mapping[str, Any]) -> str
         date=minute_utc(data.started_utc),
         machine=machine_line(environment),
         missing=_NOT_DRAWN,
+        predicted_at=minute_utc(data.predicted_before) if data.predicted_before else "",
+        prediction_file=files.link(story.PREDICTION),
         state=story.write_state(data),
         answer=[files.of(claim) for claim in story.write_answer(data)],
         customary=[files.of(claim) for claim in story.write_customary(data)],

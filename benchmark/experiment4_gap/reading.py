@@ -75,9 +75,10 @@ class Share(_Part):
 
 
 class Interaction(_Part):
-    """By how much two factors together do more than each by itself."""
+    """By how much two factors together do more than each by itself; in half a design, or what cannot be told apart."""
 
     factors: tuple[str, ...]
+    confounded_with: tuple[str, ...] = ()
     value: float
     ci95: MaybeInterval = None
 
@@ -157,13 +158,17 @@ class WhatIf(_Part):
 
 
 class Crossing(_Part):
-    """The rate of `to` over the rate of `from`, for models that compute `cpu_ms` per request."""
+    """The rate of `to` over the rate of `from`, for models that compute `cpu_ms` per request.
+
+    A measured place may also say what was predicted for it.
+    """
 
     cpu_ms: float
     users: int
     ratio: float
     measured: bool = False
     ci95: MaybeInterval = None
+    ratio_predicted: float | None = None
 
 
 class Explained(_Part):
@@ -196,12 +201,12 @@ class Explained(_Part):
         """The main contenders, in the order of figures."""
         measured = [cell.contender for cell in self.cells if cell.contender]
         found = list(dict.fromkeys([*measured, *self.anatomy, *self.prediction, *self.peaks]))
-        return sorted(found, key=lambda name: (list(self.titles).index(name) if name in self.titles else 99))
+        return sorted(found, key=lambda name: list(self.titles).index(name) if name in self.titles else 99)
 
     @property
     def styles(self) -> dict[str, Style]:
         """How each contender is drawn: as in every other figure of the project."""
-        return styles({name: Contender() for name in dict.fromkeys([*self.titles, *self.contenders])})
+        return styles({name: Contender() for name in self.contenders})
 
     @property
     def ends(self) -> tuple[str, str] | None:

@@ -21,6 +21,7 @@ from benchmark.experiment4_gap.reading import (
     Attribution,
     Cell,
     Explained,
+    Interaction,
     Share,
     saturation,
     shown,
@@ -81,13 +82,19 @@ def write_interactions(data: Explained) -> list[Claim]:
         if not pairs:
             continue
         said = [
-            f"{' and '.join(factor_title(data, name) for name in pair.factors)} "
-            f"({_share_words(response, pair.value, pair.ci95, signed=True)})"
+            f"{pair_title(data, pair)} ({_share_words(response, pair.value, pair.ci95, signed=True)})"
             for pair in sorted(pairs, key=lambda pair: -strength(response, pair.value))
         ]
         text = f"In {NAMES.get(response, response)}, together otherwise than each by itself: {listing(said)}."
         claims.append(_struck(data, response, attribution, text, "Interactions"))
     return claims or [Claim("No two factors are shown to do more, or less, together than each by itself.")]
+
+
+def pair_title(data: Explained, pair: Interaction) -> str:
+    """Return two factors by title, and what cannot be told apart from them."""
+    title = " with ".join(factor_title(data, name) for name in pair.factors)
+    other = " with ".join(factor_title(data, name) for name in pair.confounded_with)
+    return f"{title} or {other}, not told apart" if other else title
 
 
 def _gap(data: Explained, response: str) -> Claim:
@@ -276,4 +283,3 @@ def _turn(data: Explained) -> str:
         none, where = ("not", "within the map") if passed else ("the prediction sees no turn", "on the map")
         said.append(f"{none} at {listing(never).replace(' and ', ' or ')} {where}")
     return ", and ".join(said)
-

@@ -14,6 +14,7 @@ from benchmark.experiment4_gap.phrases import (
     share_text,
 )
 from benchmark.experiment4_gap.reading import MULTIPLIED, RESPONSES, Attribution, Cell, Explained, Figure, shown
+from benchmark.experiment4_gap.story import pair_title
 from benchmark.report.data import Interval
 from benchmark.report.tables import TableRow
 from benchmark.report.wording import MISSING, significant
@@ -35,9 +36,8 @@ def interaction_rows(data: Explained) -> list[TableRow]:
     for response, attribution in data.attribution.items():
         invalid = bool(data.against(attribution, response))
         for pair in attribution.interactions:
-            title = " × ".join(factor_title(data, name) for name in pair.factors)
             cells = (NAMES[response], *_share_cells(response, pair.value, pair.ci95))
-            rows.append(TableRow(title, cells, invalid))
+            rows.append(TableRow(pair_title(data, pair), cells, invalid))
     return rows
 
 
@@ -113,9 +113,7 @@ def anatomy_rows(data: Explained) -> list[TableRow]:
 def waiting_rows(data: Explained) -> list[TableRow]:
     """Return one row per contender and level: how long whoever waits in the scoring process waits."""
     return [
-        TableRow(
-            name, (each.kind, str(each.users), significant(each.mean_ms), significant(each.p99_ms), f"{each.n:,}")
-        )
+        TableRow(name, (each.kind, str(each.users), significant(each.mean_ms), significant(each.p99_ms), f"{each.n:,}"))
         for name, rows in data.waiting.items()
         for each in rows
     ]
@@ -127,7 +125,8 @@ def crossover_rows(data: Explained) -> list[TableRow]:
     for point in sorted(data.crossover, key=lambda each: (each.cpu_ms, each.users)):
         if point.measured:
             verdict = "no" if not shown(point.ci95, 1.0) else "yes"
-            cells = (str(point.users), f"{significant(point.ratio)} ×", _interval(point.ci95, True), verdict)
+            foreseen = f"{significant(point.ratio_predicted)} ×" if point.ratio_predicted else MISSING
+            cells = (str(point.users), foreseen, f"{significant(point.ratio)} ×", _interval(point.ci95, True), verdict)
             rows.append(TableRow(f"{point.cpu_ms:g} ms", cells))
     return rows
 
@@ -153,9 +152,7 @@ def _share_rows(data: Explained, response: str, attribution: Attribution) -> lis
     invalid = bool(data.against(attribution, response))
     ordered = sorted(attribution.shares.items(), key=lambda item: -strength(response, item[1].value))
     rows = [
-        TableRow(
-            factor_title(data, name), (NAMES[response], *_share_cells(response, share.value, share.ci95)), invalid
-        )
+        TableRow(factor_title(data, name), (NAMES[response], *_share_cells(response, share.value, share.ci95)), invalid)
         for name, share in ordered
     ]
     gap = (NAMES[response], *_share_cells(response, attribution.gap, attribution.ci95))

@@ -11,10 +11,20 @@ import numpy as np
 FACTORS = {
     "runtime": {
         "title": "runtime of the scoring handler",
-        "from": "Flask, gunicorn's threads", "to": "FastAPI, uvicorn's event loop"},
+        "from": "Flask, gunicorn's threads",
+        "to": "FastAPI, uvicorn's event loop",
+    },
     "fan_out": {"title": "fan-out", "from": "one after the other", "to": "both at once"},
-    "http_client": {"title": "HTTP client", "from": "the customary one (requests, httpx)", "to": "the lean one (urllib3, aiohttp)"},
-    "model_runtime": {"title": "runtime of the model service", "from": "Flask, gunicorn's threads", "to": "FastAPI, uvicorn's event loop"},
+    "http_client": {
+        "title": "HTTP client",
+        "from": "the customary one (requests, httpx)",
+        "to": "the lean one (urllib3, aiohttp)",
+    },
+    "model_runtime": {
+        "title": "runtime of the model service",
+        "from": "Flask, gunicorn's threads",
+        "to": "FastAPI, uvicorn's event loop",
+    },
 }
 TITLES = {
     "sync": "Flask, one model after the other",
@@ -137,7 +147,7 @@ def _cell(levels: tuple[str, ...], random: np.random.Generator) -> Summary:
     noise = 1 + random.normal(0, 0.002, 3) * (contender is None)
     values = {"latency_ms": latency_ms * noise[0], "peak_rps": rps * noise[1], "cpu_ms": cpu_ms * noise[2]}
     label = "cell-" + "-".join("tf"[level == "from"] for level in levels)
-    figures = {name: {"value": v, "ci95": [v * 0.99, v * 1.01], "users": 64} for name, v in values.items()}
+    figures: Summary = {name: {"value": v, "ci95": [v * 0.99, v * 1.01], "users": 64} for name, v in values.items()}
     figures["cpu_ms"]["users"] = 8
     del figures["latency_ms"]["users"]
     levels_by_name = dict(zip(FACTORS, levels, strict=True))
@@ -196,7 +206,7 @@ def _anatomy(name: str) -> list[Summary]:
 
 
 def _prediction(name: str, random: np.random.Generator) -> list[Summary]:
-    rows = []
+    rows: list[Summary] = []
     for users in (1, 2, *USERS[1:]):
         rps = _rps(name, users)
         off = 1 + random.normal(0, 0.03) * (users > 8)
@@ -236,14 +246,15 @@ def _what_if(contender: str, title: str, before: float, predicted: float, measur
 
 
 def _crossover(random: np.random.Generator) -> list[Summary]:
-    points = []
+    points: list[Summary] = []
     for cpu_ms, users in itertools.product((0, 2, 5, 10, 15, 20), (1, 2, 4, 8, 16, 32)):
         ratio = math.exp(0.64 - 0.055 * cpu_ms * (1 - 0.7 / users) + 0.05 * math.log(users))
         points.append({"cpu_ms": cpu_ms, "users": users, "ratio": ratio, "measured": False, "ci95": None})
-    for point in list(points):
+    for point in points:
         if point["cpu_ms"] in (2, 10, 20) and point["users"] in (1, 8, 32):
             ratio = point["ratio"] * (1 + random.normal(0, 0.02))
-            points.append({**point, "ratio": ratio, "measured": True, "ci95": [ratio * 0.95, ratio * 1.05]})
+            ends = [ratio * 0.95, ratio * 1.05]
+            point.update(ratio_predicted=point["ratio"], ratio=ratio, measured=True, ci95=ends)
     return points
 
 
@@ -251,6 +262,11 @@ def _quick() -> Summary:
     summary = make_summary()
     summary.update(quick=True, cells=summary["cells"][::2])
     summary["confounded"] = {"fan_out": "runtime x http_client x model_runtime"}
+    for attribution in summary["attribution"].values():
+        pairs = attribution["interactions"]
+        attribution["interactions"] = [
+            {**pair, "confounded_with": other["factors"]} for pair, other in zip(pairs[:3], pairs[:2:-1], strict=True)
+        ]
     del summary["attribution_customary"]
     summary["notes"] = ["QUICK: half of the design"]
     return summary
@@ -300,7 +316,11 @@ def _no_difference() -> Summary:
         for share in attribution["shares"].values():
             share.update(value=none, ci95=[none - 0.05, none + 0.05])
     for point in summary["crossover"]:
-        point.update(ratio=1.0, ci95=[0.97, 1.03] if point["measured"] else None)
+        point.update(
+            ratio=1.0,
+            ratio_predicted=1.0 if point["measured"] else None,
+            ci95=[0.97, 1.03] if point["measured"] else None,
+        )
     return summary
 
 

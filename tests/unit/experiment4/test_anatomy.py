@@ -12,11 +12,11 @@ DRAWN = (44.0, 47.0)
 OVERHEAD_MS, CLIENT_MS = 2.0, 0.7
 
 
-def header(models_ms: float, drawn: tuple[float, ...] = DRAWN, **stages: float) -> str:
+def header(models_ms: float, **stages: float) -> str:
     parts = {**STAGES, **stages}
     before = [f"{name};dur={parts[name]}" for name in ("queue", "parse", "features") if parts[name] is not None]
-    asked = [f"model;desc={i};dur={ms + 1}" for i, ms in enumerate(drawn, 1)]
-    slept = [f"drawn;desc={i};dur={ms}" for i, ms in enumerate(drawn, 1)]
+    asked = [f"model;desc={i};dur={ms + 1}" for i, ms in enumerate(DRAWN, 1)]
+    slept = [f"drawn;desc={i};dur={ms}" for i, ms in enumerate(DRAWN, 1)]
     return ", ".join([*before, f"models;dur={models_ms}", *asked, *slept, f"respond;dur={parts['respond']}"])
 
 
