@@ -1,5 +1,7 @@
 """The figures of the page, each for a desk and for a phone, with a caption and a text alternative."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from benchmark.experiment4_gap import draw_map, draw_prediction, draw_stages, draw_waterfall
@@ -64,7 +66,7 @@ def _waterfall_caption(data: Explained, response: str, attribution: Attribution)
 
 def anatomy_figure(data: Explained) -> Picture:
     """Return the stages of a request, at one user and at the highest level of all."""
-    levels = [users for users in (LOW_USERS, data.high_users) if users and draw_stages.bars_at(data, users)]
+    levels = anatomy_levels(data)
     bars = [bar for users in levels for bar in draw_stages.bars_at(data, users)]
     return Picture(
         key="anatomy",
@@ -153,6 +155,29 @@ def headline_files(data: Explained) -> dict[str, str]:
 
     with drawing():
         return {"headline.svg": draw(WIDE).svg(), "headline-narrow.svg": draw(NARROW).svg()}
+
+
+def figure_files(data: Explained) -> dict[str, str]:
+    """Return the figures that an article shows, as SVG files by name, for a desk; only those with anything in them."""
+    drawn: dict[str, Callable[[], Sheet]] = {}
+    for response, attribution in data.attribution.items():
+        name = f"waterfall-{response.replace('_', '-')}"
+        invalid = bool(data.against(attribution, response))
+        drawn[name] = partial(draw_waterfall.draw_waterfall, WIDE, f"file-{name}", data, response, attribution, invalid)
+    if any(row.percentile == 50 for rows in data.anatomy.values() for row in rows):
+        drawn["anatomy"] = partial(draw_stages.draw_anatomy, WIDE, data, anatomy_levels(data))
+        drawn["growth"] = partial(draw_stages.draw_growth, WIDE, data)
+    if any(data.prediction.values()):
+        drawn["prediction"] = partial(draw_prediction.draw_prediction, WIDE, data)
+    if data.crossover and data.ends:
+        drawn["crossover"] = partial(draw_map.draw_map, WIDE, data, data.ends)
+    with drawing():
+        return {f"{name}.svg": draw().svg() for name, draw in drawn.items()}
+
+
+def anatomy_levels(data: Explained) -> list[int]:
+    """Return the levels at which the contenders' anatomies stand side by side: one user, and the highest of all."""
+    return [users for users in (LOW_USERS, data.high_users) if users and draw_stages.bars_at(data, users)]
 
 
 def _medians(data: Explained, name: str) -> list[Stages]:
