@@ -2,16 +2,18 @@
 
 python doc/generate.py            write doc/settings.md, .env.example, the diagrams and the figures in README.md
 python doc/generate.py --check    only say whether they are up to date
-python doc/generate.py --record results/latest    first take over a run as the recorded one
+python doc/generate.py --record results/latest    first take over a run of `bench` or `explain` as the recorded one
 """
 
 import html
 import json
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmark.experiment4_gap import article
 from benchmark.report.data import parse_summary
 from benchmark.report.figures import headline_figure
 from benchmark.report.questions import QUESTIONS
@@ -21,7 +23,12 @@ from doc.diagrams.draw import NAMES, WIDTH, all_diagrams, read
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORDED = ROOT / "doc" / "recorded"
-_KEPT = ("manifest.json", "summary.json", "cells.jsonl")
+EXPLAINED = RECORDED / "explain"
+ARTICLE = ROOT / "doc" / "understanding-the-gap.md"
+_KEPT = {
+    "bench": (RECORDED, ("manifest.json", "summary.json", "cells.jsonl")),
+    "explain": (EXPLAINED, ("manifest.json", "summary.json", "prediction.json")),
+}
 _TOPICS = {question.topic for question in QUESTIONS}
 _SET_BY_THE_PROGRAM = {"architecture", "role"}
 _ZERO_DEPENDS_ON_THE_SERVICE = {"port", "threads"}
@@ -48,16 +55,32 @@ def generated() -> dict[Path, str]:
         ROOT / "README.md": readme((ROOT / "README.md").read_text(), summary),
         RECORDED / "headline.svg": headline_figure(summary),
         **dict(all_diagrams()),
+        **explained(),
     }
+
+
+def explained() -> dict[Path, str]:
+    """Return the article with its blocks filled from the recorded run, and its figures; nothing without such a run."""
+    if not (EXPLAINED / "summary.json").exists():
+        return {}
+    summary, manifest = (json.loads((EXPLAINED / name).read_text()) for name in ("summary.json", "manifest.json"))
+    blocks = article.blocks(summary, manifest, EXPLAINED.relative_to(ARTICLE.parent))
+    figures = {EXPLAINED / name: svg for name, svg in article.figures(summary, manifest).items()}
+    return {ARTICLE: filled(ARTICLE.name, ARTICLE.read_text(), blocks), **figures}
 
 
 def readme(text: str, summary: dict[str, Any]) -> str:
     """Return the README with its generated blocks filled from the recorded run."""
     blocks = {"headline": _headline(summary), "diagrams": _diagrams(), "table": _table(summary)}
+    return filled("README.md", text, blocks)
+
+
+def filled(page: str, text: str, blocks: Mapping[str, str]) -> str:
+    """Return the text of a page with its generated blocks replaced; each of them has to be there once."""
     for name, content in blocks.items():
         start, end = f"<!-- generated: {name} -->\n", "<!-- end -->"
         if text.count(start) != 1 or end not in text.partition(start)[2]:
-            raise SystemExit(f"README.md: expected one block from {start.strip()} to {end}")
+            raise SystemExit(f"{page}: expected one block from {start.strip()} to {end}")
         before, _, rest = text.partition(start)
         text = before + start + content + end + rest.partition(end)[2]
     return text
@@ -112,9 +135,13 @@ def _text(name: str, default: object) -> str:
 
 
 def _take_over(run: Path) -> None:
-    RECORDED.mkdir(exist_ok=True)
-    for name in _KEPT:
-        shutil.copy(run / name, RECORDED / name)
+    command = json.loads((run / "manifest.json").read_text())["command"]
+    if command not in _KEPT:
+        raise SystemExit(f"{run} is a run of `{command}`, expected one of {', '.join(_KEPT)}")
+    folder, names = _KEPT[command]
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        shutil.copy(run / name, folder / name)
 
 
 def main(arguments: list[str]) -> int:

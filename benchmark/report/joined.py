@@ -23,6 +23,7 @@ QUESTIONS: Final = {
     "profile": "Where does the time of a request go?",
     "timeit": "How do n calls add up, and what does one call cost?",
     "locust": "Where does each architecture break?",
+    "explain": "Where does the difference come from?",
 }
 
 

@@ -1,0 +1,282 @@
+"""What the page of a run reads: its summary as typed values, tolerant of whatever an interrupted run lacks."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from benchmark.report.data import Contender, Interval, MaybeInterval
+from benchmark.report.palette import Style, styles
+
+RESPONSES = ("latency_ms", "peak_rps", "cpu_ms")
+MULTIPLIED = frozenset({"peak_rps"})  # whose shares are factors; those of the others are differences
+LOW_USERS = 1
+SATURATED = 0.9  # of the highest measured rate: from here on a contender counts as saturated
+
+
+def _or_empty(value: object) -> object:
+    return {} if value is None else value
+
+
+def _or_nothing(value: object) -> object:
+    return () if value is None else value
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+
+class Figure(_Part):
+    """A value with its 95 % interval over the blocks, and the number of users it was taken at."""
+
+    value: float
+    ci95: MaybeInterval = None
+    users: int | None = None
+
+
+class Factor(_Part):
+    """What was changed, and what its two settings are called."""
+
+    title: str
+    from_: str = Field(alias="from")
+    to: str
+
+
+class Cell(_Part):
+    """One combination of settings, measured."""
+
+    label: str
+    levels: dict[str, str] = {}
+    contender: str | None = None
+    latency_ms: Figure | None = None
+    peak_rps: Figure | None = None
+    cpu_ms: Figure | None = None
+    valid: bool = True
+    reasons: tuple[str, ...] = ()
+
+    def figure(self, response: str) -> Figure | None:
+        """Return one of the three responses."""
+        found: Figure | None = getattr(self, response)
+        return found
+
+    def stands(self, response: str) -> bool:
+        """Whether a response is VALID: a reason about another number of users does not touch it."""
+        figure = self.figure(response)
+        users = LOW_USERS if response == "latency_ms" else figure.users if figure else None
+        concerned = [r for r in self.reasons if not _is_about_users(r) or users is None or _is_about(r, users)]
+        return self.valid or (bool(self.reasons) and not concerned)
+
+
+class Share(_Part):
+    """What a factor contributes: a difference, or a factor of the ratio."""
+
+    value: float
+    ci95: MaybeInterval = None
+
+
+class Interaction(_Part):
+    """By how much two factors together do more than each by itself; in half a design, or what cannot be told apart."""
+
+    factors: tuple[str, ...]
+    confounded_with: tuple[str, ...] = ()
+    value: float
+    ci95: MaybeInterval = None
+
+
+class Attribution(_Part):
+    """A gap between two contenders, and the shares that it consists of."""
+
+    from_: str = Field(alias="from")
+    to: str
+    from_value: float
+    to_value: float
+    gap: float
+    ci95: MaybeInterval = None
+    shares: dict[str, Share] = {}
+    interactions: Annotated[tuple[Interaction, ...], BeforeValidator(_or_nothing)] = ()
+
+
+class Stages(_Part):
+    """The stages of the requests around a percentile, in ms; they sum to `client_ms`."""
+
+    users: int
+    percentile: int
+    n: int = 0
+    client_ms: float
+    stages_ms: dict[str, float]
+    reasons: tuple[str, ...] = ()
+
+
+class Waiting(_Part):
+    """How long a process waited for its event loop or for the interpreter lock, by its own sampling."""
+
+    users: int
+    kind: str
+    mean_ms: float | None = None
+    p99_ms: float | None = None
+    n: int = 0
+
+
+class ClockCost(_Part):
+    """What the stage clock itself costs."""
+
+    latency_ms: Figure | None = None
+    cpu_ms: Figure | None = None
+
+
+class Predicted(_Part):
+    """What was predicted at a number of users, and measured afterwards."""
+
+    users: int
+    calibrated: bool = False
+    rps_predicted: float | None = None
+    rps_measured: float | None = None
+    p50_predicted_ms: float | None = None
+    p50_measured_ms: float | None = None
+
+
+class Peak(_Part):
+    """The highest rate, predicted and measured; error = predicted / measured - 1."""
+
+    rps_predicted: float | None = None
+    rps_measured: float | None = None
+    error: float | None = None
+
+
+class WhatIf(_Part):
+    """A contender with another setting."""
+
+    contender: str
+    title: str
+    users: int
+    rps_before: float | None = None
+    rps_predicted: float | None = None
+    rps_measured: float | None = None
+    p50_before_ms: float | None = None
+    p50_predicted_ms: float | None = None
+    p50_measured_ms: float | None = None
+
+
+class Crossing(_Part):
+    """The rate of `to` over the rate of `from`, for models that compute `cpu_ms` per request.
+
+    A measured place may also say what was predicted for it.
+    """
+
+    cpu_ms: float
+    users: int
+    ratio: float
+    measured: bool = False
+    ci95: MaybeInterval = None
+    ratio_predicted: float | None = None
+
+
+class Explained(_Part):
+    """`summary.json` of `explain`, format 1."""
+
+    schema_version: Literal[1] = Field(alias="schema")
+    started_utc: str = ""
+    complete: bool = True
+    valid: bool = True
+    quick: bool = False
+    reasons: tuple[str, ...] = ()
+    notes: Annotated[tuple[str, ...], BeforeValidator(_or_nothing)] = ()
+    factors: Annotated[dict[str, Factor], BeforeValidator(_or_empty)] = {}
+    confounded: Annotated[dict[str, str], BeforeValidator(_or_empty)] = {}
+    cells: Annotated[tuple[Cell, ...], BeforeValidator(_or_nothing)] = ()
+    attribution: Annotated[dict[str, Attribution], BeforeValidator(_or_empty)] = {}
+    attribution_customary: Annotated[dict[str, Attribution], BeforeValidator(_or_empty)] = {}
+    anatomy: Annotated[dict[str, tuple[Stages, ...]], BeforeValidator(_or_empty)] = {}
+    waiting: Annotated[dict[str, tuple[Waiting, ...]], BeforeValidator(_or_empty)] = {}
+    clock_cost: Annotated[dict[str, ClockCost], BeforeValidator(_or_empty)] = {}
+    prediction: Annotated[dict[str, tuple[Predicted, ...]], BeforeValidator(_or_empty)] = {}
+    peaks: Annotated[dict[str, Peak], BeforeValidator(_or_empty)] = {}
+    what_if: Annotated[tuple[WhatIf, ...], BeforeValidator(_or_nothing)] = ()
+    crossover: Annotated[tuple[Crossing, ...], BeforeValidator(_or_nothing)] = ()
+    predicted_before: str | None = None
+    titles: dict[str, str] = {}  # of contenders, in the order of figures; from the manifest
+
+    @property
+    def contenders(self) -> list[str]:
+        """The main contenders, in the order of figures."""
+        measured = [cell.contender for cell in self.cells if cell.contender]
+        found = list(dict.fromkeys([*measured, *self.anatomy, *self.prediction, *self.peaks]))
+        return sorted(found, key=lambda name: list(self.titles).index(name) if name in self.titles else 99)
+
+    @property
+    def styles(self) -> dict[str, Style]:
+        """How each contender is drawn: as in every other figure of the project."""
+        return styles({name: Contender() for name in self.contenders})
+
+    @property
+    def ends(self) -> tuple[str, str] | None:
+        """The two contenders whose gap is explained."""
+        first = next((each for each in self.attribution.values()), None)
+        return (first.from_, first.to) if first else None
+
+    @property
+    def high_users(self) -> int | None:
+        """The highest number of users above one at which every contender has an anatomy."""
+        levels = [{row.users for row in rows} for rows in self.anatomy.values()]
+        return max(set.intersection(*levels) - {LOW_USERS}, default=None) if levels else None
+
+    @property
+    def faults(self) -> list[str]:
+        """Why the run as a whole is INVALID: the reasons that do not name a cell, contender or phase."""
+        names = {cell.label for cell in self.cells} | set(self.titles) | set(self.contenders) | set(self.anatomy)
+        return [
+            reason
+            for reason in self.reasons
+            if not self.valid and not reason.startswith("interrupted") and reason.partition(":")[0] not in names
+        ]
+
+    def cell_of(self, contender: str) -> Cell | None:
+        """Return the cell which is this contender."""
+        return next((cell for cell in self.cells if cell.contender == contender), None)
+
+    def against(self, attribution: Attribution, response: str) -> list[str]:
+        """Return why an attribution is INVALID: the whole run, or a cell that it rests on."""
+        return self.faults + [
+            f"{cell.label}: {'; '.join(cell.reasons) or 'the record does not say why'}"
+            for cell in self.cells_of(attribution)
+            if not cell.stands(response)
+        ]
+
+    def cells_of(self, attribution: Attribution) -> list[Cell]:
+        """Return the cells that an attribution rests on: a factor without a share stays at one setting."""
+        end = self.cell_of(attribution.to)
+        fixed = {k: v for k, v in end.levels.items() if k not in attribution.shares} if end else {}
+        return [cell for cell in self.cells if all(cell.levels.get(k, v) == v for k, v in fixed.items())]
+
+
+def parse(summary: Mapping[str, Any], manifest: Mapping[str, Any] | None = None) -> Explained:
+    """Return a summary as typed values, with the titles of the manifest's contenders.
+
+    Raises pydantic.ValidationError naming what does not fit.
+    """
+    rows = (manifest or {}).get("contenders") or {}
+    ordered = sorted(rows.values(), key=lambda row: row.get("order", 100))
+    main = [row for row in ordered if not row.get("harness_floor")]
+    titles = {str(row.get("name", "")): str(row.get("title", "")) for row in reversed(main)}
+    return Explained.model_validate({**summary, "titles": dict(reversed(titles.items()))})
+
+
+def shown(interval: Interval | None, nothing: float = 0.0) -> bool:
+    """Whether an interval shows an effect: it is there, and leaves out what would be none."""
+    return interval is not None and not interval[0] <= nothing <= interval[1]
+
+
+def saturation(rows: Sequence[Predicted]) -> int | None:
+    """Return the lowest number of users at which the measured rate is near the highest one measured."""
+    measured = {row.users: row.rps_measured for row in rows if row.rps_measured}
+    high = max(measured.values(), default=0.0)
+    return min((users for users, rps in measured.items() if rps >= SATURATED * high), default=None)
+
+
+def _is_about_users(reason: str) -> bool:
+    count, _, rest = reason.partition(" user")
+    return count.isdigit() and bool(rest)
+
+
+def _is_about(reason: str, users: int) -> bool:
+    return reason.startswith(f"{users} user")

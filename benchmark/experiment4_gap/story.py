@@ -1,0 +1,285 @@
+"""The answer in sentences: what the intervals carry, and not a word more. Names and titles come from the record."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from benchmark.experiment4_gap import draw_map, draw_prediction
+from benchmark.experiment4_gap.draw_waterfall import strength
+from benchmark.experiment4_gap.phrases import (
+    NAMES,
+    amount,
+    factor_title,
+    interval_text,
+    none_of,
+    percent,
+    plain,
+    setting,
+)
+from benchmark.experiment4_gap.reading import (
+    MULTIPLIED,
+    RESPONSES,
+    Attribution,
+    Cell,
+    Explained,
+    Interaction,
+    Share,
+    saturation,
+    shown,
+)
+from benchmark.report.wording import at_users, first_line, listing, minute_utc, significant
+
+SUMMARY: Final = "summary.json"
+PREDICTION: Final = "prediction.json"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence and what it rests on: files of the run, and the cells whose samples it was computed from."""
+
+    text: str
+    topic: str = ""
+    struck: bool = False
+    note: str = ""  # why it is struck
+    files: tuple[str, ...] = (SUMMARY,)
+    labels: tuple[str, ...] = ()
+
+
+def write_headline(data: Explained) -> str:
+    """Return the one sentence that answers the experiment's question."""
+    claims = [_gap(data, response) for response in RESPONSES if response in data.attribution]
+    stands = [claim for claim in claims if not claim.struck]
+    return stands[0].text if stands else "No gap was attributed by a VALID measurement, so nothing is claimed."
+
+
+def write_answer(data: Explained) -> list[Claim]:
+    """Return the answer in five sentences: latency, rate, CPU, how well it was predicted, where it turns."""
+    return [*(_gap(data, response) for response in RESPONSES), _prediction(data), _crossover(data)]
+
+
+def write_state(data: Explained) -> list[str]:
+    """Return what the state of the run means for all that follows."""
+    said = []
+    if not data.complete:
+        said.append("The run was interrupted: what follows rests on what had been measured by then.")
+    if data.quick:
+        said.append("This is a short run: fewer cells and blocks, and wider intervals for it.")
+    if data.attribution and not any(each.ci95 for each in data.attribution.values()):
+        said.append("No share has an interval, since that takes two blocks: all are readings that show no effect.")
+    return said
+
+
+def write_customary(data: Explained) -> list[Claim]:
+    """Return the same for the contender with the customary setting; none where it was not attributed."""
+    found = data.attribution_customary
+    return [_claim_of(data, response, found[response]) for response in RESPONSES if response in found]
+
+
+def write_interactions(data: Explained) -> list[Claim]:
+    """Return which factors do more, or less, together than each by itself."""
+    claims = []
+    for response, attribution in data.attribution.items():
+        pairs = [each for each in attribution.interactions if shown(each.ci95, none_of(response))]
+        if not pairs:
+            continue
+        said = [
+            f"{pair_title(data, pair)} ({_share_words(response, pair.value, pair.ci95, signed=True)})"
+            for pair in sorted(pairs, key=lambda pair: -strength(response, pair.value))
+        ]
+        text = f"In {NAMES.get(response, response)}, together otherwise than each by itself: {listing(said)}."
+        claims.append(_struck(data, response, attribution, text, "Interactions"))
+    return claims or [Claim("No two factors are shown to do more, or less, together than each by itself.")]
+
+
+def pair_title(data: Explained, pair: Interaction) -> str:
+    """Return two factors by title, and what cannot be told apart from them."""
+    title = " with ".join(factor_title(data, name) for name in pair.factors)
+    other = " with ".join(factor_title(data, name) for name in pair.confounded_with)
+    return f"{title} or {other}, not told apart" if other else title
+
+
+def _gap(data: Explained, response: str) -> Claim:
+    attribution = data.attribution.get(response)
+    if attribution is None:
+        text = f"The gap in {NAMES[response]} was not attributed in this run, so nothing is said about it."
+        return Claim(text, topic=_topic(response))
+    return _claim_of(data, response, attribution)
+
+
+def _claim_of(data: Explained, response: str, attribution: Attribution) -> Claim:
+    none = none_of(response)
+    if not shown(attribution.ci95, none):
+        gap = _share_words(response, attribution.gap, attribution.ci95, signed=True)
+        text = f"No difference in {NAMES[response]} between {attribution.from_} and {attribution.to} is shown ({gap})."
+        return _struck(data, response, attribution, text, _topic(response))
+    text = f"{_lead(data, response, attribution)}: {'; '.join(_parts(data, response, attribution))}."
+    return _struck(data, response, attribution, text, _topic(response))
+
+
+def _struck(data: Explained, response: str, attribution: Attribution, text: str, topic: str) -> Claim:
+    """Return the claim with its sources, struck if the attribution is INVALID."""
+    against = data.against(attribution, response)
+    ends = (data.cell_of(attribution.from_), data.cell_of(attribution.to))
+    labels = tuple(cell.label for cell in ends if cell)
+    note = f"INVALID: {'; '.join(map(first_line, against))}." if against else ""
+    return Claim(text, topic=topic, struck=bool(against), note=note, labels=labels)
+
+
+def _topic(response: str) -> str:
+    name = NAMES[response]
+    return name[0].upper() + name[1:]
+
+
+def _lead(data: Explained, response: str, gap: Attribution) -> str:
+    """Return `async answers 46.1 [45.5, 46.7] ms faster than sync (94.8 and 49.1 ms, one user)`."""
+    values = f"{amount(response, gap.to_value)} against {amount(response, gap.from_value)}"
+    cell = data.cell_of(gap.to)
+    figure = cell.figure(response) if cell else None
+    where = f" at {at_users(figure.users)}" if figure and figure.users and response not in MULTIPLIED else ""
+    if response in MULTIPLIED:
+        size = f"{significant(gap.gap)} {interval_text(gap.ci95, significant)}"
+        return f"{gap.to} carries {size} times the peak rate of {gap.from_} ({values})"
+    size = f"{plain(abs(gap.gap))} {interval_text(_turned(gap.gap, gap.ci95))} ms"
+    if response == "latency_ms":
+        how = "faster" if gap.gap < 0 else "slower"
+        return f"Of the {size} by which {gap.to} answers {how} than {gap.from_} ({values}{where or ' at one user'})"
+    less = "less" if gap.gap < 0 else "more"
+    return f"A request takes {size} {less} CPU with {gap.to} than with {gap.from_} ({values}{where})"
+
+
+def _parts(data: Explained, response: str, gap: Attribution) -> list[str]:
+    """Return what makes up the gap, what works against it, and what shows no effect: the largest first."""
+    none = none_of(response)
+    ordered = sorted(gap.shares.items(), key=lambda item: -strength(response, item[1].value))
+    effects = [(name, share) for name, share in ordered if shown(share.ci95, none)]
+    along = [(name, share) for name, share in effects if (share.value > none) == (gap.gap > none)]
+    against = [(name, share) for name, share in effects if (share.value > none) != (gap.gap > none)]
+    silent = [(name, share) for name, share in ordered if not shown(share.ci95, none)]
+    said = [_along(data, response, gap, name, share, first=i == 0) for i, (name, share) in enumerate(along)]
+    if against:
+        words = [_named(data, response, name, share) for name, share in against]
+        said.append(f"against it works {listing(words)}")
+    if silent:
+        words = [_named(data, response, name, share) for name, share in silent]
+        said.append(f"no effect is shown for {listing(words)}")
+    return said
+
+
+def _along(data: Explained, response: str, gap: Attribution, name: str, share: Share, first: bool) -> str:
+    """Return `43.4 [43.1, 43.8] ms come from the fan-out`; the first says what changed, and what it does alone."""
+    size = _share_words(response, share.value, share.ci95, signed=False)
+    verb = "come from" if response == "latency_ms" else "by"
+    said = f"{size} {verb} the {factor_title(data, name)}{_confounded(data, name)}"
+    if not first:
+        return said
+    said += f" ({setting(data, name)} instead of {setting(data, name, 'from')})"
+    alone = _alone(data, name, gap)
+    figure = alone.figure(response) if alone else None
+    if alone and figure and alone.stands(response):
+        who = f" ({alone.contender})" if alone.contender else ""
+        said += f", which by itself takes {gap.from_} to {amount(response, figure.value)}{who}"
+    return said
+
+
+def _named(data: Explained, response: str, name: str, share: Share) -> str:
+    words = _share_words(response, share.value, share.ci95, signed=True)
+    return f"the {factor_title(data, name)} ({words}){_confounded(data, name)}"
+
+
+def _confounded(data: Explained, name: str) -> str:
+    """Say what else a share may be in a fractional design."""
+    other = data.confounded.get(name)
+    if not other:
+        return ""
+    titles = [factor_title(data, each.strip()) for each in other.split(" x ")]
+    return f", not told apart here from {' × '.join(titles)}"
+
+
+def _alone(data: Explained, name: str, gap: Attribution) -> Cell | None:
+    """Return the cell which differs from the contender `from` in this factor only."""
+    start = data.cell_of(gap.from_)
+    if start is None:
+        return None
+    wanted = {**start.levels, name: "to"}
+    return next((cell for cell in data.cells if cell.levels == wanted and cell is not start), None)
+
+
+def _turned(value: float, interval: tuple[float, float] | None) -> tuple[float, float] | None:
+    """Return the interval of the absolute value of what is shown to be on one side of zero."""
+    return (-interval[1], -interval[0]) if interval and value < 0 else interval
+
+
+def _share_words(response: str, value: float, interval: tuple[float, float] | None, signed: bool) -> str:
+    """Return `43.4 [43.1, 43.8] ms` or `1.90 [1.81, 2.00] times`; `signed` keeps the sign."""
+    if response in MULTIPLIED:
+        return f"{significant(value)} {interval_text(interval, significant)} times".replace("  ", " ")
+    shown_value, shown_ci = (value, interval) if signed else (abs(value), _turned(value, interval))
+    sign = "+" if signed and value > 0 else ""
+    return f"{sign}{plain(shown_value)} {interval_text(shown_ci)} ms".replace("  ", " ")
+
+
+def _prediction(data: Explained) -> Claim:
+    """Say how far the prediction was off, at the peaks and at the median below saturation."""
+    topic, files = "Prediction", (SUMMARY, PREDICTION)
+    peaks = {name: peak.error for name, peak in data.peaks.items() if peak.error is not None}
+    medians = {
+        name: found
+        for name, rows in data.prediction.items()
+        if (found := draw_prediction.worst(rows, draw_prediction.P50, saturation(rows)))
+    }
+    if not peaks and not medians:
+        made = "were made, but nothing was measured to hold against them" if data.prediction else "were not made"
+        return Claim(f"Predictions {made} in this run, so nothing is said about them.", topic, files=files)
+    said = []
+    if peaks:
+        name = max(peaks, key=lambda each: abs(peaks[each]))
+        said.append(f"the peak rate within {_bound(peaks[name])} (worst: {name}, {percent(peaks[name])})")
+    if medians:
+        name = max(medians, key=lambda each: abs(medians[each][1]))
+        users, error = medians[name]
+        worst = f"{name} at {at_users(users)}, {percent(error)}"
+        said.append(f"the median latency below saturation within {_bound(error)} (worst: {worst})")
+    written = f", written down at {minute_utc(data.predicted_before)}" if data.predicted_before else ""
+    count = len(peaks.keys() | medians.keys())
+    text = f"A queueing model, calibrated at light load only{written}, meets of {count} contenders {listing(said)}."
+    note = f"INVALID: {'; '.join(map(first_line, data.faults))}." if data.faults else ""
+    labels = tuple(cell.label for cell in data.cells if cell.contender in data.prediction)
+    return Claim(text, topic, bool(data.faults), note, files, labels)
+
+
+def _bound(error: float) -> str:
+    return percent(abs(error)).lstrip("+")
+
+
+def _crossover(data: Explained) -> Claim:
+    """Say where on the measured map who is ahead, and where the prediction puts the turn."""
+    topic, ends = "Models that compute", data.ends
+    measured = [point for point in data.crossover if point.measured]
+    if not ends or not measured:
+        return Claim("Where the picture turns was not measured in this run, so nothing is said about it.", topic)
+    counts = [
+        (ends[1], sum(shown(point.ci95, 1.0) and point.ratio > 1 for point in measured)),
+        (ends[0], sum(shown(point.ci95, 1.0) and point.ratio < 1 for point in measured)),
+    ]
+    undecided = len(measured) - sum(count for _, count in counts)
+    said = [f"{name} carries more at {count}" for name, count in counts if count]
+    if undecided:
+        said.append(f"no difference is shown at {undecided}")
+    where = f"{len(measured)} measured places on the map of users and CPU of the models"
+    text = f"Of {where}, {listing(said)}; {_turn(data)}."
+    note = f"INVALID: {'; '.join(map(first_line, data.faults))}." if data.faults else ""
+    return Claim(text, topic, bool(data.faults), note)
+
+
+def _turn(data: Explained) -> str:
+    grid = draw_map.Grid(data.crossover)
+    if not grid.predicted:
+        return "between them nothing was predicted"
+    users = sorted({point.users for point in data.crossover if point.measured})
+    turns = [(each, draw_map.crossing_ms(grid, each)) for each in users]
+    passed = [f"{plain(ms)} ms of CPU per answer at {at_users(each)}" for each, ms in turns if ms is not None]
+    never = [at_users(each) for each, ms in turns if ms is None]
+    said = [f"the prediction puts the turn at {listing(passed)}"] if passed else []
+    if never:
+        none, where = ("not", "within the map") if passed else ("the prediction sees no turn", "on the map")
+        said.append(f"{none} at {listing(never).replace(' and ', ' or ')} {where}")
+    return ", and ".join(said)

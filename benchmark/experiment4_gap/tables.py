@@ -1,0 +1,172 @@
+"""Rows for the tables of the page: every number of the summary, as text."""
+
+from benchmark.experiment4_gap.anatomy import STAGES
+from benchmark.experiment4_gap.draw_prediction import P50, RATE
+from benchmark.experiment4_gap.draw_waterfall import strength
+from benchmark.experiment4_gap.phrases import (
+    NAMES,
+    factor_title,
+    interval_text,
+    none_of,
+    percent,
+    plain,
+    setting,
+    share_text,
+)
+from benchmark.experiment4_gap.reading import MULTIPLIED, RESPONSES, Attribution, Cell, Explained, Figure, shown
+from benchmark.experiment4_gap.story import pair_title
+from benchmark.report.data import Interval
+from benchmark.report.tables import TableRow
+from benchmark.report.wording import MISSING, significant
+
+
+def cell_rows(data: Explained) -> list[TableRow]:
+    """Return one row per cell of the design: its settings and its three responses."""
+    return [_cell_row(data, cell) for cell in data.cells]
+
+
+def share_rows(data: Explained, attributions: dict[str, Attribution]) -> list[TableRow]:
+    """Return one row per factor and response, and one for the gap."""
+    return [row for r in RESPONSES if r in attributions for row in _share_rows(data, r, attributions[r])]
+
+
+def interaction_rows(data: Explained) -> list[TableRow]:
+    """Return one row per pair of factors and response."""
+    rows = []
+    for response, attribution in data.attribution.items():
+        invalid = bool(data.against(attribution, response))
+        for pair in attribution.interactions:
+            cells = (NAMES[response], *_share_cells(response, pair.value, pair.ci95))
+            rows.append(TableRow(pair_title(data, pair), cells, invalid))
+    return rows
+
+
+def prediction_rows(data: Explained) -> list[TableRow]:
+    """Return one row per contender and level: predicted, measured, error; none for what was fitted."""
+    rows = []
+    for name in data.contenders:
+        for row in sorted(data.prediction.get(name, ()), key=lambda each: each.users):
+            cells = (
+                str(row.users),
+                significant(row.rps_predicted),
+                significant(row.rps_measured),
+                "fitted" if row.calibrated else _error(RATE.error(row)),
+                significant(row.p50_predicted_ms),
+                significant(row.p50_measured_ms),
+                "fitted" if row.calibrated else _error(P50.error(row)),
+            )
+            rows.append(TableRow(name, cells))
+    return rows
+
+
+def peak_rows(data: Explained) -> list[TableRow]:
+    """Return one row per contender: its peak, predicted and measured."""
+    return [
+        TableRow(name, (significant(peak.rps_predicted), significant(peak.rps_measured), _error(peak.error)))
+        for name, peak in data.peaks.items()
+    ]
+
+
+def what_if_rows(data: Explained) -> list[TableRow]:
+    """Return one row per setting that the prediction was asked about, measured or not."""
+    rows = []
+    for each in data.what_if:
+        rate = each.rps_predicted / each.rps_measured - 1 if each.rps_predicted and each.rps_measured else None
+        cells = (
+            each.title,
+            str(each.users),
+            *map(significant, (each.rps_before, each.rps_predicted, each.rps_measured)),
+            _error(rate),
+            *map(significant, (each.p50_before_ms, each.p50_predicted_ms, each.p50_measured_ms)),
+        )
+        rows.append(TableRow(each.contender, cells))
+    return rows
+
+
+def stages_of(data: Explained) -> list[str]:
+    """Return the stages that any row has, in reading order."""
+    used = {name for rows in data.anatomy.values() for row in rows for name in row.stages_ms}
+    return [name for name in STAGES if name in used]
+
+
+def anatomy_rows(data: Explained) -> list[TableRow]:
+    """Return one row per contender, level and percentile: latency and its stages."""
+    names = stages_of(data)
+    return [
+        TableRow(
+            name,
+            (
+                str(row.users),
+                f"p{row.percentile}",
+                f"{row.n:,}",
+                plain(row.client_ms),
+                *(plain(row.stages_ms[stage]) if stage in row.stages_ms else MISSING for stage in names),
+            ),
+            bool(row.reasons),
+            row.reasons,
+        )
+        for name in data.contenders
+        for row in sorted(data.anatomy.get(name, ()), key=lambda each: (each.users, each.percentile))
+    ]
+
+
+def waiting_rows(data: Explained) -> list[TableRow]:
+    """Return one row per contender and level: how long whoever waits in the scoring process waits."""
+    return [
+        TableRow(name, (each.kind, str(each.users), significant(each.mean_ms), significant(each.p99_ms), f"{each.n:,}"))
+        for name, rows in data.waiting.items()
+        for each in rows
+    ]
+
+
+def crossover_rows(data: Explained) -> list[TableRow]:
+    """Return one row per measured place of the map."""
+    rows = []
+    for point in sorted(data.crossover, key=lambda each: (each.cpu_ms, each.users)):
+        if point.measured:
+            verdict = "no" if not shown(point.ci95, 1.0) else "yes"
+            foreseen = f"{significant(point.ratio_predicted)} ×" if point.ratio_predicted else MISSING
+            cells = (str(point.users), foreseen, f"{significant(point.ratio)} ×", _interval(point.ci95, True), verdict)
+            rows.append(TableRow(f"{point.cpu_ms:g} ms", cells))
+    return rows
+
+
+def _cell_row(data: Explained, cell: Cell) -> TableRow:
+    settings = (setting(data, name, cell.levels[name]) if name in cell.levels else MISSING for name in data.factors)
+    figures = (text for response in RESPONSES for text in _figure_cells(response, cell.figure(response)))
+    users = cell.peak_rps.users if cell.peak_rps and cell.peak_rps.users else MISSING
+    state = "VALID" if cell.valid else "INVALID"
+    name = cell.contender or cell.label
+    return TableRow(name, (*settings, *figures, str(users)), not cell.valid, cell.reasons, state)
+
+
+def _figure_cells(response: str, figure: Figure | None) -> tuple[str, str]:
+    if figure is None:
+        return MISSING, MISSING
+    multiplied = response in MULTIPLIED
+    text = significant(figure.value) if multiplied else plain(figure.value)
+    return text, _interval(figure.ci95, multiplied)
+
+
+def _share_rows(data: Explained, response: str, attribution: Attribution) -> list[TableRow]:
+    invalid = bool(data.against(attribution, response))
+    ordered = sorted(attribution.shares.items(), key=lambda item: -strength(response, item[1].value))
+    rows = [
+        TableRow(factor_title(data, name), (NAMES[response], *_share_cells(response, share.value, share.ci95)), invalid)
+        for name, share in ordered
+    ]
+    gap = (NAMES[response], *_share_cells(response, attribution.gap, attribution.ci95))
+    return [*rows, TableRow("all: the gap", gap, invalid)]
+
+
+def _share_cells(response: str, value: float, interval: Interval | None) -> tuple[str, str, str]:
+    effect = "yes" if shown(interval, none_of(response)) else "no"
+    return share_text(response, value), _interval(interval, response in MULTIPLIED), effect
+
+
+def _interval(interval: Interval | None, as_ratio: bool) -> str:
+    return interval_text(interval, significant if as_ratio else plain) or MISSING
+
+
+def _error(error: float | None) -> str:
+    return MISSING if error is None else percent(error)

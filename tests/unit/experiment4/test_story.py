@@ -1,0 +1,146 @@
+"""The sentences: no claim without an interval that carries it."""
+
+import re
+
+import pytest
+
+from benchmark.experiment4_gap import advice, story
+from benchmark.experiment4_gap.reading import Explained, parse
+from tests.unit.experiment4.synthetic import Summary, make_manifest, make_summary, variants
+
+
+def read(summary: Summary) -> Explained:
+    return parse(summary, make_manifest())
+
+
+def answer(summary: Summary) -> list[str]:
+    return [claim.text for claim in story.write_answer(read(summary))]
+
+
+def test_the_answer_is_five_sentences_with_numbers() -> None:
+    latency, rate, cpu, prediction, turn = answer(make_summary())
+    assert latency.startswith(
+        "Of the 45.7 [45.1, 46.3] ms by which async-aiohttp answers faster than sync (49.1 ms against 94.8 ms at one "
+        "user): 43.4 [43.1, 43.7] ms come from the fan-out (both at once instead of one after the other), which by "
+        "itself takes sync to 51.4 ms (sync-concurrent); 0.90 [0.60, 1.20] ms come from the runtime"
+    )
+    assert rate.startswith("async-aiohttp carries 3.70 [3.45, 3.96] times the peak rate of sync")
+    assert "no effect is shown for the fan-out (1.02 [0.969, 1.07] times)" in rate
+    assert cpu.startswith("A request takes 2.14 [1.54, 2.74] ms less CPU with async-aiohttp than with sync")
+    assert "meets of 4 contenders the peak rate within 13 % (worst: async, +13 %)" in prediction
+    assert "async-aiohttp carries more at 7 and sync carries more at 2" in turn
+
+
+@pytest.mark.parametrize("variant", ["no_difference", "one_block"])
+def test_without_an_interval_that_leaves_out_none_nothing_is_attributed(variant: str) -> None:
+    for sentence in answer(variants()[variant]())[:3]:
+        assert sentence.startswith("No difference in ")
+        assert "come from" not in sentence
+    assert "no difference is shown at 9" in answer(variants()[variant]())[4]
+
+
+def test_each_share_is_claimed_by_its_own_interval() -> None:
+    summary = make_summary()
+    share = summary["attribution"]["latency_ms"]["shares"]["fan_out"]
+    share["ci95"] = [-90.0, 3.0]
+    sentence = answer(summary)[0]
+    assert "no effect is shown for the fan-out (−43.4 [−90.0, 3.00] ms)" in sentence
+    assert "come from the fan-out" not in sentence
+    first = [claim.text for claim in advice.what_to_change_first(read(summary))]
+    assert not any(text.startswith("Fan-out") for text in first)
+
+
+def test_a_share_against_the_gap_is_said_to_be_so() -> None:
+    summary = make_summary()
+    summary["attribution"]["cpu_ms"]["shares"]["fan_out"]["ci95"] = [0.05, 0.17]
+    assert "against it works the fan-out (+0.11 [0.05, 0.17] ms)" in answer(summary)[2]
+    (fan_out,) = [c.text for c in advice.what_to_change_first(read(summary)) if c.text.startswith("Fan-out")]
+    assert "at the price of CPU per request +0.11 ms [0.05, 0.17]" in fan_out
+
+
+def test_the_other_way_round_is_slower_and_nothing_is_recommended() -> None:
+    summary = variants()["slower"]()
+    assert "answers slower than sync" in answer(summary)[0]
+    assert "0.270 [0.252, 0.290] times the peak rate" in answer(summary)[1]
+    assert "more CPU" in answer(summary)[2]
+    first = advice.what_to_change_first(read(summary))
+    assert first[0].text.startswith("Leave for last: ")
+
+
+def test_what_to_change_first_goes_by_the_largest_shares() -> None:
+    first = [claim.text.partition(",")[0] for claim in advice.what_to_change_first(read(make_summary()))]
+    assert first[:4] == ["HTTP client", "Runtime of the scoring handler", "Fan-out", "Runtime of the model service"]
+
+
+def test_a_confounded_share_says_with_what() -> None:
+    summary = variants()["quick"]()
+    other = "runtime of the scoring handler × HTTP client × runtime of the model service"
+    assert f"the fan-out, not told apart here from {other}" in answer(summary)[0]
+    doubts = advice.where_it_could_be_wrong(read(summary), make_manifest())
+    assert doubts[0].startswith(f"fan-out is not told apart from {other}")
+    assert "QUICK: half of the design" in doubts
+
+
+def test_what_is_invalid_is_struck_and_supports_no_advice() -> None:
+    data = read(variants()["invalid_cell"]())
+    claims = story.write_answer(data)
+    assert [claim.struck for claim in claims] == [True, True, True, False, False]
+    assert claims[0].note == "INVALID: cell-f-t-f-t: 12 of 13,100 answers were wrong."
+    assert advice.what_to_change_first(data)[0].text.startswith("Nothing is shown to improve anything")
+    assert story.write_headline(data).startswith("No gap was attributed by a VALID measurement")
+    assert all(claim.struck for claim in story.write_answer(read(variants()["busy"]())))
+
+
+def test_a_reason_about_another_level_leaves_the_latency_standing() -> None:
+    summary = make_summary()
+    cell = summary["cells"][5]
+    cell.update(valid=False, reasons=["64 users: the rate drifts by 20 %"])
+    summary.update(valid=False, reasons=[f"{cell['label']}: 64 users: the rate drifts by 20 %"])
+    assert [claim.struck for claim in story.write_answer(read(summary))] == [False, True, False, False, False]
+
+
+def test_an_interaction_is_named_only_if_it_is_shown() -> None:
+    summary = make_summary()
+    assert "No two factors" in story.write_interactions(read(summary))[0].text
+    summary["attribution"]["cpu_ms"]["interactions"][0].update(value=-0.4, ci95=[-0.6, -0.2])
+    (claim,) = story.write_interactions(read(summary))
+    assert "runtime of the scoring handler with fan-out (−0.40 [−0.60, −0.20] ms)" in claim.text
+
+
+def test_a_prediction_is_not_called_good_by_what_it_was_fitted_on() -> None:
+    summary = make_summary()
+    summary["peaks"] = {}
+    for rows in summary["prediction"].values():
+        for row in rows:
+            row.update(p50_measured_ms=row["p50_measured_ms"] if row["calibrated"] else None)
+    assert "nothing was measured to hold against them" in answer(summary)[3]
+
+
+def test_only_levels_below_saturation_count_for_the_median() -> None:
+    summary = make_summary()
+    for row in summary["prediction"]["sync"]:
+        if row["users"] == 128:
+            row["p50_predicted_ms"] = row["p50_measured_ms"] * 3
+    assert "+200 %" not in answer(summary)[3]
+
+
+@pytest.mark.parametrize("variant", list(variants()))
+def test_every_kind_of_run_has_sentences_without_gaps(variant: str) -> None:
+    data = read(variants()[variant]())
+    claims = [*story.write_answer(data), *story.write_customary(data), *story.write_interactions(data)]
+    claims += [*advice.what_to_change_first(data), *advice.write_anatomy(data)]
+    for claim in claims:
+        assert claim.text.endswith(".")
+        assert not re.search(r"None|nan|\(\)|\[\]|  | ,|–", claim.text), claim.text
+
+
+def test_the_anatomy_names_the_longest_stages_and_strikes_what_does_not_fit() -> None:
+    summary = make_summary()
+    sync = advice.write_anatomy(read(summary))[0]
+    assert sync.text.startswith(
+        "At 128 users the median request of sync takes 286.6 ms: 90.0 ms are the models' sleep; then come 117.4 ms "
+        "queued before the handler and 78.3 ms around the models' sleep."
+    )
+    assert not sync.struck
+    summary["anatomy"]["sync"][-2]["reasons"] = ["the server's stages are 4.7% longer than the client's latency"]
+    assert advice.write_anatomy(read(summary))[0].struck
