@@ -1,0 +1,1 @@
+"""Experiment 4: how much of the difference comes from what."""
