@@ -68,6 +68,7 @@ class FactorFile(_Table):
     from_: str = Field(alias="from")
     to: str
     customary_to: str | None = None
+    waiting: dict[str, str] = {}  # by architecture, what a process's sampler of its own delays shows
     factor: dict[str, Factor] = Field(min_length=1)
 
 
@@ -110,6 +111,7 @@ class Design:
                 raise ContenderError(f"there is no factor {name!r}; choose from {', '.join(file.factor)}")
         self.factors = {n: f for n, f in file.factor.items() if (n in names if names else f.default)}
         self.known = dict(known)
+        self.waiting = {c.name: file.waiting[kind] for c in known.values() if (kind := architecture(c)) in file.waiting}
         self.contenders: dict[Side, Contender] = {
             side: choose([name], known)[0] for side, name in zip(SIDES, (file.from_, file.to), strict=True)
         }

@@ -46,13 +46,23 @@ def predict(run: Run, light_cells: Mapping[str, Sequence[Cell]], question: Quest
     return found
 
 
-def anatomy(run: Run, cells: Mapping[str, Sequence[Cell]]) -> dict[str, Any]:
-    """Return the keys `anatomy` and `waiting` of the summary; `cells` goes by contender's name."""
+def anatomy(
+    run: Run, cells: Mapping[str, Sequence[Cell]], floors: Mapping[str, str]
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the key `anatomy` of the summary, and what speaks against it; all by contender's name."""
     module = _module("anatomy")
     if module is None:
-        return {"anatomy": {}, "waiting": {}}
-    found: dict[str, Any] = module.anatomy(run, cells)
+        return {}, []
+    found: tuple[dict[str, Any], list[str]] = module.stage_anatomy(run, cells, floors)
     return found
+
+
+def lag_lines(text: str) -> list[Any]:
+    """Return the samples of delay (t_ns, n, mean_ms, p99_ms) that a process has logged."""
+    if importlib.util.find_spec("contract.lag") is None:
+        return []
+    parse = importlib.import_module("contract.lag").parse_lag_line
+    return [sample for line in text.splitlines() if (sample := parse(line))]
 
 
 def write_page(run: Run) -> Path | None:

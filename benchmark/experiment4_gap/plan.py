@@ -7,17 +7,21 @@ from typing import Any, Literal
 from benchmark.bench import CELL_OVERHEAD_S, levels_for
 from benchmark.contenders import Contender
 from benchmark.experiment4_gap.design import HALF_TAKES, confounded, full, half
-from benchmark.experiment4_gap.factors import SIDES, Cell, Design, with_settings
+from benchmark.experiment4_gap.factors import ENTRANCE, SIDES, Cell, Design, with_settings
 from benchmark.experiment4_gap.what_ifs import WhatIf
 from benchmark.load.plan import Level
+from contract.settings import Settings
 
-PhaseName = Literal["light", "cell", "whatif", "map"]
-PHASES: tuple[PhaseName, ...] = ("light", "cell", "whatif", "map")
+PhaseName = Literal["light", "cell", "lag", "whatif", "map"]
+PHASES: tuple[PhaseName, ...] = ("light", "cell", "lag", "whatif", "map")
 
 LOW_USERS = 1  # where latency is compared
 CPU_USERS = 8  # where CPU per request is compared
-# A contender climbs on while its rate grows, so not all hold the climb; the estimate counts this share.
-_CLIMBED = 0.5
+# A contender climbs on while its rate grows, so few hold the climb; the estimate counts this share.
+_CLIMBED = 0.25
+# Where the models compute, many users wait for seconds; that is a result, and no answer that came too late.
+_MAP_TIMEOUT = {"SERVING_MODEL_TIMEOUT_MS": "20000"}
+_LAG = {"SERVING_LAG_SAMPLE_MS": "5"}
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class ExplainPlan:
     cell: Phase
     main_levels: tuple[Level, ...]  # of the cells which are contenders of their own, instead of the cells' levels
     clock: Phase | None  # the two corners without the stage clock, to see what that costs; in the cells' blocks
+    lag: Phase | None  # the contenders with a sampler of how long they make others wait
     whatif: Phase
     map: Phase
     cpu_ms: tuple[int, ...]  # CPU time of a model's answer, over which the crossover is mapped
@@ -75,16 +80,17 @@ class Variant:
 def default_plan() -> ExplainPlan:
     """Under 20 minutes for four factors."""
 
-    def levels(*users: int, low_s: float = 2.2) -> tuple[Level, ...]:
-        return levels_for(users, low_s=low_s, base_s=0.6, per_user_s=0.005)
+    def levels(*users: int) -> tuple[Level, ...]:
+        return levels_for(users, low_s=1.7, base_s=0.55, per_user_s=0.004)
 
     return ExplainPlan(
         light=Phase(2, levels(1, 2, 4, 8, 16)),
         cell=Phase(4, levels(1, 8, 32, 64), climb=levels(128, 256, 512)),
         main_levels=levels(1, 4, 8, 16, 32, 64, 128),
         clock=Phase(4, levels(1, 8)),
+        lag=Phase(1, levels_for((1, 8, 64), low_s=2.5, base_s=2.5, per_user_s=0)),
         whatif=Phase(2, levels(8, 32, 64, 128)),
-        map=Phase(2, levels(1, 8, 32, low_s=1.5)),
+        map=Phase(2, levels(1, 8, 32)),
         cpu_ms=(2, 10, 20),
     )
 
@@ -100,6 +106,7 @@ def quick_plan() -> ExplainPlan:
         cell=Phase(2, levels(1, 8, 32, 64), climb=levels(128, 256)),
         main_levels=levels(1, 4, 8, 16, 32, 64),
         clock=None,
+        lag=None,
         whatif=Phase(1, levels(8, 64)),
         map=Phase(1, levels(1, 32)),
         cpu_ms=(2, 20),
@@ -130,6 +137,7 @@ def make_variants(
     return [
         *(_renamed("light", "light", contender, plan.light) for contender in mains),
         *_cell_variants(design, mains, plan),
+        *_lag_variants(mains, plan),
         *_what_if_variants(design, what_ifs, plan),
         *_map_variants(design, plan),
     ]
@@ -160,6 +168,7 @@ def describe(
             {"label": cell.contender.label, "levels": dict(cell.levels), "contender": cell.same_as} for cell in cells
         ],
         "variants": {variant.label: variant.to_json() for variant in variants},
+        "waiting": dict(design.waiting),
         "what_ifs": [asdict(what_if) for what_if in what_ifs],
         "cpu_ms": list(plan.cpu_ms),
     }
@@ -200,6 +209,12 @@ def _cell_variants(design: Design, mains: Sequence[Contender], plan: ExplainPlan
     return found
 
 
+def _lag_variants(mains: Sequence[Contender], plan: ExplainPlan) -> list[Variant]:
+    if plan.lag is None or "lag_sample_ms" not in Settings.model_fields:
+        return []
+    return [_renamed("lag", "lag", with_settings(main, {ENTRANCE: _LAG}), plan.lag) for main in mains]
+
+
 def _what_if_variants(design: Design, what_ifs: Sequence[WhatIf], plan: ExplainPlan) -> list[Variant]:
     measured = [(number, what_if) for number, what_if in enumerate(what_ifs) if what_if.measured]
     return [
@@ -218,7 +233,8 @@ def _map_variants(design: Design, plan: ExplainPlan) -> list[Variant]:
     found = []
     for cpu_ms in plan.cpu_ms:
         for side in SIDES:
-            contender = with_settings(design.contenders[side], {"model": {"SERVING_MODEL_CPU_MS": str(cpu_ms)}})
+            settings = {"model": {"SERVING_MODEL_CPU_MS": str(cpu_ms)}, ENTRANCE: _MAP_TIMEOUT}
+            contender = with_settings(design.contenders[side], settings)
             found.append(_renamed("map", f"map-{side}-{cpu_ms}ms", contender, plan.map, side=side, cpu_ms=cpu_ms))
     return found
 

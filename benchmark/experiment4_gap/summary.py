@@ -9,6 +9,7 @@ from benchmark.experiment4_gap.attribution import DIFFERENCES, RATIOS, Responses
 from benchmark.experiment4_gap.beside import crossover, over_users, peaks, what_ifs
 from benchmark.experiment4_gap.measured import Measured, entry, measure_all, ratio_entry
 from benchmark.experiment4_gap.plan import CPU_USERS, LOW_USERS
+from benchmark.experiment4_gap.waiting import waiting
 from benchmark.manifest import recorded_contenders
 from benchmark.record import SCHEMA, Cell, Run
 from benchmark.stats import block_interval
@@ -23,6 +24,10 @@ def summarise(run: Run, predicted: Mapping[str, Any]) -> dict[str, Any]:
     by_label = {variant.label: variant for variant in variants}
     mains = _main_variants(explain, by_label)
     complete, reasons = _judge(run, variants)
+    anatomy, doubts = parts.anatomy(
+        run, _anatomy_cells(run, mains), {n: v[0].contender.floor for n, v in mains.items()}
+    )
+    reasons += doubts
     return {
         "schema": SCHEMA,
         "command": manifest["command"],
@@ -40,7 +45,8 @@ def summarise(run: Run, predicted: Mapping[str, Any]) -> dict[str, Any]:
         "cells": [_cell_entry(cell, by_label[cell["label"]]) for cell in explain["cells"]],
         "attribution": _attribution(explain, by_label, list(explain["factors"]), explain["to"]),
         "attribution_customary": _customary(explain, by_label),
-        **parts.anatomy(run, _anatomy_cells(run, mains)),
+        "anatomy": anatomy,
+        "waiting": waiting(run, variants, explain["waiting"]),
         "clock_cost": _clock_cost(variants, mains),
         "prediction": over_users(mains, predicted),
         "peaks": peaks(mains, predicted),
@@ -71,7 +77,13 @@ def _judge(run: Run, variants: Sequence[Measured]) -> tuple[bool, list[str]]:
     if not complete:
         measured = sum(cell.status == "measured" for cell in cells)
         reasons.append(f"interrupted: {measured} of {planned} cells were measured")
-    return complete, reasons + [f"{variant.label}: {reason}" for variant in variants for reason in variant.reasons]
+    return complete, reasons + [f"{_whose(variant)}: {reason}" for variant in variants for reason in variant.reasons]
+
+
+def _whose(variant: Measured) -> str:
+    """Return the label of a cell, or the contender before that of another phase."""
+    is_cell = variant.label.startswith("cell-")
+    return variant.label if is_cell else f"{variant.facts['of']}: {variant.label}"
 
 
 def _main_variants(explain: Mapping[str, Any], by_label: Mapping[str, Measured]) -> dict[str, list[Measured]]:

@@ -34,6 +34,7 @@ PLAN = ExplainPlan(
     cell=Phase(3, levels(1, 8)),
     main_levels=levels(1, 4, 8),
     clock=Phase(3, levels(1, 8)),
+    lag=None,
     whatif=Phase(1, levels(8)),
     map=Phase(2, levels(1, 8)),
     cpu_ms=(2, 20),
