@@ -65,7 +65,7 @@ def run_explain(
             pairs = {v.label: (v.contender, _cell_plan(v, plan, service_settings)) for v in variants}
             for phase in PHASES:
                 measure_blocks(run, order[phase], pairs, plan.seed, guard, progress)
-                if phase == "light":
+                if phase == "light" and mains:
                     progress.phase("", "prediction")
                     write_prediction(run, question)
         except KeyboardInterrupt:
