@@ -25,7 +25,6 @@ QUESTIONS: Final = {
     "profile": "Where does the time of a request go?",
     "timeit": "How do n calls add up, and what does one call cost?",
     "locust": "Where does each architecture break?",
-    "explain": "Which factor makes how much of the gap?",
 }
 
 
