@@ -1,1 +1,1 @@
-"""Experiment 4: how much of the difference comes from what."""
+"""Experiment 4: where does the difference between two contenders come from?"""
