@@ -78,8 +78,9 @@ def print_summary(summary: dict[str, object]) -> None:
         found = attribution.get(name)
         if not found:
             continue
-        table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")
-        table.title = f"{name}: {found['from']} {found['from_value']:.4g}, {found['to']} {found['to_value']:.4g}"
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        ends = f"{name}: {found['from']} {found['from_value']:.4g}, {found['to']} {found['to_value']:.4g}"
+        console.print(ends, soft_wrap=True, markup=False)
         for heading in ("factor", "share", "95 % interval"):
             table.add_column(heading, justify="left" if heading == "factor" else "right")
         for factor, share in [*found["shares"].items(), ("all", {"value": found["gap"], "ci95": found["ci95"]})]:
