@@ -13,7 +13,7 @@ DOCKER ?= docker
 export DOCKER
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev bench report experiments experiment1 experiment2 experiment3 response-time \
+.PHONY: help install install-dev bench explain report experiments experiment1 experiment2 experiment3 response-time \
 	load-test max-performance stress-test locust-ui locust-master locust-worker up down seed test lint format lock diff \
 	clean docs record pc-specs docker-build docker-base docker-run-redis docker-run-model-sync docker-run-model-async \
 	docker-run-scoring-sync docker-run-scoring-async docker-stop docker-up docker-down docker-bench docker-sizes \
@@ -27,6 +27,9 @@ bench: install ## measure all contenders and write a report; QUICK=1 or FULL=1, 
 
 report: install ## join the reports of all runs in results/ into one
 	@$(BIN)/python -m benchmark report
+
+explain: install ## which factor makes how much of the gap? QUICK=1, EXPLAIN_ARGS="--help"
+	@$(BIN)/python -m benchmark explain $(if $(QUICK),--quick) $(EXPLAIN_ARGS)
 
 experiments: experiment1 experiment2 experiment3 report ## all three, then one report; SCALE=0.1 shortens them
 

@@ -44,20 +44,20 @@ class BenchPlan:
 
 def default_plan(users: Sequence[int] = ()) -> BenchPlan:
     """About two minutes of measuring for five contenders."""
-    levels = _levels(users or (1, 8, 16, 32, 64), low_s=1.9, base_s=0.6, per_user_s=0.006)
-    climb = () if users else _levels((128, 256, 512), low_s=0, base_s=0.6, per_user_s=0.006)
+    levels = levels_for(users or (1, 8, 16, 32, 64), low_s=1.9, base_s=0.6, per_user_s=0.006)
+    climb = () if users else levels_for((128, 256, 512), low_s=0, base_s=0.6, per_user_s=0.006)
     return BenchPlan(blocks=4, levels=levels, climb=climb)
 
 
 def quick_plan(users: Sequence[int] = ()) -> BenchPlan:
     """Under 45 s: enough to see the pattern, with wide intervals."""
-    return BenchPlan(blocks=2, levels=_levels(users or (1, 32), low_s=0.8, base_s=0.6, per_user_s=0.004))
+    return BenchPlan(blocks=2, levels=levels_for(users or (1, 32), low_s=0.8, base_s=0.6, per_user_s=0.004))
 
 
 def full_plan(users: Sequence[int] = ()) -> BenchPlan:
     """About an hour: 2,010 samples of each level, which a p99 with ten samples beyond it takes."""
-    levels = _levels(users or (1, 8, 16, 32, 64, 128), low_s=21.0, base_s=4.0, per_user_s=0.02)
-    climb = () if users else _levels((256, 512), low_s=0, base_s=4.0, per_user_s=0.02)
+    levels = levels_for(users or (1, 8, 16, 32, 64, 128), low_s=21.0, base_s=4.0, per_user_s=0.02)
+    climb = () if users else levels_for((256, 512), low_s=0, base_s=4.0, per_user_s=0.02)
     return BenchPlan(blocks=10, levels=levels, climb=climb)
 
 
@@ -66,8 +66,8 @@ def adjust(plan: BenchPlan, blocks: int | None, seed: int, stage_clock: bool, fr
     return replace(plan, blocks=blocks or plan.blocks, seed=seed, stage_clock=stage_clock, free_ports=free_ports)
 
 
-def _levels(users: Sequence[int], low_s: float, base_s: float, per_user_s: float) -> tuple[Level, ...]:
-    """Return levels whose times grow with the latency that so many users may cause."""
+def levels_for(users: Sequence[int], low_s: float, base_s: float, per_user_s: float) -> tuple[Level, ...]:
+    """Return levels whose times, in seconds, grow with the latency that so many users may cause."""
     return tuple(
         Level(n, warmup_s=round(0.3 + 0.007 * n, 2), measure_s=round(low_s if n == 1 else base_s + per_user_s * n, 2))
         for n in users
@@ -88,10 +88,13 @@ def run_bench(
     """
     facts = {"containers": containers.facts(contenders)} if containers else {}
     manifest = make_manifest(contenders, plan.seed, asdict(plan), service_settings)
-    run = Run.create(results, "bench", {**manifest, **facts, "order": _order(contenders, plan)})
+    order = shuffled_blocks([c.label for c in contenders], plan.blocks, plan.seed)
+    run = Run.create(results, "bench", {**manifest, **facts, "order": order})
     cells = plan.blocks * len(contenders)
+    cell_plan = _cell_plan(plan, service_settings, containers)
+    pairs = {contender.label: (contender, cell_plan) for contender in contenders}
     with measuring(run, progress, cells, plan.cell_s, lambda _: report(run, contenders)) as guard:
-        _measure(run, contenders, plan, _cell_plan(plan, service_settings, containers), guard, progress)
+        measure_blocks(run, order, pairs, plan.seed, guard, progress)
     return run
 
 
@@ -103,25 +106,29 @@ def report(run: Run, contenders: Sequence[Contender]) -> None:
     write_bench_report(run)
 
 
-def _measure(
+def measure_blocks(
     run: Run,
-    contenders: Sequence[Contender],
-    plan: BenchPlan,
-    cell_plan: CellPlan,
+    order: Sequence[Sequence[str]],
+    pairs: Mapping[str, tuple[Contender, CellPlan]],
+    seed: int,
     guard: Guard,
     progress: Progress,
 ) -> None:
-    by_label = {contender.label: contender for contender in contenders}
+    """Measure every label of every block in the order given; `pairs` says by label what is measured, and how.
+
+    One that fails parity is not measured again; later blocks hold the levels that the first has climbed.
+    """
     refused: dict[str, str] = {}  # by label, those that failed parity
     climbed: dict[str, CellPlan] = {}  # by label, the levels that the first block has found worth holding
-    for block, order in enumerate(run.manifest["order"]):
-        for label in order:
-            cell = Cell(block, label, seed=plan.seed * 1000 + block)
+    for block, labels in enumerate(order):
+        for label in labels:
+            contender, cell_plan = pairs[label]
+            cell = Cell(block, label, seed=seed * 1000 + block)
             if label in refused:
                 cell.status, cell.reason = "failed", refused[label]
                 run.append_cell(cell)
             else:
-                _measure_one(run, by_label[label], cell, climbed.get(label, cell_plan), guard, progress)
+                _measure_one(run, contender, cell, climbed.get(label, cell_plan), guard, progress)
                 if cell.status == "measured":
                     climbed.setdefault(label, _without_climb(cell_plan, cell))
                 if cell.reason.startswith(_PARITY):
@@ -129,11 +136,10 @@ def _measure(
             progress.cell_done(cell)
 
 
-def _order(contenders: Sequence[Contender], plan: BenchPlan) -> list[list[str]]:
+def shuffled_blocks(labels: Sequence[str], blocks: int, seed: int | str) -> list[list[str]]:
     """Return the labels in the order of measuring, block by block."""
-    shuffled = random.Random(plan.seed)
-    labels = [contender.label for contender in contenders]
-    return [shuffled.sample(labels, len(labels)) for _ in range(plan.blocks)]
+    shuffled = random.Random(seed)
+    return [shuffled.sample(list(labels), len(labels)) for _ in range(blocks)]
 
 
 def _without_climb(plan: CellPlan, cell: Cell) -> CellPlan:
@@ -166,16 +172,29 @@ def _measure_one(run: Run, contender: Contender, cell: Cell, plan: CellPlan, gua
 
 
 def _cell_plan(plan: BenchPlan, service_settings: Mapping[str, str], launcher: Launcher | None) -> CellPlan:
+    made = make_cell_plan(plan.levels, plan.climb, service_settings, plan.stage_clock, plan.free_ports)
+    return replace(made, launcher=launcher or ProcessLauncher())
+
+
+def make_cell_plan(
+    levels: tuple[Level, ...],
+    climb: tuple[Level, ...],
+    service_settings: Mapping[str, str],
+    stage_clock: bool,
+    free_ports: bool,
+    law: Mapping[str, str] | None = None,
+) -> CellPlan:
+    """Return the plan of a cell whose services get these settings; `law` holds those of one contender's models."""
     settings = settings_of_services(service_settings)
     env = service_environment(service_settings)
-    clock = plan.stage_clock and settings.stage_clock
+    clock = stage_clock and settings.stage_clock
     return CellPlan(
-        levels=plan.levels,
-        climb=plan.climb,
-        answer_bounds_s=quantile_function(settings).bounds_s,
+        levels=levels,
+        climb=climb,
+        answer_bounds_s=quantile_function(settings_of_services({**service_settings, **(law or {})})).bounds_s,
         stage_clock=clock,
         service_env={**env, f"{PREFIX}STAGE_CLOCK": str(clock).lower()},
-        free_ports=plan.free_ports,
+        free_ports=free_ports,
         parity_cases=tuple(parity.cases(DEFAULT_INFO.entities, settings.max_body_bytes)),
-        launcher=launcher or ProcessLauncher(),
+        launcher=ProcessLauncher(),
     )

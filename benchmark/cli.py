@@ -16,6 +16,7 @@ from benchmark.errors import BenchmarkError
 from benchmark.experiment1_profiling.cli import profile
 from benchmark.experiment2_timeit.cli import timeit
 from benchmark.experiment3_locust.cli import locust
+from benchmark.experiment4_gap.cli import explain, print_summary
 from benchmark.options import (
     RESULTS,
     ContendersOption,
@@ -86,6 +87,7 @@ def bench(
 app.command()(profile)
 app.command()(timeit)
 app.command()(locust)
+app.command()(explain)
 app.command()(compare)
 
 
@@ -112,6 +114,7 @@ def _redraw(run_directory: Path) -> Path:
     from benchmark.experiment1_profiling import plot as profile_page
     from benchmark.experiment2_timeit import run as timeit_verb
     from benchmark.experiment3_locust import plot as locust_page
+    from benchmark.experiment4_gap import run as explain_verb
     from benchmark.manifest import recorded_contenders
     from benchmark.record import Run
 
@@ -123,6 +126,9 @@ def _redraw(run_directory: Path) -> Path:
         print_outcome(run)
     elif command == "timeit":
         timeit_verb.report(run, recorded)
+    elif command == "explain":
+        explain_verb.report(run)
+        print_summary(run.summary)
     elif command == "profile":
         profile_page.write_report(run)
     else:

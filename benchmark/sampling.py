@@ -107,3 +107,8 @@ def _cpu_ns(process: psutil.Process) -> int:
     except OSError:
         times = process.cpu_times()
         return int((times.user + times.system) * 1e9)
+
+
+def cpu_ns_of_tree(pid: int) -> int:
+    """Return the CPU time of a process and its children so far, in ns."""
+    return sum(_cpu_ns(process) for process in _tree(psutil.Process(pid)))

@@ -1,0 +1,83 @@
+"""Responses of the cells, block by block -> shares of the gap, with intervals over blocks."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmark.experiment4_gap import shapley
+from benchmark.stats import Interval, block_interval
+
+Responses = Mapping[frozenset[str], Mapping[int, float]]  # by the factors at `to`, by block
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How two values of a response are compared: by their difference, or by their ratio."""
+
+    enter: Callable[[float], float]
+    leave: Callable[[float], float]
+
+    def interval(self, values: Sequence[float]) -> dict[str, Any]:
+        """Return the mean on this scale with Student's t interval over blocks."""
+        found = block_interval(values)
+        bounds = None if found.low is None or found.high is None else [self.leave(found.low), self.leave(found.high)]
+        return {"value": self.leave(found.value), "ci95": bounds}
+
+
+DIFFERENCES = Scale(enter=float, leave=float)
+RATIOS = Scale(enter=math.log, leave=math.exp)
+
+
+def attribute(factors: Sequence[str], responses: Responses, scale: Scale, half: bool = False) -> dict[str, Any] | None:
+    """Return the gap between the corners, each factor's share of it, and the interactions of pairs.
+
+    Computed in every block in which all cells have a value, then averaged, so that the interval
+    holds what changes from block to block. On the scale of differences the shares sum to the gap; on
+    that of ratios their product is the gap, and the values of the corners are geometric means. None
+    if there is no such block.
+    """
+    games = _games(responses, scale)
+    if not games:
+        return None
+    shares_of = shapley.half_shares if half else shapley.shapley_values
+    shares = [shares_of(factors, game) for game in games]
+    gaps = scale.interval([shapley.gap(factors, game) for game in games])
+    return {
+        "from_value": scale.interval([game[frozenset()] for game in games])["value"],
+        "to_value": scale.interval([game[frozenset(factors)] for game in games])["value"],
+        "gap": gaps["value"],
+        "ci95": gaps["ci95"],
+        "blocks": len(games),
+        "shares": {name: scale.interval([share[name] for share in shares]) for name in factors},
+        "interactions": _half_interactions(factors, games, scale) if half else _interactions(factors, games, scale),
+    }
+
+
+def mean_ratio(values: Sequence[float]) -> Interval:
+    """Return the geometric mean of positive block values with its interval, as the attribution of ratios has it."""
+    found = RATIOS.interval([math.log(value) for value in values])
+    low, high = found["ci95"] or (None, None)
+    return Interval(found["value"], low, high)
+
+
+def _games(responses: Responses, scale: Scale) -> list[dict[frozenset[str], float]]:
+    blocks = sorted(set.intersection(*(set(by_block) for by_block in responses.values())))
+    return [{raised: scale.enter(by_block[b]) for raised, by_block in responses.items()} for b in blocks]
+
+
+def _interactions(factors: Sequence[str], games: Sequence[shapley.Game], scale: Scale) -> list[dict[str, Any]]:
+    found = [shapley.interaction_indices(factors, game) for game in games]
+    return [{"factors": list(pair), **scale.interval([each[pair] for each in found])} for pair in found[0]]
+
+
+def _half_interactions(factors: Sequence[str], games: Sequence[shapley.Game], scale: Scale) -> list[dict[str, Any]]:
+    found = [shapley.half_interactions(factors, game) for game in games]
+    return [
+        {
+            "factors": list(pair),
+            "confounded_with": list(other),
+            **scale.interval([each[pair, other] for each in found]),
+        }
+        for pair, other in found[0]
+    ]

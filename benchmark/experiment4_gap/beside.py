@@ -1,0 +1,105 @@
+"""Predicted and measured side by side. Either may be missing; what was not measured is None, never guessed."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmark.experiment4_gap.measured import Measured
+from benchmark.stats import ratio_interval
+
+Mains = Mapping[str, Sequence[Measured]]  # by contender, the best source first
+
+
+def over_users(mains: Mains, predicted: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """Return by contender the predicted levels, each with what was measured there."""
+    return {
+        name: [
+            {
+                "users": row["users"],
+                "calibrated": row["calibrated"],
+                "rps_predicted": row["rps"],
+                "rps_measured": _rps(mains.get(name, ()), row["users"]),
+                "p50_predicted_ms": row["p50_ms"],
+                "p50_measured_ms": _p50_ms(mains.get(name, ()), row["users"]),
+            }
+            for row in rows
+        ]
+        for name, rows in predicted.get("contenders", {}).items()
+    }
+
+
+def peaks(mains: Mains, predicted: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return by contender the predicted and the measured peak rate; error = predicted / measured - 1."""
+    found = {}
+    for name, peak in predicted.get("peaks", {}).items():
+        variant = next(iter(mains.get(name, ())), None)
+        measured = variant.rate(variant.peak_users) if variant and variant.peak_users else None
+        found[name] = {
+            "rps_predicted": peak["rps"],
+            "rps_measured": measured,
+            "error": peak["rps"] / measured - 1 if measured else None,
+        }
+    return found
+
+
+def what_ifs(
+    explain: Mapping[str, Any], variants: Sequence[Measured], mains: Mains, predicted: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Return each what-if at each number of users: before, as predicted, and as measured."""
+    changed = {v.facts["what_if"]: v for v in variants if "what_if" in v.facts}
+    foreseen = {(row["what_if"], row["users"]): row for row in predicted.get("what_if", [])}
+    return [
+        {
+            "contender": what_if["contender"],
+            "title": what_if["title"],
+            "setting": what_if["setting"],
+            "assume": what_if["assume"],
+            "users": users,
+            "rps_before": _rps(mains.get(what_if["contender"], ()), users),
+            "rps_predicted": foreseen.get((number, users), {}).get("rps"),
+            "rps_measured": _rps([changed[number]], users) if number in changed else None,
+            "p50_before_ms": _p50_ms(mains.get(what_if["contender"], ()), users),
+            "p50_predicted_ms": foreseen.get((number, users), {}).get("p50_ms"),
+            "p50_measured_ms": _p50_ms([changed[number]], users) if number in changed else None,
+        }
+        for number, what_if in enumerate(explain["what_ifs"])
+        for users in what_if["users"]
+    ]
+
+
+def crossover(variants: Sequence[Measured], predicted: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the ratio of the rates, `to` over `from`: measured points, and predicted ones in between."""
+    found = _measured_ratios(variants)
+    foreseen = {(row["cpu_ms"], row["users"]): row["ratio"] for row in predicted.get("crossover", [])}
+    points = [
+        {"cpu_ms": cpu_ms, "users": users, **row, "ratio_predicted": foreseen.get((cpu_ms, users))}
+        for (cpu_ms, users), row in found.items()
+    ]
+    points += [
+        {"cpu_ms": cpu_ms, "users": users, "ratio": ratio, "measured": False, "ci95": None, "ratio_predicted": ratio}
+        for (cpu_ms, users), ratio in foreseen.items()
+        if (cpu_ms, users) not in found
+    ]
+    return sorted(points, key=lambda point: (point["cpu_ms"], point["users"]))
+
+
+def _measured_ratios(variants: Sequence[Measured]) -> dict[tuple[int, int], dict[str, Any]]:
+    """Return the measured ratios by CPU time and users, paired by block."""
+    by_side = {(v.facts["cpu_ms"], v.facts["side"]): v for v in variants if "side" in v.facts}
+    found = {}
+    for cpu_ms in sorted({cpu_ms for cpu_ms, _ in by_side}):
+        ours, theirs = by_side[cpu_ms, "to"], by_side[cpu_ms, "from"]
+        for users in sorted(set(ours.by_users) & set(theirs.by_users)):
+            to_rps, from_rps = ours.rps(users), theirs.rps(users)
+            shared = sorted(set(to_rps) & set(from_rps))
+            if shared:
+                ratio = ratio_interval([to_rps[b] for b in shared], [from_rps[b] for b in shared])
+                found[cpu_ms, users] = {"ratio": ratio.value, "measured": True, "ci95": ratio.as_list()}
+    return found
+
+
+def _rps(variants: Sequence[Measured], users: int) -> float | None:
+    return next((rps for variant in variants if (rps := variant.rate(users)) is not None), None)
+
+
+def _p50_ms(variants: Sequence[Measured], users: int) -> float | None:
+    return next((p50_ms for variant in variants if (p50_ms := variant.p50_ms(users)) is not None), None)

@@ -1,0 +1,131 @@
+"""Bursts: a few requests sent at the same moment, then a rest. How the CPU per request changes with a backlog.
+
+On the average the machine is idle most of the time; within a burst the scoring process has as much to
+do at once as it has under full load: events that share a wake-up, threads that fight for one
+interpreter lock, a pool whose connections are all scanned. So what a request costs under full load can
+be learnt without any.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import aiohttp
+
+from benchmark.contenders import Contender
+from benchmark.errors import LoadError
+from benchmark.guard import Guard
+from benchmark.levels import GENERATOR_ROLE
+from benchmark.record import Run
+from benchmark.sampling import cpu_ns_of_tree
+from benchmark.stack import Stack, running_stack
+from contract.schema import JSON_CONTENT_TYPE
+
+RECORD = "bursts.jsonl"
+SIZES = (4, 8, 16, 32)
+MAX_BUSY = 0.5  # cores of the scoring process; the rest between bursts grows until it is less
+_WARM_UP = 3
+_TIMEOUT_S = 20.0
+_SHORTEST_REST_S = 0.1
+_HEADERS = {"Content-Type": JSON_CONTENT_TYPE}
+_BODY = b"[5.1,3.5,1.4,0.2]"
+
+
+@dataclass(frozen=True)
+class Burst:
+    """What bursts of one size cost."""
+
+    contender: str
+    size: int
+    requests: int
+    seconds: float
+    cpu_ms: Mapping[str, float]  # per request, by role
+    busy: Mapping[str, float]  # cores on the average, by role
+    last_ms: float  # from sending a burst to its last answer, mean
+
+
+def measure_bursts(
+    run: Run,
+    contender: Contender,
+    env: Mapping[str, str],
+    guard: Guard,
+    seconds: float,
+    free_ports: bool = False,
+    sizes: Sequence[int] = SIZES,
+) -> None:
+    """Send bursts of every size to a contender and append what they cost to the record.
+
+    Raises StackError, or LoadError if a request is not answered with 200.
+    """
+    logs = run.path / "logs" / "bursts"
+    logs.mkdir(exist_ok=True)
+    with running_stack(contender, logs, guard, env, free_ports) as stack:
+        for size in sizes:
+            burst = asyncio.run(_measure(stack, contender, size, seconds))
+            with (run.path / RECORD).open("a") as file:
+                file.write(json.dumps(asdict(burst)) + "\n")
+
+
+def read_bursts(run_path: Path) -> list[Burst]:
+    """Return all bursts of a run."""
+    path = run_path / RECORD
+    whole = path.read_text().rpartition("\n")[0] if path.exists() else ""
+    return [Burst(**json.loads(line)) for line in whole.splitlines()]
+
+
+async def _measure(stack: Stack, contender: Contender, size: int, seconds: float) -> Burst:
+    timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
+    pids = {running.role: running.pid for running in stack.processes}
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as session:
+        sender = _Sender(session, stack.base_url + contender.endpoint)
+        busy_s = 0.0
+        for _ in range(_WARM_UP):
+            before_ns = cpu_ns_of_tree(pids["scoring"])
+            await sender.burst(size)
+            busy_s = (cpu_ns_of_tree(pids["scoring"]) - before_ns) / 1e9
+            await asyncio.sleep(_SHORTEST_REST_S)
+        # From one burst to the next; a little more than what would keep a core half busy.
+        every_s = 1.3 * busy_s / MAX_BUSY
+        before = {role: cpu_ns_of_tree(pid) for role, pid in pids.items()}
+        own_ns = time.process_time_ns()
+        started_s, requests, lasts_ms = time.monotonic(), 0, []
+        while time.monotonic() - started_s < seconds:
+            burst_s = time.monotonic()
+            lasts_ms.append(await sender.burst(size))
+            requests += size
+            await asyncio.sleep(max(burst_s + every_s - time.monotonic(), _SHORTEST_REST_S))
+        passed_s = time.monotonic() - started_s
+        spent_ns = {role: cpu_ns_of_tree(pid) - before[role] for role, pid in pids.items()}
+        spent_ns[GENERATOR_ROLE] = time.process_time_ns() - own_ns
+    return Burst(
+        contender=contender.label,
+        size=size,
+        requests=requests,
+        seconds=passed_s,
+        cpu_ms={role: ns / 1e6 / requests for role, ns in spent_ns.items()},
+        busy={role: ns / 1e9 / passed_s for role, ns in spent_ns.items()},
+        last_ms=sum(lasts_ms) / len(lasts_ms),
+    )
+
+
+class _Sender:
+    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+        self._session, self._url = session, url
+
+    async def burst(self, size: int) -> float:
+        """Send so many requests at once; return the ms until the last answer."""
+        sent_s = time.monotonic()
+        await asyncio.gather(*(self._one() for _ in range(size)))
+        return (time.monotonic() - sent_s) * 1e3
+
+    async def _one(self) -> None:
+        try:
+            async with self._session.post(self._url, data=_BODY, headers=_HEADERS) as response:
+                await response.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise LoadError(f"a request of a burst was not answered: {type(error).__name__} {error}") from error
+        if response.status != 200:
+            raise LoadError(f"a request of a burst was answered with status {response.status}")

@@ -1,0 +1,95 @@
+"""The command of experiment 4."""
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from benchmark.errors import BenchmarkError
+from benchmark.options import (
+    EXIT_INTERRUPTED,
+    EXIT_INVALID,
+    RESULTS,
+    FreePortsOption,
+    ResultsOption,
+    SeedOption,
+    SettingOption,
+    console,
+    end_on_signals,
+    fail,
+    parse_settings,
+)
+
+
+def explain(
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Under five minutes: half of the cells, wide intervals.")
+    ] = False,
+    from_: Annotated[str, typer.Option("--from", help="Contender from which the gap is explained.")] = "",
+    to: Annotated[str, typer.Option("--to", help="Contender to which the gap is explained.")] = "",
+    factors: Annotated[
+        str, typer.Option(help="Factors to cross, separated by commas; default: those that factors.toml crosses.")
+    ] = "",
+    blocks: Annotated[int | None, typer.Option(min=1, help="Blocks of the factors' cells.")] = None,
+    seed: SeedOption = 1,
+    setting: SettingOption = None,
+    free_ports: FreePortsOption = False,
+    results: ResultsOption = RESULTS,
+) -> None:
+    """Explain the gap between two contenders: which factor makes how much of it.
+
+    Light load first, from which the rest is predicted; then all combinations of the factors, some
+    what-ifs, and where the two cross over. About 20 minutes. Ctrl-C stops everything and still
+    reports what was measured.
+    """
+    from benchmark.contenders import choose, discover
+    from benchmark.experiment4_gap import plan as plans
+    from benchmark.experiment4_gap.factors import Design, read_factors
+    from benchmark.experiment4_gap.run import run_explain
+    from benchmark.experiment4_gap.what_ifs import read_what_ifs
+    from benchmark.progress import Progress
+
+    end_on_signals()
+    try:
+        known = {name: c for name, c in discover().items() if not c.harness_floor}
+        file = read_factors()
+        file = file.model_copy(update={"from_": from_ or file.from_, "to": to or file.to})
+        design = Design(file, known, [name.strip() for name in factors.split(",")] if factors else ())
+        services = parse_settings(setting or [])
+        design.refuse(services)
+        plan = plans.adjust(plans.quick_plan() if quick else plans.default_plan(), design, blocks, seed, free_ports)
+        mains, what_ifs = choose(known, known), read_what_ifs(known)
+        run = run_explain(results, design, mains, what_ifs, plan, services, Progress(console))
+    except BenchmarkError as error:
+        fail(error)
+    summary = run.summary
+    print_summary(summary)
+    console.print(f"report: {run.path / 'report.html'}", soft_wrap=True, markup=False)
+    if not summary["complete"]:
+        raise typer.Exit(EXIT_INTERRUPTED)
+    raise typer.Exit(0 if summary["valid"] else EXIT_INVALID)
+
+
+def print_summary(summary: dict[str, object]) -> None:
+    """Print the shares of the gap, and whether they may be believed."""
+    attribution = summary["attribution"]
+    assert isinstance(attribution, dict)
+    for name, form in (("latency_ms", "+.2f"), ("cpu_ms", "+.2f"), ("peak_rps", ".3f")):
+        found = attribution.get(name)
+        if not found:
+            continue
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        ends = f"{name}: {found['from']} {found['from_value']:.4g}, {found['to']} {found['to_value']:.4g}"
+        console.print(ends, soft_wrap=True, markup=False)
+        for heading in ("factor", "share", "95 % interval"):
+            table.add_column(heading, justify="left" if heading == "factor" else "right")
+        for factor, share in [*found["shares"].items(), ("all", {"value": found["gap"], "ci95": found["ci95"]})]:
+            interval = " to ".join(format(bound, form) for bound in share["ci95"]) if share["ci95"] else "-"
+            table.add_row(factor, format(share["value"], form), interval)
+        console.print(table)
+    console.print("[bold green]VALID[/]" if summary["valid"] else "[bold red]INVALID[/]")
+    for key in ("reasons", "notes"):
+        sentences = summary[key]
+        assert isinstance(sentences, list)
+        for sentence in sentences:
+            console.print(f"  {sentence}", soft_wrap=True, markup=False)

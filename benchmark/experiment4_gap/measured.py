@@ -1,0 +1,107 @@
+"""The record of a run -> the figures of every variant, level by level."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmark.contenders import Contender
+from benchmark.experiment4_gap.attribution import mean_ratio
+from benchmark.levels import GENERATOR_ROLE, LevelFigures, level_figures
+from benchmark.record import Cell, Run
+from benchmark.stats import Interval, percentile, positive_interval
+from benchmark.validity import level_reasons
+
+ByBlock = dict[int, float]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a run saw of one variant."""
+
+    contender: Contender
+    facts: Mapping[str, Any]
+    by_users: Mapping[int, Sequence[LevelFigures]]  # ascending; each from one block
+    failures: Sequence[str]
+
+    @property
+    def label(self) -> str:
+        return self.contender.label
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why this is INVALID; nothing if it is VALID."""
+        found = [f"{users} users: {why}" for users, level in self.by_users.items() for why in self._why(level)]
+        return [*self.failures, *found]
+
+    def latency_ms(self, users: int) -> ByBlock:
+        """Return the mean latency at a level by block."""
+        return {each.block: each.mean_ms for each in self.by_users.get(users, ()) if each.n}
+
+    def rps(self, users: int) -> ByBlock:
+        """Return the rate at a level by block."""
+        return {each.block: each.rps for each in self.by_users.get(users, ()) if each.n}
+
+    def cpu_ms(self, users: int) -> ByBlock:
+        """Return the CPU time per request at a level by block, of all processes but the load generator."""
+        sums = {
+            each.block: sum(ms for role, ms in each.cpu_ms_per_request.items() if role != GENERATOR_ROLE)
+            for each in self.by_users.get(users, ())
+            if each.n
+        }
+        return {block: cpu_ms for block, cpu_ms in sums.items() if cpu_ms}  # without samples there is no sum
+
+    def p50_ms(self, users: int) -> float | None:
+        """Return the median latency at a level, or None with too few samples."""
+        level = self.by_users.get(users, ())
+        return percentile(np.concatenate([each.latencies_ms for each in level]), 50) if level else None
+
+    def rate(self, users: int) -> float | None:
+        """Return the rate at a level over all blocks, or None."""
+        values = list(self.rps(users).values())
+        return mean_ratio(values).value if values else None
+
+    @property
+    def peak_users(self) -> int | None:
+        """The level with the highest rate over all blocks; of valid levels, if there are any."""
+        rates = {users: rate for users in self.by_users if (rate := self.rate(users))}
+        valid = {users: rate for users, rate in rates.items() if not self._why(self.by_users[users])}
+        return max(valid or rates, key=(valid or rates).__getitem__, default=None)
+
+    @property
+    def peak_rps(self) -> ByBlock:
+        """The rates at that level by block."""
+        return {} if self.peak_users is None else self.rps(self.peak_users)
+
+    def _why(self, level: Sequence[LevelFigures]) -> list[str]:
+        return level_reasons(self.contender, level)
+
+
+def measure_all(run: Run, contenders: Sequence[Contender], variants: Mapping[str, Mapping[str, Any]]) -> list[Measured]:
+    """Return what a run saw of every variant, in the order in which they were planned."""
+    cells = run.cells()
+    return [_measured(run, c, variants[c.label], [x for x in cells if x.contender == c.label]) for c in contenders]
+
+
+def entry(values: Sequence[float]) -> dict[str, Any] | None:
+    """Return the arithmetic mean of positive block values with its interval."""
+    return as_entry(positive_interval(values)) if values else None
+
+
+def ratio_entry(values: Sequence[float]) -> dict[str, Any] | None:
+    """Return the geometric mean of positive block values with its interval."""
+    return as_entry(mean_ratio(values)) if values else None
+
+
+def as_entry(interval: Interval) -> dict[str, Any]:
+    return {"value": interval.value, "ci95": interval.as_list()}
+
+
+def _measured(run: Run, contender: Contender, facts: Mapping[str, Any], cells: Sequence[Cell]) -> Measured:
+    by_users: dict[int, list[LevelFigures]] = {}
+    for cell in cells:
+        for figures in level_figures(cell, run.cell_samples(cell), run.cell_resources(cell), contender.floor):
+            by_users.setdefault(figures.users, []).append(figures)
+    failures = [f"block {cell.block + 1}: {cell.reason}" for cell in cells if cell.status == "failed"]
+    return Measured(contender, facts, dict(sorted(by_users.items())), failures)

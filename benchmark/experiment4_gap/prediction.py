@@ -1,0 +1,221 @@
+"""What a queueing model says that has seen nothing but light load; written down before the rest is measured."""
+
+import math
+import os
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from benchmark.contenders import Contender
+from benchmark.errors import ContenderError
+from benchmark.experiment4_gap.bursts import Burst, read_bursts
+from benchmark.experiment4_gap.demand import Demands, GeneratorDemand, NotCalibrated, learn, learn_generator
+from benchmark.experiment4_gap.factors import with_settings
+from benchmark.experiment4_gap.parts import Question
+from benchmark.experiment4_gap.simulation import Network, Steady, burst_ms, constant, simulate
+from benchmark.levels import GENERATOR_ROLE, LevelFigures, level_figures
+from benchmark.record import Cell, Run
+from contract.settings import PREFIX
+
+USERS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+MAP_CPU_MS = (0, 1, 2, 5, 10, 15, 20)
+MAP_USERS = (1, 2, 4, 8, 16, 32, 64)
+RUNTIMES = Path(__file__).with_name("networks.toml")
+_PASSES = 3  # the generator's demand depends on the rate, and the rate on the generator's demand
+
+
+@dataclass(frozen=True)
+class Job:
+    """One network with a number of users, to be simulated."""
+
+    network: Network
+    generator: GeneratorDemand
+    users: int
+
+
+def predict(run: Run, light_cells: Mapping[str, Sequence[Cell]], question: Question) -> dict[str, Any]:
+    """Return rates and medians over users, peaks, what-ifs and the crossover map (form: see parts.py).
+
+    Contenders that could not be calibrated are left out, and named in `not_calibrated`.
+    """
+    figures = {c.name: _light_figures(run, light_cells.get(c.name, ()), c) for c in question.contenders}
+    models, refused = _calibrate(run, figures, question)
+    jobs: dict[tuple[Any, ...], Job] = {}
+    for name, model in models.items():
+        jobs |= {("users", name, users): model.job(users) for users in USERS}
+    for number, what_if in enumerate(question.what_ifs):
+        if model := models.get(what_if.contender):
+            changed = model.changed(what_if.setting, what_if.assume)
+            jobs |= {("what_if", number, users): changed.job(users) for users in what_if.users}
+    if question.from_.name in models and question.to.name in models:
+        for cpu_ms in sorted({*MAP_CPU_MS, *question.cpu_ms}):
+            for users in sorted({*MAP_USERS, *question.map_users}):
+                for side in (question.from_.name, question.to.name):
+                    jobs["map", side, cpu_ms, users] = models[side].computing(cpu_ms).job(users)
+    return _told(_simulate_all(jobs), models, question) | {"not_calibrated": refused}
+
+
+@dataclass(frozen=True)
+class Model:
+    """A contender as a queueing network, calibrated."""
+
+    contender: Contender
+    network: Network
+    generator: GeneratorDemand
+    demands: Demands
+
+    def job(self, users: int) -> Job:
+        return Job(self.network, self.generator, users)
+
+    def changed(self, setting: Mapping[str, Mapping[str, str]], assume: Mapping[str, float]) -> "Model":
+        """Return the model of a contender with other settings (by role) and assumptions (fields of Network)."""
+        contender = with_settings(self.contender, setting)
+        network = replace(self.network, **_from_settings(contender, {}))
+        return replace(self, network=replace(network, **{name: int(value) for name, value in assume.items()}))
+
+    def computing(self, cpu_ms: float) -> "Model":
+        return replace(self, network=replace(self.network, model_cpu_ms=cpu_ms))
+
+
+def _light_figures(run: Run, cells: Iterable[Cell], contender: Contender) -> list[LevelFigures]:
+    return [
+        figures
+        for cell in cells
+        for figures in level_figures(cell, run.cell_samples(cell), run.cell_resources(cell), contender.floor)
+    ]
+
+
+def _calibrate(
+    run: Run, figures: Mapping[str, Sequence[LevelFigures]], question: Question
+) -> tuple[dict[str, Model], dict[str, str]]:
+    """Return the models by contender, and why there is none of the others."""
+    bursts = read_bursts(run.path)
+    models: dict[str, Model] = {}
+    refused: dict[str, str] = {}
+    for contender in question.contenders:
+        try:
+            generator = learn_generator([level for levels in figures.values() for level in levels])
+            demands = learn(figures[contender.name], [b for b in bursts if b.contender == contender.name])
+        except NotCalibrated as error:
+            refused[contender.name] = str(error)
+            continue
+        network = Network(
+            load=constant(0),
+            scoring=demands.scoring,
+            store=demands.store,
+            model=demands.model,
+            cores=len(os.sched_getaffinity(0)),
+            **_from_settings(contender, question.service_settings),
+        )
+        models[contender.name] = Model(contender, _fitted(network, generator, demands), generator, demands)
+    return models, refused
+
+
+def _fitted(network: Network, generator: GeneratorDemand, demands: Demands) -> Network:
+    """Return a network that answers a single user, and bursts, as late as was measured."""
+    alone = _steady(Job(network, generator, 1))
+    network = replace(network, overhead_ms=max(demands.mean_ms - alone.mean_ms, 0.0))
+    low, high = 1.0, _LONGEST_STRETCH
+    while demands.bursts and high - low > 0.02:  # bursts take longer the more a network is stretched
+        middle = (low + high) / 2
+        late = sum(_lateness(replace(network, stretch=middle), burst) for burst in demands.bursts)
+        low, high = (low, middle) if late > 0 else (middle, high)
+    return replace(network, stretch=low)
+
+
+def _lateness(network: Network, burst: Burst) -> float:
+    """Return the logarithm of simulated over measured time of a burst; its client is not the load generator."""
+    own = replace(network, load=constant(burst.cpu_ms[GENERATOR_ROLE]))
+    return math.log(burst_ms(own, burst.size) / burst.last_ms)
+
+
+_LONGEST_STRETCH = 2.0
+
+
+def _from_settings(contender: Contender, defaults: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a contender's settings say of its network; `defaults` are those of all services, by name."""
+    shared = {f"{PREFIX}{name.upper()}": value for name, value in defaults.items()}
+    env = {process.role: {**shared, **process.env} for process in contender.process}
+    runtimes = {process.role: _runtime(process.module) for process in contender.process if process.role in _SERVICES}
+    fan_out = env["scoring"].get(f"{PREFIX}FAN_OUT")
+    found: dict[str, Any] = {
+        "one_by_one": fan_out == "sequential" if fan_out else contender.floor == "sum",
+        "threads": _threads("scoring", env, runtimes),
+        "model_threads": _threads("model", env, runtimes),
+        "workers": int(env["scoring"].get(f"{PREFIX}WORKERS", 1)),
+        "model_workers": int(env["model"].get(f"{PREFIX}WORKERS", 1)),
+        "slice_ms": runtimes["scoring"]["slice_ms"],
+        "model_slice_ms": runtimes["model"]["slice_ms"],
+        "model_cpu_ms": float(env["model"].get(f"{PREFIX}MODEL_CPU_MS", 0.0)),
+    }
+    low_ms, high_ms = (float(env["model"].get(f"{PREFIX}MODEL_{end}_MS", ms)) for end, ms in (("MIN", 40), ("MAX", 50)))
+    return found | {"sleep_ms": (low_ms, high_ms)}
+
+
+_SERVICES = ("scoring", "model")
+
+
+def _runtime(module: str | None) -> dict[str, Any]:
+    runtimes: dict[str, dict[str, Any]] = tomllib.loads(RUNTIMES.read_text())["module"]
+    if module not in runtimes:
+        raise ContenderError(f"{RUNTIMES} says nothing of module {module!r}, expected one of {', '.join(runtimes)}")
+    return runtimes[module]
+
+
+def _threads(role: str, env: Mapping[str, Mapping[str, str]], runtimes: Mapping[str, Mapping[str, Any]]) -> int:
+    default = int(runtimes[role]["threads"].get(role, 0))
+    return int(env[role].get(f"{PREFIX}THREADS", default)) if default else 0
+
+
+def _simulate_all(jobs: Mapping[tuple[Any, ...], Job]) -> dict[tuple[Any, ...], Steady]:
+    """Simulate everything, on all cores: nothing is being measured meanwhile."""
+    with ProcessPoolExecutor(len(os.sched_getaffinity(0)), mp_context=get_context("spawn")) as pool:
+        return dict(zip(jobs, pool.map(_steady, jobs.values(), chunksize=4), strict=True))
+
+
+def _steady(job: Job) -> Steady:
+    """Return the steady state, the generator's demand being what it is at that rate."""
+    rps = job.users / sum(job.network.sleep_ms) * 2e3
+    requests = [300] * (_PASSES - 1) + [1500]
+    for number in requests:
+        network = replace(job.network, load=job.generator.at(rps))
+        found = simulate(network, job.users, requests=number)
+        rps = found.rps
+    return found
+
+
+def _told(found: Mapping[tuple[Any, ...], Steady], models: Mapping[str, Model], question: Question) -> dict[str, Any]:
+    """Return the results in the form of prediction.json."""
+    told: dict[str, Any] = {"contenders": {}, "peaks": {}, "what_if": [], "crossover": [], "demands": {}}
+    for name, model in models.items():
+        rows = [found["users", name, users] for users in USERS]
+        highest = max(model.demands.levels)
+        told["contenders"][name] = [
+            {**_row(row), "calibrated": row.users <= highest, "utilisation": row.utilisation} for row in rows
+        ]
+        best = max(rows, key=lambda row: row.rps)
+        told["peaks"][name] = {"users": best.users, "rps": best.rps}
+        told["demands"][name] = {
+            "backlog": list(model.network.scoring.backlog),
+            "scoring_ms": list(model.network.scoring.cpu_ms),
+            "model_ms": model.network.model.at(0),
+            "store_ms": model.network.store.at(0),
+            "stretch": model.network.stretch,
+            "overhead_ms": model.network.overhead_ms,
+            "light_users": list(model.demands.levels),
+        }
+    for key, steady in found.items():
+        if key[0] == "what_if":
+            told["what_if"].append({"what_if": key[1], **_row(steady)})
+        if key[0] == "map" and key[1] == question.to.name:
+            ratio = steady.rps / found["map", question.from_.name, key[2], key[3]].rps
+            told["crossover"].append({"cpu_ms": key[2], "users": key[3], "ratio": ratio})
+    return told
+
+
+def _row(steady: Steady) -> dict[str, Any]:
+    return {"users": steady.users, "rps": steady.rps, "p50_ms": steady.p50_ms}

@@ -1,0 +1,222 @@
+"""A closed queueing network of one contender, simulated: users, processes, cores, threads, sleeping models.
+
+Stations are the processes: each runs one piece of work at a time (one interpreter lock, one event
+loop), and needs a core for it, of which the machine has few and the load generator takes its share.
+The models' sleep is a pure delay. Product-form solutions (Reiser & Lavenberg, Mean-value analysis of
+closed multichain queueing networks, JACM 1980) allow neither the join of a concurrent fan-out, nor a
+demand that depends on the backlog of one station while another holds the core; so the network is
+simulated, with SimPy.
+"""
+
+import random
+from collections.abc import Generator
+from dataclasses import dataclass, field
+
+import numpy as np
+import simpy
+
+Event = Generator[simpy.Event, object, None]
+
+
+@dataclass(frozen=True)
+class Demand:
+    """CPU of one process per request in ms, over the backlog: how many pieces wait for the process at once.
+
+    Linear between the points, constant beyond them.
+    """
+
+    backlog: tuple[float, ...]
+    cpu_ms: tuple[float, ...]
+
+    def at(self, backlog: float) -> float:
+        return float(np.interp(backlog, self.backlog, self.cpu_ms))
+
+    def scaled(self, factor: float) -> "Demand":
+        return Demand(self.backlog, tuple(factor * ms for ms in self.cpu_ms))
+
+
+def constant(cpu_ms: float) -> Demand:
+    """Return a demand that does not depend on the load."""
+    return Demand((0.0,), (cpu_ms,))
+
+
+@dataclass(frozen=True)
+class Network:
+    """One contender on one machine; times in ms."""
+
+    load: Demand  # the generator's own
+    scoring: Demand
+    store: Demand
+    model: Demand  # for all answers to one request together
+    one_by_one: bool  # the models are asked one after the other
+    models: int = 2
+    sleep_ms: tuple[float, float] = (40.0, 50.0)
+    model_cpu_ms: float = 0.0  # burnt for each answer, beside the demand
+    overhead_ms: float = 0.0  # of a request at no load, what neither sleep nor CPU explains
+    threads: int = 0  # requests that a scoring process takes at a time; 0: any number
+    model_threads: int = 0
+    feature_reads: int = 1  # of the store, per request
+    workers: int = 1  # scoring processes
+    model_workers: int = 1
+    cores: int = 2
+    stretch: float = 1.0  # of the scoring process's time over its CPU: handing over the lock or the core
+    slice_ms: float = 0.0  # a thread gives way after so long (the interpreter's switch interval); 0: never
+    model_slice_ms: float = 0.0
+
+
+@dataclass(frozen=True)
+class Steady:
+    """What a network does with a number of users, after a warm-up."""
+
+    users: int
+    rps: float
+    p50_ms: float
+    mean_ms: float
+    utilisation: dict[str, float] = field(default_factory=dict)  # cores, by role
+
+
+def simulate(network: Network, users: int, seed: int = 1, requests: int = 1500, longest_s: float = 30.0) -> Steady:
+    """Return the steady state of a network with so many users who ask again at once.
+
+    Runs until so many requests were answered after a warm-up of three rounds, or for `longest_s` of
+    simulated time.
+    """
+    run = _Run(network, users, random.Random(seed))
+    run.until(answers=max(3 * users, 50), latest_ms=longest_s * 500)
+    run.start_counting()
+    run.until(answers=max(requests, 6 * users), latest_ms=longest_s * 1e3)
+    return run.result()
+
+
+def burst_ms(network: Network, size: int, seed: int = 1, times: int = 6) -> float:
+    """Return the mean time from sending so many requests at once to the last answer, in ms."""
+    lasts_ms = []
+    for number in range(times):
+        run = _Run(network, size, random.Random(seed * 1000 + number), at_once=True)
+        run.until(answers=size, latest_ms=60_000)
+        lasts_ms.append(run.now_ms)
+    return float(np.mean(lasts_ms))
+
+
+class _Station:
+    """A group of processes with one queue: each does one piece at a time, and only while it has a core."""
+
+    def __init__(
+        self,
+        env: simpy.Environment,
+        cores: simpy.Resource,
+        processes: int = 1,
+        slice_ms: float = 0.0,
+        stretch: float = 1.0,
+    ) -> None:
+        self._env, self._cores, self._slice_ms, self._stretch = env, cores, slice_ms, stretch
+        self._server = simpy.Resource(env, processes)
+        self._processes = processes
+        self.busy_ms = 0.0
+
+    @property
+    def backlog(self) -> float:
+        """Pieces waiting for each process."""
+        return len(self._server.queue) / self._processes
+
+    def work(self, cpu_ms: float) -> Event:
+        while cpu_ms > 1e-9:
+            part_ms = min(cpu_ms, self._slice_ms) if self._slice_ms else cpu_ms
+            with self._server.request() as turn:
+                yield turn
+                with self._cores.request() as core:
+                    yield core
+                    yield self._env.timeout(part_ms)
+                if self._stretch > 1:
+                    yield self._env.timeout((self._stretch - 1) * part_ms)
+            self.busy_ms += part_ms
+            cpu_ms -= part_ms
+
+
+class _Run:
+    def __init__(self, network: Network, users: int, draw: random.Random, at_once: bool = False) -> None:
+        self._n, self._users, self._draw, self._at_once = network, users, draw, at_once
+        self._env = env = simpy.Environment()
+        cores = simpy.Resource(env, network.cores)
+        self._stations = {
+            "load": _Station(env, cores),
+            "scoring": _Station(env, cores, network.workers, network.slice_ms, network.stretch),
+            "redis": _Station(env, cores),
+            "model": _Station(env, cores, network.model_workers, network.model_slice_ms),
+        }
+        self._threads = _slots(env, network.threads * network.workers)
+        self._model_threads = _slots(env, network.model_threads * network.model_workers)
+        self._latencies_ms: list[float] = []
+        self._since_ms = 0.0
+        for _ in range(users):
+            env.process(self._user())
+
+    @property
+    def now_ms(self) -> float:
+        return float(self._env.now)
+
+    def until(self, answers: int, latest_ms: float) -> None:
+        while len(self._latencies_ms) < answers and self._env.now < latest_ms:
+            self._env.step()
+
+    def start_counting(self) -> None:
+        self._latencies_ms.clear()
+        self._since_ms = self._env.now
+        for station in self._stations.values():
+            station.busy_ms = 0.0
+
+    def result(self) -> Steady:
+        passed_ms = self._env.now - self._since_ms
+        return Steady(
+            users=self._users,
+            rps=len(self._latencies_ms) / passed_ms * 1e3,
+            p50_ms=float(np.median(self._latencies_ms)),
+            mean_ms=float(np.mean(self._latencies_ms)),
+            utilisation={role: station.busy_ms / passed_ms for role, station in self._stations.items()},
+        )
+
+    def _user(self) -> Event:
+        if not self._at_once:
+            yield self._env.timeout(self._draw.random() * self._n.sleep_ms[1])
+        while True:
+            started_ms = self._env.now
+            yield from self._piece("load", self._n.load, 2)
+            with self._threads.request() as thread:
+                yield thread
+                yield from self._handle()
+            yield from self._piece("load", self._n.load, 2)
+            self._latencies_ms.append(self._env.now - started_ms)
+
+    def _handle(self) -> Event:
+        """One request: parse and ask the store; ask the models; combine and answer."""
+        pieces = 2 + self._n.models
+        yield self._env.timeout(self._n.overhead_ms)
+        yield from self._piece("scoring", self._n.scoring, pieces)
+        for _ in range(self._n.feature_reads):
+            yield from self._piece("redis", self._n.store, 1)
+        if self._n.one_by_one:
+            for _ in range(self._n.models):
+                yield from self._ask(pieces)
+        else:
+            yield simpy.AllOf(self._env, [self._env.process(self._ask(pieces)) for _ in range(self._n.models)])
+        yield from self._piece("scoring", self._n.scoring, pieces)
+
+    def _ask(self, pieces: int) -> Event:
+        """One model: half of its CPU before the sleep, half after it; its answer is read by the handler."""
+        each = 2 * self._n.models
+        with self._model_threads.request() as thread:
+            yield thread
+            yield from self._piece("model", self._n.model, each)
+            yield from self._stations["model"].work(self._n.model_cpu_ms)
+            yield self._env.timeout(self._draw.uniform(*self._n.sleep_ms))
+            yield from self._piece("model", self._n.model, each)
+        yield from self._piece("scoring", self._n.scoring, pieces)
+
+    def _piece(self, role: str, demand: Demand, of: int) -> Event:
+        station = self._stations[role]
+        yield from station.work(demand.at(station.backlog) / of)
+
+
+def _slots(env: simpy.Environment, number: int) -> simpy.Resource:
+    """Return the threads of a station; without a limit (0) there are more than there can be requests."""
+    return simpy.Resource(env, number or 1_000_000)

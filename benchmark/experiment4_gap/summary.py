@@ -1,0 +1,183 @@
+"""The record of an `explain` run -> its summary."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from benchmark.experiment4_gap import parts
+from benchmark.experiment4_gap.attribution import DIFFERENCES, RATIOS, Responses, attribute
+from benchmark.experiment4_gap.beside import crossover, over_users, peaks, what_ifs
+from benchmark.experiment4_gap.measured import Measured, entry, measure_all, ratio_entry
+from benchmark.experiment4_gap.plan import CPU_USERS, LOW_USERS
+from benchmark.experiment4_gap.waiting import waiting
+from benchmark.manifest import recorded_contenders
+from benchmark.record import SCHEMA, Cell, Run
+from benchmark.stats import block_interval
+from benchmark.validity import run_reasons
+
+
+def summarise(run: Run, predicted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the summary of a run in the form of summary.json; `predicted` is what prediction.json holds."""
+    manifest = run.manifest
+    explain = manifest["explain"]
+    variants = measure_all(run, recorded_contenders(manifest), explain["variants"])
+    by_label = {variant.label: variant for variant in variants}
+    mains = _main_variants(explain, by_label)
+    complete, reasons = _judge(run, variants)
+    anatomy, doubts = parts.anatomy(
+        run, _anatomy_cells(run, mains), {n: v[0].contender.floor for n, v in mains.items()}
+    )
+    reasons += doubts
+    return {
+        "schema": SCHEMA,
+        "command": manifest["command"],
+        "started_utc": manifest["started_utc"],
+        "finished_utc": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "complete": complete,
+        "valid": not reasons,
+        "reasons": reasons,
+        "baseline": explain["from"],
+        "quick": explain["quick"],
+        "blocks": len(manifest["order"]["cell"]),
+        "notes": _notes(explain, by_label),
+        "factors": explain["factors"],
+        "confounded": explain["confounded"],
+        "cells": [_cell_entry(cell, by_label[cell["label"]]) for cell in explain["cells"]],
+        "attribution": _attribution(explain, by_label, list(explain["factors"]), explain["to"]),
+        "attribution_customary": _customary(explain, by_label),
+        "anatomy": anatomy,
+        "waiting": waiting(run, variants, explain["waiting"]),
+        "clock_cost": _clock_cost(variants, mains),
+        "prediction": over_users(mains, predicted),
+        "peaks": peaks(mains, predicted),
+        "what_if": what_ifs(explain, variants, mains, predicted),
+        "crossover": crossover(variants, predicted),
+        "predicted_before": predicted.get("written_utc"),
+        "environment": manifest["environment"],
+    }
+
+
+def phase_cells(run: Run, phase: str) -> dict[str, list[Cell]]:
+    """Return the measured cells of a phase by the name of the contender that they are of."""
+    variants = run.manifest["explain"]["variants"]
+    found: dict[str, list[Cell]] = {}
+    for cell in run.cells():
+        facts = variants[cell.contender]
+        if facts["phase"] == phase and facts["of"] and cell.status == "measured":
+            found.setdefault(facts["of"], []).append(cell)
+    return found
+
+
+def _judge(run: Run, variants: Sequence[Measured]) -> tuple[bool, list[str]]:
+    """Return whether everything was measured that was planned, and why the run is INVALID."""
+    manifest, cells = run.manifest, run.cells()
+    planned = sum(len(labels) for blocks in manifest["order"].values() for labels in blocks)
+    complete = len(cells) == planned and not any(cell.status == "interrupted" for cell in cells)
+    reasons = run_reasons(manifest["busy_before_start"])
+    if not complete:
+        measured = sum(cell.status == "measured" for cell in cells)
+        reasons.append(f"interrupted: {measured} of {planned} cells were measured")
+    return complete, reasons + [f"{_whose(variant)}: {reason}" for variant in variants for reason in variant.reasons]
+
+
+def _whose(variant: Measured) -> str:
+    """Return the label of a cell, or the contender before that of another phase."""
+    is_cell = variant.label.startswith("cell-")
+    return variant.label if is_cell else f"{variant.facts['of']}: {variant.label}"
+
+
+def _main_variants(explain: Mapping[str, Any], by_label: Mapping[str, Measured]) -> dict[str, list[Measured]]:
+    """Return by contender the variants that are it, unchanged: first those under load, then those at light load."""
+    found: dict[str, list[Measured]] = {}
+    for phase in ("cell", "light"):
+        for label, facts in explain["variants"].items():
+            if facts["phase"] == phase and facts["of"] and facts["stage_clock"]:
+                found.setdefault(facts["of"], []).append(by_label[label])
+    return found
+
+
+def _anatomy_cells(run: Run, mains: Mapping[str, Sequence[Measured]]) -> dict[str, list[Cell]]:
+    labels = {variants[0].label: name for name, variants in mains.items()}
+    found: dict[str, list[Cell]] = {}
+    for cell in run.cells():
+        if cell.contender in labels and cell.status == "measured":
+            found.setdefault(labels[cell.contender], []).append(cell)
+    return found
+
+
+def _cell_entry(cell: Mapping[str, Any], variant: Measured) -> dict[str, Any]:
+    peak, cpu = ratio_entry(list(variant.peak_rps.values())), entry(list(variant.cpu_ms(CPU_USERS).values()))
+    return {
+        **cell,
+        "latency_ms": entry(list(variant.latency_ms(LOW_USERS).values())),
+        "peak_rps": peak and {**peak, "users": variant.peak_users},
+        "cpu_ms": cpu and {**cpu, "users": CPU_USERS},
+        "valid": not variant.reasons,
+        "reasons": variant.reasons,
+    }
+
+
+def _attribution(
+    explain: Mapping[str, Any], by_label: Mapping[str, Measured], factors: Sequence[str], goal: str
+) -> dict[str, Any]:
+    """Attribute the gaps of all responses to `factors`; all others are held at `from`."""
+    cells = {
+        frozenset(name for name, side in cell["levels"].items() if side == "to"): by_label[cell["label"]]
+        for cell in explain["cells"]
+    }
+    cells = {raised: variant for raised, variant in cells.items() if raised <= set(factors)}
+    responses: dict[str, tuple[Responses, Any]] = {
+        "latency_ms": ({raised: v.latency_ms(LOW_USERS) for raised, v in cells.items()}, DIFFERENCES),
+        "cpu_ms": ({raised: v.cpu_ms(CPU_USERS) for raised, v in cells.items()}, DIFFERENCES),
+        "peak_rps": ({raised: v.peak_rps for raised, v in cells.items()}, RATIOS),
+    }
+    found = {name: attribute(factors, by, scale, explain["half"]) for name, (by, scale) in responses.items()}
+    return {name: {"from": explain["from"], "to": goal, **each} for name, each in found.items() if each}
+
+
+def _customary(explain: Mapping[str, Any], by_label: Mapping[str, Measured]) -> dict[str, Any]:
+    goal = explain["customary_to"]
+    return _attribution(explain, by_label, goal["factors"], goal["contender"]) if goal else {}
+
+
+def _clock_cost(variants: Sequence[Measured], mains: Mapping[str, Sequence[Measured]]) -> dict[str, Any] | None:
+    """Return what the stage clock adds, paired by block: with it minus without it."""
+    found = {}
+    for without in variants:
+        if without.facts["stage_clock"]:
+            continue
+        name = without.facts["of"]
+        clocked = mains[name][0]
+        found[name] = {
+            "latency_ms": _difference(clocked.latency_ms(LOW_USERS), without.latency_ms(LOW_USERS)),
+            "cpu_ms": _difference(clocked.cpu_ms(CPU_USERS), without.cpu_ms(CPU_USERS)),
+        }
+    return found or None
+
+
+def _difference(ours: Mapping[int, float], theirs: Mapping[int, float]) -> dict[str, Any] | None:
+    shared = sorted(set(ours) & set(theirs))
+    if not shared:
+        return None
+    interval = block_interval([ours[block] - theirs[block] for block in shared])
+    return {"value": interval.value, "ci95": interval.as_list()}
+
+
+def _notes(explain: Mapping[str, Any], by_label: Mapping[str, Measured]) -> list[str]:
+    """Return what a reader should know before believing a figure."""
+    notes = []
+    if explain["half"]:
+        notes.append(
+            "Half of the cells were measured: each factor's share cannot be told from the interaction of all "
+            "others, which is taken for zero."
+        )
+    if not explain["corners_are_contenders"]:
+        notes.append(
+            "The factors do not lead all the way from one contender to the other: the corners of the design "
+            f"are not {explain['from']} and {explain['to']} as they are."
+        )
+    blocks = [set(by_label[cell["label"]].latency_ms(LOW_USERS)) for cell in explain["cells"]]
+    dropped = len(set.union(*blocks)) - len(set.intersection(*blocks)) if blocks else 0
+    if dropped:
+        notes.append(f"{dropped} blocks are not attributed, since not all of their cells were measured.")
+    return notes

@@ -1,0 +1,1 @@
+"""Servers that tests measure because it is known how long they take."""

@@ -1,0 +1,104 @@
+"""`explain` without processes: cells are recorded with figures that follow from the factors."""
+
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from benchmark import bench, provenance
+from benchmark.cell import CellPlan
+from benchmark.contenders import Contender, choose, discover
+from benchmark.experiment4_gap.factors import Design, read_factors
+from benchmark.experiment4_gap.plan import ExplainPlan, Phase, adjust
+from benchmark.experiment4_gap.run import run_explain
+from benchmark.experiment4_gap.what_ifs import read_what_ifs
+from benchmark.load.plan import Level
+from benchmark.progress import Progress
+from benchmark.record import Cell, Run
+from tests.unit.benchmark.synthetic import CPU, Held, write_files
+
+KNOWN = {name: contender for name, contender in discover().items() if not contender.harness_floor}
+Measure = Callable[[Run, Contender, Cell, CellPlan], None]
+
+
+def levels(*users: int) -> tuple[Level, ...]:
+    return tuple(Level(each, 0.1, 0.2) for each in users)
+
+
+PLAN = ExplainPlan(
+    light=Phase(1, levels(1, 2)),
+    cell=Phase(3, levels(1, 8)),
+    main_levels=levels(1, 4, 8),
+    clock=Phase(3, levels(1, 8)),
+    lag=None,
+    whatif=Phase(1, levels(8)),
+    map=Phase(2, levels(1, 8)),
+    cpu_ms=(2, 20),
+)
+
+
+def latency_ms(contender: Contender, block: int) -> float:
+    """The sum of what the factors do: 45 ms by fan-out, 2 by the client, 1 by the runtime, and block by block more."""
+    env = next(process.env for process in contender.process if process.role == "scoring")
+    concurrent = env.get("SERVING_FAN_OUT", "concurrent" if "/async/" in contender.endpoint else "sequential")
+    lean = env.get("SERVING_HTTP_CLIENT", "") in {"urllib3", "aiohttp"}
+    return 100.0 - 45.0 * (concurrent == "concurrent") - 2.0 * lean - 1.0 * ("/async/" in contender.endpoint) + block
+
+
+def measure_well(run: Run, contender: Contender, cell: Cell, plan: CellPlan) -> None:
+    """Record what `latency_ms` says at every level; the stage clock costs half a millisecond."""
+    each_ms = latency_ms(contender, cell.block) + 0.5 * plan.stage_clock
+    held = [Held(level.users, each_ms, cpu={**CPU, "scoring": 0.3}) for level in (*plan.levels, *plan.climb)]
+    write_files(run, cell, *held)
+    if plan.stage_clock:
+        _add_stages(run, cell)
+
+
+def _add_stages(run: Run, cell: Cell) -> None:
+    """Have all answers name the stages of the server, a few milliseconds less than the client has seen."""
+    path = run.file("samples", cell, ".csv")
+    samples = pd.read_csv(path)
+    models_ms = samples["latency_ns"] / 1e6 - 5
+    stages = "queue;dur=0.4, parse;dur=0.2, features;dur=1.0, models;dur=" + models_ms.map("{:.3f}".format)
+    samples.assign(server_timing=stages + ", respond;dur=0.2").to_csv(path, index=False)
+
+
+class Explain:
+    """`explain` with another way to measure a cell; remembers what was measured, and with which plan."""
+
+    def __init__(self, results: Path, patch: pytest.MonkeyPatch) -> None:
+        self.results, self._patch = results, patch
+        self.measured: list[tuple[str, int]] = []
+        self.plans: dict[str, CellPlan] = {}
+        self.contenders: dict[str, Contender] = {}
+        self.output = io.StringIO()
+        patch.setattr(provenance, "busy_share", lambda: 0.01)
+
+    def run(
+        self,
+        measure: Measure = measure_well,
+        from_: str = "sync",
+        to: str = "async-aiohttp",
+        settings: dict[str, str] | None = None,
+        **changes: Any,
+    ) -> Run:
+        def measure_cell(run: Run, contender: Contender, cell: Cell, plan: CellPlan, *_: Any) -> None:
+            self.measured.append((cell.contender, cell.block))
+            self.plans[cell.contender], self.contenders[cell.contender] = plan, contender
+            measure(run, contender, cell, plan)
+
+        self._patch.setattr(bench, "measure_cell", measure_cell)
+        design = Design(read_factors().model_copy(update={"from_": from_, "to": to}), KNOWN)
+        plan = adjust(replace(PLAN, **changes), design, None, 1, free_ports=True)
+        mains, progress = choose(KNOWN, KNOWN), Progress(Console(file=self.output))
+        return run_explain(self.results, design, mains, read_what_ifs(KNOWN), plan, settings or {}, progress)
+
+
+@pytest.fixture
+def explaining(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Explain:
+    return Explain(tmp_path / "results", monkeypatch)

@@ -1,0 +1,58 @@
+"""How much `explain` measures, and the what-ifs that it asks."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmark.contenders import choose
+from benchmark.errors import ContenderError
+from benchmark.experiment4_gap.factors import Design, read_factors
+from benchmark.experiment4_gap.plan import ExplainPlan, adjust, default_plan, expected_s, make_variants, quick_plan
+from benchmark.experiment4_gap.what_ifs import FILE, read_what_ifs
+from tests.unit.experiment4.conftest import KNOWN
+
+
+def expected(plan: ExplainPlan, factors: tuple[str, ...] = ()) -> float:
+    design = Design(read_factors(), KNOWN, factors)
+    plan = adjust(plan, design, None, 1, free_ports=False)
+    return expected_s(make_variants(design, choose(KNOWN, KNOWN), read_what_ifs(KNOWN), plan))
+
+
+def test_a_run_is_planned_for_less_than_20_minutes_and_a_quick_one_for_less_than_five() -> None:
+    assert expected(default_plan()) < 20 * 60
+    assert expected(quick_plan()) < 5 * 60
+
+
+def test_there_are_enough_blocks_for_intervals() -> None:
+    assert default_plan().cell.blocks >= 3
+    assert quick_plan().cell.blocks >= 2
+
+
+def test_with_other_than_four_factors_a_quick_run_measures_all_combinations() -> None:
+    design = Design(read_factors(), KNOWN, ["runtime", "fan_out"])
+    assert adjust(quick_plan(), design, None, 1, free_ports=False).half is False
+    assert adjust(quick_plan(), Design(read_factors(), KNOWN), None, 1, free_ports=False).half is True
+
+
+def test_the_contenders_hold_the_levels_at_which_they_are_predicted_and_taken_apart() -> None:
+    design = Design(read_factors(), KNOWN)
+    plan = adjust(default_plan(), design, None, 1, free_ports=False)
+    variants = {v.of: v for v in make_variants(design, choose(KNOWN, KNOWN), [], plan) if v.label.startswith("cell-")}
+    for name in KNOWN:
+        assert {1, 4, 8, 16, 32, 64, 128} <= {level.users for level in variants[name].plan.levels}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('contender = "sync"', 'contender = "nobody"', "there is no contender 'nobody'"),
+        ("setting.scoring", "setting.cook", "no process of the role 'cook'"),
+        ("measured = true", "measured = true\nassume = { cores = 4 }", "only a `setting` can be measured"),
+        ('title = "twice the threads"\n', "", "title"),
+    ],
+)
+def test_a_what_if_that_cannot_be_asked_is_named(tmp_path: Path, old: str, new: str, said: str) -> None:
+    path = tmp_path / "what_ifs.toml"
+    path.write_text(FILE.read_text().replace(old, new, 1))
+    with pytest.raises(ContenderError, match=said):
+        read_what_ifs(KNOWN, path)

@@ -1,0 +1,222 @@
+"""`explain` without processes: phases, their order, what is attributed, and what an interruption leaves."""
+
+import math
+from typing import Any
+
+import pytest
+
+from benchmark.cell import CellPlan, ParityError
+from benchmark.contenders import Contender
+from benchmark.errors import StackError
+from benchmark.experiment4_gap import parts
+from benchmark.experiment4_gap.run import report
+from benchmark.record import Cell, Run
+from tests.unit.experiment4.conftest import Explain, measure_well
+
+
+def stopping(label: str, error: BaseException, block: int = 0) -> Any:
+    def measure(run: Run, contender: Contender, cell: Cell, plan: CellPlan) -> None:
+        if (cell.contender, cell.block) == (label, block):
+            raise error
+        measure_well(run, contender, cell, plan)
+
+    return measure
+
+
+def test_the_phases_follow_each_other_and_blocks_are_interleaved(explaining: Explain) -> None:
+    explaining.run()
+    kinds = [label.partition("-")[0] for label, _ in explaining.measured]
+    phases = [{"clock": "cell"}.get(kind, kind) for kind in kinds]
+    assert phases == ["light"] * 4 + ["cell"] * 18 * 3 + ["whatif"] * 3 + ["map"] * 4 * 2
+    blocks = [block for label, block in explaining.measured if label.startswith(("cell", "clock"))]
+    assert blocks == [0] * 18 + [1] * 18 + [2] * 18
+    orders = [
+        [label for label, b in explaining.measured if b == block and label.startswith("cell")] for block in (0, 1)
+    ]
+    assert sorted(orders[0]) == sorted(orders[1])
+    assert orders[0] != orders[1]
+
+
+def test_the_gap_is_attributed_to_the_factors_that_make_it(explaining: Explain) -> None:
+    summary = explaining.run().summary
+    assert (summary["command"], summary["complete"], summary["valid"]) == ("explain", True, True), summary["reasons"]
+    found = summary["attribution"]["latency_ms"]
+    assert (found["from"], found["to"], found["blocks"]) == ("sync", "async-aiohttp", 3)
+    expected = {"runtime": -1, "fan_out": -45, "http_client": -2, "model_runtime": 0}
+    assert {name: share["value"] for name, share in found["shares"].items()} == pytest.approx(expected, abs=1e-3)
+    # The interval holds the share, and a whole block being slower does not widen it.
+    assert all(high - low < 1e-3 for low, high in (share["ci95"] for share in found["shares"].values()))
+    assert found["gap"] == pytest.approx(-48, abs=1e-3)
+    assert found["from_value"] == pytest.approx(101.5, abs=1e-3)
+
+
+def test_rates_and_cpu_are_attributed_as_well(explaining: Explain) -> None:
+    summary = explaining.run().summary
+    rates = summary["attribution"]["peak_rps"]
+    assert math.prod(share["value"] for share in rates["shares"].values()) == pytest.approx(rates["gap"], rel=1e-12)
+    assert rates["gap"] > 1.5
+    by_contender = {cell["contender"]: cell for cell in summary["cells"] if cell["contender"]}
+    assert rates["to_value"] == pytest.approx(by_contender["async-aiohttp"]["peak_rps"]["value"], rel=1e-12)
+    assert by_contender["async-aiohttp"]["peak_rps"]["users"] == 8
+    cpu = summary["attribution"]["cpu_ms"]
+    assert cpu["gap"] == pytest.approx(sum(share["value"] for share in cpu["shares"].values()), abs=1e-9)
+    assert by_contender["sync"]["cpu_ms"]["users"] == 8
+
+
+def test_the_gap_to_the_customary_client_leaves_the_client_out(explaining: Explain) -> None:
+    found = explaining.run().summary["attribution_customary"]["latency_ms"]
+    assert (found["from"], found["to"]) == ("sync", "async")
+    assert set(found["shares"]) == {"runtime", "fan_out", "model_runtime"}
+    assert found["gap"] == pytest.approx(-46, abs=1e-3)
+
+
+def test_half_of_the_cells_find_the_same_and_say_what_they_confound(explaining: Explain) -> None:
+    summary = explaining.run(half=True).summary
+    assert len(summary["cells"]) == 8
+    shares = {name: share["value"] for name, share in summary["attribution"]["latency_ms"]["shares"].items()}
+    assert shares == pytest.approx({"runtime": -1, "fan_out": -45, "http_client": -2, "model_runtime": 0}, abs=1e-3)
+    assert summary["confounded"]["fan_out"] == "runtime x http_client x model_runtime"
+    assert summary["attribution_customary"] == {}
+    assert any("Half of the cells" in note for note in summary["notes"])
+    # Contenders that are no cell of the half are measured beside it.
+    assert {label for label, _ in explaining.measured if label.startswith("main-")} == {
+        "main-async",
+        "main-sync-concurrent",
+    }
+
+
+def test_from_a_contender_to_itself_nothing_is_explained(explaining: Explain) -> None:
+    summary = explaining.run(from_="async", to="async").summary
+    found = summary["attribution"]["latency_ms"]
+    assert found["gap"] == pytest.approx(0, abs=1e-3)
+    assert len(summary["cells"]) == 16
+    assert summary["attribution_customary"] == {}
+
+
+def test_the_cost_of_the_stage_clock_is_paired_by_block(explaining: Explain) -> None:
+    found = explaining.run().summary["clock_cost"]
+    assert set(found) == {"sync", "async-aiohttp"}
+    assert found["sync"]["latency_ms"]["value"] == pytest.approx(0.5, abs=1e-3)
+    assert explaining.plans["clock-sync"].stage_clock is False
+    assert explaining.plans["clock-sync"].service_env["SERVING_STAGE_CLOCK"] == "false"
+    assert explaining.plans["cell-none"].stage_clock is True
+
+
+def test_what_ifs_are_measured_with_their_settings_and_checked_by_their_own_law(explaining: Explain) -> None:
+    summary = explaining.run(settings={"model_cpu_ms": "1"}).summary
+    label = "whatif-1-async-aiohttp"
+    model = next(p for p in explaining.contenders[label].process if p.role == "model")
+    assert model.env["SERVING_MODEL_MIN_MS"] == "8"
+    assert explaining.plans[label].answer_bounds_s == pytest.approx((0.008, 0.012))
+    assert explaining.plans["cell-none"].answer_bounds_s == pytest.approx((0.040, 0.050))
+    assert explaining.plans[label].service_env["SERVING_MODEL_CPU_MS"] == "1"
+    rows = {(row["contender"], row["title"], row["users"]): row for row in summary["what_if"]}
+    threads = rows["sync", "twice the threads", 8]
+    assert threads["rps_measured"] == pytest.approx(8 / 0.1005, rel=1e-3)
+    assert threads["rps_before"] == pytest.approx(threads["rps_measured"], rel=0.02)
+    assert threads["rps_predicted"] is None
+    assert rows["sync", "models of 200 ms", 8]["rps_measured"] is None
+
+
+def test_the_map_is_measured_with_the_models_cpu_time(explaining: Explain) -> None:
+    summary = explaining.run().summary
+    assert [(p["cpu_ms"], p["users"], p["measured"]) for p in summary["crossover"]] == [
+        (2, 1, True),
+        (2, 8, True),
+        (20, 1, True),
+        (20, 8, True),
+    ]
+    assert summary["crossover"][0]["ratio"] == pytest.approx(100 / 52, rel=0.02)
+    model = next(p for p in explaining.contenders["map-to-20ms-async-aiohttp"].process if p.role == "model")
+    assert model.env["SERVING_MODEL_CPU_MS"] == "20"
+
+
+PREDICTED: dict[str, Any] = {
+    "contenders": {"sync": [{"users": 8, "calibrated": True, "rps": 80.0, "p50_ms": 101.0}]},
+    "peaks": {"sync": {"users": 8, "rps": 88.0}},
+    "what_if": [{"what_if": 0, "users": 8, "rps": 81.0, "p50_ms": 99.0}],
+    "crossover": [{"cpu_ms": 2, "users": 1, "ratio": 1.9}, {"cpu_ms": 5, "users": 1, "ratio": 1.5}],
+}
+
+
+def test_the_prediction_sees_the_light_levels_alone_and_stands_beside_what_was_measured_later(
+    explaining: Explain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+
+    def predict(run: Run, light: Any, question: parts.Question) -> dict[str, Any]:
+        seen.append((set(light), [label for label, _ in explaining.measured], question))
+        return PREDICTED
+
+    monkeypatch.setattr(parts, "predict", predict)
+    run = explaining.run()
+    ((light, measured, question),) = seen
+    assert light == {"sync", "sync-concurrent", "async", "async-aiohttp"}
+    assert all(label.startswith("light-") for label in measured)
+    assert (question.from_.name, question.to.name, question.cpu_ms) == ("sync", "async-aiohttp", (2, 20))
+    summary = run.summary
+    assert summary["predicted_before"] == run.read_json("prediction.json")["written_utc"]
+    (row,) = summary["prediction"]["sync"]
+    assert row["rps_measured"] == pytest.approx(8 / 0.1015, rel=1e-2)
+    assert (row["rps_predicted"], row["calibrated"]) == (80.0, True)
+    peak = summary["peaks"]["sync"]
+    assert peak["error"] == pytest.approx(88.0 / peak["rps_measured"] - 1)
+    first = summary["what_if"][0]
+    assert (first["rps_predicted"], first["p50_predicted_ms"]) == (81.0, 99.0)
+    filled = {(p["cpu_ms"], p["users"]): p for p in summary["crossover"]}
+    assert (filled[2, 1]["measured"], filled[2, 1]["ratio_predicted"]) == (True, 1.9)
+    assert (filled[5, 1]["measured"], filled[5, 1]["ratio"]) == (False, 1.5)
+
+
+def test_ctrl_c_reports_what_was_measured(explaining: Explain) -> None:
+    run = explaining.run(stopping("cell-runtime", KeyboardInterrupt(), block=2))
+    summary = run.summary
+    assert (summary["complete"], summary["valid"]) == (False, False)
+    assert any("interrupted: " in reason for reason in summary["reasons"])
+    assert summary["attribution"]["latency_ms"]["blocks"] == 2
+    assert any("blocks are not attributed" in note for note in summary["notes"])
+    assert not any(label.startswith("whatif") for label, _ in explaining.measured)
+    assert summary["crossover"] == []
+    assert not (explaining.results / "latest").exists()
+
+
+def test_ctrl_c_at_once_reports_that_there_is_nothing(explaining: Explain) -> None:
+    summary = explaining.run(stopping(_first(explaining), KeyboardInterrupt())).summary
+    assert (summary["complete"], summary["attribution"], summary["prediction"]) == (False, {}, {})
+
+
+def test_a_cell_that_fails_is_named_and_its_block_is_left_out(explaining: Explain) -> None:
+    summary = explaining.run(stopping("cell-runtime", StackError("it died"), block=1)).summary
+    assert summary["complete"] is True
+    assert "cell-runtime: block 2: it died" in summary["reasons"]
+    assert summary["attribution"]["latency_ms"]["blocks"] == 2
+    entry = next(cell for cell in summary["cells"] if cell["label"] == "cell-runtime")
+    assert entry["valid"] is False
+
+
+def test_a_cell_that_fails_parity_is_not_measured_again_and_nothing_is_attributed(explaining: Explain) -> None:
+    summary = explaining.run(stopping("cell-runtime", ParityError("status 500"))).summary
+    assert explaining.measured.count(("cell-runtime", 1)) == 0
+    assert summary["attribution"] == {}
+    assert summary["complete"] is True
+
+
+def test_reporting_again_gives_the_same_summary(explaining: Explain) -> None:
+    run = explaining.run()
+    once = run.summary
+    report(run)
+    assert {**run.summary, "finished_utc": ""} == {**once, "finished_utc": ""}
+
+
+def test_the_estimate_is_printed_before_anything_is_measured(explaining: Explain) -> None:
+    explaining.run()
+    assert explaining.output.getvalue().startswith("measuring 69 cells, about ")
+
+
+def _first(explaining: Explain) -> str:
+    """Return the label that this seed measures first."""
+    with pytest.MonkeyPatch.context() as patch:
+        other = Explain(explaining.results.parent / "other", patch)
+        run = other.run(stopping("nothing", KeyboardInterrupt()))
+    label: str = run.manifest["order"]["light"][0][0]
+    return label
