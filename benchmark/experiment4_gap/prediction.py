@@ -1,4 +1,17 @@
-"""What a queueing model says that has seen nothing but light load; written down before the rest is measured."""
+"""What a queueing model says that has seen nothing but light load; written down before the rest is measured.
+
+prediction.json holds what `predict` returns, and `written_utc`:
+
+    {"contenders": {"sync": [{"users": 1, "calibrated": true, "rps": 10.6, "p50_ms": 94.0}]},
+     "peaks": {"sync": {"users": 128, "rps": 450.0}},
+     "what_if": [{"what_if": 0, "users": 64, "rps": 460.0, "p50_ms": 140.0}],
+     "crossover": [{"cpu_ms": 2, "users": 1, "ratio": 1.9}],
+     "demands": {"sync": {"backlog": [0.0, 2.0], "scoring_ms": [1.7, 1.8], "stretch": 1.0}},
+     "not_calibrated": {}}
+
+`what_if` numbers the what-ifs in the order in which they were asked; `ratio` is the rate of `to` over
+the rate of `from`.
+"""
 
 import math
 import os
@@ -15,8 +28,8 @@ from benchmark.errors import ContenderError
 from benchmark.experiment4_gap.bursts import Burst, read_bursts
 from benchmark.experiment4_gap.demand import Demands, GeneratorDemand, NotCalibrated, learn, learn_generator
 from benchmark.experiment4_gap.factors import with_settings
-from benchmark.experiment4_gap.parts import Question
 from benchmark.experiment4_gap.simulation import Network, Steady, burst_ms, constant, simulate
+from benchmark.experiment4_gap.what_ifs import WhatIf
 from benchmark.levels import GENERATOR_ROLE, LevelFigures, level_figures
 from benchmark.record import Cell, Run
 from contract.settings import PREFIX
@@ -29,6 +42,19 @@ _PASSES = 3  # the generator's demand depends on the rate, and the rate on the g
 
 
 @dataclass(frozen=True)
+class Question:
+    """What a prediction is asked."""
+
+    contenders: Sequence[Contender]  # labelled by their names
+    service_settings: Mapping[str, str]
+    what_ifs: Sequence[WhatIf]
+    from_: Contender
+    to: Contender
+    cpu_ms: Sequence[int]  # at which the crossover will be measured
+    map_users: Sequence[int]
+
+
+@dataclass(frozen=True)
 class Job:
     """One network with a number of users, to be simulated."""
 
@@ -38,7 +64,7 @@ class Job:
 
 
 def predict(run: Run, light_cells: Mapping[str, Sequence[Cell]], question: Question) -> dict[str, Any]:
-    """Return rates and medians over users, peaks, what-ifs and the crossover map (form: see parts.py).
+    """Return rates and medians over users, peaks, what-ifs and the crossover map (form: see above).
 
     Contenders that could not be calibrated are left out, and named in `not_calibrated`.
     """

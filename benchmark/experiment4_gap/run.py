@@ -8,9 +8,10 @@ from pathlib import Path
 from benchmark.bench import make_cell_plan, measure_blocks, shuffled_blocks
 from benchmark.cell import CellPlan
 from benchmark.contenders import Contender
-from benchmark.experiment4_gap import parts
+from benchmark.experiment4_gap import prediction
 from benchmark.experiment4_gap.bursts import measure_bursts
 from benchmark.experiment4_gap.factors import Design
+from benchmark.experiment4_gap.page import write_page
 from benchmark.experiment4_gap.plan import (
     PHASES,
     ExplainPlan,
@@ -52,7 +53,7 @@ def run_explain(
     manifest = make_manifest([v.contender for v in variants], plan.seed, asdict(plan), service_settings)
     explain = describe(design, variants, what_ifs, plan)
     run = Run.create(results, "explain", {**manifest, "explain": explain, "order": order})
-    question = parts.Question(
+    question = prediction.Question(
         contenders=mains,
         service_settings=service_settings,
         what_ifs=what_ifs,
@@ -89,19 +90,19 @@ def _measure_bursts(
             measure_bursts(run, contender, env, guard, plan.burst_s, plan.free_ports)
 
 
-def write_prediction(run: Run, question: parts.Question) -> None:
+def write_prediction(run: Run, question: prediction.Question) -> None:
     """Write what is predicted from the light levels, with the time: nothing else has been measured by then."""
-    predicted = parts.predict(run, phase_cells(run, "light"), question)
+    predicted = prediction.predict(run, phase_cells(run, "light"), question)
     if predicted:
         written = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         run.write_json(PREDICTION, {"written_utc": written, **predicted})
 
 
-def report(run: Run) -> Path | None:
+def report(run: Run) -> Path:
     """Compute the summary of a run from its record and draw its page; return the page's path."""
     predicted = run.read_json(PREDICTION) if (run.path / PREDICTION).exists() else {}
     run.write_json("summary.json", summarise(run, predicted))
-    return parts.write_page(run)
+    return write_page(run)
 
 
 def _order(variants: Sequence[Variant], plan: ExplainPlan) -> dict[PhaseName, list[list[str]]]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from benchmark.experiment4_gap import parts
+from benchmark.experiment4_gap.anatomy import stage_anatomy
 from benchmark.experiment4_gap.attribution import DIFFERENCES, RATIOS, Responses, attribute
 from benchmark.experiment4_gap.beside import crossover, over_users, peaks, what_ifs
 from benchmark.experiment4_gap.measured import Measured, entry, measure_all, ratio_entry
@@ -24,7 +24,7 @@ def summarise(run: Run, predicted: Mapping[str, Any]) -> dict[str, Any]:
     by_label = {variant.label: variant for variant in variants}
     mains = _main_variants(explain, by_label)
     complete, reasons = _judge(run, variants)
-    anatomy, doubts = parts.anatomy(
+    anatomy, doubts = stage_anatomy(
         run, _anatomy_cells(run, mains), {n: v[0].contender.floor for n, v in mains.items()}
     )
     reasons += doubts

@@ -5,8 +5,8 @@ from typing import Any
 
 from benchmark.experiment4_gap.factors import ENTRANCE
 from benchmark.experiment4_gap.measured import Measured
-from benchmark.experiment4_gap.parts import lag_lines
 from benchmark.record import Cell, Run, Window
+from contract.lag import LagSample, parse_lag_line
 
 _SECOND_NS = 10**9
 
@@ -21,13 +21,13 @@ def waiting(run: Run, variants: Sequence[Measured], kinds: Mapping[str, str]) ->
     for cell in run.cells():
         if cell.contender in sampled and cell.status == "measured":
             name = sampled[cell.contender]
-            samples = lag_lines(_log(run, cell))
+            samples = [sample for line in _log(run, cell).splitlines() if (sample := parse_lag_line(line))]
             rows = [_row(window, samples, kinds[name]) for window in cell.windows]
             found.setdefault(name, []).extend(row for row in rows if row)
     return found
 
 
-def _row(window: Window, samples: Sequence[Any], kind: str) -> dict[str, Any] | None:
+def _row(window: Window, samples: Sequence[LagSample], kind: str) -> dict[str, Any] | None:
     inside = [s for s in samples if window.start_ns + _SECOND_NS <= s.t_ns <= window.end_ns]
     n = sum(sample.n for sample in inside)
     if not n:

@@ -8,7 +8,7 @@ import pytest
 from benchmark.cell import CellPlan, ParityError
 from benchmark.contenders import Contender
 from benchmark.errors import StackError
-from benchmark.experiment4_gap import parts
+from benchmark.experiment4_gap import prediction
 from benchmark.experiment4_gap.run import report
 from benchmark.record import Cell, Run
 from tests.unit.experiment4.conftest import Explain, measure_well
@@ -144,11 +144,11 @@ def test_the_prediction_sees_the_light_levels_alone_and_stands_beside_what_was_m
 ) -> None:
     seen: list[Any] = []
 
-    def predict(run: Run, light: Any, question: parts.Question) -> dict[str, Any]:
+    def predict(run: Run, light: Any, question: prediction.Question) -> dict[str, Any]:
         seen.append((set(light), [label for label, _ in explaining.measured], question))
         return PREDICTED
 
-    monkeypatch.setattr(parts, "predict", predict)
+    monkeypatch.setattr(prediction, "predict", predict)
     run = explaining.run()
     ((light, measured, question),) = seen
     assert light == {"sync", "sync-concurrent", "async", "async-aiohttp"}
