@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmark.provenance import environment
-from benchmark.report.bench import templates
+from benchmark.report.page import templates
 
 PAGE: Final = Path(__file__).resolve().parent / "pc_specs.html"
 _TIMEOUT_S: Final = 120.0

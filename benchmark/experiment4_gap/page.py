@@ -11,8 +11,9 @@ from benchmark.experiment4_gap.draw_stages import TITLES
 from benchmark.experiment4_gap.reading import Explained, parse
 from benchmark.experiment4_gap.story import Claim
 from benchmark.record import Run
-from benchmark.report.bench import REPORT_NAME, machine_line, templates
+from benchmark.report import page
 from benchmark.report.figures import Picture
+from benchmark.report.page import machine_line, templates
 from benchmark.report.tables import flatten
 from benchmark.report.wording import minute_utc
 
@@ -68,9 +69,7 @@ class Files:
 def write_page(run: Run) -> Path:
     """Write report.html and the headline figure into the run's directory; return the path of the page."""
     data = parse(run.summary, run.manifest)
-    for name, svg in figures.headline_files(data).items():
-        _write(run.path / name, svg)
-    return _write(run.path / REPORT_NAME, render_page(run.path, data, run.manifest))
+    return page.write_page(run.path, render_page(run.path, data, run.manifest), figures.headline_files(data))
 
 
 def render_page(path: Path, data: Explained, manifest: Mapping[str, Any]) -> str:
@@ -128,11 +127,3 @@ def _tables(data: Explained) -> dict[str, Any]:
         "waiting": tables.waiting_rows(data),
         "crossover": tables.crossover_rows(data),
     }
-
-
-def _write(path: Path, text: str) -> Path:
-    """Write a file whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
-    return path

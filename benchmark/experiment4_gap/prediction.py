@@ -74,8 +74,8 @@ def predict(run: Run, light_cells: Mapping[str, Sequence[Cell]], question: Quest
     for name, model in models.items():
         jobs |= {("users", name, users): model.job(users) for users in USERS}
     for number, what_if in enumerate(question.what_ifs):
-        if model := models.get(what_if.contender):
-            changed = model.changed(what_if.setting, what_if.assume)
+        if what_if.contender in models:
+            changed = models[what_if.contender].changed(what_if.setting, what_if.assume)
             jobs |= {("what_if", number, users): changed.job(users) for users in what_if.users}
     if question.from_.name in models and question.to.name in models:
         for cpu_ms in sorted({*MAP_CPU_MS, *question.cpu_ms}):
@@ -93,6 +93,7 @@ class Model:
     network: Network
     generator: GeneratorDemand
     demands: Demands
+    defaults: Mapping[str, str]  # settings of all services
 
     def job(self, users: int) -> Job:
         return Job(self.network, self.generator, users)
@@ -100,8 +101,8 @@ class Model:
     def changed(self, setting: Mapping[str, Mapping[str, str]], assume: Mapping[str, float]) -> "Model":
         """Return the model of a contender with other settings (by role) and assumptions (fields of Network)."""
         contender = with_settings(self.contender, setting)
-        network = replace(self.network, **_from_settings(contender, {}))
-        return replace(self, network=replace(network, **{name: int(value) for name, value in assume.items()}))
+        assumed: dict[str, Any] = {name: int(value) for name, value in assume.items()}
+        return replace(self, network=replace(self.network, **_from_settings(contender, self.defaults), **assumed))
 
     def computing(self, cpu_ms: float) -> "Model":
         return replace(self, network=replace(self.network, model_cpu_ms=cpu_ms))
@@ -137,7 +138,9 @@ def _calibrate(
             cores=len(os.sched_getaffinity(0)),
             **_from_settings(contender, question.service_settings),
         )
-        models[contender.name] = Model(contender, _fitted(network, generator, demands), generator, demands)
+        models[contender.name] = Model(
+            contender, _fitted(network, generator, demands), generator, demands, question.service_settings
+        )
     return models, refused
 
 

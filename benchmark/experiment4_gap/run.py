@@ -98,11 +98,11 @@ def write_prediction(run: Run, question: prediction.Question) -> None:
         run.write_json(PREDICTION, {"written_utc": written, **predicted})
 
 
-def report(run: Run) -> Path:
-    """Compute the summary of a run from its record and draw its page; return the page's path."""
+def report(run: Run) -> None:
+    """Compute the summary of a run from its record and draw its page."""
     predicted = run.read_json(PREDICTION) if (run.path / PREDICTION).exists() else {}
     run.write_json("summary.json", summarise(run, predicted))
-    return write_page(run)
+    write_page(run)
 
 
 def _order(variants: Sequence[Variant], plan: ExplainPlan) -> dict[PhaseName, list[list[str]]]:

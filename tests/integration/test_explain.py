@@ -46,6 +46,7 @@ def measure(
         lag=None,
         whatif=NOTHING,
         map=NOTHING,
+        burst_s=0.1,
         cpu_ms=(),
         free_ports=True,
     )

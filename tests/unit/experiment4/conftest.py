@@ -38,6 +38,7 @@ PLAN = ExplainPlan(
     lag=None,
     whatif=Phase(1, levels(8)),
     map=Phase(2, levels(1, 8)),
+    burst_s=0.1,
     cpu_ms=(2, 20),
 )
 
