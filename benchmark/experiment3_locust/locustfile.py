@@ -7,10 +7,10 @@
 Without further settings there is one class for each contender that `make up` starts, asking it on
 its usual port. Environment:
 
+    HOST_URL     in place of http://127.0.0.1:{port}; {name} is the contender's name
     CONTENDERS   names separated by commas, in place of those
     EXAMPLE      response-time, load-test, max-performance or stress-test: a load shape; `all` for the picker
     USERS, USERS_PER_S, DURATION_S    of the example, in place of its own
-    HOST_URL     where they are, with {name} and {port}, in place of http://127.0.0.1:{port}
     SCALE        0.1 shortens its times to a tenth
     PACING_S     seconds from one request of a closed-loop user to the next (1); 0 to ask again at once
     OPEN_RPS     requests per second of an open-loop class, all its users on all workers together (10)

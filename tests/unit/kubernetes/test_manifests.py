@@ -12,7 +12,9 @@ import pytest
 import yaml
 
 from benchmark.contenders import ROOT, discover
+from benchmark.images import image_name
 from contract.settings import PORTS
+from docker.engine import DEFAULT_REDIS
 from tests.unit.kubernetes.conftest import KUBERNETES, OVERLAYS, Manifests, main, pod
 from tests.unit.kubernetes.kustomize import Document, build
 
@@ -111,11 +113,15 @@ def test_every_service_grows_on_cpu_and_keeps_most_pods_when_nodes_are_drained(m
         assert [metric["resource"]["name"] for metric in spec["metrics"]] == ["cpu"]
 
 
-def test_images_are_ours_or_redis_and_named_with_a_tag(manifests: Manifests) -> None:
-    images = {name: main(workload)["image"] for name, workload in manifests.workloads.items()}
-    assert re.fullmatch(r"redis:\d[a-z0-9.-]*", images.pop("redis"))
-    ours = {name: "benchmark" if name not in manifests.services else name.split("-")[0] for name in images}
-    assert images == {name: f"sync-or-async-{kind}:latest" for name, kind in ours.items()}
+def test_images_are_those_that_docker_build_makes_and_the_redis_of_docker_up(
+    manifests: Manifests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("IMAGE_PREFIX", "IMAGE_TAG"):
+        monkeypatch.delenv(variable, raising=False)
+    kinds = {name: name.split("-")[0] for name in manifests.services}
+    kinds |= {"seed": "store", "locust-master": "bench", "locust-worker": "bench"}
+    expected = {name: image_name(kind) for name, kind in kinds.items()} | {"redis": DEFAULT_REDIS}
+    assert {name: main(workload)["image"] for name, workload in manifests.workloads.items()} == expected
 
 
 def test_a_pod_may_do_nothing_that_it_need_not(manifests: Manifests) -> None:
@@ -163,7 +169,7 @@ def test_what_a_container_runs_is_there(manifests: Manifests) -> None:
         command = main(manifests.workloads[name])["command"]
         assert command[:2] == ["locust", "-f"]
         assert (ROOT / command[2]).is_file()
-    assert main(manifests.workloads["seed"])["command"] == ["python", "-m", "feature_store", "seed"]
+    assert main(manifests.workloads["seed"])["args"] == ["seed"]
 
 
 def test_locust_asks_each_architecture_at_its_service(manifests: Manifests) -> None:
