@@ -1,11 +1,12 @@
 """The page: the finding in words, the tables, and a drawing for desk and phone."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from benchmark.experiment1_profiling.libraries import FRAMEWORK, HTTP_CLIENT
-from benchmark.experiment1_profiling.plot import cost_rows, figure, library_rows, sentences
+from benchmark.experiment1_profiling.plot import cost_rows, figure, headline, library_rows, page, sentences
 from benchmark.experiment1_profiling.summary import RUNNING, WAITING_MODELS
 
 
@@ -56,3 +57,34 @@ def test_the_figure_is_drawn_for_desk_and_phone(changes: dict[str, Any]) -> None
         assert "CPU per request, 16 users" in svg
         assert "HTTP client" in svg
     assert "71%" in picture.alt
+
+
+def recorded(entries: dict[str, dict[str, Any]], **plan: Any) -> Any:
+    """Return a run with these entries, as far as the page reads it."""
+    summary = {
+        "valid": True,
+        "reasons": [],
+        "complete": True,
+        "started_utc": "2026-11-21T05:00:00Z",
+        "users": 16,
+        "contenders": {name: {"notes": [], "sampling_attempts": 1, **each} for name, each in entries.items()},
+    }
+    planned = {"requests": 10, "seconds": 3.0, "sample_every_ms": 10.0, **plan}
+    return SimpleNamespace(summary=summary, manifest={"environment": {}, "plan": planned})
+
+
+def test_the_page_says_how_often_a_contender_was_sampled() -> None:
+    said = page(recorded({"a": entry(sampling_attempts=3), "b": entry()}))
+    assert "a was sampled 3 times" in said
+    assert "b was sampled" not in said
+
+
+@pytest.mark.parametrize(("plan", "is_said"), [({"scale": 0.1}, True), ({"scale": 1.0}, False), ({}, False)])
+def test_the_page_says_what_was_shortened(plan: dict[str, float], is_said: bool) -> None:
+    said = page(recorded({"a": entry()}, **plan))
+    assert ("shortened (scale 0.1) to 10 calls per profiler and 3 s under load" in said) is is_said
+
+
+def test_a_run_with_figures_has_a_headline_for_desk_and_phone() -> None:
+    assert list(headline(recorded({"a": entry()}).summary)) == ["headline.svg", "headline-narrow.svg"]
+    assert headline(recorded({"a": EMPTY}).summary) == {}
