@@ -194,6 +194,12 @@ def test_a_cell_that_fails_is_named_and_its_block_is_left_out(explaining: Explai
     assert entry["valid"] is False
 
 
+def test_a_block_counts_for_a_gap_that_does_not_rest_on_the_cell_that_failed(explaining: Explain) -> None:
+    summary = explaining.run(stopping("cell-http_client", StackError("it died"), block=1)).summary
+    assert summary["attribution"]["latency_ms"]["blocks"] == 2
+    assert summary["attribution_customary"]["latency_ms"]["blocks"] == 3
+
+
 def test_a_cell_that_fails_parity_is_not_measured_again_and_nothing_is_attributed(explaining: Explain) -> None:
     summary = explaining.run(stopping("cell-runtime", ParityError("status 500"))).summary
     assert explaining.measured.count(("cell-runtime", 1)) == 0
