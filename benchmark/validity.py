@@ -38,7 +38,8 @@ def level_reasons(contender: Contender, blocks: Sequence[LevelFigures]) -> list[
     if abs(little) > MAX_LITTLE_ERROR:
         reasons.append(f"rate x latency is {little:+.1%} off the number of users (Little's law)")
     drift = block_interval([block.drift for block in blocks])
-    chance = drift.low is not None and drift.high is not None and drift.low <= 0 <= drift.high
+    # A single block cannot tell a drift from chance.
+    chance = drift.low is None or drift.high is None or drift.low <= 0 <= drift.high
     if abs(drift.value) > MAX_DRIFT and not chance:
         reasons.append(f"the rate changed by {drift.value:+.0%} within the windows: not a steady state; warm up longer")
     return reasons

@@ -102,7 +102,7 @@ class Model:
         """Return the model of a contender with other settings (by role) and assumptions (fields of Network)."""
         contender = with_settings(self.contender, setting)
         assumed: dict[str, Any] = {name: int(value) for name, value in assume.items()}
-        return replace(self, network=replace(self.network, **_from_settings(contender, self.defaults), **assumed))
+        return replace(self, network=replace(self.network, **network_settings(contender, self.defaults), **assumed))
 
     def computing(self, cpu_ms: float) -> "Model":
         return replace(self, network=replace(self.network, model_cpu_ms=cpu_ms))
@@ -136,7 +136,7 @@ def _calibrate(
             store=demands.store,
             model=demands.model,
             cores=len(os.sched_getaffinity(0)),
-            **_from_settings(contender, question.service_settings),
+            **network_settings(contender, question.service_settings),
         )
         models[contender.name] = Model(
             contender, _fitted(network, generator, demands), generator, demands, question.service_settings
@@ -165,8 +165,11 @@ def _lateness(network: Network, burst: Burst) -> float:
 _LONGEST_STRETCH = 2.0
 
 
-def _from_settings(contender: Contender, defaults: Mapping[str, str]) -> dict[str, Any]:
-    """Return what a contender's settings say of its network; `defaults` are those of all services, by name."""
+def network_settings(contender: Contender, defaults: Mapping[str, str]) -> dict[str, Any]:
+    """Return the fields of Network that a contender's settings decide; `defaults` are those of all services, by name.
+
+    Raises ContenderError for a process whose runtime networks.toml does not describe.
+    """
     shared = {f"{PREFIX}{name.upper()}": value for name, value in defaults.items()}
     env = {process.role: {**shared, **process.env} for process in contender.process}
     runtimes = {process.role: _runtime(process.module) for process in contender.process if process.role in _SERVICES}

@@ -1,0 +1,84 @@
+"""The simulated network against what is known of every closed network."""
+
+from dataclasses import replace
+
+import pytest
+
+from benchmark.experiment4_gap.simulation import Demand, Network, burst_ms, constant, simulate
+
+NETWORK = Network(
+    load=constant(0.2),
+    scoring=constant(2.0),
+    store=constant(0.1),
+    model=constant(1.0),
+    one_by_one=True,
+    cores=2,
+)
+CPU_MS = 0.2 + 2.0 + 0.1 + 1.0
+
+
+def test_a_single_user_waits_for_the_sleep_and_for_the_cpu() -> None:
+    assert simulate(NETWORK, 1).mean_ms == pytest.approx(90.0 + CPU_MS, abs=0.5)
+
+
+def test_at_the_same_time_is_the_larger_of_two_sleeps() -> None:
+    # The second call is sent once the first is on its way, and the second answer read after the first.
+    found = simulate(replace(NETWORK, one_by_one=False), 1).mean_ms
+    assert 46.7 < found < 46.7 + CPU_MS
+
+
+@pytest.mark.parametrize("users", [1, 8, 64, 200])
+def test_asymptotic_bounds_and_littles_law(users: int) -> None:
+    found = simulate(NETWORK, users)
+    assert found.rps <= min(users / (90.0 + CPU_MS), 1 / 2.0) * 1e3 * 1.03
+    assert found.rps * found.mean_ms / 1e3 == pytest.approx(users, rel=0.05)
+
+
+def test_a_saturated_process_uses_a_core_and_no_more() -> None:
+    found = simulate(NETWORK, 200)
+    assert found.utilisation["scoring"] == pytest.approx(1.0, abs=0.06)
+    assert found.rps == pytest.approx(500, rel=0.06)
+
+
+def test_a_second_worker_helps_until_the_cores_are_used_up() -> None:
+    two = simulate(replace(NETWORK, workers=2), 200)
+    assert two.rps == pytest.approx(2 / CPU_MS * 1e3, rel=0.05)
+    four_cores = simulate(replace(NETWORK, workers=2, cores=4), 200)
+    assert four_cores.rps == pytest.approx(1000, rel=0.06)
+
+
+def test_threads_bound_the_rate() -> None:
+    found = simulate(replace(NETWORK, threads=10), 100)
+    assert found.rps == pytest.approx(10 / (90.0 + CPU_MS) * 1e3, rel=0.05)
+
+
+def test_a_demand_that_grows_with_the_backlog_makes_the_rate_fall_beyond_its_peak() -> None:
+    scanning = replace(NETWORK, scoring=Demand((0.0, 2.0, 16.0), (2.0, 3.0, 12.0)))
+    peak = max(simulate(scanning, users).rps for users in (8, 16, 32))
+    assert simulate(scanning, 128).rps < 0.6 * peak
+
+
+def test_slices_change_no_rate_and_a_stretch_lowers_it() -> None:
+    whole, sliced = simulate(NETWORK, 128), simulate(replace(NETWORK, slice_ms=0.2), 128)
+    assert sliced.rps == pytest.approx(whole.rps, rel=0.03)
+    assert simulate(replace(NETWORK, stretch=1.5), 128).rps == pytest.approx(whole.rps / 1.5, rel=0.05)
+
+
+def test_cpu_of_the_models_counts_once_for_each_model() -> None:
+    assert simulate(replace(NETWORK, model_cpu_ms=10.0), 64).rps == pytest.approx(1e3 / 21.0, rel=0.05)
+
+
+def test_without_reads_the_store_does_nothing() -> None:
+    assert simulate(replace(NETWORK, feature_reads=0), 8).utilisation["redis"] == 0
+
+
+def test_a_burst_takes_at_least_one_request_and_the_work_of_all() -> None:
+    alone, many = burst_ms(NETWORK, 1), burst_ms(NETWORK, 32)
+    assert alone == pytest.approx(90.0 + CPU_MS, abs=6)
+    assert many > 0.5 * 32 * 2.0 + 80
+    assert burst_ms(replace(NETWORK, stretch=2.0), 32) > many
+
+
+def test_the_same_seed_gives_the_same_state() -> None:
+    assert simulate(NETWORK, 16, seed=3) == simulate(NETWORK, 16, seed=3)
+    assert simulate(NETWORK, 16, seed=3).mean_ms != simulate(NETWORK, 16, seed=4).mean_ms
