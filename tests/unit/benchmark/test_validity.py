@@ -71,8 +71,8 @@ def test_a_level_that_breaks_no_rule_is_valid() -> None:
 @pytest.mark.parametrize("rule", AT_THE_BOUND)
 def test_a_rule_trips_just_beyond_its_bound_and_not_before(rule: str) -> None:
     changes = AT_THE_BOUND[rule]
-    assert level_reasons(REAL, [level(**changes(-JUST))]) == []
-    assert len(level_reasons(REAL, [level(**changes(+JUST))])) == 1
+    assert level_reasons(REAL, [level(**changes(-JUST))] * 2) == []
+    assert len(level_reasons(REAL, [level(**changes(+JUST))] * 2)) == 1
 
 
 @pytest.mark.parametrize("rule", AT_THE_BOUND)
@@ -108,6 +108,10 @@ def test_a_drift_that_every_block_shows_is_no_noise() -> None:
     assert len(level_reasons(REAL, [level(drift=drift) for drift in (-0.2, -0.21, -0.19)])) == 1
 
 
+def test_a_single_block_cannot_tell_a_drift_from_chance() -> None:
+    assert level_reasons(REAL, [level(drift=0.2)]) == []
+
+
 def test_one_early_answer_in_one_block_is_enough() -> None:
     assert len(level_reasons(REAL, [level(), level(fastest_excess_ms=-5), level()])) == 1
 
@@ -116,7 +120,7 @@ def test_every_broken_rule_is_named() -> None:
     worst = level(
         errors=2, first_error="status 500", fastest_excess_ms=-9, cpu_share={"load": 1.0}, rps=RPS * 2, drift=0.5
     )
-    assert len(level_reasons(REAL, [worst])) == 5
+    assert len(level_reasons(REAL, [worst, worst])) == 5
 
 
 def test_a_ceiling_of_the_harness_is_noted_instead() -> None:
