@@ -1,0 +1,50 @@
+"""Bursts against a real process."""
+
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from benchmark.contenders import choose, discover
+from benchmark.errors import LoadError
+from benchmark.experiment4_gap.bursts import measure_bursts, read_bursts
+from benchmark.guard import Guard
+from benchmark.record import Run
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run.create(tmp_path, "explain", {})
+
+
+def test_every_size_is_recorded_with_what_it_cost(run: Run) -> None:
+    (null,) = choose(["null"], discover())
+    with closing(Guard()) as guard:
+        measure_bursts(run, null, {}, guard, seconds=0.3, free_ports=True, sizes=(2, 5))
+        measure_bursts(run, null, {}, guard, seconds=0.3, free_ports=True, sizes=(2,))
+    found = read_bursts(run.path)
+    assert [(burst.contender, burst.size) for burst in found] == [("null", 2), ("null", 5), ("null", 2)]
+    for burst in found:
+        assert burst.requests >= burst.size
+        assert burst.requests % burst.size == 0
+        assert burst.cpu_ms["scoring"] > 0
+        assert burst.cpu_ms["load"] > 0
+        spent_ms = burst.cpu_ms["scoring"] * burst.requests
+        assert burst.busy["scoring"] == pytest.approx(spent_ms / 1e3 / burst.seconds)
+        assert burst.last_ms > 0
+
+
+def test_a_refused_request_is_no_cheap_one(run: Run) -> None:
+    (null,) = choose(["null"], discover())
+    elsewhere = null.model_copy(update={"endpoint": "/nowhere"})
+    with closing(Guard()) as guard, pytest.raises(LoadError, match="status 404"):
+        measure_bursts(run, elsewhere, {}, guard, seconds=0.3, free_ports=True, sizes=(2,))
+    assert read_bursts(run.path) == []
+
+
+def test_a_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "bursts.jsonl").write_text('{"contender": "sy')
+    assert read_bursts(tmp_path) == []
+    assert read_bursts(tmp_path / "nowhere") == []
