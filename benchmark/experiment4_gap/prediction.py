@@ -35,8 +35,8 @@ from benchmark.record import Cell, Run
 from contract.settings import PREFIX
 
 USERS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
-MAP_CPU_MS = (0, 1, 2, 5, 10, 15, 20)
-MAP_USERS = (1, 2, 4, 8, 16, 32, 64)
+MAP_CPU_MS = (0, 2, 5, 10, 20)
+MAP_USERS = (1, 4, 8, 16, 32, 64)
 RUNTIMES = Path(__file__).with_name("networks.toml")
 _PASSES = 3  # the generator's demand depends on the rate, and the rate on the generator's demand
 
@@ -212,7 +212,7 @@ def _simulate_all(jobs: Mapping[tuple[Any, ...], Job]) -> dict[tuple[Any, ...], 
 def _steady(job: Job) -> Steady:
     """Return the steady state, the generator's demand being what it is at that rate."""
     rps = job.users / sum(job.network.sleep_ms) * 2e3
-    requests = [300] * (_PASSES - 1) + [1500]
+    requests = [300] * (_PASSES - 1) + [1000]
     for number in requests:
         network = replace(job.network, load=job.generator.at(rps))
         found = simulate(network, job.users, requests=number)
