@@ -52,16 +52,26 @@ def _waterfall_caption(data: Explained, response: str, attribution: Attribution)
     better = "left is better" if response in LOWER_IS_BETTER else "right is better"
     said = (
         f"From {attribution.from_} above to {attribution.to} below, one step for each factor, the largest first; "
-        f"{better}. {how} A step is the factor's Shapley value: what changing it does, averaged over all orders in "
-        "which the factors can be changed. Whiskers: 95 % interval over the blocks. A faint step is one whose "
+        f"{better}. {how} {_step(data)} Whiskers: 95 % interval over the blocks. A faint step is one whose "
         "interval shows no effect."
     )
     off = draw_waterfall.remainder(response, attribution)
     if abs(off) > _ROUNDING:
         said += f" The shares end {percent(off)} from the measured value: they do not add up in this record."
-    if data.confounded:
-        said += " Part of the design was measured: a step may hold an interaction of other factors, see below."
     return said
+
+
+def _step(data: Explained) -> str:
+    """Say what a step is: in a fractional design it is no Shapley value."""
+    if data.confounded:
+        return (
+            "Only a part of the combinations was measured: a step is what changing the factor does on average over "
+            "them, and may hold an interaction of others that is not told apart from it."
+        )
+    return (
+        "A step is the factor's Shapley value: what changing it does, averaged over all orders in which the factors "
+        "can be changed."
+    )
 
 
 def anatomy_figure(data: Explained) -> Picture:

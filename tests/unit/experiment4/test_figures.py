@@ -147,3 +147,10 @@ def test_what_is_invalid_is_hollow_and_struck_through() -> None:
     assert "text-decoration: line-through" in picture.wide_svg
     assert "INVALID" in picture.caption
     assert "line-through" not in figures.waterfalls(read())[0].wide_svg
+
+
+def test_a_share_of_half_a_design_is_not_called_a_shapley_value() -> None:
+    assert "Shapley" in figures.waterfalls(read())[0].caption
+    quick = figures.waterfalls(read("quick"))[0].caption
+    assert "Shapley" not in quick
+    assert "Only a part of the combinations was measured" in quick
