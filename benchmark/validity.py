@@ -12,6 +12,8 @@ MAX_GENERATOR_CPU = 0.90  # cores; above, the generator is what is being measure
 MAX_LITTLE_ERROR = 0.05
 MAX_BUSY_BEFORE = 0.15  # of all cores, before the first process is started
 MAX_DRIFT = 0.15  # between the two halves of a window, the mean over blocks: noise has no direction, warming up has
+# A run judges a hundred levels; at 95 % five of them would be called unsteady by chance.
+DRIFT_CONFIDENCE = 0.999
 # A timer of whole milliseconds may wake up to half a millisecond early, once per model.
 EARLY_MS = 1.0
 
@@ -37,7 +39,7 @@ def level_reasons(contender: Contender, blocks: Sequence[LevelFigures]) -> list[
     little = float(np.mean([block.little_n for block in blocks])) / blocks[0].users - 1
     if abs(little) > MAX_LITTLE_ERROR:
         reasons.append(f"rate x latency is {little:+.1%} off the number of users (Little's law)")
-    drift = block_interval([block.drift for block in blocks])
+    drift = block_interval([block.drift for block in blocks], DRIFT_CONFIDENCE)
     # A single block cannot tell a drift from chance.
     chance = drift.low is None or drift.high is None or drift.low <= 0 <= drift.high
     if abs(drift.value) > MAX_DRIFT and not chance:

@@ -82,7 +82,7 @@ def predict(run: Run, light_cells: Mapping[str, Sequence[Cell]], question: Quest
             for users in sorted({*MAP_USERS, *question.map_users}):
                 for side in (question.from_.name, question.to.name):
                     jobs["map", side, cpu_ms, users] = models[side].computing(cpu_ms).job(users)
-    return _told(_simulate_all(jobs), models, question) | {"not_calibrated": refused}
+    return _told(simulate_all(jobs), models, question) | {"not_calibrated": refused}
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def _calibrate(
 
 def _fitted(network: Network, generator: GeneratorDemand, demands: Demands) -> Network:
     """Return a network that answers a single user, and bursts, as late as was measured."""
-    alone = _steady(Job(network, generator, 1))
+    alone = steady(Job(network, generator, 1))
     network = replace(network, overhead_ms=max(demands.mean_ms - alone.mean_ms, 0.0))
     low, high = 1.0, _LONGEST_STRETCH
     while demands.bursts and high - low > 0.02:  # bursts take longer the more a network is stretched
@@ -203,13 +203,13 @@ def _threads(role: str, env: Mapping[str, Mapping[str, str]], runtimes: Mapping[
     return int(env[role].get(f"{PREFIX}THREADS", default)) if default else 0
 
 
-def _simulate_all(jobs: Mapping[tuple[Any, ...], Job]) -> dict[tuple[Any, ...], Steady]:
+def simulate_all(jobs: Mapping[tuple[Any, ...], Job]) -> dict[tuple[Any, ...], Steady]:
     """Simulate everything, on all cores: nothing is being measured meanwhile."""
     with ProcessPoolExecutor(len(os.sched_getaffinity(0)), mp_context=get_context("spawn")) as pool:
-        return dict(zip(jobs, pool.map(_steady, jobs.values(), chunksize=4), strict=True))
+        return dict(zip(jobs, pool.map(steady, jobs.values(), chunksize=4), strict=True))
 
 
-def _steady(job: Job) -> Steady:
+def steady(job: Job) -> Steady:
     """Return the steady state, the generator's demand being what it is at that rate."""
     rps = job.users / sum(job.network.sleep_ms) * 2e3
     requests = [300] * (_PASSES - 1) + [1000]
@@ -240,14 +240,14 @@ def _told(found: Mapping[tuple[Any, ...], Steady], models: Mapping[str, Model], 
             "overhead_ms": model.network.overhead_ms,
             "light_users": list(model.demands.levels),
         }
-    for key, steady in found.items():
+    for key, state in found.items():
         if key[0] == "what_if":
-            told["what_if"].append({"what_if": key[1], **_row(steady)})
+            told["what_if"].append({"what_if": key[1], **_row(state)})
         if key[0] == "map" and key[1] == question.to.name:
-            ratio = steady.rps / found["map", question.from_.name, key[2], key[3]].rps
+            ratio = state.rps / found["map", question.from_.name, key[2], key[3]].rps
             told["crossover"].append({"cpu_ms": key[2], "users": key[3], "ratio": ratio})
     return told
 
 
-def _row(steady: Steady) -> dict[str, Any]:
-    return {"users": steady.users, "rps": steady.rps, "p50_ms": steady.p50_ms}
+def _row(state: Steady) -> dict[str, Any]:
+    return {"users": state.users, "rps": state.rps, "p50_ms": state.p50_ms}

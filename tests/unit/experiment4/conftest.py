@@ -79,6 +79,9 @@ class Explain:
         self.contenders: dict[str, Contender] = {}
         self.output = io.StringIO()
         patch.setattr(provenance, "busy_share", lambda: 0.01)
+        # Neither bursts on real processes nor a minute of simulation; both have tests of their own.
+        patch.setattr("benchmark.experiment4_gap.run.measure_bursts", lambda *_: None)
+        patch.setattr("benchmark.experiment4_gap.prediction.predict", lambda *_: {})
 
     def run(
         self,

@@ -1,6 +1,7 @@
 """`explain` without processes: phases, their order, what is attributed, and what an interruption leaves."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from benchmark.experiment4_gap import prediction
 from benchmark.experiment4_gap.run import report
 from benchmark.record import Cell, Run
 from tests.unit.experiment4.conftest import Explain, measure_well
+
+REAL_PREDICT = prediction.predict
 
 
 def stopping(label: str, error: BaseException, block: int = 0) -> Any:
@@ -166,6 +169,39 @@ def test_the_prediction_sees_the_light_levels_alone_and_stands_beside_what_was_m
     filled = {(p["cpu_ms"], p["users"]): p for p in summary["crossover"]}
     assert (filled[2, 1]["measured"], filled[2, 1]["ratio_predicted"]) == (True, 1.9)
     assert (filled[5, 1]["measured"], filled[5, 1]["ratio"]) == (False, 1.5)
+
+
+def test_a_prediction_from_the_record_answers_all_that_is_asked(
+    explaining: Explain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    def remember(*question: Any) -> dict[str, Any]:
+        asked.append(question)
+        return {}
+
+    def simulate_here(jobs: dict[Any, prediction.Job]) -> dict[Any, Any]:
+        return {key: prediction.steady(job) for key, job in jobs.items()}
+
+    monkeypatch.setattr(prediction, "predict", remember)
+    explaining.run()
+    monkeypatch.setattr(prediction, "USERS", (1, 8))
+    monkeypatch.setattr(prediction, "MAP_CPU_MS", (0, 2))
+    monkeypatch.setattr(prediction, "MAP_USERS", (1, 8))
+    monkeypatch.setattr(prediction, "simulate_all", simulate_here)
+    run, light, question = asked[0]
+    few = [replace(what_if, users=(8,)) for what_if in question.what_ifs]
+    found = REAL_PREDICT(run, light, replace(question, what_ifs=few, cpu_ms=(2,)))
+    assert set(found["contenders"]) == {"sync", "sync-concurrent", "async", "async-aiohttp"}
+    for name, (alone, eight) in found["contenders"].items():
+        assert (alone["users"], alone["calibrated"], eight["calibrated"]) == (1, True, False), name
+        # The synthetic latencies, 52 to 100 ms, are what the fitted constant makes up for.
+        assert alone["p50_ms"] == pytest.approx({"sync": 99, "sync-concurrent": 55}.get(name, 53), rel=0.05)
+        assert found["peaks"][name]["rps"] == max(alone["rps"], eight["rps"])
+    assert {(row["what_if"], row["users"]) for row in found["what_if"]} == {(n, 8) for n in range(len(few))}
+    assert [(row["cpu_ms"], row["users"]) for row in found["crossover"]] == [(0, 1), (0, 8), (2, 1), (2, 8)]
+    assert all(row["ratio"] > 0 for row in found["crossover"])
+    assert found["not_calibrated"] == {}
 
 
 def test_ctrl_c_reports_what_was_measured(explaining: Explain) -> None:
