@@ -45,7 +45,7 @@ def _build(name: str, dockerfile: str, base: str, argument: str, *options: str) 
     print(f"building {image} on {base}", flush=True)
     arguments = [argument, f"BASE_IMAGE={base}", f"VERSION={_version()}", f"COMMIT={_commit()}"]
     engine.run(
-        ["build", "--network", "host", "--file", f"docker/{dockerfile}", "--tag", image]
+        ["build", "--force-rm", "--network", "host", "--file", f"docker/{dockerfile}", "--tag", image]
         + [word for given in arguments for word in ("--build-arg", given)]
         + [*options, "."]
     )
