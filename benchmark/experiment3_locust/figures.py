@@ -7,6 +7,8 @@ from typing import Final
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from benchmark.experiment3_locust.data import LocustData
 from benchmark.experiment3_locust.examples import EXAMPLES, Example
@@ -21,7 +23,8 @@ from benchmark.report.wording import significant
 _ROW_PX: Final = 34.0
 _PANEL_PX: Final = 170.0
 _LEGEND_PX: Final = 22.0
-_BINS: Final = 50  # of a figure over time
+_MOST_BINS: Final = 50  # of a figure over time
+_SHORTEST_BIN_S: Final = 1.0  # since a single user asks once a second
 _TITLES: Final = {
     **{name: example.title for name, example in EXAMPLES.items()},
     OPEN_LOOP: "Open loop at 80 % of the breaking point",
@@ -119,7 +122,7 @@ def _draw_breaking_points(key: str, layout: Layout, data: LocustData) -> Sheet:
 
 
 def _course_figure(name: str, runs: Mapping[str, LocustRun], samples: Path, chosen: Styles) -> Picture:
-    courses = {label: _course(run, samples) for label, run in runs.items()}
+    courses = {label: course_of(run, samples) for label, run in runs.items()}
     peaks = ", ".join(f"{label} {significant(float(np.nanmax(c.rps)))} requests/s" for label, c in courses.items())
     return Picture(
         key=name,
@@ -131,15 +134,18 @@ def _course_figure(name: str, runs: Mapping[str, LocustRun], samples: Path, chos
     )
 
 
-def _course(run: LocustRun, samples: Path) -> Course:
+def course_of(run: LocustRun, samples: Path) -> Course:
+    """Return how a Locust run went, from its raw samples in this folder."""
     frame = read_samples(samples / f"0-{run.stem}.csv")
     t_s = ((frame["end_ns"] - run.start_ns) / 1e9).to_numpy(dtype=float)
-    edges = np.linspace(0, run.duration_s or float(t_s.max()), _BINS + 1)
+    end_s = run.duration_s or float(t_s.max())
+    bins = min(max(int(end_s / _SHORTEST_BIN_S), 2), _MOST_BINS)
+    edges = np.linspace(0, end_s, bins + 1)
     width_s = edges[1]
     index = np.digitize(t_s, edges) - 1
     ok, latency = frame["ok"].to_numpy(dtype=bool), frame["response_ms"].to_numpy(dtype=float)
-    groups = [latency[(index == i) & ok] for i in range(_BINS)]
-    failed = np.array([np.sum((index == i) & ~ok) for i in range(_BINS)]) / width_s
+    groups = [latency[(index == i) & ok] for i in range(bins)]
+    failed = np.array([np.sum((index == i) & ~ok) for i in range(bins)]) / width_s
     p50, p95 = (np.array([np.percentile(g, q) if len(g) else np.nan for g in groups]) for q in (50, 95))
     rps = np.array([len(g) for g in groups]) / width_s
     return Course(run.plan, edges[:-1] + width_s / 2, rps, p50, p95, failed)
@@ -164,13 +170,19 @@ def _draw_courses(key: str, layout: Layout, courses: Mapping[str, Course], chose
 def _draw_lines(axes: Axes, panel: Panel, courses: Mapping[str, Course], chosen: Styles) -> None:
     if panel.is_log:
         axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(lambda v, _: significant(v))
-        axes.yaxis.set_minor_formatter(lambda *_: "")
+        _name_steps(axes.yaxis)
     for label, course in courses.items():
         style = chosen[label]
         axes.plot(course.t_s, panel.value(course), color=style.colour, linewidth=1.8, dashes=style.dash or (None, None))
     axes.set_xlim(0, max(float(course.t_s[-1]) for course in courses.values()) * 1.01)
     faint_grid(axes, "y")
+
+
+def _name_steps(axis: Axis) -> None:
+    """Name 1, 2 and 5 of every decade of a logarithmic axis, since it may reach over less than one."""
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter(lambda value, _: significant(value, 2))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _draw_offers(axes: Axes, courses: Mapping[str, Course], chosen: Styles) -> None:
@@ -243,8 +255,7 @@ def _draw_tails(layout: Layout, tails: Mapping[str, Mapping[str, np.ndarray]], c
             axes.plot(latencies, share, color=chosen[label].colour, linewidth=1.8, linestyle=line)
     axes.set_ylim(1e-3, 1.0)
     axes.set_yticks([1.0, 0.1, 0.01, 0.001], ["all", "10 %", "1 %", "0.1 %"])
-    axes.xaxis.set_major_formatter(lambda v, _: significant(v))
-    axes.xaxis.set_minor_formatter(lambda *_: "")
+    _name_steps(axes.xaxis)
     axes.set_xlabel("latency [ms, log scale]", fontsize=layout.font)
     axes.grid(color=GRID, linewidth=0.8)
     return sheet

@@ -19,6 +19,7 @@ its usual port. Environment:
 """
 
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from typing import Any
 import gevent
 from locust import LoadTestShape, User, events
 from locust.env import Environment
+from locust.rpc import Message
 from locust.runners import MasterRunner, WorkerRunner
 
 from benchmark.contenders import Contender, choose, discover
@@ -38,6 +40,7 @@ from contract.model import quantile_function
 from contract.settings import Settings
 
 STOP_TIMEOUT_S = 15
+_REPORT_S = 5
 _FLUSH_S = 0.5
 _SPAWN_PER_S = 100  # Locust recommends no more; a shape's own rate is in its number of users
 
@@ -133,6 +136,25 @@ def let_requests_end(environment: Environment, **_: Any) -> None:
     environment.stop_timeout = environment.stop_timeout or STOP_TIMEOUT_S
 
 
+def await_last_reports(environment: Environment, **_: Any) -> None:
+    """Have a master wait until its workers have reported and gone; Locust's own waits half a second."""
+    runner = environment.runner
+    if not isinstance(runner, MasterRunner):
+        return
+    quit_soon = runner.quit
+
+    def quit_when_all_have_reported() -> None:
+        runner.stop(send_stop_to_client=False)
+        for client in runner.clients.all:
+            runner.server.send_to_client(Message("quit", None, client.id))
+        until_s = time.monotonic() + STOP_TIMEOUT_S + _REPORT_S
+        while runner.clients.all and time.monotonic() < until_s:
+            gevent.sleep(0.1)
+        quit_soon()
+
+    runner.quit = quit_when_all_have_reported  # type: ignore[method-assign]
+
+
 def start_schedules_anew(environment: Environment, **_: Any) -> None:
     """Let a second swarm of the same process, as from the web UI, follow the same schedules as the first."""
     for users in environment.user_classes:
@@ -142,6 +164,7 @@ def start_schedules_anew(environment: Environment, **_: Any) -> None:
 
 events.init.add_listener(record_samples)
 events.init.add_listener(let_requests_end)
+events.init.add_listener(await_last_reports)
 events.test_start.add_listener(start_schedules_anew)
 globals().update(make_users())
 globals().update(make_shapes())

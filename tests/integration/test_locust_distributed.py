@@ -27,14 +27,14 @@ SWARM = ["--headless", "--only-summary", "-u", str(WORKERS), "-r", "10", "-t", f
 OPEN_LOOP = class_name(CONTENDER, open_loop=True)
 
 
-def environment(stack: Stack, folder: Path) -> dict[str, str]:
+def environment(stack: Stack, folder: Path, rate_rps: float = RATE_RPS) -> dict[str, str]:
     return {
         **os.environ,
         "PYTHONPATH": str(ROOT),
         "CONTENDERS": CONTENDER,
         "HOST_URL": stack.base_url,
         "BENCHMARK_SAMPLES": str(folder / "samples.csv"),
-        "OPEN_RPS": str(RATE_RPS),
+        "OPEN_RPS": str(rate_rps),
         "OPEN_USERS": str(WORKERS),
         "SEED": str(SEED),
     }
@@ -61,20 +61,25 @@ def one_command(folder: Path) -> list[list[str]]:
     ]
 
 
+def swarm(folder: Path, guard: Guard, commands: list[list[str]], env: dict[str, str]) -> None:
+    """Run a distributed swarm to its end."""
+    log = folder / "log"
+    started: list[subprocess.Popen[bytes]] = []
+    try:
+        started.extend(start_process(argv, log, guard, env) for argv in commands)
+        for process in started:
+            assert process.wait(timeout=60) == 0, log_tail(log)
+    finally:
+        stop_processes(started, guard)
+
+
 @pytest.fixture(scope="module", params=[master_and_workers, one_command], ids=["workers", "processes"])
 def folder(
     request: pytest.FixtureRequest, stacks: Stacks, guard: Guard, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """A folder with what a distributed swarm has left: a file of samples per worker, and the master's statistics."""
     folder = tmp_path_factory.mktemp("swarm")
-    log, env = folder / "log", environment(stacks.get(CONTENDER), folder)
-    started: list[subprocess.Popen[bytes]] = []
-    try:
-        started.extend(start_process(argv, log, guard, env) for argv in request.param(folder))
-        for process in started:
-            assert process.wait(timeout=60) == 0, log_tail(log)
-    finally:
-        stop_processes(started, guard)
+    swarm(folder, guard, request.param(folder), environment(stacks.get(CONTENDER), folder))
     return folder
 
 
@@ -101,9 +106,19 @@ def test_each_worker_follows_a_schedule_of_its_own_without_a_gap(folder: Path) -
         assert seconds.tolist() == pytest.approx([t_s - planned_s[0] for t_s in planned_s], abs=1e-6)
 
 
-def test_no_request_is_lost_on_the_way_to_the_master(folder: Path) -> None:
+def master_saw(folder: Path) -> tuple[int, int]:
+    """Return requests and failures in the master's statistics."""
     with (folder / "stats_stats.csv").open() as file:
         total = list(csv.DictReader(file))[-1]
     assert total["Name"] == "Aggregated"
-    assert int(total["Request Count"]) == sum(len(frame) for frame in samples_of(folder))
-    assert total["Failure Count"] == "0"
+    return int(total["Request Count"]), int(total["Failure Count"])
+
+
+def test_no_request_is_lost_on_the_way_to_the_master(folder: Path) -> None:
+    assert master_saw(folder) == (sum(len(frame) for frame in samples_of(folder)), 0)
+
+
+def test_the_master_waits_for_workers_that_take_long_to_stop(stacks: Stacks, guard: Guard, tmp_path: Path) -> None:
+    # A user stops with its next arrival, which at this rate is two seconds away; Locust's own waits half a second.
+    swarm(tmp_path, guard, master_and_workers(tmp_path), environment(stacks.get(CONTENDER), tmp_path, rate_rps=1))
+    assert master_saw(tmp_path) == (sum(len(frame) for frame in samples_of(tmp_path)), 0)

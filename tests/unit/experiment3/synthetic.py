@@ -68,9 +68,9 @@ def recorded(results: Path, findings: list[Finding], complete: bool = True) -> R
     return run
 
 
-def write_samples(path: Path, ok: bool = True) -> None:
+def write_samples(path: Path, ok: bool = True, requests: int = 10, every_ms: int = 100) -> None:
     rows = [",".join(SAMPLE_COLUMNS)]
-    for i in range(10):
-        at_ns = START_NS + i * 10**8
+    for i in range(requests):
+        at_ns = START_NS + i * every_ms * 10**6
         rows.append(f"1,{at_ns},{at_ns},{(50 + i) * 10**6},{200 if ok else 503},20,{int(ok)},0.045,,")
     path.write_text("\n".join(rows) + "\n")

@@ -1,0 +1,27 @@
+"""What is drawn over time."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmark.experiment3_locust.examples import RESPONSE_TIME
+from benchmark.experiment3_locust.figures import course_of
+from tests.unit.experiment3.synthetic import locust_run, write_samples
+
+
+@pytest.mark.parametrize("seconds", [2, 20, 100])
+def test_a_single_user_who_asks_once_a_second_is_in_every_bin(tmp_path: Path, seconds: int) -> None:
+    write_samples(tmp_path / "0-one-response-time.csv", requests=seconds, every_ms=1000)
+    course = course_of(locust_run(plan=replace(RESPONSE_TIME, duration_s=float(seconds))), tmp_path)
+    assert np.isfinite(course.p50_ms).all()
+    assert course.rps == pytest.approx(np.ones(len(course.t_s)))
+    assert course.t_s[-1] < seconds
+
+
+def test_failed_requests_are_counted_apart(tmp_path: Path) -> None:
+    write_samples(tmp_path / "0-one-response-time.csv", ok=False, requests=20, every_ms=1000)
+    course = course_of(locust_run(plan=replace(RESPONSE_TIME, duration_s=20.0)), tmp_path)
+    assert course.rps.sum() == 0
+    assert course.failed_rps == pytest.approx(np.ones(20))
