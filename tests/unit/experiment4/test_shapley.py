@@ -3,7 +3,7 @@
 from itertools import permutations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from benchmark.experiment4_gap import shapley
@@ -12,6 +12,8 @@ from benchmark.experiment4_gap.shapley import Game
 
 NAMES = ("a", "b", "c", "d", "e")
 FOUR = NAMES[:4]
+# A busy machine must not fail a property.
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 value = st.floats(-1000, 1000, allow_nan=False)
 
 
@@ -31,13 +33,14 @@ def close(number: float) -> object:
 
 
 @given(games())
+@unhurried
 def test_the_shares_sum_to_the_gap(drawn: tuple[tuple[str, ...], Game]) -> None:
     factors, game = drawn
     assert sum(shapley.shapley_values(factors, game).values()) == close(shapley.gap(factors, game))
 
 
 @given(games())
-@settings(max_examples=30)
+@settings(unhurried, max_examples=30)
 def test_a_share_is_what_changing_a_factor_adds_averaged_over_all_orders(drawn: tuple[tuple[str, ...], Game]) -> None:
     factors, game = drawn
     added: dict[str, list[float]] = {name: [] for name in factors}
@@ -50,6 +53,7 @@ def test_a_share_is_what_changing_a_factor_adds_averaged_over_all_orders(drawn: 
 
 
 @given(games(least=2))
+@unhurried
 def test_two_factors_that_do_the_same_have_the_same_share(drawn: tuple[tuple[str, ...], Game]) -> None:
     factors, game = drawn
     swap = {"a": "b", "b": "a"}
@@ -59,6 +63,7 @@ def test_two_factors_that_do_the_same_have_the_same_share(drawn: tuple[tuple[str
 
 
 @given(games(least=2))
+@unhurried
 def test_a_factor_that_changes_nothing_has_no_share_and_no_interaction(drawn: tuple[tuple[str, ...], Game]) -> None:
     factors, game = drawn
     dummy = {raised: game[raised - {"a"}] for raised in game}
@@ -67,6 +72,7 @@ def test_a_factor_that_changes_nothing_has_no_share_and_no_interaction(drawn: tu
 
 
 @given(st.lists(value, min_size=1, max_size=5), value)
+@unhurried
 def test_what_simply_adds_up_has_the_addends_as_shares_and_no_interactions(addends: list[float], base: float) -> None:
     factors = NAMES[: len(addends)]
     by_name = dict(zip(factors, addends, strict=True))
@@ -76,6 +82,7 @@ def test_what_simply_adds_up_has_the_addends_as_shares_and_no_interactions(adden
 
 
 @given(games(), value, st.data())
+@unhurried
 def test_shares_are_linear(drawn: tuple[tuple[str, ...], Game], weight: float, data: st.DataObject) -> None:
     factors, game = drawn
     other = {raised: data.draw(value) for raised in game}
@@ -86,6 +93,7 @@ def test_shares_are_linear(drawn: tuple[tuple[str, ...], Game], weight: float, d
 
 
 @given(games(least=2))
+@unhurried
 def test_ten_milliseconds_more_at_one_level_move_that_share_alone(drawn: tuple[tuple[str, ...], Game]) -> None:
     factors, game = drawn
     slower = {raised: each + 10 * ("b" in raised) for raised, each in game.items()}
@@ -101,6 +109,7 @@ def test_the_interaction_of_two_factors_is_what_both_change_beyond_each_alone() 
 
 
 @given(value, value)
+@unhurried
 def test_an_interaction_of_one_pair_is_found_there_and_only_there(pair: float, other: float) -> None:
     game = {s: pair * ({"a", "b"} <= s) + other * ({"c", "d"} <= s) for s in full(FOUR)}
     found = shapley.interaction_indices(FOUR, game)
@@ -121,11 +130,13 @@ def test_the_half_design_has_both_corners_and_every_pair_of_levels_equally_often
 
 
 @given(half_games())
+@unhurried
 def test_the_contrasts_of_the_half_design_sum_to_the_gap_whatever_was_measured(game: Game) -> None:
     assert sum(shapley.half_shares(FOUR, game).values()) == close(shapley.gap(FOUR, game))
 
 
 @given(st.lists(value, min_size=11, max_size=11))
+@unhurried
 def test_without_interactions_of_three_the_half_design_finds_the_shares_of_the_whole(numbers: list[float]) -> None:
     pairs = [(one, other) for place, one in enumerate(FOUR) for other in FOUR[place + 1 :]]
     game = {
