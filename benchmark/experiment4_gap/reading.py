@@ -234,6 +234,11 @@ class Explained(_Part):
         """Return the cell which is this contender."""
         return next((cell for cell in self.cells if cell.contender == contender), None)
 
+    def labels_of(self, contender: str) -> tuple[str, ...]:
+        """Return the labels under which a contender was held under load: its cell, or where it is none, its own."""
+        cell = self.cell_of(contender)
+        return (cell.label,) if cell else (f"main-{contender}",)
+
     def against(self, attribution: Attribution, response: str) -> list[str]:
         """Return why an attribution is INVALID: the whole run, or a cell that it rests on."""
         return self.faults + [

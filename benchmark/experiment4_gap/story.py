@@ -242,7 +242,7 @@ def _prediction(data: Explained) -> Claim:
     count = len(peaks.keys() | medians.keys())
     text = f"A queueing model, calibrated at light load only{written}, meets of {count} contenders {listing(said)}."
     note = f"INVALID: {'; '.join(map(first_line, data.faults))}." if data.faults else ""
-    labels = tuple(cell.label for cell in data.cells if cell.contender in data.prediction)
+    labels = tuple(label for name in data.contenders if name in data.prediction for label in data.labels_of(name))
     return Claim(text, topic, bool(data.faults), note, files, labels)
 
 
