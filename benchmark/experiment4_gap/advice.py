@@ -160,8 +160,7 @@ def _stages_of(data: Explained, name: str, row: Stages) -> Claim:
     text = f"{where}:{sleep} then come {parts}."
     text += _waiting(data, name, row.users)
     note = f"Not to be believed: {'; '.join(row.reasons)}." if row.reasons else ""
-    cell = data.cell_of(name)
-    return Claim(text, struck=bool(row.reasons), note=note, labels=(cell.label,) if cell else ())
+    return Claim(text, struck=bool(row.reasons), note=note, labels=data.labels_of(name))
 
 
 def _waiting(data: Explained, name: str, users: int) -> str:

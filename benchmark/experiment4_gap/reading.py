@@ -204,6 +204,11 @@ class Explained(_Part):
         return sorted(found, key=lambda name: list(self.titles).index(name) if name in self.titles else 99)
 
     @property
+    def all_confounded(self) -> bool:
+        """Whether each factor is mixed up with others, so that it is said once and not of each."""
+        return bool(self.confounded) and set(self.confounded) >= set(self.factors)
+
+    @property
     def styles(self) -> dict[str, Style]:
         """How each contender is drawn: as in every other figure of the project."""
         return styles({name: Contender() for name in self.contenders})
@@ -234,6 +239,11 @@ class Explained(_Part):
         """Return the cell which is this contender."""
         return next((cell for cell in self.cells if cell.contender == contender), None)
 
+    def labels_of(self, contender: str) -> tuple[str, ...]:
+        """Return the labels under which a contender was held under load: its cell, or where it is none, its own."""
+        cell = self.cell_of(contender)
+        return (cell.label,) if cell else (f"main-{contender}",)
+
     def against(self, attribution: Attribution, response: str) -> list[str]:
         """Return why an attribution is INVALID: the whole run, or a cell that it rests on."""
         return self.faults + [
@@ -257,8 +267,10 @@ def parse(summary: Mapping[str, Any], manifest: Mapping[str, Any] | None = None)
     rows = (manifest or {}).get("contenders") or {}
     ordered = sorted(rows.values(), key=lambda row: row.get("order", 100))
     main = [row for row in ordered if not row.get("harness_floor")]
-    titles = {str(row.get("name", "")): str(row.get("title", "")) for row in reversed(main)}
-    return Explained.model_validate({**summary, "titles": dict(reversed(titles.items()))})
+    titles: dict[str, str] = {}
+    for row in main:  # the contenders come before the variants of them, which bear their names
+        titles.setdefault(str(row.get("name", "")), str(row.get("title", "")))
+    return Explained.model_validate({**summary, "titles": titles})
 
 
 def shown(interval: Interval | None, nothing: float = 0.0) -> bool:

@@ -21,6 +21,8 @@ from benchmark.experiment4_gap.plan import (
     expected_s,
     make_variants,
 )
+from benchmark.experiment4_gap.reading import parse
+from benchmark.experiment4_gap.story import write_headline
 from benchmark.experiment4_gap.summary import phase_cells, summarise
 from benchmark.experiment4_gap.what_ifs import WhatIf
 from benchmark.guard import Guard
@@ -101,7 +103,9 @@ def write_prediction(run: Run, question: prediction.Question) -> None:
 def report(run: Run) -> None:
     """Compute the summary of a run from its record and draw its page."""
     predicted = run.read_json(PREDICTION) if (run.path / PREDICTION).exists() else {}
-    run.write_json("summary.json", summarise(run, predicted))
+    summary = summarise(run, predicted)
+    summary["verdict"] = write_headline(parse(summary, run.manifest))
+    run.write_json("summary.json", summary)
     write_page(run)
 
 

@@ -63,6 +63,11 @@ def write_state(data: Explained) -> list[str]:
         said.append("The run was interrupted: what follows rests on what had been measured by then.")
     if data.quick:
         said.append("This is a short run: fewer cells and blocks, and wider intervals for it.")
+    if data.all_confounded:
+        said.append(
+            "Only a part of the combinations was measured: no share here is told apart from what all other factors do "
+            "together."
+        )
     if data.attribution and not any(each.ci95 for each in data.attribution.values()):
         said.append("No share has an interval, since that takes two blocks: all are readings that show no effect.")
     return said
@@ -188,7 +193,7 @@ def _named(data: Explained, response: str, name: str, share: Share) -> str:
 def _confounded(data: Explained, name: str) -> str:
     """Say what else a share may be in a fractional design."""
     other = data.confounded.get(name)
-    if not other:
+    if not other or data.all_confounded:
         return ""
     titles = [factor_title(data, each.strip()) for each in other.split(" x ")]
     return f", not told apart here from {' × '.join(titles)}"
@@ -242,7 +247,7 @@ def _prediction(data: Explained) -> Claim:
     count = len(peaks.keys() | medians.keys())
     text = f"A queueing model, calibrated at light load only{written}, meets of {count} contenders {listing(said)}."
     note = f"INVALID: {'; '.join(map(first_line, data.faults))}." if data.faults else ""
-    labels = tuple(cell.label for cell in data.cells if cell.contender in data.prediction)
+    labels = tuple(label for name in data.contenders if name in data.prediction for label in data.labels_of(name))
     return Claim(text, topic, bool(data.faults), note, files, labels)
 
 

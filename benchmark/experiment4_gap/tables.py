@@ -68,9 +68,9 @@ def peak_rows(data: Explained) -> list[TableRow]:
 
 
 def what_if_rows(data: Explained) -> list[TableRow]:
-    """Return one row per setting that the prediction was asked about, measured or not."""
+    """Return one row per setting that the prediction was asked about, those that were measured first."""
     rows = []
-    for each in data.what_if:
+    for each in sorted(data.what_if, key=lambda what_if: what_if.rps_measured is None):
         rate = each.rps_predicted / each.rps_measured - 1 if each.rps_predicted and each.rps_measured else None
         cells = (
             each.title,

@@ -73,6 +73,17 @@ def test_each_claim_of_the_answer_links_to_its_raw_data(tmp_path: Path) -> None:
     assert 'href="prediction.json"' in claims[3]
 
 
+def test_a_contender_that_is_no_cell_of_the_design_is_linked_by_its_own_samples(tmp_path: Path) -> None:
+    summary = make_summary()
+    for cell in summary["cells"]:
+        cell["contender"] = None if cell["contender"] == "async" else cell["contender"]
+    run = record(tmp_path / "run", summary)
+    (run.path / "samples" / "0-main-async.csv").write_text("users\n")
+    page = page_of(run)
+    claim = next(item for item in page.split("<li>") if "median request of async takes" in item)
+    assert 'href="samples/0-main-async.csv"' in claim
+
+
 def test_every_figure_has_a_text_alternative_and_a_caption(tmp_path: Path) -> None:
     page = page_of(record(tmp_path / "run", make_summary()))
     assert page.count("<figure ") == page.count('role="img" aria-label="') == page.count("<figcaption>") == 10

@@ -81,6 +81,24 @@ def test_a_confounded_share_says_with_what() -> None:
     assert "QUICK: half of the design" in doubts
 
 
+def test_where_all_is_confounded_it_is_said_once() -> None:
+    summary = variants()["quick"]()
+    summary["confounded"] = {name: "the others" for name in summary["factors"]}
+    data = read(summary)
+    assert all("not told apart" not in claim.text for claim in story.write_answer(data))
+    assert sum("told apart" in sentence for sentence in story.write_state(data)) == 1
+    assert len([d for d in advice.where_it_could_be_wrong(data, make_manifest()) if "not told apart" in d]) == 4
+
+
+def test_contenders_keep_their_order_whatever_variants_bear_their_names() -> None:
+    manifest = make_manifest()
+    variant = {"name": "sync", "label": "cell-x", "title": "a variant", "order": 100, "harness_floor": False}
+    manifest["contenders"] = {"cell-x": variant, **dict(reversed(manifest["contenders"].items()))}
+    data = parse(make_summary(), manifest)
+    assert data.contenders == ["sync", "sync-concurrent", "async", "async-aiohttp"]
+    assert data.titles["sync"] == "Flask, one model after the other"
+
+
 def test_what_is_invalid_is_struck_and_supports_no_advice() -> None:
     data = read(variants()["invalid_cell"]())
     claims = story.write_answer(data)
