@@ -97,12 +97,9 @@ def _main_variants(explain: Mapping[str, Any], by_label: Mapping[str, Measured])
 
 
 def _anatomy_cells(run: Run, mains: Mapping[str, Sequence[Measured]]) -> dict[str, list[Cell]]:
-    labels = {variants[0].label: name for name, variants in mains.items()}
-    found: dict[str, list[Cell]] = {}
-    for cell in run.cells():
-        if cell.contender in labels and cell.status == "measured":
-            found.setdefault(labels[cell.contender], []).append(cell)
-    return found
+    measured = [cell for cell in run.cells() if cell.status == "measured"]
+    found = {name: [c for c in measured if c.contender == variants[0].label] for name, variants in mains.items()}
+    return {name: cells for name, cells in found.items() if cells}
 
 
 def _cell_entry(cell: Mapping[str, Any], variant: Measured) -> dict[str, Any]:

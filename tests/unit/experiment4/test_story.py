@@ -83,7 +83,7 @@ def test_a_confounded_share_says_with_what() -> None:
 
 def test_where_all_is_confounded_it_is_said_once() -> None:
     summary = variants()["quick"]()
-    summary["confounded"] = {name: "the others" for name in summary["factors"]}
+    summary["confounded"] = dict.fromkeys(summary["factors"], "the others")
     data = read(summary)
     assert all("not told apart" not in claim.text for claim in story.write_answer(data))
     assert sum("told apart" in sentence for sentence in story.write_state(data)) == 1
