@@ -90,7 +90,7 @@ def default_plan() -> ExplainPlan:
         main_levels=levels(1, 4, 8, 16, 32, 64),
         clock=Phase(4, levels(1, 8)),
         lag=Phase(1, levels_for((1, 8, 64), low_s=2.5, base_s=2.5, per_user_s=0)),
-        whatif=Phase(2, levels(8, 32, 64, 128)),
+        whatif=Phase(2, levels(8, 32, 64)),
         map=Phase(2, levels(1, 8, 32)),
         burst_s=1.8,
         cpu_ms=(2, 10, 20),

@@ -39,7 +39,7 @@ def test_the_contenders_hold_the_levels_at_which_they_are_predicted_and_taken_ap
     plan = adjust(default_plan(), design, None, 1, free_ports=False)
     variants = {v.of: v for v in make_variants(design, choose(KNOWN, KNOWN), [], plan) if v.label.startswith("cell-")}
     for name in KNOWN:
-        assert {1, 4, 8, 16, 32, 64, 128} <= {level.users for level in variants[name].plan.levels}
+        assert {1, 4, 8, 16, 32, 64} <= {level.users for level in variants[name].plan.levels}
 
 
 @pytest.mark.parametrize(
