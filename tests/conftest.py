@@ -1,6 +1,7 @@
 """Servers for tests: real ones, on free ports, stopped at the end."""
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,6 +15,9 @@ from benchmark.stack import Stack, running_stack
 CONTENDERS = discover()
 REAL = [name for name, contender in CONTENDERS.items() if not contender.harness_floor]
 IN_CI = bool(os.environ.get("CI"))
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts background jobs so, and children inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

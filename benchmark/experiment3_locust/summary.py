@@ -1,5 +1,6 @@
 """Findings of the experiment -> its summary."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -78,11 +79,16 @@ def run_reasons(found: LocustRun) -> list[str]:
     reasons, name = [], found.example
     if found.generator_cpu > MAX_GENERATOR_CPU:
         reasons.append(f"{name}: the load generator used {found.generator_cpu:.0%} of a core; add workers")
-    if name == OPEN_LOOP and found.late + found.dropped > _MAX_LATE * found.n:
+    if name == OPEN_LOOP and found.late + found.dropped > _most_late(found.n):
         reasons.append(f"{name}: {found.late} arrivals late, {found.dropped} dropped; add workers")
     if found.errors and name not in {STRESS_TEST.name, LOAD_TEST.name}:
         reasons.append(f"{name}: {found.errors} requests failed, for instance: {found.first_error}")
     return reasons
+
+
+def _most_late(n: int) -> float:
+    """Return how many of n arrivals may be late: the share allowed, plus two sigma of chance (Poisson)."""
+    return _MAX_LATE * n + 2 * math.sqrt(_MAX_LATE * n)
 
 
 def breaking_point_entry(findings: Sequence[Finding]) -> BreakingPointEntry | None:

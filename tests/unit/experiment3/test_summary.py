@@ -54,7 +54,7 @@ def test_what_was_not_measured_is_null(tmp_path: Path) -> None:
     ("finding", "reason"),
     [
         (locust_run(generator_cpu=0.95), "response-time: the load generator used 95% of a core; add workers"),
-        (locust_run(example=OPEN_LOOP, late=5, dropped=2), "open-loop: 5 arrivals late, 2 dropped; add workers"),
+        (locust_run(example=OPEN_LOOP, late=9, dropped=2), "open-loop: 9 arrivals late, 2 dropped; add workers"),
         (locust_run(errors=3, first_error="status 503"), "response-time: 3 requests failed, for instance: status 503"),
     ],
 )
@@ -64,6 +64,15 @@ def test_a_figure_that_is_not_to_be_believed_makes_the_run_invalid(
     summary = recorded(tmp_path, [finding]).summary
     assert not summary["valid"]
     assert f"one: {reason}" in summary["reasons"]
+
+
+@pytest.mark.parametrize(
+    ("n", "late", "valid"), [(500, 9, True), (500, 10, False), (20_000, 228, True), (20_000, 229, False)]
+)
+def test_one_late_arrival_in_a_hundred_is_allowed_and_what_chance_adds(
+    tmp_path: Path, n: int, late: int, valid: bool
+) -> None:
+    assert recorded(tmp_path, [locust_run(example=OPEN_LOOP, n=n, late=late)]).summary["valid"] is valid
 
 
 def test_a_stress_test_may_fail_requests(tmp_path: Path) -> None:
