@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import aiohttp
+import numpy as np
 
 from benchmark.contenders import Contender
 from benchmark.errors import LoadError
@@ -25,9 +26,11 @@ from benchmark.stack import Stack, running_stack
 from contract.schema import JSON_CONTENT_TYPE
 
 RECORD = "bursts.jsonl"
-SIZES = (4, 8, 16, 32)
+SIZES = (4, 6, 8, 12, 16, 32, 64)
 MAX_BUSY = 0.5  # cores of the scoring process; the rest between bursts grows until it is less
 _WARM_UP = 3
+_FEWEST = 3
+_SETTLE_S = 0.005  # what a process does after its last answer belongs to the burst
 _TIMEOUT_S = 20.0
 _SHORTEST_REST_S = 0.1
 _HEADERS = {"Content-Type": JSON_CONTENT_TYPE}
@@ -36,15 +39,16 @@ _BODY = b"[5.1,3.5,1.4,0.2]"
 
 @dataclass(frozen=True)
 class Burst:
-    """What bursts of one size cost."""
+    """What bursts of one size cost: the median burst, so that a collection of garbage is told apart from it."""
 
     contender: str
     size: int
     requests: int
     seconds: float
-    cpu_ms: Mapping[str, float]  # per request, by role
+    cpu_ms: Mapping[str, float]  # per request, by role; of the median burst
+    seldom_ms: Mapping[str, float]  # what the mean over all bursts is above that, per request, by role
     busy: Mapping[str, float]  # cores on the average, by role
-    last_ms: float  # from sending a burst to its last answer, mean
+    last_ms: float  # from sending a burst to its last answer, median
 
 
 def measure_bursts(
@@ -89,25 +93,28 @@ async def _measure(stack: Stack, contender: Contender, size: int, seconds: float
             await asyncio.sleep(_SHORTEST_REST_S)
         # From one burst to the next; a little more than what would keep a core half busy.
         every_s = 1.3 * busy_s / MAX_BUSY
-        before = {role: cpu_ns_of_tree(pid) for role, pid in pids.items()}
-        own_ns = time.process_time_ns()
-        started_s, requests, lasts_ms = time.monotonic(), 0, []
-        while time.monotonic() - started_s < seconds:
-            burst_s = time.monotonic()
+        each_ms: dict[str, list[float]] = {role: [] for role in (*pids, GENERATOR_ROLE)}
+        lasts_ms: list[float] = []
+        started_s = time.monotonic()
+        while time.monotonic() - started_s < seconds or len(lasts_ms) < _FEWEST:
+            before = {role: cpu_ns_of_tree(pid) for role, pid in pids.items()}
+            burst_s, own_ns = time.monotonic(), time.process_time_ns()
             lasts_ms.append(await sender.burst(size))
-            requests += size
+            each_ms[GENERATOR_ROLE].append((time.process_time_ns() - own_ns) / 1e6 / size)
+            await asyncio.sleep(_SETTLE_S)
+            for role, pid in pids.items():
+                each_ms[role].append((cpu_ns_of_tree(pid) - before[role]) / 1e6 / size)
             await asyncio.sleep(max(burst_s + every_s - time.monotonic(), _SHORTEST_REST_S))
         passed_s = time.monotonic() - started_s
-        spent_ns = {role: cpu_ns_of_tree(pid) - before[role] for role, pid in pids.items()}
-        spent_ns[GENERATOR_ROLE] = time.process_time_ns() - own_ns
     return Burst(
         contender=contender.label,
         size=size,
-        requests=requests,
+        requests=size * len(lasts_ms),
         seconds=passed_s,
-        cpu_ms={role: ns / 1e6 / requests for role, ns in spent_ns.items()},
-        busy={role: ns / 1e9 / passed_s for role, ns in spent_ns.items()},
-        last_ms=sum(lasts_ms) / len(lasts_ms),
+        cpu_ms={role: float(np.median(ms)) for role, ms in each_ms.items()},
+        seldom_ms={role: float(np.mean(ms) - np.median(ms)) for role, ms in each_ms.items()},
+        busy={role: sum(ms) * size / 1e3 / passed_s for role, ms in each_ms.items()},
+        last_ms=float(np.median(lasts_ms)),
     )
 
 

@@ -17,14 +17,27 @@ class NotCalibrated(Exception):
 
 @dataclass(frozen=True)
 class Demands:
-    """CPU per request in ms by process; and which levels taught it."""
+    """CPU per request in ms by process; and which levels and bursts taught it."""
 
-    scoring: Demand
-    model: Demand
-    store: Demand
+    scoring_ms: float  # without a backlog; with one, see `in_burst`
+    model_ms: float
+    store_ms: float
     mean_ms: float  # measured latency of a single user
     bursts: tuple[Burst, ...]
     levels: tuple[int, ...]  # users
+
+    @property
+    def sizes(self) -> list[int]:
+        """The sizes of the bursts."""
+        return sorted({burst.size for burst in self.bursts})
+
+    def in_burst(self, size: int, role: str) -> float:
+        """Return the CPU per request of a process in bursts of a size, in ms."""
+        return _in_burst(self.bursts, size, role)
+
+    def last_ms(self, size: int) -> float:
+        """Return the time until the last answer of a burst of a size, the mean over all blocks."""
+        return float(np.mean([burst.last_ms for burst in self.bursts if burst.size == size]))
 
 
 @dataclass(frozen=True)
@@ -46,8 +59,7 @@ def learn(levels: Sequence[LevelFigures], bursts: Sequence[Burst]) -> Demands:
     """Return the demands of one contender from all its light levels (of all blocks) and its bursts.
 
     Levels and bursts at which the scoring process used more than half a core are left out. Without a
-    backlog a request costs what it does at the highest of these levels; with one, what it costs in a
-    burst in which on the average as many wait. Raises NotCalibrated.
+    backlog a request costs what it does at the highest of these levels. Raises NotCalibrated.
     """
     light = [level for level in levels if level.n and level.cpu_share.get("scoring", 1.0) <= MAX_BUSY]
     singles = [level.mean_ms for level in light if level.users == 1]
@@ -56,29 +68,31 @@ def learn(levels: Sequence[LevelFigures], bursts: Sequence[Burst]) -> Demands:
     highest = max(level.users for level in light)
     top = [level.cpu_ms_per_request for level in light if level.users == highest]
     quiet = {role: float(np.mean([cpu[role] for cpu in top if role in cpu])) for role in top[0]}
-    allowed = [b for b in bursts if b.busy["scoring"] <= MAX_BUSY]
-    sizes = sorted({burst.size for burst in allowed})
-    points = [(0.0, quiet["scoring"]), *((size / 2, _mean(allowed, size, "scoring")) for size in sizes)]
-    backlog, cpu_ms = zip(*points, strict=True)
+    allowed = tuple(burst for burst in bursts if burst.busy["scoring"] <= MAX_BUSY)
     return Demands(
-        scoring=Demand(backlog, cpu_ms),
-        model=constant(_when_busy(allowed, "model", quiet)),
-        store=constant(_when_busy(allowed, "redis", quiet)),
+        scoring_ms=quiet["scoring"],
+        model_ms=_when_busy(allowed, "model", quiet),
+        store_ms=_when_busy(allowed, "redis", quiet),
         mean_ms=float(np.mean(singles)),
-        bursts=tuple(allowed),
+        bursts=allowed,
         levels=tuple(sorted({level.users for level in light})),
     )
 
 
-def _mean(bursts: Sequence[Burst], size: int, role: str) -> float:
-    """Return the CPU per request in bursts of one size, over all blocks."""
-    return float(np.mean([burst.cpu_ms.get(role, 0.0) for burst in bursts if burst.size == size]))
+def _in_burst(bursts: Sequence[Burst], size: int, role: str) -> float:
+    """Return the CPU per request in bursts of one size, the mean over all blocks.
+
+    What few bursts cost more than the others, as when garbage is collected, comes once in so many requests
+    of any size: it is spread evenly over all.
+    """
+    seldom_ms = sum(b.seldom_ms[role] * b.requests for b in bursts) / sum(b.requests for b in bursts)
+    return float(np.mean([b.cpu_ms[role] for b in bursts if b.size == size])) + seldom_ms
 
 
 def _when_busy(bursts: Sequence[Burst], role: str, quiet: Mapping[str, float]) -> float:
     """Return what a request costs a process that has work for more than a moment: in the two largest sizes."""
     largest = sorted({burst.size for burst in bursts})[-2:]
-    return float(np.mean([_mean(bursts, size, role) for size in largest])) if largest else quiet.get(role, 0.0)
+    return float(np.mean([_in_burst(bursts, size, role) for size in largest])) if largest else quiet.get(role, 0.0)
 
 
 def learn_generator(levels: Sequence[LevelFigures]) -> GeneratorDemand:

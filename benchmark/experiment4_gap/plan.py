@@ -92,7 +92,7 @@ def default_plan() -> ExplainPlan:
         lag=Phase(1, levels_for((1, 8, 64), low_s=2.5, base_s=2.5, per_user_s=0)),
         whatif=Phase(2, levels(8, 32, 64)),
         map=Phase(2, levels(1, 8, 32)),
-        burst_s=1.8,
+        burst_s=1.5,
         cpu_ms=(2, 10, 20),
     )
 
@@ -111,7 +111,7 @@ def quick_plan() -> ExplainPlan:
         lag=None,
         whatif=Phase(1, levels(8, 64)),
         map=Phase(1, levels(1, 32)),
-        burst_s=1.2,
+        burst_s=0.8,
         cpu_ms=(2, 20),
         what_ifs=2,
         quick=True,

@@ -25,10 +25,10 @@ from typing import Any
 
 from benchmark.contenders import Contender
 from benchmark.errors import ContenderError
-from benchmark.experiment4_gap.bursts import Burst, read_bursts
+from benchmark.experiment4_gap.bursts import read_bursts
 from benchmark.experiment4_gap.demand import Demands, GeneratorDemand, NotCalibrated, learn, learn_generator
 from benchmark.experiment4_gap.factors import with_settings
-from benchmark.experiment4_gap.simulation import Network, Steady, burst_ms, constant, simulate
+from benchmark.experiment4_gap.simulation import Demand, Network, Steady, constant, simulate, simulate_burst
 from benchmark.experiment4_gap.what_ifs import WhatIf
 from benchmark.levels import GENERATOR_ROLE, LevelFigures, level_figures
 from benchmark.record import Cell, Run
@@ -132,36 +132,55 @@ def _calibrate(
             continue
         network = Network(
             load=constant(0),
-            scoring=demands.scoring,
-            store=demands.store,
-            model=demands.model,
+            scoring=constant(demands.scoring_ms),
+            store=constant(demands.store_ms),
+            model=constant(demands.model_ms),
             cores=len(os.sched_getaffinity(0)),
             **network_settings(contender, question.service_settings),
         )
         models[contender.name] = Model(
-            contender, _fitted(network, generator, demands), generator, demands, question.service_settings
+            contender, fitted(network, generator, demands), generator, demands, question.service_settings
         )
     return models, refused
 
 
-def _fitted(network: Network, generator: GeneratorDemand, demands: Demands) -> Network:
-    """Return a network that answers a single user, and bursts, as late as was measured."""
+def fitted(network: Network, generator: GeneratorDemand, demands: Demands) -> Network:
+    """Return a network that answers a single user, and bursts, as late as was measured, and for as much CPU."""
     alone = steady(Job(network, generator, 1))
     network = replace(network, overhead_ms=max(demands.mean_ms - alone.mean_ms, 0.0))
+    for _ in range(_ROUNDS if demands.bursts else 0):  # each of the two changes what the other sees
+        network = replace(network, scoring=_over_backlog(network, demands))
+        network = replace(network, stretch=_stretch(network, demands))
+    return network
+
+
+def _over_backlog(network: Network, demands: Demands) -> Demand:
+    """Return what a request costs, over the backlog that its burst makes in the simulation."""
+    points = {0.0: demands.scoring_ms}
+    for size in demands.sizes:
+        burst = simulate_burst(replace(network, load=constant(0)), size)
+        points[burst.backlog] = demands.in_burst(size, "scoring")
+    backlog = sorted(points)
+    return Demand(tuple(backlog), tuple(points[each] for each in backlog))
+
+
+def _stretch(network: Network, demands: Demands) -> float:
+    """Return the stretch with which simulated bursts take as long as the real ones."""
     low, high = 1.0, _LONGEST_STRETCH
-    while demands.bursts and high - low > 0.02:  # bursts take longer the more a network is stretched
+    while high - low > 0.02:  # bursts take longer the more a network is stretched
         middle = (low + high) / 2
-        late = sum(_lateness(replace(network, stretch=middle), burst) for burst in demands.bursts)
+        late = sum(_lateness(replace(network, stretch=middle), demands, size) for size in demands.sizes)
         low, high = (low, middle) if late > 0 else (middle, high)
-    return replace(network, stretch=low)
+    return low
 
 
-def _lateness(network: Network, burst: Burst) -> float:
+def _lateness(network: Network, demands: Demands, size: int) -> float:
     """Return the logarithm of simulated over measured time of a burst; its client is not the load generator."""
-    own = replace(network, load=constant(burst.cpu_ms[GENERATOR_ROLE]))
-    return math.log(burst_ms(own, burst.size) / burst.last_ms)
+    own = replace(network, load=constant(demands.in_burst(size, GENERATOR_ROLE)))
+    return math.log(simulate_burst(own, size).last_ms / demands.last_ms(size))
 
 
+_ROUNDS = 3
 _LONGEST_STRETCH = 2.0
 
 
@@ -182,6 +201,8 @@ def network_settings(contender: Contender, defaults: Mapping[str, str]) -> dict[
         "model_workers": int(env["model"].get(f"{PREFIX}WORKERS", 1)),
         "slice_ms": runtimes["scoring"]["slice_ms"],
         "model_slice_ms": runtimes["model"]["slice_ms"],
+        "steps": runtimes["scoring"]["steps"],
+        "model_steps": runtimes["model"]["steps"],
         "model_cpu_ms": float(env["model"].get(f"{PREFIX}MODEL_CPU_MS", 0.0)),
     }
     low_ms, high_ms = (float(env["model"].get(f"{PREFIX}MODEL_{end}_MS", ms)) for end, ms in (("MIN", 40), ("MAX", 50)))

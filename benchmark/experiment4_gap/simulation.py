@@ -62,6 +62,8 @@ class Network:
     stretch: float = 1.0  # of the scoring process's time over its CPU: handing over the lock or the core
     slice_ms: float = 0.0  # a thread gives way after so long (the interpreter's switch interval); 0: never
     model_slice_ms: float = 0.0
+    steps: int = 1  # of a piece of work, each behind what waits meanwhile: the callbacks of an event loop
+    model_steps: int = 1
 
 
 @dataclass(frozen=True)
@@ -88,14 +90,23 @@ def simulate(network: Network, users: int, seed: int = 1, requests: int = 1500, 
     return run.result()
 
 
-def burst_ms(network: Network, size: int, seed: int = 1, times: int = 6) -> float:
-    """Return the mean time from sending so many requests at once to the last answer, in ms."""
-    lasts_ms = []
-    for number in range(times):
+@dataclass(frozen=True)
+class SimulatedBurst:
+    """What so many requests that are sent at the same moment do, means over several bursts."""
+
+    last_ms: float  # until the last answer
+    backlog: float  # that a piece of work meets in the scoring process
+
+
+def simulate_burst(network: Network, size: int, seed: int = 1, least_requests: int = 96) -> SimulatedBurst:
+    """Return what bursts of a size do; as many of them as have so many requests."""
+    lasts_ms, met = [], []
+    for number in range(-(-least_requests // size)):
         run = _Run(network, size, random.Random(seed * 1000 + number), at_once=True)
         run.until(answers=size, latest_ms=60_000)
         lasts_ms.append(run.now_ms)
-    return float(np.mean(lasts_ms))
+        met.append(run.backlog_met)
+    return SimulatedBurst(float(np.mean(lasts_ms)), float(np.mean(met)))
 
 
 class _Station:
@@ -107,9 +118,11 @@ class _Station:
         cores: simpy.Resource,
         processes: int = 1,
         slice_ms: float = 0.0,
+        steps: int = 1,
         stretch: float = 1.0,
     ) -> None:
-        self._env, self._cores, self._slice_ms, self._stretch = env, cores, slice_ms, stretch
+        self._env, self._cores, self._stretch = env, cores, stretch
+        self._slice_ms, self._steps = slice_ms or float("inf"), steps
         self._server = simpy.Resource(env, processes)
         self._processes = processes
         self.busy_ms = 0.0
@@ -120,8 +133,9 @@ class _Station:
         return len(self._server.queue) / self._processes
 
     def work(self, cpu_ms: float) -> Event:
+        step_ms = cpu_ms / self._steps
         while cpu_ms > 1e-9:
-            part_ms = min(cpu_ms, self._slice_ms) if self._slice_ms else cpu_ms
+            part_ms = min(cpu_ms, step_ms, self._slice_ms)
             with self._server.request() as turn:
                 yield turn
                 with self._cores.request() as core:
@@ -140,13 +154,14 @@ class _Run:
         cores = simpy.Resource(env, network.cores)
         self._stations = {
             "load": _Station(env, cores),
-            "scoring": _Station(env, cores, network.workers, network.slice_ms, network.stretch),
+            "scoring": _Station(env, cores, network.workers, network.slice_ms, network.steps, network.stretch),
             "redis": _Station(env, cores),
-            "model": _Station(env, cores, network.model_workers, network.model_slice_ms),
+            "model": _Station(env, cores, network.model_workers, network.model_slice_ms, network.model_steps),
         }
         self._threads = _slots(env, network.threads * network.workers)
         self._model_threads = _slots(env, network.model_threads * network.model_workers)
         self._latencies_ms: list[float] = []
+        self._met: list[float] = []
         self._since_ms = 0.0
         for _ in range(users):
             env.process(self._user())
@@ -154,6 +169,11 @@ class _Run:
     @property
     def now_ms(self) -> float:
         return float(self._env.now)
+
+    @property
+    def backlog_met(self) -> float:
+        """The mean backlog of the scoring process, as its pieces of work met it."""
+        return float(np.mean(self._met))
 
     def until(self, answers: int, latest_ms: float) -> None:
         while len(self._latencies_ms) < answers and self._env.now < latest_ms:
@@ -214,6 +234,8 @@ class _Run:
 
     def _piece(self, role: str, demand: Demand, of: int) -> Event:
         station = self._stations[role]
+        if role == "scoring":
+            self._met.append(station.backlog)
         yield from station.work(demand.at(station.backlog) / of)
 
 

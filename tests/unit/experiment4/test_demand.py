@@ -26,31 +26,43 @@ def level(users: int, scoring_ms: float, busy: float, mean_ms: float = 95.0, loa
     )
 
 
-def burst(size: int, scoring_ms: float, busy: float = 0.3, model_ms: float = 0.8) -> Burst:
-    cpu_ms = {"scoring": scoring_ms, "model": model_ms, "redis": 0.05, "load": 0.3}
-    return Burst("sync", size, 100, 2.0, cpu_ms, {"scoring": busy}, last_ms=100.0 + size)
+def burst(size: int, scoring_ms: float, busy: float = 0.3, seldom_ms: float = 0.0, requests: int = 100) -> Burst:
+    cpu_ms = {"scoring": scoring_ms, "model": 0.8, "redis": 0.05, "load": 0.3}
+    seldom = {**dict.fromkeys(cpu_ms, 0.0), "scoring": seldom_ms}
+    return Burst("sync", size, requests, 2.0, cpu_ms, seldom, {"scoring": busy}, last_ms=100.0 + size)
 
 
 def test_without_a_backlog_it_is_the_highest_light_level_and_with_one_the_burst() -> None:
     found = learn([level(1, 3.0, 0.03), level(8, 2.0, 0.3)], [burst(4, 1.9), burst(16, 2.5)])
-    assert found.scoring.at(0) == pytest.approx(2.0)
-    assert found.scoring.at(2) == pytest.approx(1.9)
-    assert found.scoring.at(8) == pytest.approx(2.5)
-    assert found.scoring.at(5) == pytest.approx(2.2)
-    assert found.scoring.at(100) == pytest.approx(2.5)
-    assert found.model.at(0) == pytest.approx(0.8)
-    assert found.levels == (1, 8)
+    assert found.scoring_ms == pytest.approx(2.0)
+    assert (found.sizes, found.levels) == ([4, 16], (1, 8))
+    assert [found.in_burst(size, "scoring") for size in (4, 16)] == pytest.approx([1.9, 2.5])
+    assert [found.last_ms(size) for size in (4, 16)] == pytest.approx([104.0, 116.0])
+    assert found.model_ms == pytest.approx(0.8)
+
+
+def test_without_bursts_all_is_as_at_the_highest_light_level() -> None:
+    found = learn([level(1, 3.0, 0.03), level(8, 2.0, 0.3)], [])
+    assert (found.scoring_ms, found.model_ms, found.store_ms) == pytest.approx((2.0, 1.0, 0.1))
 
 
 def test_what_kept_more_than_half_a_core_busy_is_not_looked_at() -> None:
     found = learn([level(1, 3.0, 0.03), level(16, 9.0, 0.6)], [burst(4, 1.9), burst(32, 9.0, busy=0.7)])
-    assert found.levels == (1,)
-    assert found.scoring.at(100) == pytest.approx(1.9)
-    assert [each.size for each in found.bursts] == [4]
+    assert (found.levels, found.sizes) == ((1,), [4])
+    assert found.in_burst(4, "scoring") == pytest.approx(1.9)
 
 
 def test_bursts_of_a_size_are_averaged_over_the_blocks() -> None:
-    assert learn([level(1, 3.0, 0.03)], [burst(4, 1.0), burst(4, 2.0)]).scoring.at(2) == pytest.approx(1.5)
+    found = learn([level(1, 3.0, 0.03)], [burst(4, 1.0), burst(4, 2.0)])
+    assert found.in_burst(4, "scoring") == pytest.approx(1.5)
+
+
+def test_what_comes_seldom_is_spread_over_the_requests_of_all_sizes() -> None:
+    # 30 ms of garbage collection in 100 small requests and none in 200 others: 0.1 ms each.
+    rows = [burst(4, 1.0, seldom_ms=0.3, requests=100), burst(16, 2.0, requests=200)]
+    found = learn([level(1, 3.0, 0.03)], rows)
+    assert [found.in_burst(size, "scoring") for size in (4, 16)] == pytest.approx([1.1, 2.1])
+    assert found.in_burst(4, "model") == pytest.approx(0.8)
 
 
 def test_without_a_single_user_nothing_is_learnt() -> None:

@@ -6,12 +6,13 @@ import pytest
 
 from benchmark.contenders import Contender, discover
 from benchmark.errors import ContenderError
+from benchmark.experiment4_gap.bursts import Burst
 from benchmark.experiment4_gap.demand import Demands, GeneratorDemand
-from benchmark.experiment4_gap.prediction import Model, network_settings
-from benchmark.experiment4_gap.simulation import Network, constant
+from benchmark.experiment4_gap.prediction import Model, fitted, network_settings
+from benchmark.experiment4_gap.simulation import Demand, Network, constant, simulate_burst
 
 KNOWN = discover()
-DEMANDS = Demands(constant(2.0), constant(1.0), constant(0.1), mean_ms=95.0, bursts=(), levels=(1, 2))
+DEMANDS = Demands(2.0, 1.0, 0.1, mean_ms=95.0, bursts=(), levels=(1, 2))
 
 
 def model(name: str) -> Model:
@@ -30,6 +31,8 @@ def test_threads_and_fan_out_come_from_the_contender() -> None:
     assert (one.one_by_one, one.threads, one.model_threads) == (True, 64, 128)
     assert (both.one_by_one, both.threads) == (False, 64)
     assert (loop.one_by_one, loop.threads, loop.model_threads, loop.slice_ms) == (False, 0, 0, 0.0)
+    assert (one.steps, one.model_steps) == (1, 1)
+    assert (loop.steps > 1, loop.model_steps > 1) == (True, True)
 
 
 def test_settings_of_all_services_reach_every_process() -> None:
@@ -72,3 +75,32 @@ def test_a_runtime_that_is_not_known_is_named() -> None:
     row["process"] = [{**process, "module": "elsewhere.serve"} for process in row["process"]]
     with pytest.raises(ContenderError, match=r"elsewhere\.serve"):
         network_settings(Contender(**row), {})
+
+
+GENERATOR = GeneratorDemand(0.3, 0.0, 0.1)
+
+
+def bursts_of(network: Network, sizes: tuple[int, ...]) -> tuple[Burst, ...]:
+    """Return what bursts would have cost if this network had been measured."""
+    rows = []
+    for size in sizes:
+        seen = simulate_burst(replace(network, load=constant(0.3)), size, seed=7)
+        cpu_ms = {"scoring": network.scoring.at(seen.backlog), "load": 0.3}
+        rows.append(Burst("sync", size, 100, 2.0, cpu_ms, dict.fromkeys(cpu_ms, 0.0), {}, seen.last_ms))
+    return tuple(rows)
+
+
+@pytest.mark.parametrize("stretch", [1.0, 1.3])
+def test_a_network_is_found_again_from_its_bursts(stretch: float) -> None:
+    plain = model("sync").network
+    real = replace(plain, scoring=Demand((0.0, 30.0), (2.0, 4.0)), stretch=stretch)
+    found = fitted(plain, GENERATOR, replace(DEMANDS, mean_ms=90.0, bursts=bursts_of(real, (4, 16, 64))))
+    assert found.stretch == pytest.approx(stretch, abs=0.1)
+    for backlog in (1.0, 5.0, 20.0):
+        assert found.scoring.at(backlog) == pytest.approx(real.scoring.at(backlog), rel=0.12)
+
+
+def test_without_bursts_only_the_single_user_is_met() -> None:
+    found = fitted(model("sync").network, GENERATOR, replace(DEMANDS, mean_ms=97.0))
+    assert (found.stretch, found.scoring) == (1.0, constant(2))
+    assert found.overhead_ms > 0

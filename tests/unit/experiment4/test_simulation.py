@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchmark.experiment4_gap.simulation import Demand, Network, burst_ms, constant, simulate
+from benchmark.experiment4_gap.simulation import Demand, Network, constant, simulate, simulate_burst
 
 NETWORK = Network(
     load=constant(0.2),
@@ -73,10 +73,24 @@ def test_without_reads_the_store_does_nothing() -> None:
 
 
 def test_a_burst_takes_at_least_one_request_and_the_work_of_all() -> None:
-    alone, many = burst_ms(NETWORK, 1), burst_ms(NETWORK, 32)
-    assert alone == pytest.approx(90.0 + CPU_MS, abs=6)
-    assert many > 0.5 * 32 * 2.0 + 80
-    assert burst_ms(replace(NETWORK, stretch=2.0), 32) > many
+    alone, many = simulate_burst(NETWORK, 1), simulate_burst(NETWORK, 32)
+    assert alone.last_ms == pytest.approx(90.0 + CPU_MS, abs=6)
+    assert many.last_ms > 0.5 * 32 * 2.0 + 80
+    assert simulate_burst(replace(NETWORK, stretch=2.0), 32).last_ms > many.last_ms
+
+
+def test_a_larger_burst_meets_a_larger_backlog() -> None:
+    met = [simulate_burst(NETWORK, size).backlog for size in (1, 4, 16, 64)]
+    assert met == sorted(met)
+    assert met[0] == 0
+    assert 64 / 8 < met[-1] < 64
+
+
+def test_steps_change_no_rate_and_let_a_burst_end_later() -> None:
+    stepping = replace(NETWORK, steps=4, model_steps=4, one_by_one=False)
+    whole = replace(NETWORK, one_by_one=False)
+    assert simulate(stepping, 128).rps == pytest.approx(simulate(whole, 128).rps, rel=0.05)
+    assert simulate_burst(stepping, 64).last_ms > simulate_burst(whole, 64).last_ms
 
 
 def test_the_same_seed_gives_the_same_state() -> None:
