@@ -27,7 +27,9 @@ def blocks(summary: Mapping[str, Any], manifest: Mapping[str, Any], folder: Pure
     maps = [drawings.map_figure(data, ends)] if data.crossover and ends else []
     return {
         "answer": _quoted(story.write_answer(data)) + _recorded(data, manifest),
-        "shares": _images(drawings.waterfalls(data), folder) + _shares(data) + _list(story.write_interactions(data)),
+        "shares": _images(drawings.waterfalls(data), folder)
+        + _shares(data)
+        + _list([*story.write_known(data), *story.write_interactions(data)]),
         "anatomy": _images(anatomies, folder) + _list(advice.write_anatomy(data)),
         "prediction": _images(predictions, folder) + _peaks(data),
         "what-if": _what_ifs(data),

@@ -8,6 +8,8 @@ import numpy as np
 
 from benchmark.contenders import Contender
 from benchmark.experiment4_gap.attribution import mean_ratio
+from benchmark.experiment4_gap.plan import LOW_USERS
+from benchmark.experiment4_gap.slept import mean_slept_ms
 from benchmark.levels import GENERATOR_ROLE, LevelFigures, level_figures
 from benchmark.record import Cell, Run
 from benchmark.stats import Interval, percentile, positive_interval
@@ -24,6 +26,7 @@ class Measured:
     facts: Mapping[str, Any]
     by_users: Mapping[int, Sequence[LevelFigures]]  # ascending; each from one block
     failures: Sequence[str]
+    slept_ms: ByBlock  # by the models, for a request of a single user, mean; without blocks that do not say
 
     @property
     def label(self) -> str:
@@ -100,8 +103,12 @@ def as_entry(interval: Interval) -> dict[str, Any]:
 
 def _measured(run: Run, contender: Contender, facts: Mapping[str, Any], cells: Sequence[Cell]) -> Measured:
     by_users: dict[int, list[LevelFigures]] = {}
+    slept_ms: ByBlock = {}
     for cell in cells:
-        for figures in level_figures(cell, run.cell_samples(cell), run.cell_resources(cell), contender.floor):
+        samples = run.cell_samples(cell)
+        for figures in level_figures(cell, samples, run.cell_resources(cell), contender.floor):
             by_users.setdefault(figures.users, []).append(figures)
+        if slept := mean_slept_ms(samples, LOW_USERS, contender.floor):
+            slept_ms[cell.block] = slept
     failures = [f"block {cell.block + 1}: {cell.reason}" for cell in cells if cell.status == "failed"]
-    return Measured(contender, facts, dict(sorted(by_users.items())), failures)
+    return Measured(contender, facts, dict(sorted(by_users.items())), failures, slept_ms)

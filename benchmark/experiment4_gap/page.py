@@ -88,6 +88,7 @@ def render_page(path: Path, data: Explained, manifest: Mapping[str, Any]) -> str
         state=story.write_state(data),
         answer=[files.of(claim) for claim in story.write_answer(data)],
         customary=[files.of(claim) for claim in story.write_customary(data)],
+        known=[files.of(claim) for claim in story.write_known(data)],
         interactions=[files.of(claim) for claim in story.write_interactions(data)],
         anatomy=[files.of(claim) for claim in advice.write_anatomy(data)],
         first=[files.of(claim) for claim in advice.what_to_change_first(data)],

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from benchmark.report.data import Contender, Interval, MaybeInterval
 from benchmark.report.palette import Style, styles
@@ -96,6 +96,19 @@ class Attribution(_Part):
     interactions: Annotated[tuple[Interaction, ...], BeforeValidator(_or_nothing)] = ()
 
 
+class LatencyParts(_Part):
+    """What of the latency shares is the models' sleep, what is not, and what the sleep's shares must be."""
+
+    slept_ms: dict[str, Share] = {}
+    beyond_sleep_ms: dict[str, Share] = {}
+    expected: dict[str, float] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _shares_of_attributions(cls, value: dict[str, Any]) -> dict[str, Any]:
+        return {name: each.get("shares", each) for name, each in (value or {}).items()}
+
+
 class Stages(_Part):
     """The stages of the requests around a percentile, in ms; they sum to `client_ms`."""
 
@@ -186,6 +199,7 @@ class Explained(_Part):
     cells: Annotated[tuple[Cell, ...], BeforeValidator(_or_nothing)] = ()
     attribution: Annotated[dict[str, Attribution], BeforeValidator(_or_empty)] = {}
     attribution_customary: Annotated[dict[str, Attribution], BeforeValidator(_or_empty)] = {}
+    latency_parts: LatencyParts = LatencyParts()
     anatomy: Annotated[dict[str, tuple[Stages, ...]], BeforeValidator(_or_empty)] = {}
     waiting: Annotated[dict[str, tuple[Waiting, ...]], BeforeValidator(_or_empty)] = {}
     clock_cost: Annotated[dict[str, ClockCost], BeforeValidator(_or_empty)] = {}

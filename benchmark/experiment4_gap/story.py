@@ -79,6 +79,30 @@ def write_customary(data: Explained) -> list[Claim]:
     return [_claim_of(data, response, found[response]) for response in RESPONSES if response in found]
 
 
+def write_known(data: Explained) -> list[Claim]:
+    """Return, of each share of the latency that follows from the models' sleep, what it had to be and what it is."""
+    attribution, parts = data.attribution.get("latency_ms"), data.latency_parts
+    if attribution is None:
+        return []
+    claims = []
+    for name, expected in parts.expected.items():
+        if abs(expected) < _KNOWN_MS or name not in parts.slept_ms or name not in parts.beyond_sleep_ms:
+            continue
+        slept, beyond = parts.slept_ms[name], parts.beyond_sleep_ms[name]
+        text = (
+            f"Of {_named(data, 'latency_ms', name, attribution.shares[name])}, "
+            f"{_share_words('latency_ms', slept.value, slept.ci95, signed=True)} are the models' sleep, where "
+            f"{expected:.2f} ms must be found. The other "
+            f"{_share_words('latency_ms', beyond.value, beyond.ci95, signed=True)} are what surrounds it: "
+            "the overhead of the calls."
+        )
+        claims.append(_struck(data, "latency_ms", attribution, text.replace(" -", " −"), "Known beforehand"))
+    return claims
+
+
+_KNOWN_MS: Final = 0.1  # a share of the sleep that is worth a sentence
+
+
 def write_interactions(data: Explained) -> list[Claim]:
     """Return which factors do more, or less, together than each by itself."""
     claims = []

@@ -9,11 +9,13 @@ from benchmark.experiment4_gap.attribution import DIFFERENCES, RATIOS, Responses
 from benchmark.experiment4_gap.beside import crossover, over_users, peaks, what_ifs
 from benchmark.experiment4_gap.measured import Measured, entry, measure_all, ratio_entry
 from benchmark.experiment4_gap.plan import CPU_USERS, LOW_USERS
+from benchmark.experiment4_gap.slept import attribute_parts
 from benchmark.experiment4_gap.waiting import waiting
-from benchmark.manifest import recorded_contenders
+from benchmark.manifest import recorded_contenders, settings_of_services
 from benchmark.record import SCHEMA, Cell, Run
 from benchmark.stats import block_interval
 from benchmark.validity import run_reasons
+from contract.model import latency_floor_ms
 
 
 def summarise(run: Run, predicted: Mapping[str, Any]) -> dict[str, Any]:
@@ -45,6 +47,7 @@ def summarise(run: Run, predicted: Mapping[str, Any]) -> dict[str, Any]:
         "cells": [_cell_entry(cell, by_label[cell["label"]]) for cell in explain["cells"]],
         "attribution": _attribution(explain, by_label, list(explain["factors"]), explain["to"]),
         "attribution_customary": _customary(explain, by_label),
+        "latency_parts": _latency_parts(manifest, by_label),
         "anatomy": anatomy,
         "waiting": waiting(run, variants, explain["waiting"]),
         "clock_cost": _clock_cost(variants, mains),
@@ -118,11 +121,7 @@ def _attribution(
     explain: Mapping[str, Any], by_label: Mapping[str, Measured], factors: Sequence[str], goal: str
 ) -> dict[str, Any]:
     """Attribute the gaps of all responses to `factors`; all others are held at `from`."""
-    cells = {
-        frozenset(name for name, side in cell["levels"].items() if side == "to"): by_label[cell["label"]]
-        for cell in explain["cells"]
-    }
-    cells = {raised: variant for raised, variant in cells.items() if raised <= set(factors)}
+    cells = {raised: v for raised, v in _by_raised(explain, by_label).items() if raised <= set(factors)}
     responses: dict[str, tuple[Responses, Any]] = {
         "latency_ms": ({raised: v.latency_ms(LOW_USERS) for raised, v in cells.items()}, DIFFERENCES),
         "cpu_ms": ({raised: v.cpu_ms(CPU_USERS) for raised, v in cells.items()}, DIFFERENCES),
@@ -130,6 +129,26 @@ def _attribution(
     }
     found = {name: attribute(factors, by, scale, explain["half"]) for name, (by, scale) in responses.items()}
     return {name: {"from": explain["from"], "to": goal, **each} for name, each in found.items() if each}
+
+
+def _by_raised(explain: Mapping[str, Any], by_label: Mapping[str, Measured]) -> dict[frozenset[str], Measured]:
+    """Return the cells of the design by the factors that are at `to`."""
+    return {
+        frozenset(name for name, side in cell["levels"].items() if side == "to"): by_label[cell["label"]]
+        for cell in explain["cells"]
+    }
+
+
+def _latency_parts(manifest: Mapping[str, Any], by_label: Mapping[str, Measured]) -> dict[str, Any]:
+    explain, settings = manifest["explain"], settings_of_services(manifest["settings"]["services"])
+    cells = _by_raised(explain, by_label)
+    return attribute_parts(
+        list(explain["factors"]),
+        {raised: v.latency_ms(LOW_USERS) for raised, v in cells.items()},
+        {raised: v.slept_ms for raised, v in cells.items()},
+        {raised: latency_floor_ms(settings, v.contender.floor) for raised, v in cells.items()},
+        explain["half"],
+    )
 
 
 def _customary(explain: Mapping[str, Any], by_label: Mapping[str, Measured]) -> dict[str, Any]:

@@ -73,6 +73,11 @@ def make_summary() -> Summary:
         "attribution_customary": {
             response: _attribution(response, "async", ("runtime", "fan_out", "model_runtime")) for response in FROM
         },
+        "latency_parts": {
+            "slept_ms": {"shares": {name: _share(-43.4 if name == "fan_out" else 0.0, 0.2) for name in FACTORS}},
+            "beyond_sleep_ms": {"shares": {name: _share(EFFECTS[name][0] / 20, 0.1) for name in FACTORS}},
+            "expected": {name: -43.3333 if name == "fan_out" else 0.0 for name in FACTORS},
+        },
         "anatomy": {name: _anatomy(name) for name in MAIN},
         "waiting": {
             name: [
@@ -152,6 +157,10 @@ def _cell(levels: tuple[str, ...], random: np.random.Generator) -> Summary:
     del figures["latency_ms"]["users"]
     levels_by_name = dict(zip(FACTORS, levels, strict=True))
     return {"label": label, "levels": levels_by_name, "contender": contender, **figures, "valid": True, "reasons": []}
+
+
+def _share(value: float, half: float) -> Summary:
+    return {"value": value, "ci95": [value - half, value + half]}
 
 
 def _attribution(response: str, to: str, factors: tuple[str, ...]) -> Summary:

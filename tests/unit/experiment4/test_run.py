@@ -26,22 +26,28 @@ def stopping(label: str, error: BaseException, block: int = 0) -> Any:
     return measure
 
 
-def test_the_phases_follow_each_other_and_blocks_are_interleaved(explaining: Explain) -> None:
-    explaining.run()
-    kinds = [label.partition("-")[0] for label, _ in explaining.measured]
+@pytest.fixture(scope="module")
+def explained(tmp_path_factory: pytest.TempPathFactory) -> Explain:
+    """One run of the whole plan, for tests that only look at it."""
+    with pytest.MonkeyPatch.context() as patch:
+        found = Explain(tmp_path_factory.mktemp("explained"), patch)
+        found.run()
+    return found
+
+
+def test_the_phases_follow_each_other_and_blocks_are_interleaved(explained: Explain) -> None:
+    kinds = [label.partition("-")[0] for label, _ in explained.measured]
     phases = [{"clock": "cell"}.get(kind, kind) for kind in kinds]
     assert phases == ["light"] * 4 + ["cell"] * 18 * 3 + ["whatif"] * 3 + ["map"] * 4 * 2
-    blocks = [block for label, block in explaining.measured if label.startswith(("cell", "clock"))]
+    blocks = [block for label, block in explained.measured if label.startswith(("cell", "clock"))]
     assert blocks == [0] * 18 + [1] * 18 + [2] * 18
-    orders = [
-        [label for label, b in explaining.measured if b == block and label.startswith("cell")] for block in (0, 1)
-    ]
+    orders = [[label for label, b in explained.measured if b == block and label.startswith("cell")] for block in (0, 1)]
     assert sorted(orders[0]) == sorted(orders[1])
     assert orders[0] != orders[1]
 
 
-def test_the_gap_is_attributed_to_the_factors_that_make_it(explaining: Explain) -> None:
-    summary = explaining.run().summary
+def test_the_gap_is_attributed_to_the_factors_that_make_it(explained: Explain) -> None:
+    summary = explained.summary
     assert (summary["command"], summary["complete"], summary["valid"]) == ("explain", True, True), summary["reasons"]
     found = summary["attribution"]["latency_ms"]
     assert (found["from"], found["to"], found["blocks"]) == ("sync", "async-aiohttp", 3)
@@ -53,8 +59,21 @@ def test_the_gap_is_attributed_to_the_factors_that_make_it(explaining: Explain) 
     assert found["from_value"] == pytest.approx(101.5, abs=1e-3)
 
 
-def test_rates_and_cpu_are_attributed_as_well(explaining: Explain) -> None:
-    summary = explaining.run().summary
+def test_the_models_sleep_is_attributed_apart_from_the_rest(explained: Explain) -> None:
+    parts = explained.summary["latency_parts"]
+    known = {"runtime": 0, "fan_out": -43 - 1 / 3, "http_client": 0, "model_runtime": 0}
+    assert parts["expected"] == pytest.approx(known, abs=1e-6)
+    assert values(parts["slept_ms"]) == pytest.approx(known, abs=1e-4)
+    rest = {"runtime": -1, "fan_out": -45 + 43 + 1 / 3, "http_client": -2, "model_runtime": 0}
+    assert values(parts["beyond_sleep_ms"]) == pytest.approx(rest, abs=1e-3)
+
+
+def values(attribution: dict[str, Any]) -> dict[str, float]:
+    return {name: share["value"] for name, share in attribution["shares"].items()}
+
+
+def test_rates_and_cpu_are_attributed_as_well(explained: Explain) -> None:
+    summary = explained.summary
     rates = summary["attribution"]["peak_rps"]
     assert math.prod(share["value"] for share in rates["shares"].values()) == pytest.approx(rates["gap"], rel=1e-12)
     assert rates["gap"] > 1.5
@@ -66,8 +85,8 @@ def test_rates_and_cpu_are_attributed_as_well(explaining: Explain) -> None:
     assert by_contender["sync"]["cpu_ms"]["users"] == 8
 
 
-def test_the_gap_to_the_customary_client_leaves_the_client_out(explaining: Explain) -> None:
-    found = explaining.run().summary["attribution_customary"]["latency_ms"]
+def test_the_gap_to_the_customary_client_leaves_the_client_out(explained: Explain) -> None:
+    found = explained.summary["attribution_customary"]["latency_ms"]
     assert (found["from"], found["to"]) == ("sync", "async")
     assert set(found["shares"]) == {"runtime", "fan_out", "model_runtime"}
     assert found["gap"] == pytest.approx(-46, abs=1e-3)
@@ -96,13 +115,13 @@ def test_from_a_contender_to_itself_nothing_is_explained(explaining: Explain) ->
     assert summary["attribution_customary"] == {}
 
 
-def test_the_cost_of_the_stage_clock_is_paired_by_block(explaining: Explain) -> None:
-    found = explaining.run().summary["clock_cost"]
+def test_the_cost_of_the_stage_clock_is_paired_by_block(explained: Explain) -> None:
+    found = explained.summary["clock_cost"]
     assert set(found) == {"sync", "async-aiohttp"}
     assert found["sync"]["latency_ms"]["value"] == pytest.approx(0.5, abs=1e-3)
-    assert explaining.plans["clock-sync"].stage_clock is False
-    assert explaining.plans["clock-sync"].service_env["SERVING_STAGE_CLOCK"] == "false"
-    assert explaining.plans["cell-none"].stage_clock is True
+    assert explained.plans["clock-sync"].stage_clock is False
+    assert explained.plans["clock-sync"].service_env["SERVING_STAGE_CLOCK"] == "false"
+    assert explained.plans["cell-none"].stage_clock is True
 
 
 def test_what_ifs_are_measured_with_their_settings_and_checked_by_their_own_law(explaining: Explain) -> None:
@@ -121,8 +140,8 @@ def test_what_ifs_are_measured_with_their_settings_and_checked_by_their_own_law(
     assert rows["sync", "models of 200 ms", 8]["rps_measured"] is None
 
 
-def test_the_map_is_measured_with_the_models_cpu_time(explaining: Explain) -> None:
-    summary = explaining.run().summary
+def test_the_map_is_measured_with_the_models_cpu_time(explained: Explain) -> None:
+    summary = explained.summary
     assert [(p["cpu_ms"], p["users"], p["measured"]) for p in summary["crossover"]] == [
         (2, 1, True),
         (2, 8, True),
@@ -130,7 +149,7 @@ def test_the_map_is_measured_with_the_models_cpu_time(explaining: Explain) -> No
         (20, 8, True),
     ]
     assert summary["crossover"][0]["ratio"] == pytest.approx(100 / 52, rel=0.02)
-    model = next(p for p in explaining.contenders["map-to-20ms-async-aiohttp"].process if p.role == "model")
+    model = next(p for p in explained.contenders["map-to-20ms-async-aiohttp"].process if p.role == "model")
     assert model.env["SERVING_MODEL_CPU_MS"] == "20"
 
 

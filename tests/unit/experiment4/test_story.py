@@ -125,6 +125,14 @@ def test_an_interaction_is_named_only_if_it_is_shown() -> None:
     assert "runtime of the scoring handler with fan-out (−0.40 [−0.60, −0.20] ms)" in claim.text
 
 
+def test_a_share_that_is_known_beforehand_is_held_against_the_sums() -> None:
+    (claim,) = story.write_known(read(make_summary()))
+    assert "[−43.6, −43.2] ms are the models' sleep, where −43.33 ms must be found." in claim.text
+    assert not claim.struck
+    assert story.write_known(read({**make_summary(), "latency_parts": {}})) == []
+    assert story.write_known(read(variants()["invalid_cell"]()))[0].struck
+
+
 def test_a_prediction_is_not_called_good_by_what_it_was_fitted_on() -> None:
     summary = make_summary()
     summary["peaks"] = {}
@@ -146,7 +154,7 @@ def test_only_levels_below_saturation_count_for_the_median() -> None:
 def test_every_kind_of_run_has_sentences_without_gaps(variant: str) -> None:
     data = read(variants()[variant]())
     claims = [*story.write_answer(data), *story.write_customary(data), *story.write_interactions(data)]
-    claims += [*advice.what_to_change_first(data), *advice.write_anatomy(data)]
+    claims += [*story.write_known(data), *advice.what_to_change_first(data), *advice.write_anatomy(data)]
     for claim in claims:
         assert claim.text.endswith(".")
         assert not re.search(r"None|nan|\(\)|\[\]|  | ,|–", claim.text), claim.text
