@@ -63,7 +63,7 @@ def explained() -> dict[Path, str]:
     """Return the article with its blocks filled from the recorded run, and its figures; nothing without such a run."""
     if not (EXPLAINED / "summary.json").exists():
         return {}
-    summary, manifest = (json.loads((EXPLAINED / name).read_text()) for name in ("summary.json", "manifest.json"))
+    summary, manifest = _recorded_explain()
     blocks = article.blocks(summary, manifest, EXPLAINED.relative_to(ARTICLE.parent))
     figures = {EXPLAINED / name: svg for name, svg in article.figures(summary, manifest).items()}
     return {ARTICLE: filled(ARTICLE.name, ARTICLE.read_text(), blocks), **figures}
@@ -71,8 +71,20 @@ def explained() -> dict[Path, str]:
 
 def readme(text: str, summary: dict[str, Any]) -> str:
     """Return the README with its generated blocks filled from the recorded run."""
-    blocks = {"headline": _headline(summary), "diagrams": _diagrams(), "table": _table(summary)}
+    blocks = {"headline": _headline(summary), "diagrams": _diagrams(), "table": _table(summary), **_gap()}
     return filled("README.md", text, blocks)
+
+
+def _gap() -> dict[str, str]:
+    """Return the block of the README that says where the gap comes from; nothing without a recorded run."""
+    if not (EXPLAINED / "summary.json").exists():
+        return {}
+    return {"gap": article.headline(*_recorded_explain(), EXPLAINED.relative_to(ROOT))}
+
+
+def _recorded_explain() -> tuple[dict[str, Any], dict[str, Any]]:
+    summary, manifest = (json.loads((EXPLAINED / name).read_text()) for name in ("summary.json", "manifest.json"))
+    return summary, manifest
 
 
 def filled(page: str, text: str, blocks: Mapping[str, str]) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 PACING_S = 1.0  # a user asks once a second, or less often if the answer takes longer
+SPAWN_PER_S = 100  # Locust recommends no more; a shape's own rate is in its number of users
 
 
 @dataclass(frozen=True)
@@ -44,3 +45,8 @@ EXAMPLES = {example.name: example for example in (RESPONSE_TIME, LOAD_TEST, MAX_
 def held(users: int) -> Example:
     """Return the third example for a breaking point, given as a number of users."""
     return replace(MAX_PERFORMANCE, users=users)
+
+
+def until_all_ask_s(users: int) -> float:
+    """Return after how many seconds each of so many paced users has asked once, if they are started at once."""
+    return users / SPAWN_PER_S + 2 * PACING_S

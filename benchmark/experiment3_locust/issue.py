@@ -1,6 +1,8 @@
 """One Locust process against one running contender: start it, sample it, wait for its end."""
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -55,13 +57,15 @@ def issue(
     duration_s: float,
     guard: Guard,
     on_tick: Callable[[float], None],
+    until: Callable[[], bool] = lambda: False,
 ) -> Issued:
     """Run headless Locust with environment and options; `name` is the stem of its files.
 
-    Raises StackError if the contender dies meanwhile, LoadError if Locust fails.
+    Ends it before its time when `until` says so. Raises StackError if the contender dies meanwhile,
+    LoadError if Locust fails.
     """
     cell = Cell(block=0, contender=name, seed=0)
-    samples, log = run.file("samples", cell, ".csv"), run.path / "logs" / f"{name}-{GENERATOR_ROLE}.log"
+    samples, log = samples_file(run, name), run.path / "logs" / f"{name}-{GENERATOR_ROLE}.log"
     argv = [
         sys.executable,
         "-m",
@@ -91,12 +95,17 @@ def issue(
         pids = {running.role: running.pid for running in stack.processes} | {GENERATOR_ROLE: process.pid}
         try:
             with Sampler(pids, resources.append):
-                seconds = _wait(process, stack, duration_s, on_tick)
+                seconds = _wait(process, stack, duration_s, on_tick, until)
         finally:
             stop_processes([process], guard, grace_s=STOP_GRACE_S)
     if process.returncode:
         raise LoadError(f"Locust failed; its log ends:\n{log_tail(log)}")
     return _issued(run, cell, samples, seconds)
+
+
+def samples_file(run: Run, name: str) -> Path:
+    """Return where `issue` has the samples of a Locust run written."""
+    return run.file("samples", Cell(block=0, contender=name, seed=0), ".csv")
 
 
 def class_name(contender: str, open_loop: bool = False) -> str:
@@ -115,16 +124,31 @@ def example_environment(example: Example) -> dict[str, str]:
     }
 
 
-def _wait(process: subprocess.Popen[bytes], stack: Stack, duration_s: float, on_tick: Callable[[float], None]) -> float:
+def _wait(
+    process: subprocess.Popen[bytes],
+    stack: Stack,
+    duration_s: float,
+    on_tick: Callable[[float], None],
+    until: Callable[[], bool],
+) -> float:
     started_s = time.monotonic()
-    while process.poll() is None:
+    while process.poll() is None and not until():
         stack.check_alive()
         elapsed_s = time.monotonic() - started_s
         on_tick(elapsed_s)
         if elapsed_s > duration_s + _GRACE_S:
             raise LoadError(f"Locust did not end {_GRACE_S:g} s after its time")
         time.sleep(_POLL_S)
+    if process.poll() is None:
+        _end(process)
     return time.monotonic() - started_s
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End Locust before its time, so that it still writes its page: it does on Ctrl-C, and not when terminated."""
+    process.send_signal(signal.SIGINT)
+    with contextlib.suppress(subprocess.TimeoutExpired):  # whoever started it will terminate it
+        process.wait(STOP_GRACE_S)
 
 
 def _issued(run: Run, cell: Cell, samples: Path, seconds: float) -> Issued:

@@ -31,7 +31,7 @@ from locust.rpc import Message
 from locust.runners import MasterRunner, WorkerRunner
 
 from benchmark.contenders import Contender, choose, discover
-from benchmark.experiment3_locust.examples import EXAMPLES, PACING_S, Example
+from benchmark.experiment3_locust.examples import EXAMPLES, PACING_S, SPAWN_PER_S, Example
 from benchmark.experiment3_locust.users import OpenLoopUser, PacedUser
 from benchmark.load.samples import SampleWriter
 from benchmark.load.users import request_bodies
@@ -42,7 +42,6 @@ from contract.settings import Settings
 STOP_TIMEOUT_S = 15
 _REPORT_S = 5
 _FLUSH_S = 0.5
-_SPAWN_PER_S = 100  # Locust recommends no more; a shape's own rate is in its number of users
 
 
 def make_users() -> dict[str, type[User]]:
@@ -100,7 +99,7 @@ def _shape_name(example: Example) -> str:
 def _shape(example: Example) -> type[LoadTestShape]:
     def tick(self: LoadTestShape) -> tuple[int, float] | None:
         t_s = self.get_run_time()
-        return None if t_s > example.duration_s else (example.users_at(t_s), _SPAWN_PER_S)
+        return None if t_s > example.duration_s else (example.users_at(t_s), SPAWN_PER_S)
 
     return type(_shape_name(example), (LoadTestShape,), {"tick": tick, "__doc__": example.title})
 

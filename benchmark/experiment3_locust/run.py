@@ -11,10 +11,11 @@ import numpy as np
 from benchmark.contenders import Contender
 from benchmark.errors import BenchmarkError, LoadError
 from benchmark.experiment3_locust import examples as ex
-from benchmark.experiment3_locust.breaking_point import BIN_S, FOLLOWS, P95_LIMIT, BreakingPoint, bin_ramp
+from benchmark.experiment3_locust.breaking_point import BIN_S, BreakingPoint, bin_ramp
 from benchmark.experiment3_locust.breaking_point import find_breaking_point as find
 from benchmark.experiment3_locust.findings import Broke, Finding, Held, LocustRun, append_finding
-from benchmark.experiment3_locust.issue import Issued, class_name, example_environment, issue
+from benchmark.experiment3_locust.holding import Watch, was_held
+from benchmark.experiment3_locust.issue import Issued, class_name, example_environment, issue, samples_file
 from benchmark.experiment3_locust.plot import write_report
 from benchmark.experiment3_locust.summary import CLOSED_AT_RATE, OPEN_LOOP, summarise
 from benchmark.guard import Guard
@@ -29,6 +30,8 @@ OPEN_SHARE = 0.8  # of the breaking point
 OPEN_DURATION_S = 60.0
 NEXT_RATE = 0.9  # of the rate that was not held
 _HOLD_TRIES = 3
+_LOW_SAMPLES, _SHORTEST_PACING_S = 50, 0.2
+_SHORTEST_LOOP_S = 8.0
 _RAMP_GROWTH, _MOST_USERS = 4, 4800  # a contender that does not break is loaded further
 
 
@@ -74,22 +77,37 @@ class Experiment:
 
     def _low_p95_ms(self, contender: Contender) -> float:
         """Carry out the first example and return its p95, which all else is held against."""
-        example = ex.RESPONSE_TIME
-        if example.scaled(self._plan.scale).duration_s < 20:  # the p95 that all else rests on takes some samples
-            example = replace(example, duration_s=20.0 / self._plan.scale, warmup_s=2.0 / self._plan.scale)
-        found = self._example(contender, example)
+        planned_s = ex.RESPONSE_TIME.scaled(self._plan.scale).duration_s
+        # The p95 takes some samples; a user that has a tenth of the time asks more often.
+        pacing_s = min(ex.PACING_S, max(planned_s / _LOW_SAMPLES, _SHORTEST_PACING_S))
+        found = self._example(contender, ex.RESPONSE_TIME, env={"PACING_S": f"{pacing_s:g}"})
         if found.p95_ms is None:
             raise LoadError(f"not one checked answer at one user; {found.first_error or 'nothing was sent'}")
         return found.p95_ms
 
-    def _example(self, contender: Contender, example: ex.Example, attempt: int = 0) -> LocustRun:
-        scaled = example.scaled(self._plan.scale)
-        stem = f"{contender.label}-{example.name}" + (f"-{attempt}" if attempt else "")
-        with self._stack(contender, example.name) as stack:
-            issued = self._issue(
-                stack, stem, example_environment(scaled), [class_name(contender.name)], scaled.duration_s
-            )
-        found = describe(issued, contender.label, example.name, stem, scaled.warmup_s, scaled.duration_s)
+    def _example(
+        self, contender: Contender, example: ex.Example, attempt: int = 0, env: Mapping[str, str] | None = None
+    ) -> LocustRun:
+        return self._issue_example(contender, example.scaled(self._plan.scale), attempt, env or {})
+
+    def _issue_example(
+        self,
+        contender: Contender,
+        scaled: ex.Example,
+        attempt: int,
+        env: Mapping[str, str],
+        low_p95_ms: float | None = None,
+    ) -> LocustRun:
+        """Issue an example; with `low_p95_ms` only as long as it can be held, see `Watch`."""
+        stem = f"{contender.label}-{scaled.name}" + (f"-{attempt}" if attempt else "")
+        watch = Watch(samples_file(self._run, stem), scaled, low_p95_ms or 0.0)
+        until = watch.is_lost if low_p95_ms else lambda: False
+        env = {**example_environment(scaled), **env}
+        with self._stack(contender, scaled.name) as stack:
+            issued = self._issue(stack, stem, env, [class_name(contender.name)], scaled.duration_s, until)
+        if low_p95_ms and watch.is_lost():
+            scaled = replace(scaled, duration_s=min(watch.seconds, scaled.duration_s))
+        found = describe(issued, contender.label, scaled.name, stem, scaled.warmup_s, scaled.duration_s)
         found = replace(found, users=scaled.users, plan=scaled)
         self._append(found)
         return found
@@ -119,7 +137,9 @@ class Experiment:
         rps = point.rps
         for attempt in range(_HOLD_TRIES):
             users = max(int(rps * ex.PACING_S), 1)
-            held = was_held(self._example(contender, ex.held(users), attempt), users, low_p95_ms)
+            example = ex.held(users).scaled(self._plan.scale)
+            example = replace(example, warmup_s=max(example.warmup_s, ex.until_all_ask_s(users)))
+            held = was_held(self._issue_example(contender, example, attempt, {}, low_p95_ms), users, low_p95_ms)
             self._append(Held(contender.label, users, held, attempt))
             if held:
                 return
@@ -127,15 +147,25 @@ class Experiment:
 
     def _open_loop(self, contender: Contender, point: BreakingPoint) -> None:
         """The same rate twice: as paced users in a closed loop, and as arrivals of their own."""
-        rps, seconds = max(round(OPEN_SHARE * point.rps), 1), max(OPEN_DURATION_S * self._plan.scale, 10.0)
+        rps = max(round(OPEN_SHARE * point.rps), 1)
         users = max(int(rps * ex.PACING_S), 1)
+        warmup_s = ex.until_all_ask_s(users)
+        seconds = warmup_s + max(OPEN_DURATION_S * self._plan.scale, _SHORTEST_LOOP_S)
         for name, open_loop, count in ((CLOSED_AT_RATE, False, users), (OPEN_LOOP, True, 1)):
             stem = f"{contender.label}-{name}"
             env = {"OPEN_RPS": str(rps), "OPEN_USERS": "1", "SEED": str(self._plan.seed)}
-            options = ["-u", str(count), "-r", "100", "-t", f"{seconds:g}s", class_name(contender.name, open_loop)]
+            options = [
+                "-u",
+                str(count),
+                "-r",
+                str(ex.SPAWN_PER_S),
+                "-t",
+                f"{seconds:g}s",
+                class_name(contender.name, open_loop),
+            ]
             with self._stack(contender, name) as stack:
                 issued = self._issue(stack, stem, env, options, seconds)
-            found = describe(issued, contender.label, name, stem, warmup_s=min(3.0, seconds / 5), duration_s=seconds)
+            found = describe(issued, contender.label, name, stem, warmup_s, duration_s=seconds)
             self._append(replace(found, rate_rps=rps))
 
     @contextmanager
@@ -146,9 +176,17 @@ class Experiment:
         with running_stack(contender, logs, self._guard, self._env, self._plan.free_ports) as stack:
             yield stack
 
-    def _issue(self, stack: Stack, stem: str, env: Mapping[str, str], options: list[str], seconds: float) -> Issued:
+    def _issue(
+        self,
+        stack: Stack,
+        stem: str,
+        env: Mapping[str, str],
+        options: list[str],
+        seconds: float,
+        until: Callable[[], bool] = lambda: False,
+    ) -> Issued:
         on_tick: Callable[[float], None] = lambda _: self._progress.phase(stem, "load")  # noqa: E731
-        return issue(self._run, stack, stem, env, options, seconds, self._guard, on_tick)
+        return issue(self._run, stack, stem, env, options, seconds, self._guard, on_tick, until)
 
     def _append(self, finding: Finding) -> None:
         append_finding(self._run, finding)
@@ -178,12 +216,6 @@ def describe(issued: Issued, contender: str, example: str, stem: str, warmup_s: 
         p95_ms=float(np.percentile(good, 95)) if good.size else None,
         p99_ms=percentile(good, 99),
     )
-
-
-def was_held(found: LocustRun, users: int, low_p95_ms: float) -> bool:
-    """Whether so many paced users got the rate that they offered, in time."""
-    in_time = found.p95_ms is not None and found.p95_ms <= P95_LIMIT * low_p95_ms
-    return in_time and found.rps >= FOLLOWS * users / ex.PACING_S
 
 
 def run_locust(

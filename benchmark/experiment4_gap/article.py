@@ -39,6 +39,14 @@ def blocks(summary: Mapping[str, Any], manifest: Mapping[str, Any], folder: Pure
     }
 
 
+def headline(summary: Mapping[str, Any], manifest: Mapping[str, Any], folder: PurePath) -> str:
+    """Return the gap in latency and in rate, and the first waterfall: what the front page shows."""
+    data = parse(summary, manifest)
+    picture = next(iter(drawings.waterfalls(data)), None)
+    image = f"\n![{_bare(picture.alt)}]({(folder / f'{picture.key}.svg').as_posix()})\n" if picture else ""
+    return _quoted(story.write_answer(data)[:2]) + _recorded(data, manifest) + image
+
+
 def _quoted(claims: Iterable[story.Claim]) -> str:
     return "\n>\n".join(f"> {_sentence(claim)}" for claim in claims) + "\n"
 
@@ -84,7 +92,9 @@ def _shares(data: Explained) -> str:
 
 def _peaks(data: Explained) -> str:
     rows = tables.peak_rows(data)
-    return _table(("peak of", "predicted [requests/s]", "measured", "error"), rows) if rows else ""
+    return (
+        _table(("peak of", "predicted [requests/s]", "measured", "error", "CPU since calibrated"), rows) if rows else ""
+    )
 
 
 def _what_ifs(data: Explained) -> str:

@@ -1,6 +1,8 @@
 """Predicted and measured side by side. Either may be missing; what was not measured is None, never guessed."""
 
 from collections.abc import Mapping, Sequence
+from math import exp, log
+from statistics import fmean
 from typing import Any
 
 from benchmark.experiment4_gap.measured import Measured
@@ -28,7 +30,11 @@ def over_users(mains: Mains, predicted: Mapping[str, Any]) -> dict[str, list[dic
 
 
 def peaks(mains: Mains, predicted: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return by contender the predicted and the measured peak rate; error = predicted / measured - 1."""
+    """Return by contender the predicted and the measured peak rate; error = predicted / measured - 1.
+
+    `cpu_change` says by how much more CPU a request cost at the levels at which the prediction was learnt when they
+    were held again with the peak: so much of the error is the machine's.
+    """
     found = {}
     for name, peak in predicted.get("peaks", {}).items():
         variant = next(iter(mains.get(name, ())), None)
@@ -37,6 +43,7 @@ def peaks(mains: Mains, predicted: Mapping[str, Any]) -> dict[str, dict[str, Any
             "rps_predicted": peak["rps"],
             "rps_measured": measured,
             "error": peak["rps"] / measured - 1 if measured else None,
+            "cpu_change": _cpu_change(mains.get(name, ())),
         }
     return found
 
@@ -95,6 +102,16 @@ def _measured_ratios(variants: Sequence[Measured]) -> dict[tuple[int, int], dict
                 ratio = ratio_interval([to_rps[b] for b in shared], [from_rps[b] for b in shared])
                 found[cpu_ms, users] = {"ratio": ratio.value, "measured": True, "ci95": ratio.as_list()}
     return found
+
+
+def _cpu_change(variants: Sequence[Measured]) -> float | None:
+    """Return the mean change of CPU per request from the light phase to the other, over the levels of both."""
+    if len(variants) < 2:
+        return None
+    loaded, light = variants[0], variants[-1]
+    pairs = [(loaded.cpu_ms(users), light.cpu_ms(users)) for users in light.by_users if users in loaded.by_users]
+    logs = [log(fmean(now.values()) / fmean(then.values())) for now, then in pairs if now and then]
+    return exp(fmean(logs)) - 1 if logs else None
 
 
 def _rps(variants: Sequence[Measured], users: int) -> float | None:

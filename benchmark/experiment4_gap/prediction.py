@@ -23,6 +23,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from scipy.optimize import minimize_scalar
+
 from benchmark.contenders import Contender
 from benchmark.errors import ContenderError
 from benchmark.experiment4_gap.bursts import read_bursts
@@ -165,13 +167,14 @@ def _over_backlog(network: Network, demands: Demands) -> Demand:
 
 
 def _stretch(network: Network, demands: Demands) -> float:
-    """Return the stretch with which simulated bursts take as long as the real ones."""
-    low, high = 1.0, _LONGEST_STRETCH
-    while high - low > 0.02:  # bursts take longer the more a network is stretched
-        middle = (low + high) / 2
-        late = sum(_lateness(replace(network, stretch=middle), demands, size) for size in demands.sizes)
-        low, high = (low, middle) if late > 0 else (middle, high)
-    return low
+    """Return the stretch with which simulated bursts take as long as the real ones: least squares of the logarithms."""
+
+    def misfit(stretch: float) -> float:
+        stretched = replace(network, stretch=stretch)
+        return sum(_lateness(stretched, demands, size) ** 2 for size in demands.sizes)
+
+    found = minimize_scalar(misfit, bounds=(1.0, _LONGEST_STRETCH), method="bounded", options={"xatol": 0.02})
+    return float(found.x)
 
 
 def _lateness(network: Network, demands: Demands, size: int) -> float:

@@ -149,11 +149,16 @@ class Predicted(_Part):
 
 
 class Peak(_Part):
-    """The highest rate, predicted and measured; error = predicted / measured - 1."""
+    """The highest rate, predicted and measured; error = predicted / measured - 1.
+
+    `cpu_change` is that of the CPU per request at light load, from when the prediction was learnt to when it was held
+    against the measurement.
+    """
 
     rps_predicted: float | None = None
     rps_measured: float | None = None
     error: float | None = None
+    cpu_change: float | None = None
 
 
 class WhatIf(_Part):

@@ -209,7 +209,7 @@ class _Run:
 
     def _handle(self) -> Event:
         """One request: parse and ask the store; ask the models; combine and answer."""
-        pieces = 2 + self._n.models
+        pieces = 2 + 2 * self._n.models
         yield self._env.timeout(self._n.overhead_ms)
         yield from self._piece("scoring", self._n.scoring, pieces)
         for _ in range(self._n.feature_reads):
@@ -222,8 +222,9 @@ class _Run:
         yield from self._piece("scoring", self._n.scoring, pieces)
 
     def _ask(self, pieces: int) -> Event:
-        """One model: half of its CPU before the sleep, half after it; its answer is read by the handler."""
+        """One model: half of its CPU before the sleep, half after it; the handler sends and reads."""
         each = 2 * self._n.models
+        yield from self._piece("scoring", self._n.scoring, pieces)
         with self._model_threads.request() as thread:
             yield thread
             yield from self._piece("model", self._n.model, each)

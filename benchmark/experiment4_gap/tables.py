@@ -62,7 +62,10 @@ def prediction_rows(data: Explained) -> list[TableRow]:
 def peak_rows(data: Explained) -> list[TableRow]:
     """Return one row per contender: its peak, predicted and measured."""
     return [
-        TableRow(name, (significant(peak.rps_predicted), significant(peak.rps_measured), _error(peak.error)))
+        TableRow(
+            name,
+            (*map(significant, (peak.rps_predicted, peak.rps_measured)), _error(peak.error), _error(peak.cpu_change)),
+        )
         for name, peak in data.peaks.items()
     ]
 

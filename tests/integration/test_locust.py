@@ -10,7 +10,7 @@ import numpy as np
 import psutil
 import pytest
 
-from benchmark.experiment3_locust.issue import Issued, class_name, issue
+from benchmark.experiment3_locust.issue import Issued, class_name, issue, samples_file
 from benchmark.guard import Guard
 from benchmark.record import Run
 from benchmark.stack import Stack
@@ -97,3 +97,19 @@ def test_what_locust_writes_itself_is_kept(run: Run, issued: dict[str, Issued]) 
     for name in issued:
         assert "<title>Locust" in (run.path / "locust" / f"0-{name}.html").read_text()
         assert (run.path / "locust" / f"0-{name}_stats_history.csv").exists()
+
+
+def test_a_run_that_has_lost_its_purpose_ends_early_and_keeps_its_samples(
+    run: Run, stacks: Stacks, guard: Guard
+) -> None:
+    samples = samples_file(run, "early")
+    seen: list[float] = []
+
+    def until() -> bool:
+        return samples.exists() and len(samples.read_text().splitlines()) > 20
+
+    options = ["-u", "5", "-r", "100", "-t", "120s", class_name(CONTENDER)]
+    issued = issue(run, stacks.get(CONTENDER), "early", RATES, options, 120, guard, seen.append, until)
+    assert len(issued.samples) >= 20
+    assert max(seen) < 100
+    assert (run.path / "locust" / "0-early.html").exists()

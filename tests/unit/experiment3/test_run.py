@@ -5,8 +5,8 @@ import pytest
 
 from benchmark.experiment3_locust.findings import LocustRun
 from benchmark.experiment3_locust.issue import Issued
-from benchmark.experiment3_locust.run import describe, was_held
-from tests.unit.experiment3.synthetic import START_NS, locust_run
+from benchmark.experiment3_locust.run import describe
+from tests.unit.experiment3.synthetic import START_NS
 
 
 def described(latencies_ms: list[float], ok: bool = True, warmup_s: float = 0.0) -> LocustRun:
@@ -37,10 +37,3 @@ def test_without_an_answer_there_is_no_percentile() -> None:
     found = described([50.0] * 10, ok=False)
     assert (found.n, found.errors, found.first_error) == (0, 10, "Failure: status 503")
     assert (found.mean_ms, found.p50_ms, found.p95_ms, found.p99_ms) == (None, None, None, None)
-
-
-@pytest.mark.parametrize(
-    ("rps", "p95_ms", "held"), [(96.0, 140.0, True), (94.0, 140.0, False), (96.0, 160.0, False), (96.0, None, False)]
-)
-def test_a_rate_is_held_if_it_is_followed_and_in_time(rps: float, p95_ms: float | None, held: bool) -> None:
-    assert was_held(locust_run(rps=rps, p95_ms=p95_ms), users=100, low_p95_ms=50.0) is held

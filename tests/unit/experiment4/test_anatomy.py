@@ -73,6 +73,15 @@ def test_stages_longer_than_the_latency_are_a_reason() -> None:
     assert row["reasons"] == []
 
 
+@pytest.mark.parametrize(("odd", "reasons"), [(2, 0), (12, 1)])
+def test_a_request_in_a_hundred_may_say_more_than_was_measured(odd: int, reasons: int) -> None:
+    # All of one latency: the band around the median is the 240 in the middle.
+    frame = samples(2400, "max").assign(latency_ms=70.0)
+    frame.loc[frame.index[1200 : 1200 + odd], "server_timing"] = header(80.0, queue=1.0)
+    (row,) = [row for row in anatomy_rows(frame, "max") if row["percentile"] == 50]
+    assert len(row["reasons"]) == reasons, row["reasons"]
+
+
 def test_a_queue_on_a_clock_that_is_ahead_is_a_reason() -> None:
     (row,) = anatomy_rows(samples(40, "max", queue=0.0), "max")
     assert "the client's wall clock is ahead" in row["reasons"][0]
