@@ -235,7 +235,7 @@ def _prediction(name: str, random: np.random.Generator) -> list[Summary]:
 
 def _peak(name: str, error: float) -> Summary:
     rps = _rps(name, 10_000)
-    return {"rps_predicted": rps * (1 + error), "rps_measured": rps, "error": error}
+    return {"rps_predicted": rps * (1 + error), "rps_measured": rps, "error": error, "cpu_change": 0.02}
 
 
 def _what_if(contender: str, title: str, before: float, predicted: float, measured: float | None) -> Summary:

@@ -183,6 +183,8 @@ def test_the_prediction_sees_the_light_levels_alone_and_stands_beside_what_was_m
     assert (row["rps_predicted"], row["calibrated"]) == (80.0, True)
     peak = summary["peaks"]["sync"]
     assert peak["error"] == pytest.approx(88.0 / peak["rps_measured"] - 1)
+    # The same CPU in 101.5 ms a request, the mean of three blocks, as in 100.5 when it was learnt.
+    assert peak["cpu_change"] == pytest.approx(101.5 / 100.5 - 1, abs=1e-3)
     first = summary["what_if"][0]
     assert (first["rps_predicted"], first["p50_predicted_ms"]) == (81.0, 99.0)
     filled = {(p["cpu_ms"], p["users"]): p for p in summary["crossover"]}
