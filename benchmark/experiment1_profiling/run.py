@@ -50,7 +50,7 @@ SAMPLING_ATTEMPTS: Final = 6
 _WARMUP_CALLS: Final = 10
 # What a shortened run keeps. A second at one full core is a hundred stacks.
 _FEWEST_CALLS, _FEWEST_WARMUP_CALLS = 10, 3
-_SHORTEST_S, _SHORTEST_WARMUP_S = 4.0, 1.5
+_SHORTEST_S, _SHORTEST_WARMUP_S = 3.0, 1.5
 _CALL_S: Final = 0.11  # only the progress display relies on it
 _STACK_S: Final = 4.0  # to start and stop a contender; the same
 

@@ -1,5 +1,6 @@
 """Experiment 3: all four examples and the open loop, on every chosen contender; record and summary."""
 
+import math
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -31,7 +32,7 @@ OPEN_DURATION_S = 60.0
 NEXT_RATE = 0.9  # of the rate that was not held
 _HOLD_TRIES = 3
 _LOW_SAMPLES, _SHORTEST_PACING_S = 50, 0.2
-_SHORTEST_LOOP_S = 8.0
+_SHORTEST_LOOP_S = 6.0
 _RAMP_GROWTH, _MOST_USERS = 4, 4800  # a contender that does not break is loaded further
 
 
@@ -150,7 +151,9 @@ class Experiment:
         rps = max(round(OPEN_SHARE * point.rps), 1)
         users = max(int(rps * ex.PACING_S), 1)
         warmup_s = ex.until_all_ask_s(users)
-        seconds = warmup_s + max(OPEN_DURATION_S * self._plan.scale, _SHORTEST_LOOP_S)
+        seconds = math.ceil(
+            warmup_s + max(OPEN_DURATION_S * self._plan.scale, _SHORTEST_LOOP_S)
+        )  # Locust's -t is whole
         for name, open_loop, count in ((CLOSED_AT_RATE, False, users), (OPEN_LOOP, True, 1)):
             stem = f"{contender.label}-{name}"
             env = {"OPEN_RPS": str(rps), "OPEN_USERS": "1", "SEED": str(self._plan.seed)}
