@@ -33,7 +33,7 @@ def peaks(mains: Mains, predicted: Mapping[str, Any]) -> dict[str, dict[str, Any
     """Return by contender the predicted and the measured peak rate; error = predicted / measured - 1.
 
     `cpu_change` says by how much more CPU a request cost at the levels at which the prediction was learnt when they
-    were held again with the peak: so much of the error is the machine's.
+    were held again with the peak: what the machine has to do with the error.
     """
     found = {}
     for name, peak in predicted.get("peaks", {}).items():
