@@ -123,7 +123,7 @@ def _calibrate(
 ) -> tuple[dict[str, Model], dict[str, str]]:
     """Return the models by contender, and why there is none of the others."""
     bursts = read_bursts(run.path)
-    models: dict[str, Model] = {}
+    learnt: dict[str, tuple[Network, GeneratorDemand, Demands]] = {}
     refused: dict[str, str] = {}
     for contender in question.contenders:
         try:
@@ -140,10 +140,24 @@ def _calibrate(
             cores=len(os.sched_getaffinity(0)),
             **network_settings(contender, question.service_settings),
         )
-        models[contender.name] = Model(
-            contender, fitted(network, generator, demands), generator, demands, question.service_settings
+        learnt[contender.name] = network, generator, demands
+    with _all_cores() as pool:
+        networks = (
+            dict(zip(learnt, pool.map(fitted, *zip(*learnt.values(), strict=True)), strict=True)) if learnt else {}
         )
+    models = {
+        contender.name: Model(
+            contender, networks[contender.name], *learnt[contender.name][1:], question.service_settings
+        )
+        for contender in question.contenders
+        if contender.name in networks
+    }
     return models, refused
+
+
+def _all_cores() -> ProcessPoolExecutor:
+    """Return a pool with a process for each core: nothing is being measured meanwhile."""
+    return ProcessPoolExecutor(len(os.sched_getaffinity(0)), mp_context=get_context("spawn"))
 
 
 def fitted(network: Network, generator: GeneratorDemand, demands: Demands) -> Network:
@@ -183,7 +197,7 @@ def _lateness(network: Network, demands: Demands, size: int) -> float:
     return math.log(simulate_burst(own, size).last_ms / demands.last_ms(size))
 
 
-_ROUNDS = 3
+_ROUNDS = 2
 _LONGEST_STRETCH = 2.0
 
 
@@ -228,8 +242,8 @@ def _threads(role: str, env: Mapping[str, Mapping[str, str]], runtimes: Mapping[
 
 
 def simulate_all(jobs: Mapping[tuple[Any, ...], Job]) -> dict[tuple[Any, ...], Steady]:
-    """Simulate everything, on all cores: nothing is being measured meanwhile."""
-    with ProcessPoolExecutor(len(os.sched_getaffinity(0)), mp_context=get_context("spawn")) as pool:
+    """Simulate everything, on all cores."""
+    with _all_cores() as pool:
         return dict(zip(jobs, pool.map(steady, jobs.values(), chunksize=4), strict=True))
 
 
