@@ -7,13 +7,22 @@ import pytest
 
 from docker import wheels
 
-LISTED = """:env:.find-links='/opt/mine'
-:env:.quiet='1'
-global.index-url='https://index.example/simple'
-global.find-links='/opt/all'
-install.index-url='https://other.example/simple'
-user.name='me'
-"""
+
+def listed(name: str, value: str) -> str:
+    """Return a setting as `pip config list` prints it."""
+    return f"{name}='{value}'\n"
+
+
+LISTED = "".join(
+    (
+        listed(":env:.find-links", "/opt/mine"),
+        listed(":env:.quiet", "1"),
+        listed("global.index-url", "https://index.example/simple"),
+        listed("global.find-links", "/opt/all"),
+        listed("install.index-url", "https://other.example/simple"),
+        listed("user.name", "me"),
+    )
+)
 
 
 @pytest.fixture
@@ -29,8 +38,8 @@ def ran(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
     return commands
 
 
-def configure(monkeypatch: pytest.MonkeyPatch, listed: str) -> None:
-    done = subprocess.CompletedProcess([], 0, stdout=listed)
+def configure(monkeypatch: pytest.MonkeyPatch, settings: str) -> None:
+    done = subprocess.CompletedProcess([], 0, stdout=settings)
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: done)
 
 
@@ -72,6 +81,6 @@ def test_folders_that_the_configuration_names_are_seen_by_the_container(
 ) -> None:
     index = tmp_path / "index" / "simple"
     index.mkdir(parents=True)
-    configure(monkeypatch, f"global.extra-index-url='file://{index}'\n")
+    configure(monkeypatch, listed("global.extra-index-url", f"file://{index}"))
     wheels.provide_wheels(["sync"], "base:1")
     assert f"{index.parent}:{index.parent}:ro" in ran[0]

@@ -74,7 +74,8 @@ def test_generated_code_and_frozen_modules_work_for_their_caller() -> None:
 
 def test_the_wrapper_of_the_experiment_counts_for_nobody() -> None:
     wrapper = f"{OURS}/benchmark/experiment1_profiling/recorders.py"
-    assert library_of(stack(wrapper, f"{SITE}/gunicorn/workers/gthread.py")) == "gunicorn"
+    served_by = "/".join((SITE, "gunicorn", "workers", "gthread.py"))
+    assert library_of(stack(wrapper, served_by)) == "gunicorn"
 
 
 def test_a_thread_without_anything_but_the_standard_library_is_the_interpreters() -> None:
