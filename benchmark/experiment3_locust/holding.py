@@ -2,7 +2,7 @@
 
 import csv
 import io
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.experiment3_locust.breaking_point import FOLLOWS, P95_LIMIT
@@ -30,7 +30,7 @@ class Watch:
     _read: int = 0  # bytes
     _start_ns: int | None = None
     _good: int = 0  # answers after the warm-up
-    _slow: int = field(default=0)  # of these
+    _slow: int = 0  # of these
 
     def is_lost(self) -> bool:
         """Whether `was_held` will say no, even if every request from now on is answered at once.
@@ -41,7 +41,7 @@ class Watch:
         self._take(self._new_lines())
         planned_s = self.example.duration_s - self.example.warmup_s
         offered = self.example.users / PACING_S
-        best = self._good + self.example.users + offered * (self.example.duration_s - self.seconds)
+        best = self._good + self.example.users + offered * max(self.example.duration_s - self.seconds, 0.0)
         return best < FOLLOWS * offered * planned_s or self._slow > 0.05 * (offered * planned_s + self.example.users)
 
     def _new_lines(self) -> list[list[str]]:

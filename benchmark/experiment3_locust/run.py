@@ -32,7 +32,7 @@ OPEN_DURATION_S = 60.0
 NEXT_RATE = 0.9  # of the rate that was not held
 _HOLD_TRIES = 3
 _LOW_SAMPLES, _SHORTEST_PACING_S = 50, 0.2
-_SHORTEST_LOOP_S = 6.0
+_SHORTEST_S = 6.0  # of what is counted after a warm-up
 _RAMP_GROWTH, _MOST_USERS = 4, 4800  # a contender that does not break is loaded further
 
 
@@ -78,32 +78,30 @@ class Experiment:
 
     def _low_p95_ms(self, contender: Contender) -> float:
         """Carry out the first example and return its p95, which all else is held against."""
-        planned_s = ex.RESPONSE_TIME.scaled(self._plan.scale).duration_s
+        example = ex.RESPONSE_TIME.scaled(self._plan.scale)
         # The p95 takes some samples; a user that has a tenth of the time asks more often.
-        pacing_s = min(ex.PACING_S, max(planned_s / _LOW_SAMPLES, _SHORTEST_PACING_S))
-        found = self._example(contender, ex.RESPONSE_TIME, env={"PACING_S": f"{pacing_s:g}"})
+        pacing_s = min(ex.PACING_S, max(example.duration_s / _LOW_SAMPLES, _SHORTEST_PACING_S))
+        found = self._issue_example(contender, example, env={"PACING_S": f"{pacing_s:g}"})
         if found.p95_ms is None:
             raise LoadError(f"not one checked answer at one user; {found.first_error or 'nothing was sent'}")
         return found.p95_ms
 
-    def _example(
-        self, contender: Contender, example: ex.Example, attempt: int = 0, env: Mapping[str, str] | None = None
-    ) -> LocustRun:
-        return self._issue_example(contender, example.scaled(self._plan.scale), attempt, env or {})
+    def _example(self, contender: Contender, example: ex.Example, attempt: int = 0) -> LocustRun:
+        return self._issue_example(contender, example.scaled(self._plan.scale), attempt)
 
     def _issue_example(
         self,
         contender: Contender,
         scaled: ex.Example,
-        attempt: int,
-        env: Mapping[str, str],
+        attempt: int = 0,
+        env: Mapping[str, str] | None = None,
         low_p95_ms: float | None = None,
     ) -> LocustRun:
         """Issue an example; with `low_p95_ms` only as long as it can be held, see `Watch`."""
         stem = f"{contender.label}-{scaled.name}" + (f"-{attempt}" if attempt else "")
         watch = Watch(samples_file(self._run, stem), scaled, low_p95_ms or 0.0)
         until = watch.is_lost if low_p95_ms else lambda: False
-        env = {**example_environment(scaled), **env}
+        env = {**example_environment(scaled), **(env or {})}
         with self._stack(contender, scaled.name) as stack:
             issued = self._issue(stack, stem, env, [class_name(contender.name)], scaled.duration_s, until)
         if low_p95_ms and watch.is_lost():
@@ -139,8 +137,10 @@ class Experiment:
         for attempt in range(_HOLD_TRIES):
             users = max(int(rps * ex.PACING_S), 1)
             example = ex.held(users).scaled(self._plan.scale)
-            example = replace(example, warmup_s=max(example.warmup_s, ex.until_all_ask_s(users)))
-            held = was_held(self._issue_example(contender, example, attempt, {}, low_p95_ms), users, low_p95_ms)
+            warmup_s = max(example.warmup_s, ex.until_all_ask_s(users))
+            example = replace(example, warmup_s=warmup_s, duration_s=max(example.duration_s, warmup_s + _SHORTEST_S))
+            found = self._issue_example(contender, example, attempt, low_p95_ms=low_p95_ms)
+            held = was_held(found, users, low_p95_ms)
             self._append(Held(contender.label, users, held, attempt))
             if held:
                 return
@@ -151,21 +151,13 @@ class Experiment:
         rps = max(round(OPEN_SHARE * point.rps), 1)
         users = max(int(rps * ex.PACING_S), 1)
         warmup_s = ex.until_all_ask_s(users)
-        seconds = math.ceil(
-            warmup_s + max(OPEN_DURATION_S * self._plan.scale, _SHORTEST_LOOP_S)
-        )  # Locust's -t is whole
+        planned_s = warmup_s + max(OPEN_DURATION_S * self._plan.scale, _SHORTEST_S)
+        seconds = math.ceil(planned_s)  # Locust's -t takes no fractions
         for name, open_loop, count in ((CLOSED_AT_RATE, False, users), (OPEN_LOOP, True, 1)):
             stem = f"{contender.label}-{name}"
             env = {"OPEN_RPS": str(rps), "OPEN_USERS": "1", "SEED": str(self._plan.seed)}
-            options = [
-                "-u",
-                str(count),
-                "-r",
-                str(ex.SPAWN_PER_S),
-                "-t",
-                f"{seconds:g}s",
-                class_name(contender.name, open_loop),
-            ]
+            load = ["-u", str(count), "-r", str(ex.SPAWN_PER_S), "-t", f"{seconds}s"]
+            options = [*load, class_name(contender.name, open_loop)]
             with self._stack(contender, name) as stack:
                 issued = self._issue(stack, stem, env, options, seconds)
             found = describe(issued, contender.label, name, stem, warmup_s, duration_s=seconds)

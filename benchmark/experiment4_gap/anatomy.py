@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from benchmark.experiment4_gap.slept import slept_of
 from benchmark.record import Cell, Run
 from benchmark.stats import samples_needed
 from contract.timing import parse_server_timing
@@ -107,7 +108,7 @@ def _stages(header: str, floor: str) -> dict[str, float]:
     stages: dict[str, float] = {name: timing[name][0] for name in _TIMELINE if name in timing}
     drawn_ms = timing.get("drawn")
     if MODELS in stages and drawn_ms:
-        slept_ms = max(drawn_ms) if floor == "max" else sum(drawn_ms)
+        slept_ms = slept_of(drawn_ms, floor)
         stages[SLEEP], stages[OVERHEAD] = slept_ms, stages.pop(MODELS) - slept_ms
     return stages
 

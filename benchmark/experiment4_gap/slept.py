@@ -13,14 +13,16 @@ ByBlock = Mapping[int, float]
 PARTS = ("slept_ms", "beyond_sleep_ms")
 
 
-def mean_slept_ms(samples: pd.DataFrame, users: int, floor: str) -> float | None:
-    """Return how long the models slept on average for a request at a level, None where no answer says so.
+def slept_of(drawn_ms: Sequence[float], floor: str) -> float:
+    """Return how long a request slept for its models' draws, in ms: `sum` one after the other, `max` at once."""
+    return max(drawn_ms) if floor == "max" else sum(drawn_ms)
 
-    `floor` says how the models were asked: `sum` one after the other, `max` at once.
-    """
+
+def mean_slept_ms(samples: pd.DataFrame, users: int, floor: str) -> float | None:
+    """Return how long the models slept on average for a request at a level, None where no answer says so."""
     level = samples[(samples["users"] == users) & samples["measured"].astype(bool) & samples["ok"].astype(bool)]
     drawn = [parse_server_timing(str(header)).get("drawn") for header in level["server_timing"].dropna()]
-    slept = [max(each) if floor == "max" else sum(each) for each in drawn if each]
+    slept = [slept_of(each, floor) for each in drawn if each]
     return float(np.mean(slept)) if slept and len(slept) == len(level) else None
 
 
