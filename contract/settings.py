@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     max_in_flight: int = Field(1024, ge=1, description="requests in flight per worker before 503")
     max_body_bytes: int = Field(16384, ge=2, description="bytes of a request body before 413")
     stage_clock: bool = Field(True, description="answer with Server-Timing")
+    gc_freeze: bool = Field(
+        True, description="keep what was loaded at the start out of garbage collection, which stops all requests"
+    )
     lag_sample_ms: int = Field(
         0, ge=0, le=1000, description="ms between samples of how long this process makes a waiter wait; 0 is off"
     )

@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
 from async_api import lag, web
+from contract.garbage import set_aside_what_is_loaded
 from contract.settings import Role, Settings, SettingsError, load_settings
 
 logger = logging.getLogger("async_api")
@@ -37,6 +38,8 @@ def create_app(settings: Settings) -> FastAPI:
 async def _live(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
     add_service = _add_scoring if settings.role == "scoring" else _add_model
     async with add_service(app, settings), _sampling_lag(settings.lag_sample_ms):
+        if settings.gc_freeze:
+            set_aside_what_is_loaded()
         yield
 
 

@@ -36,6 +36,7 @@ from benchmark.experiment3_locust.users import OpenLoopUser, PacedUser
 from benchmark.load.samples import SampleWriter
 from benchmark.load.users import request_bodies
 from benchmark.services import served
+from contract.garbage import set_aside_what_is_loaded
 from contract.model import quantile_function
 from contract.settings import Settings
 
@@ -161,7 +162,13 @@ def start_schedules_anew(environment: Environment, **_: Any) -> None:
             users.count = 0
 
 
+def keep_garbage_collection_short(**_: Any) -> None:
+    """Set aside what Locust has loaded: while all of it is looked through, no user asks on time."""
+    set_aside_what_is_loaded()
+
+
 events.init.add_listener(record_samples)
+events.init.add_listener(keep_garbage_collection_short)
 events.init.add_listener(let_requests_end)
 events.init.add_listener(await_last_reports)
 events.test_start.add_listener(start_schedules_anew)

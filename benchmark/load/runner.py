@@ -22,6 +22,7 @@ from locust.stats import PERCENTILES_TO_REPORT, StatsCSVFileWriter, stats_histor
 from benchmark.load.plan import GROWTH, Level, LoadPlan
 from benchmark.load.samples import SampleWriter
 from benchmark.load.users import user_class
+from contract.garbage import set_aside_what_is_loaded
 
 _FLUSH_S = 0.5
 _STOP_TIMEOUT_S = 5.0
@@ -49,6 +50,7 @@ def run(plan: LoadPlan) -> None:
     main_greenlet = gevent.getcurrent()
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, lambda: gevent.kill(main_greenlet, Interrupted))
+    set_aside_what_is_loaded()
     try:
         rates_rps = [_hold(runner, writer, level) for level in plan.levels]
         for level in plan.climb:

@@ -13,6 +13,7 @@ import httptools
 import uvloop
 
 from contract import errors, schema
+from contract.garbage import set_aside_what_is_loaded
 from contract.model import FakeModel
 from contract.settings import Settings
 
@@ -81,6 +82,7 @@ async def serve(port: int) -> None:
     """Serve on loopback until the process is stopped."""
     model = FakeModel(Settings(role="model"))
     server = await asyncio.get_running_loop().create_server(lambda: NullProtocol(model), "127.0.0.1", port)
+    set_aside_what_is_loaded()
     async with server:
         await server.serve_forever()
 

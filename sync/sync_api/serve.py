@@ -9,6 +9,7 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.workers.gthread import ThreadWorker
 
+from contract.garbage import set_aside_what_is_loaded
 from contract.settings import Role, Settings, SettingsError, load_settings
 from sync_api import lag, web
 
@@ -82,7 +83,10 @@ class Server(BaseApplication):  # type: ignore[misc]
             self.cfg.set(name, value)
 
     def load(self) -> Flask:
-        return create_app(self._settings)
+        app = create_app(self._settings)
+        if self._settings.gc_freeze:
+            set_aside_what_is_loaded()
+        return app
 
 
 def server_options(settings: Settings) -> dict[str, Any]:

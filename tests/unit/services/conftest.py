@@ -80,7 +80,8 @@ class Services:
         self._running = AsyncExitStack()
 
     def make(self, twin: Architecture, role: Role, **settings: object) -> Service:
-        loaded = load_settings(twin, role, **settings)
+        # To freeze the objects of all tests before would only take time.
+        loaded = load_settings(twin, role, **{"gc_freeze": False, **settings})
         return self._make_sync(loaded) if twin == "sync" else self._make_async(loaded)
 
     def stop(self) -> None:
