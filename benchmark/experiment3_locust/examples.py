@@ -16,10 +16,15 @@ class Example:
     users_per_s: float
     duration_s: float
     warmup_s: float = 0.0  # at the beginning, issued and recorded but not counted
+    pacing_s: float = PACING_S
 
     def users_at(self, t_s: float) -> int:
         """Return the number of users at a moment since the start."""
         return min(self.users, 1 + int(self.users_per_s * t_s))
+
+    def offered_rps(self, t_s: float) -> float:
+        """Return the rate that the users ask for at a moment since the start, if they are answered in time."""
+        return self.users_at(t_s) / self.pacing_s
 
     def scaled(self, scale: float) -> "Example":
         """Return the example with its times shortened; users arrive faster, so that as many do."""
@@ -40,6 +45,9 @@ MAX_PERFORMANCE = Example(
 )
 STRESS_TEST = Example("stress-test", "Stress test: five users more every second", 500, 5.0, 100.0)
 EXAMPLES = {example.name: example for example in (RESPONSE_TIME, LOAD_TEST, MAX_PERFORMANCE, STRESS_TEST)}
+
+
+TRY = "try"  # a rate as arrivals of their own, to see whether it is sustained
 
 
 def held(users: int) -> Example:

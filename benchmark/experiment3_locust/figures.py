@@ -8,12 +8,12 @@ from typing import Final
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from benchmark.experiment3_locust.data import LocustData
 from benchmark.experiment3_locust.examples import EXAMPLES, Example
 from benchmark.experiment3_locust.findings import LocustRun
-from benchmark.experiment3_locust.summary import CLOSED_AT_RATE, OPEN_LOOP
+from benchmark.experiment3_locust.summary import CLOSED_AT_RATE, OPEN_LOOP, BreakingPointEntry
 from benchmark.record import read_samples
 from benchmark.report.canvas import Layout, Sheet, faint_grid
 from benchmark.report.figures import Picture, both, headline_files, struck_note
@@ -65,6 +65,8 @@ _PANELS: Final = (
 def all_figures(data: LocustData, samples: Path) -> list[Picture]:
     """Return the figures for which there is anything to draw, in reading order; `samples` is the run's folder."""
     found = [breaking_point_figure(data)] if data.breaking_points else []
+    if any(point.tries for point in data.breaking_points.values()):
+        found.append(_tries_figure(data))
     for name in (*EXAMPLES, OPEN_LOOP):
         runs = {label: run for label, entry in data.entries.items() if (run := entry.last(name))}
         if runs:
@@ -88,7 +90,8 @@ def breaking_point_figure(data: LocustData) -> Picture:
         key="breaking-points",
         title="The breaking point of each contender",
         caption="The highest offered rate that was answered, in time; the whisker is its 95 % interval. "
-        "The hollow mark is the rate that was held for the whole of the third example."
+        "The hollow mark is the rate that was held for the whole of the third example; the bar across, where the "
+        "load test broke in passing."
         + struck_note(any(not data.contenders[name].valid for name in data.breaking_points), hollow=False),
         alt=f"Points with intervals, highest rate that was followed: {said}.",
         **both(lambda layout: _draw_breaking_points("breaking-points", layout, data)),
@@ -104,7 +107,8 @@ def _draw_breaking_points(key: str, layout: Layout, data: LocustData) -> Sheet:
     left = max(layout.text_px(name) for name in points) + 16
     sheet = Sheet(key, layout, _ROW_PX * len(points) + 60)
     axes = sheet.axes(left, 8, sheet.width - left - 90, _ROW_PX * len(points))
-    axes.set_xlim(0, 1.08 * max(max(point.ci95[1], point.held_users or 0) for point in points.values()))
+    highest = max(max(point.ci95[1], point.held_users or 0, point.ramp_rps or 0) for point in points.values())
+    axes.set_xlim(0, 1.08 * highest)
     axes.set_ylim(len(points) - 0.5, -0.5)
     axes.set_yticks([])
     axes.set_xlabel("offered rate [requests/s]", fontsize=layout.font)
@@ -113,11 +117,49 @@ def _draw_breaking_points(key: str, layout: Layout, data: LocustData) -> Sheet:
         style, invalid = chosen[name], not data.contenders[name].valid
         axes.plot(point.ci95, [place, place], color=style.colour, linewidth=2)
         axes.plot([point.rps], [place], marker=style.marker, color=style.colour, markersize=9)
+        if point.ramp_rps:
+            axes.plot(point.ramp_rps, place, "|", color=MUTED, markersize=16, markeredgewidth=2, zorder=1)
         if point.held_users:
             axes.plot(point.held_users, place, style.marker, markersize=14, fillstyle="none", color=style.colour)
         y = 8 + _ROW_PX * (place + 0.5)
         sheet.text(left - 8, y, name, anchor="right", struck=invalid)
         sheet.text(sheet.width - 84, y, _rate_words(point.rps, point.broke), struck=invalid)
+    return sheet
+
+
+def _tries_figure(data: LocustData) -> Picture:
+    points = {name: point for name, point in data.breaking_points.items() if point.tries}
+    said = "; ".join(
+        f"{name} {sum(each.sustained for each in point.tries)} of {len(point.tries)}" for name, point in points.items()
+    )
+    return Picture(
+        key="tries",
+        title="The rates that were tried",
+        caption="One mark per try, each with fresh processes: full where the rate was sustained, hollow where it was "
+        "not. Up after the one, down after the other, in steps that get finer; the line is the breaking point.",
+        alt=f"Marks of tried rates over the number of the try; sustained: {said}.",
+        **both(lambda layout: _draw_tries(layout, points, styles(data.contenders))),
+    )
+
+
+def _draw_tries(layout: Layout, points: Mapping[str, BreakingPointEntry], chosen: Styles) -> Sheet:
+    legend_rows = _legend_rows(layout, list(points))
+    head = _LEGEND_PX * len(legend_rows) + 6
+    sheet = Sheet("tries", layout, head + 22 + 250 + 40)
+    _draw_legend(sheet, legend_rows, chosen)
+    sheet.text(2, head + 10, "offered rate [requests/s, log scale]", bold=True)
+    axes = sheet.axes(54, head + 22, sheet.width - 66, 250)
+    axes.set_yscale("log")
+    _name_steps(axes.yaxis)
+    for name, point in points.items():
+        style = chosen[name]
+        axes.axhline(point.rps, color=style.colour, linewidth=1.4, dashes=style.dash or (None, None))
+        for number, each in enumerate(point.tries, 1):
+            fill = "full" if each.sustained else "none"
+            axes.plot(number, each.rps, style.marker, color=style.colour, markersize=7, fillstyle=fill)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel("try", fontsize=layout.font)
+    faint_grid(axes, "y")
     return sheet
 
 
@@ -148,7 +190,10 @@ def course_of(run: LocustRun, samples: Path) -> Course:
     failed = np.array([np.sum((index == i) & ~ok) for i in range(bins)]) / width_s
     p50, p95 = (np.array([np.percentile(g, q) if len(g) else np.nan for g in groups]) for q in (50, 95))
     rps = np.array([len(g) for g in groups]) / width_s
-    return Course(run.plan, edges[:-1] + width_s / 2, rps, p50, p95, failed)
+    # The plan ends up to one pacing before the last answers that count: that is no fall of the rate.
+    shown = max(int((end_s - run.plan.pacing_s) / width_s + 1e-9), 1) if run.plan else bins
+    figures = (each[:shown] for each in (edges[:-1] + width_s / 2, rps, p50, p95, failed))
+    return Course(run.plan, *figures)
 
 
 def _draw_courses(key: str, layout: Layout, courses: Mapping[str, Course], chosen: Styles) -> Sheet:
@@ -189,7 +234,7 @@ def _draw_offers(axes: Axes, courses: Mapping[str, Course], chosen: Styles) -> N
     """Draw what the users offered behind the rate, and failed requests as crosses."""
     for label, course in courses.items():
         if course.plan:
-            offered = [course.plan.users_at(t_s) for t_s in course.t_s]
+            offered = [course.plan.offered_rps(t_s) for t_s in course.t_s]
             axes.plot(course.t_s, offered, color=MUTED, linewidth=1.2, linestyle=(0, (1, 2)), zorder=1)
         failing = course.failed_rps > 0
         axes.plot(course.t_s[failing], course.failed_rps[failing], "x", color=chosen[label].colour, markersize=5)

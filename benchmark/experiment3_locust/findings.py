@@ -52,7 +52,32 @@ class LocustRun:
 
 @dataclass(frozen=True)
 class Broke:
-    """Where the load test of a contender broke."""
+    """Where the load test of a contender broke: a first guess at the breaking point."""
+
+    contender: str
+    point: BreakingPoint
+
+    def to_json(self) -> dict[str, Any]:
+        return {"contender": self.contender, _KIND: "load-test-broke", **asdict(self.point)}
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What became of a rate that was tried."""
+
+    contender: str
+    rps: float
+    answered: float  # shares of the arrivals
+    in_time: float
+    sustained: bool
+
+    def to_json(self) -> dict[str, Any]:
+        return {_KIND: "tried", **asdict(self)}
+
+
+@dataclass(frozen=True)
+class Breaks:
+    """The breaking point of a contender, from its tries."""
 
     contender: str
     point: BreakingPoint
@@ -74,11 +99,12 @@ class Held:
         return {"contender": self.contender, _KIND: "held", **asdict(self)}
 
 
-Finding = LocustRun | Broke | Held
-_F = TypeVar("_F", LocustRun, Broke, Held)
+Finding = LocustRun | Broke | Tried | Breaks | Held
+_F = TypeVar("_F", LocustRun, Broke, Tried, Breaks, Held)
 
 _LOCUST_RUN: Final = TypeAdapter(LocustRun)
 _POINT: Final = TypeAdapter(BreakingPoint)
+_TRIED: Final = TypeAdapter(Tried)
 _HELD: Final = TypeAdapter(Held)
 
 
@@ -103,8 +129,14 @@ def of_kind(findings: Iterable[Finding], kind: type[_F]) -> Iterator[_F]:
 
 
 def _read(document: Mapping[str, Any]) -> Finding:
-    if document[_KIND] == "breaking-point":
-        return Broke(document["contender"], _POINT.validate_python(document))
-    if document[_KIND] == "held":
-        return _HELD.validate_python(document)
-    return _LOCUST_RUN.validate_python(document)
+    match document[_KIND]:
+        case "load-test-broke":
+            return Broke(document["contender"], _POINT.validate_python(document))
+        case "breaking-point":
+            return Breaks(document["contender"], _POINT.validate_python(document))
+        case "tried":
+            return _TRIED.validate_python(document)
+        case "held":
+            return _HELD.validate_python(document)
+        case _:
+            return _LOCUST_RUN.validate_python(document)

@@ -121,6 +121,7 @@ def example_environment(example: Example) -> dict[str, str]:
         "USERS_PER_S": str(example.users_per_s),
         "DURATION_S": str(example.duration_s),
         "SCALE": "1",
+        "PACING_S": f"{example.pacing_s:g}",
     }
 
 

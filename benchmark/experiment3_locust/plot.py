@@ -60,7 +60,8 @@ def _broke(name: str, point: BreakingPointEntry) -> str:
         return f"{name} did not break at up to {significant(point.rps)} requests/s. {_held(point)}".strip()
     how = "its goodput no longer followed" if point.reason == "goodput" else "its p95 rose"
     interval = f"95 % interval {span(point.ci95)}"
-    return f"{name} broke at {significant(point.rps)} requests/s ({interval}): {how}. {_held(point)}".strip()
+    tried = f" in {len(point.tries)} tries" if point.tries else ""
+    return f"{name} broke at {significant(point.rps)} requests/s ({interval}){tried}: {how}. {_held(point)}".strip()
 
 
 def _held(point: BreakingPointEntry) -> str:

@@ -12,14 +12,16 @@ import numpy as np
 from benchmark.contenders import Contender
 from benchmark.errors import BenchmarkError, LoadError
 from benchmark.experiment3_locust import examples as ex
-from benchmark.experiment3_locust.breaking_point import BIN_S, BreakingPoint, bin_ramp
+from benchmark.experiment3_locust.breaking_point import BIN_S, P95_LIMIT, BreakingPoint, bin_ramp
 from benchmark.experiment3_locust.breaking_point import find_breaking_point as find
-from benchmark.experiment3_locust.findings import Broke, Finding, Held, LocustRun, append_finding
-from benchmark.experiment3_locust.holding import Watch, was_held
+from benchmark.experiment3_locust.findings import Breaks, Broke, Finding, Held, LocustRun, Tried, append_finding
+from benchmark.experiment3_locust.holding import ArrivalsWatch, Watch, was_held
 from benchmark.experiment3_locust.issue import Issued, class_name, example_environment, issue, samples_file
 from benchmark.experiment3_locust.plot import write_report
+from benchmark.experiment3_locust.staircase import Outcome, Staircase, judge
 from benchmark.experiment3_locust.summary import CLOSED_AT_RATE, OPEN_LOOP, summarise
 from benchmark.guard import Guard
+from benchmark.load.arrivals import arrivals_until
 from benchmark.manifest import make_manifest, service_environment
 from benchmark.progress import Progress
 from benchmark.record import Cell, Run, read_samples
@@ -33,7 +35,10 @@ NEXT_RATE = 0.9  # of the rate that was not held
 _HOLD_TRIES = 3
 _LOW_SAMPLES, _SHORTEST_PACING_S = 50, 0.2
 _SHORTEST_S = 6.0  # of what is counted after a warm-up
-_RAMP_GROWTH, _MOST_USERS = 4, 4800  # a contender that does not break is loaded further
+# Tries of a rate. Crossings wanted at full scale, and where all is shortened.
+_TRY_WARMUP_S, _TRY_COUNTED_S, _SHORTEST_TRY_S = 2.0, 10.0, 4.0
+_CROSSINGS, _FEWEST_CROSSINGS = 5, 2
+_TRIES, _TRY_OVERHEAD_S = 10, 4.0  # expected; only the progress display relies on it
 
 
 @dataclass(frozen=True)
@@ -46,9 +51,24 @@ class Plan:
     free_ports: bool = False
 
     def duration_s(self) -> float:
-        """Return the planned time of one contender, if it breaks in its first ramp and holds at once."""
+        """Return the planned time of one contender, if it holds its breaking point at once."""
         planned = [ex.EXAMPLES[name].duration_s for name in self.examples if name in ex.EXAMPLES]
-        return self.scale * (sum(planned) + (2 * OPEN_DURATION_S if OPEN_LOOP in self.examples else 0))
+        tries_s = _TRIES * (self.try_s + _TRY_OVERHEAD_S) if self.finds_breaking_point else 0
+        return self.scale * (sum(planned) + (2 * OPEN_DURATION_S if OPEN_LOOP in self.examples else 0)) + tries_s
+
+    @property
+    def finds_breaking_point(self) -> bool:
+        """Whether any example needs to know it."""
+        return bool({ex.LOAD_TEST.name, ex.MAX_PERFORMANCE.name, OPEN_LOOP} & set(self.examples))
+
+    @property
+    def try_s(self) -> float:
+        """The time that a rate is offered to see whether it is sustained: warm-up and what is counted."""
+        return _TRY_WARMUP_S + max(_TRY_COUNTED_S * min(self.scale, 1.0), _SHORTEST_TRY_S)
+
+    @property
+    def crossings(self) -> int:
+        return _CROSSINGS if self.scale >= 1 else _FEWEST_CROSSINGS
 
 
 class Experiment:
@@ -68,9 +88,9 @@ class Experiment:
             return
         if ex.STRESS_TEST.name in wanted:
             self._example(contender, ex.STRESS_TEST)
-        if not {ex.LOAD_TEST.name, ex.MAX_PERFORMANCE.name, OPEN_LOOP} & set(wanted):
+        if not self._plan.finds_breaking_point:
             return
-        point = self._load_test(contender, low_p95_ms)
+        point = self._breaking_point(contender, self._load_test(contender, low_p95_ms), low_p95_ms)
         if ex.MAX_PERFORMANCE.name in wanted:
             self._hold(contender, point, low_p95_ms)
         if OPEN_LOOP in wanted:
@@ -81,7 +101,7 @@ class Experiment:
         example = ex.RESPONSE_TIME.scaled(self._plan.scale)
         # The p95 takes some samples; a user that has a tenth of the time asks more often.
         pacing_s = min(ex.PACING_S, max(example.duration_s / _LOW_SAMPLES, _SHORTEST_PACING_S))
-        found = self._issue_example(contender, example, env={"PACING_S": f"{pacing_s:g}"})
+        found = self._issue_example(contender, replace(example, pacing_s=pacing_s))
         if found.p95_ms is None:
             raise LoadError(f"not one checked answer at one user; {found.first_error or 'nothing was sent'}")
         return found.p95_ms
@@ -94,15 +114,14 @@ class Experiment:
         contender: Contender,
         scaled: ex.Example,
         attempt: int = 0,
-        env: Mapping[str, str] | None = None,
         low_p95_ms: float | None = None,
     ) -> LocustRun:
         """Issue an example; with `low_p95_ms` only as long as it can be held, see `Watch`."""
         stem = f"{contender.label}-{scaled.name}" + (f"-{attempt}" if attempt else "")
         watch = Watch(samples_file(self._run, stem), scaled, low_p95_ms or 0.0)
         until = watch.is_lost if low_p95_ms else lambda: False
-        env = {**example_environment(scaled), **(env or {})}
         with self._stack(contender, scaled.name) as stack:
+            env = example_environment(scaled)
             issued = self._issue(stack, stem, env, [class_name(contender.name)], scaled.duration_s, until)
         if low_p95_ms and watch.is_lost():
             scaled = replace(scaled, duration_s=min(watch.seconds, scaled.duration_s))
@@ -112,24 +131,50 @@ class Experiment:
         return found
 
     def _load_test(self, contender: Contender, low_p95_ms: float) -> BreakingPoint:
-        """Ramp up until the contender breaks, further each time; return where it did."""
-        example, attempt = ex.LOAD_TEST, 0
-        while True:
-            found = self._example(contender, example, attempt)
-            point = self._breaking_point(found, example.scaled(self._plan.scale), low_p95_ms)
-            if point.broke or example.users * _RAMP_GROWTH > _MOST_USERS:
-                self._append(Broke(contender.label, point))
-                return point
-            example = replace(
-                example, users=example.users * _RAMP_GROWTH, users_per_s=example.users_per_s * _RAMP_GROWTH
-            )
-            attempt += 1
+        """Carry out the second example; return where its ramp broke, if it did."""
+        found = self._example(contender, ex.LOAD_TEST)
+        point = self._ramp_broke(found, ex.LOAD_TEST.scaled(self._plan.scale), low_p95_ms)
+        self._append(Broke(contender.label, point))
+        return point
 
-    def _breaking_point(self, found: LocustRun, example: ex.Example, low_p95_ms: float) -> BreakingPoint:
+    def _ramp_broke(self, found: LocustRun, example: ex.Example, low_p95_ms: float) -> BreakingPoint:
         samples = read_samples(self._run.path / "samples" / f"0-{found.stem}.csv")
         middles_s = np.arange(int(example.duration_s / BIN_S)) * BIN_S + BIN_S / 2
         users = np.array([example.users_at(t_s) for t_s in middles_s], dtype=float)
         return find(bin_ramp(samples, users, ex.PACING_S, found.start_ns), low_p95_ms, self._plan.seed)
+
+    def _breaking_point(self, contender: Contender, guess: BreakingPoint, low_p95_ms: float) -> BreakingPoint:
+        """Try rates around where the ramp broke, or beyond its end; return up to where they are sustained."""
+        stairs = Staircase(guess.rps, self._plan.crossings, near=guess.broke)
+        while (rps := stairs.next_rps()) is not None:
+            outcome = self._try(contender, rps, len(stairs.tries), P95_LIMIT * low_p95_ms)
+            self._append(Tried(contender.label, rps, outcome.answered, outcome.in_time, outcome.sustained))
+            stairs.add(rps, outcome)
+        point = stairs.point()
+        self._append(Breaks(contender.label, point))
+        return point
+
+    def _try(self, contender: Contender, rps: float, number: int, limit_ms: float) -> Outcome:
+        """Offer a rate to fresh processes, for as long as it may still be sustained. Every try has its own schedule."""
+        stem, seconds, seed = f"{contender.label}-{ex.TRY}-{number + 1}", self._plan.try_s, self._plan.seed + number
+        watch = ArrivalsWatch(samples_file(self._run, stem), rps, _TRY_WARMUP_S, seconds - _TRY_WARMUP_S, limit_ms)
+        env = {"OPEN_RPS": f"{rps:.3f}", "OPEN_USERS": "1", "SEED": str(seed)}
+        # Locust's -t takes no fractions; what it sends beyond the time is not counted.
+        stop_s = math.ceil(limit_ms / 1e3) + 1  # what takes longer than the limit counts as lost in any case
+        load = ["-u", "1", "-r", "1", "-t", f"{math.ceil(seconds)}s", "--stop-timeout", str(stop_s)]
+        with self._stack(contender, f"{rps:.0f} rps?") as stack:
+            issued = self._issue(
+                stack, stem, env, [*load, class_name(contender.name, open_loop=True)], seconds, watch.is_lost
+            )
+        until_s = min(seconds, watch.passed_s) if watch.is_lost() else seconds
+        found = describe(issued, contender.label, ex.TRY, stem, _TRY_WARMUP_S, max(until_s, _TRY_WARMUP_S + 1))
+        self._append(replace(found, rate_rps=rps))
+        frame = issued.samples
+        at_s = (frame["scheduled_ns"].to_numpy(dtype=float) - frame["scheduled_ns"].min()) / 1e9
+        scheduled_s = np.array(arrivals_until(float(env["OPEN_RPS"]), seed, seconds + 1))
+        good = frame["ok"].to_numpy(dtype=bool)
+        latency_ms = frame["response_ms"].to_numpy(dtype=float)[good]
+        return judge(scheduled_s - scheduled_s[0], at_s[good], latency_ms, _TRY_WARMUP_S, until_s, limit_ms)
 
     def _hold(self, contender: Contender, point: BreakingPoint, low_p95_ms: float) -> None:
         """Hold the breaking point; where it is not held, try the next lower rate."""

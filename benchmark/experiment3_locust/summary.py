@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from benchmark.contenders import Contender
-from benchmark.experiment3_locust.examples import LOAD_TEST, MAX_PERFORMANCE, PACING_S, STRESS_TEST
-from benchmark.experiment3_locust.findings import Broke, Finding, Held, LocustRun, of_kind, read_findings
+from benchmark.experiment3_locust.examples import LOAD_TEST, MAX_PERFORMANCE, PACING_S, STRESS_TEST, TRY
+from benchmark.experiment3_locust.findings import Breaks, Broke, Finding, Held, LocustRun, Tried, of_kind, read_findings
 from benchmark.record import Cell, Run
 from benchmark.summary import summary_head
 from benchmark.validity import MAX_GENERATOR_CPU
@@ -17,8 +17,19 @@ _MAX_LATE = 0.01  # share of arrivals sent late before an open loop is INVALID
 
 
 @dataclass(frozen=True)
+class TryEntry:
+    """A rate that was tried, and whether it was sustained."""
+
+    rps: float
+    sustained: bool
+
+
+@dataclass(frozen=True)
 class BreakingPointEntry:
-    """Where a contender broke, and what it held; None for what was not tried."""
+    """Where a contender broke, and what it held; None for what was not tried.
+
+    Without any tries, as when it was interrupted before, the point is where the load test broke.
+    """
 
     rps: float
     ci95: tuple[float, float]
@@ -28,6 +39,9 @@ class BreakingPointEntry:
     held: bool | None
     held_users: int | None
     p50_ms: float | None  # while it was held
+    ramp_rps: float | None  # where the load test broke in passing
+    ramp_ci95: tuple[float, float] | None
+    tries: tuple[TryEntry, ...]
 
 
 @dataclass(frozen=True)
@@ -81,7 +95,7 @@ def run_reasons(found: LocustRun) -> list[str]:
         reasons.append(f"{name}: the load generator used {found.generator_cpu:.0%} of a core; add workers")
     if name == OPEN_LOOP and found.late + found.dropped > _most_late(found.n):
         reasons.append(f"{name}: {found.late} arrivals late, {found.dropped} dropped; add workers")
-    if found.errors and name not in {STRESS_TEST.name, LOAD_TEST.name}:
+    if found.errors and name not in {STRESS_TEST.name, LOAD_TEST.name, TRY}:
         reasons.append(f"{name}: {found.errors} requests failed, for instance: {found.first_error}")
     return reasons
 
@@ -93,10 +107,12 @@ def _most_late(n: int) -> float:
 
 def breaking_point_entry(findings: Sequence[Finding]) -> BreakingPointEntry | None:
     """Return where a contender broke, or None if that was not looked for."""
-    point = next((found.point for found in of_kind(findings, Broke)), None)
+    ramp = next((found.point for found in of_kind(findings, Broke)), None)
+    point = next((found.point for found in of_kind(findings, Breaks)), ramp)
     if point is None:
         return None
-    tries = list(of_kind(findings, Held))
+    ramp_broke = ramp if ramp and ramp.broke else None
+    held = list(of_kind(findings, Held))
     holding = [found for found in of_kind(findings, LocustRun) if found.example == MAX_PERFORMANCE.name]
     return BreakingPointEntry(
         rps=point.rps,
@@ -104,9 +120,12 @@ def breaking_point_entry(findings: Sequence[Finding]) -> BreakingPointEntry | No
         users=int(point.rps * PACING_S),
         broke=point.broke,
         reason=point.reason,
-        held=tries[0].held if tries else None,
-        held_users=next((each.users for each in tries if each.held), None),
+        held=held[0].held if held else None,
+        held_users=next((each.users for each in held if each.held), None),
         p50_ms=holding[0].p50_ms if holding else None,
+        ramp_rps=ramp_broke.rps if ramp_broke else None,
+        ramp_ci95=(ramp_broke.low_rps, ramp_broke.high_rps) if ramp_broke else None,
+        tries=tuple(TryEntry(each.rps, each.sustained) for each in of_kind(findings, Tried)),
     )
 
 

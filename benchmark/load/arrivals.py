@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from itertools import takewhile
 
 
 def poisson_arrivals(rate_rps: float, seed: int) -> Iterator[float]:
@@ -15,3 +16,8 @@ def poisson_arrivals(rate_rps: float, seed: int) -> Iterator[float]:
     while True:
         t_s += draw.expovariate(rate_rps)
         yield t_s
+
+
+def arrivals_until(rate_rps: float, seed: int, seconds: float) -> list[float]:
+    """Return the arrivals of a Poisson process before a moment, in seconds from its start."""
+    return list(takewhile(lambda t_s: t_s < seconds, poisson_arrivals(rate_rps, seed)))

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,13 +14,15 @@ import pytest
 from benchmark.experiment3_locust import run as module
 from benchmark.experiment3_locust.breaking_point import BreakingPoint
 from benchmark.experiment3_locust.examples import EXAMPLES
-from benchmark.experiment3_locust.findings import Held, LocustRun, of_kind, read_findings
+from benchmark.experiment3_locust.findings import Breaks, Held, LocustRun, Tried, of_kind, read_findings
 from benchmark.experiment3_locust.issue import Issued
 from benchmark.experiment3_locust.run import Experiment, Plan
 from benchmark.experiment3_locust.summary import OPEN_LOOP
+from benchmark.load.arrivals import arrivals_until
 from benchmark.record import Run
 from tests.unit.benchmark.synthetic import make_contender
 
+find_breaking_point = Experiment._breaking_point
 START_NS = 10**12
 POINT_RPS = 821.0  # so many users take 8.2 s to be started
 
@@ -51,7 +53,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Asked]:
         run: Run, stack: Any, stem: str, env: Mapping[str, str], options: list[str], seconds: float, *_: Any
     ) -> Any:
         found.append(Asked(stem, env, options, seconds))
-        users = int(env["USERS"]) if "USERS" in env else int(env["OPEN_RPS"])
+        users = float(env["USERS"]) if "USERS" in env else float(env["OPEN_RPS"])
         return Issued(answers(users / float(env.get("PACING_S", 1)), seconds), START_NS, 0.1, seconds)
 
     @contextmanager
@@ -61,15 +63,16 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Asked]:
     monkeypatch.setattr(module, "issue", issue)
     monkeypatch.setattr(module, "running_stack", stack)
     broke = BreakingPoint(POINT_RPS, POINT_RPS, POINT_RPS, broke=True, reason="p95")
+    monkeypatch.setattr(Experiment, "_ramp_broke", lambda *_: broke)
     monkeypatch.setattr(Experiment, "_breaking_point", lambda *_: broke)
     return found
 
 
-def measured(tmp_path: Path, scale: float) -> Run:
+def measured(tmp_path: Path, scale: float, examples: tuple[str, ...] = (*EXAMPLES, OPEN_LOOP)) -> Run:
     run = Run.create(tmp_path, "locust", {})
     progress: Any = SimpleNamespace(phase=lambda *_: None)
     guard: Any = None
-    plan = Plan((*EXAMPLES, OPEN_LOOP), scale=scale)
+    plan = Plan(examples, scale=scale)
     Experiment(run, plan, {}, guard, progress).measure(make_contender("one"))
     return run
 
@@ -94,6 +97,48 @@ def test_what_is_counted_starts_when_all_users_ask_and_lasts(asked: list[Asked],
     for found in of_kind(findings, LocustRun):
         if found.rate_rps:
             assert found.rps == pytest.approx(found.rate_rps, rel=0.02)
+
+
+@pytest.fixture
+def tried(asked: list[Asked], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    """A contender that answers everything up to 250 requests/s in 50 ms, and half of what is above that."""
+    limit_rps = 250.0
+    ask_users = module.__dict__["issue"]  # as `asked` has put it there
+
+    def issue(
+        run: Run, stack: Any, stem: str, env: Mapping[str, str], options: list[str], seconds: float, *rest: Any
+    ) -> Any:
+        issued = ask_users(run, stack, stem, env, options, seconds, *rest)
+        if "OPEN_RPS" not in env:
+            return issued
+        rate_rps = float(env["OPEN_RPS"])
+        due_s = arrivals_until(rate_rps, int(env["SEED"]), seconds)
+        frame = answers(1, len(due_s))
+        starts_ns = [START_NS + int(at_s * 1e9) for at_s in due_s]
+        good = [rate_rps <= limit_rps or i % 2 == 0 for i in range(len(due_s))]
+        return replace(issued, samples=frame.assign(scheduled_ns=starts_ns, start_ns=starts_ns, ok=good))
+
+    monkeypatch.setattr(module, "issue", issue)
+    monkeypatch.setattr(Experiment, "_breaking_point", find_breaking_point)
+    return measured(tmp_path, 1.0, ("load-test",))
+
+
+def test_the_breaking_point_is_where_tries_stop_being_sustained(tried: Run) -> None:
+    (breaks,) = of_kind(read_findings(tried), Breaks)
+    assert breaks.point.broke
+    assert breaks.point.rps == pytest.approx(250, rel=0.05)
+    assert breaks.point.reason == "goodput"
+    tries = list(of_kind(read_findings(tried), Tried))
+    assert {each.sustained for each in tries if each.rps <= 250} == {True}
+    assert {each.sustained for each in tries if each.rps > 250} == {False}
+
+
+def test_every_try_has_a_schedule_of_its_own_and_is_given_whole_seconds(tried: Run, asked: list[Asked]) -> None:
+    tries = [each for each in asked if "-try-" in each.stem]
+    assert len({each.env["SEED"] for each in tries}) == len(tries) > 5
+    assert len({each.stem for each in tries}) == len(tries)
+    assert {each.options[each.options.index("-t") + 1] for each in tries} == {"12s"}
+    assert all(each.options[-1] == "OneOpenLoop" for each in tries)
 
 
 def test_at_a_tenth_of_the_time_the_single_user_asks_more_often(asked: list[Asked], tmp_path: Path) -> None:

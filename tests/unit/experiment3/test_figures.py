@@ -24,4 +24,13 @@ def test_failed_requests_are_counted_apart(tmp_path: Path) -> None:
     write_samples(tmp_path / "0-one-response-time.csv", ok=False, requests=20, every_ms=1000)
     course = course_of(locust_run(plan=replace(RESPONSE_TIME, duration_s=20.0)), tmp_path)
     assert course.rps.sum() == 0
-    assert course.failed_rps == pytest.approx(np.ones(20))
+    assert course.failed_rps == pytest.approx(np.ones(19))
+
+
+def test_the_last_second_of_a_plan_is_not_drawn_as_a_fall(tmp_path: Path) -> None:
+    """Its answers come up to one pacing after the first request of all, from where time is counted."""
+    write_samples(tmp_path / "0-one-response-time.csv", requests=40, every_ms=500)
+    plan = replace(RESPONSE_TIME, duration_s=21.0, pacing_s=0.5)
+    course = course_of(locust_run(plan=plan), tmp_path)
+    assert course.rps == pytest.approx(np.full(20, 2.0))
+    assert plan.offered_rps(3.0) == 2.0

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.experiment3_locust.examples import Example
-from benchmark.experiment3_locust.holding import Watch, was_held
+from benchmark.experiment3_locust.holding import ArrivalsWatch, Watch, was_held
 from benchmark.load.plan import SAMPLE_COLUMNS
 from tests.unit.experiment3.synthetic import locust_run
 
@@ -19,13 +19,17 @@ class Samples:
         self.path = path
         path.write_text(",".join(SAMPLE_COLUMNS) + "\n")
 
-    def add(self, from_s: float, to_s: float, rps: float, latency_ms: float = 50.0, ok: bool = True) -> None:
-        """Append answers at a constant rate that end between two moments."""
+    def add(
+        self, from_s: float, to_s: float, rps: float, latency_ms: float = 50.0, ok: bool = True, late_ms: float = 0.0
+    ) -> None:
+        """Append answers at a constant rate that end between two moments; sent late after their time."""
         count = round((to_s - from_s) * rps)
         with self.path.open("a") as file:
             for i in range(count):
                 start_ns = 10**12 + int((from_s + i / rps) * 1e9 - latency_ms * 1e6)
-                row = {"start_ns": start_ns, "latency_ns": int(latency_ms * 1e6), "ok": int(ok)}
+                scheduled_ns = start_ns - int(late_ms * 1e6)
+                latency_ns = int(latency_ms * 1e6)
+                row = {"scheduled_ns": scheduled_ns, "start_ns": start_ns, "latency_ns": latency_ns, "ok": int(ok)}
                 file.write(",".join(str(row.get(name, "")) for name in SAMPLE_COLUMNS) + "\n")
 
 
@@ -96,3 +100,34 @@ def test_a_line_that_is_not_whole_yet_is_read_later(samples: Samples) -> None:
 
 def test_without_a_file_nothing_is_lost_yet(tmp_path: Path) -> None:
     assert not Watch(tmp_path / "nowhere.csv", HELD, low_p95_ms=50.0).is_lost()
+
+
+def arrivals(samples: Samples) -> ArrivalsWatch:
+    """Watch 100 arrivals per second for 10 s after 2 s of warm-up: 1,000, of which 54 may be bad by chance."""
+    return ArrivalsWatch(samples.path, rate_rps=100.0, warmup_s=2.0, counted_s=10.0, limit_ms=150.0)
+
+
+def test_arrivals_that_are_answered_in_time_are_not_lost(samples: Samples) -> None:
+    watch = arrivals(samples)
+    for second in range(12):
+        samples.add(second, second + 1, 100, latency_ms=140.0)
+        assert not watch.is_lost()
+    assert watch.passed_s == pytest.approx(12.0, abs=0.2)
+
+
+@pytest.mark.parametrize(("latency_ms", "ok"), [(160.0, True), (60.0, False)])
+def test_too_many_late_or_failed_arrivals_are_lost(samples: Samples, latency_ms: float, ok: bool) -> None:
+    watch = arrivals(samples)
+    samples.add(0, 2.3, 100, latency_ms, ok)  # the warm-up does not count
+    assert not watch.is_lost()
+    samples.add(2.3, 2.5, 100, latency_ms, ok)
+    assert not watch.is_lost()
+    samples.add(2.5, 3, 100, latency_ms, ok)
+    assert watch.is_lost()
+
+
+def test_latency_of_an_arrival_counts_from_its_time(samples: Samples) -> None:
+    """Sent 120 ms late and answered 50 ms later: 170 ms."""
+    watch = arrivals(samples)
+    samples.add(0, 4, 100, late_ms=120.0)
+    assert watch.is_lost()

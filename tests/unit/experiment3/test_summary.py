@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from benchmark.experiment3_locust.findings import Finding
+from benchmark.experiment3_locust.breaking_point import BreakingPoint
+from benchmark.experiment3_locust.findings import Breaks, Broke, Finding, Tried
 from benchmark.experiment3_locust.summary import OPEN_LOOP, summarise
 from benchmark.record import Cell, Run
 from tests.unit.experiment3.synthetic import CONTENDERS, findings_of, locust_run, recorded
@@ -28,6 +29,9 @@ def test_the_summary_says_where_it_broke_and_what_was_held(tmp_path: Path) -> No
         "held": False,
         "held_users": 90,
         "p50_ms": 49.0,
+        "ramp_rps": 110.0,
+        "ramp_ci95": [90.0, 120.0],
+        "tries": [{"rps": 110.0, "sustained": False}, {"rps": 91.0, "sustained": True}],
     }
     assert entry["open_loop"] == {
         "rate_rps": 80,
@@ -43,6 +47,19 @@ def test_the_summary_says_where_it_broke_and_what_was_held(tmp_path: Path) -> No
         "one-open-loop",
     ]
     assert entry["valid"]
+
+
+def test_without_tries_the_point_is_where_the_load_test_broke(tmp_path: Path) -> None:
+    untried: list[Finding] = [found for found in findings_of("one") if not isinstance(found, Tried | Breaks)]
+    point = entry_of(tmp_path, untried)["breaking_point"]
+    assert (point["rps"], point["ci95"], point["tries"]) == (110.0, [90.0, 120.0], [])
+
+
+def test_a_load_test_that_did_not_break_is_no_guess(tmp_path: Path) -> None:
+    unbroken = Broke("one", BreakingPoint(300.0, 300.0, 300.0, broke=False, reason="not reached"))
+    found = [unbroken if isinstance(each, Broke) else each for each in findings_of("one")]
+    point = entry_of(tmp_path, found)["breaking_point"]
+    assert (point["rps"], point["broke"], point["ramp_rps"]) == (100.0, True, None)
 
 
 def test_what_was_not_measured_is_null(tmp_path: Path) -> None:
@@ -75,8 +92,9 @@ def test_one_late_arrival_in_a_hundred_is_allowed_and_what_chance_adds(
     assert recorded(tmp_path, [locust_run(example=OPEN_LOOP, n=n, late=late)]).summary["valid"] is valid
 
 
-def test_a_stress_test_may_fail_requests(tmp_path: Path) -> None:
-    assert recorded(tmp_path, [locust_run(example="stress-test", errors=3)]).summary["valid"]
+@pytest.mark.parametrize("example", ["stress-test", "load-test", "try"])
+def test_what_is_to_break_a_contender_may_fail_requests(tmp_path: Path, example: str) -> None:
+    assert recorded(tmp_path, [locust_run(example=example, errors=3)]).summary["valid"]
 
 
 def test_a_contender_that_failed_says_why(tmp_path: Path) -> None:
