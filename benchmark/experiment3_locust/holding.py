@@ -96,6 +96,10 @@ class ArrivalsWatch:
     def __post_init__(self) -> None:
         self._tail = Tail(self.samples)
 
+    def is_over(self) -> bool:
+        """Whether every arrival that counts has had its time, as far as `is_lost` has looked."""
+        return self.passed_s >= self.warmup_s + self.counted_s + self.limit_ms / 1e3
+
     def is_lost(self) -> bool:
         """Whether more arrivals were not answered in time than may be of all that will come."""
         for line in self._tail.new_lines():

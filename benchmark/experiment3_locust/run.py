@@ -36,7 +36,8 @@ _HOLD_TRIES = 3
 _LOW_SAMPLES, _SHORTEST_PACING_S = 50, 0.2
 _SHORTEST_S = 6.0  # of what is counted after a warm-up
 # Tries of a rate. Crossings wanted at full scale, and where all is shortened.
-_TRY_WARMUP_S, _TRY_COUNTED_S, _SHORTEST_TRY_S = 2.0, 10.0, 4.0
+TRY_WARMUP_S, TRY_COUNTED_S, _SHORTEST_TRY_S = 2.0, 10.0, 4.0
+_LATEST_END_S = 10  # after the time of a try, if its last arrivals are not answered
 _CROSSINGS, _FEWEST_CROSSINGS = 5, 2
 _TRIES, _TRY_OVERHEAD_S = 10, 4.0  # expected; only the progress display relies on it
 
@@ -64,7 +65,7 @@ class Plan:
     @property
     def try_s(self) -> float:
         """The time that a rate is offered to see whether it is sustained: warm-up and what is counted."""
-        return _TRY_WARMUP_S + max(_TRY_COUNTED_S * min(self.scale, 1.0), _SHORTEST_TRY_S)
+        return TRY_WARMUP_S + max(TRY_COUNTED_S * min(self.scale, 1.0), _SHORTEST_TRY_S)
 
     @property
     def crossings(self) -> int:
@@ -147,34 +148,33 @@ class Experiment:
         """Try rates around where the ramp broke, or beyond its end; return up to where they are sustained."""
         stairs = Staircase(guess.rps, self._plan.crossings, near=guess.broke)
         while (rps := stairs.next_rps()) is not None:
-            outcome = self._try(contender, rps, len(stairs.tries), P95_LIMIT * low_p95_ms)
+            outcome = self.try_rate(contender, rps, len(stairs.tries), P95_LIMIT * low_p95_ms)
             self._append(Tried(contender.label, rps, outcome.answered, outcome.in_time, outcome.sustained))
             stairs.add(rps, outcome)
         point = stairs.point()
         self._append(Breaks(contender.label, point))
         return point
 
-    def _try(self, contender: Contender, rps: float, number: int, limit_ms: float) -> Outcome:
-        """Offer a rate to fresh processes, for as long as it may still be sustained. Every try has its own schedule."""
+    def try_rate(self, contender: Contender, rps: float, number: int, limit_ms: float) -> Outcome:
+        """Offer a rate to fresh processes, for as long as it may be sustained. Every try has its own schedule."""
         stem, seconds, seed = f"{contender.label}-{ex.TRY}-{number + 1}", self._plan.try_s, self._plan.seed + number
-        watch = ArrivalsWatch(samples_file(self._run, stem), rps, _TRY_WARMUP_S, seconds - _TRY_WARMUP_S, limit_ms)
-        env = {"OPEN_RPS": f"{rps:.3f}", "OPEN_USERS": "1", "SEED": str(seed)}
-        # Locust's -t takes no fractions; what it sends beyond the time is not counted.
-        stop_s = math.ceil(limit_ms / 1e3) + 1  # what takes longer than the limit counts as lost in any case
-        load = ["-u", "1", "-r", "1", "-t", f"{math.ceil(seconds)}s", "--stop-timeout", str(stop_s)]
+        watch = ArrivalsWatch(samples_file(self._run, stem), rps, TRY_WARMUP_S, seconds - TRY_WARMUP_S, limit_ms)
+        env = {"OPEN_RPS": repr(rps), "OPEN_USERS": "1", "SEED": str(seed)}
+        # The watch ends it; Locust's own clock starts before the first arrival's.
+        load = ["-u", "1", "-r", "1", "-t", f"{math.ceil(seconds) + _LATEST_END_S}s"]
+        # What takes longer than the limit counts as lost in any case.
+        load += ["--stop-timeout", str(math.ceil(limit_ms / 1e3) + 1), class_name(contender.name, open_loop=True)]
         with self._stack(contender, f"{rps:.0f} rps?") as stack:
-            issued = self._issue(
-                stack, stem, env, [*load, class_name(contender.name, open_loop=True)], seconds, watch.is_lost
-            )
+            issued = self._issue(stack, stem, env, load, seconds, lambda: watch.is_lost() or watch.is_over())
         until_s = min(seconds, watch.passed_s) if watch.is_lost() else seconds
-        found = describe(issued, contender.label, ex.TRY, stem, _TRY_WARMUP_S, max(until_s, _TRY_WARMUP_S + 1))
+        found = describe(issued, contender.label, ex.TRY, stem, TRY_WARMUP_S, max(until_s, TRY_WARMUP_S + 1))
         self._append(replace(found, rate_rps=rps))
-        frame = issued.samples
-        at_s = (frame["scheduled_ns"].to_numpy(dtype=float) - frame["scheduled_ns"].min()) / 1e9
-        scheduled_s = np.array(arrivals_until(float(env["OPEN_RPS"]), seed, seconds + 1))
-        good = frame["ok"].to_numpy(dtype=bool)
-        latency_ms = frame["response_ms"].to_numpy(dtype=float)[good]
-        return judge(scheduled_s - scheduled_s[0], at_s[good], latency_ms, _TRY_WARMUP_S, until_s, limit_ms)
+        good = issued.samples[issued.samples["ok"]]
+        # Time counts from the first arrival.
+        due_s = np.array(arrivals_until(rps, seed, seconds + 1))
+        at_s = (good["scheduled_ns"] - issued.samples["scheduled_ns"].min()).to_numpy(dtype=float) / 1e9
+        latency_ms = good["response_ms"].to_numpy(dtype=float)
+        return judge(due_s - due_s[0], at_s, latency_ms, TRY_WARMUP_S, until_s, limit_ms)
 
     def _hold(self, contender: Contender, point: BreakingPoint, low_p95_ms: float) -> None:
         """Hold the breaking point; where it is not held, try the next lower rate."""

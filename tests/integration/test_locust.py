@@ -5,12 +5,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import psutil
 import pytest
 
+from benchmark.contenders import discover
+from benchmark.experiment3_locust.findings import LocustRun, of_kind, read_findings
 from benchmark.experiment3_locust.issue import Issued, class_name, issue, samples_file
+from benchmark.experiment3_locust.run import Experiment, Plan
 from benchmark.guard import Guard
 from benchmark.record import Run
 from benchmark.stack import Stack
@@ -113,3 +118,16 @@ def test_a_run_that_has_lost_its_purpose_ends_early_and_keeps_its_samples(
     assert len(issued.samples) >= 20
     assert max(seen) < 100
     assert (run.path / "locust" / "0-early.html").exists()
+
+
+def test_a_rate_that_is_easily_carried_is_sustained_and_an_absurd_one_is_not(run: Run, guard: Guard) -> None:
+    """Every arrival of the schedule is accounted for: those that Locust does not report were not answered."""
+    progress: Any = SimpleNamespace(phase=lambda *_: None)
+    experiment = Experiment(run, Plan(("load-test",), scale=0.01, free_ports=True), {}, guard, progress)
+    contender = discover()[CONTENDER]
+    assert experiment.try_rate(contender, 20.0, 0, limit_ms=1000.0).sustained
+    lost = experiment.try_rate(contender, 4500.0, 1, limit_ms=100.0)
+    assert lost.in_time < 0.9
+    easy, absurd = (found for found in of_kind(read_findings(run), LocustRun))
+    assert easy.n > 0.9 * 20 * 4
+    assert absurd.n < 4500 * 4

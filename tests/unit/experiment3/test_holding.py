@@ -112,7 +112,11 @@ def test_arrivals_that_are_answered_in_time_are_not_lost(samples: Samples) -> No
     for second in range(12):
         samples.add(second, second + 1, 100, latency_ms=140.0)
         assert not watch.is_lost()
+        assert not watch.is_over()
     assert watch.passed_s == pytest.approx(12.0, abs=0.2)
+    samples.add(12, 12.4, 100)
+    assert not watch.is_lost()
+    assert watch.is_over()
 
 
 @pytest.mark.parametrize(("latency_ms", "ok"), [(160.0, True), (60.0, False)])
