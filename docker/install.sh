@@ -1,12 +1,14 @@
 # sh install.sh NAME: install the lock /wheels/NAME.txt into /opt/venv, with hashes.
-# From the wheels beside it where there are any (`make docker-build` puts them there on a machine
-# whose pip is configured for another index), else from where pip looks by default.
+# Where `make docker-build` has put wheels beside it (on a machine whose pip is configured for another
+# index), exactly those files are installed, by the list of them and of their hashes, and no index is asked.
 set -eu
 wheels=/wheels
-from=
-if ls "$wheels"/*.whl >/dev/null 2>&1; then
-    from="--no-index --find-links $wheels"
+list=$wheels/$1.txt
+only=
+if [ -f $wheels/files.txt ]; then
+    list=$wheels/files.txt
+    only="--no-index --no-deps"
 fi
 # shellcheck disable=SC2086
 /opt/installer/bin/python -m pip --python /opt/venv/bin/python install --quiet --no-cache-dir \
-    --disable-pip-version-check --root-user-action ignore $from --require-hashes -r "$wheels/$1.txt"
+    --disable-pip-version-check --root-user-action ignore $only --require-hashes -r "$list"

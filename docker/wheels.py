@@ -2,8 +2,9 @@
 
 A build sees nothing of that configuration, and no address of an index belongs into an image or this
 repository. So a container of the base image downloads, with this machine's configuration, what the
-build then installs from docker/wheels/<list>/ without asking any index. Where pip is not
-configured, that folder stays empty, and the build asks where pip looks by default.
+build then installs, file by file: docker/wheels/<list>/ holds the wheels, checked against the lock, and
+files.txt, which names each of them with its hash. Where pip is not configured, that folder stays
+empty, and the build asks where pip looks by default.
 """
 
 import hashlib
@@ -19,7 +20,9 @@ from docker.engine import ROOT, run
 
 WHEELS = ROOT / "docker" / "wheels"
 LOCKS = ROOT / "requirements"
+FILES = "files.txt"
 _STAMP = ".made-for"
+_FORM = b"files with hashes"  # of such a folder; one of another form is filled anew
 _KEYS = ("index-url", "extra-index-url", "find-links", "no-index", "trusted-host", "proxy", "cert", "timeout")
 _MATTERS = {"index-url", "extra-index-url", "find-links", "no-index", "proxy", "cert"}
 _SECTIONS = ("global", "install", "download", ":env:")  # later ones win, as with pip
@@ -67,12 +70,22 @@ def provide_wheels(names: Sequence[str], base: str) -> None:
          "--volume", f"{WHEELS}:/wheels", "--volume", f"{LOCKS}:/lists:ro",
          "--entrypoint", "sh", base, "-c", _DOWNLOAD, "sh", *missing])  # fmt: skip
     for name in missing:
+        write_file_list(WHEELS / name)
         (WHEELS / name / _STAMP).write_text(wanted[name])
+
+
+def write_file_list(folder: Path) -> None:
+    """Write the requirements that are the wheels of a folder, as a build sees them, each with its hash."""
+    lines = [
+        f"/wheels/{wheel.name} --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n"
+        for wheel in sorted(folder.glob("*.whl"))
+    ]
+    (folder / FILES).write_text("".join(lines))
 
 
 def _stamp(name: str, base: str) -> str:
     """Return what the wheels of a list depend on."""
-    return hashlib.sha256((LOCKS / f"{name}.txt").read_bytes() + base.encode()).hexdigest()
+    return hashlib.sha256((LOCKS / f"{name}.txt").read_bytes() + base.encode() + _FORM).hexdigest()
 
 
 def _is_stamped(name: str, wanted: str) -> bool:

@@ -1,11 +1,14 @@
 """What a build takes over from this machine's pip, and when."""
 
+import hashlib
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from docker import wheels
+from docker.engine import ROOT
 
 
 def listed(name: str, value: str) -> str:
@@ -84,3 +87,20 @@ def test_folders_that_the_configuration_names_are_seen_by_the_container(
     configure(monkeypatch, listed("global.extra-index-url", f"file://{index}"))
     wheels.provide_wheels(["sync"], "base:1")
     assert f"{index.parent}:{index.parent}:ro" in ran[0]
+
+
+def test_what_is_installed_is_named_file_by_file_with_hashes(tmp_path: Path) -> None:
+    (tmp_path / "b-1-py3-none-any.whl").write_bytes(b"b")
+    (tmp_path / "a-2-py3-none-any.whl").write_bytes(b"a")
+    (tmp_path / "notes.txt").write_text("no wheel")
+    wheels.write_file_list(tmp_path)
+    assert (tmp_path / wheels.FILES).read_text().splitlines() == [
+        f"/wheels/{name} --hash=sha256:{hashlib.sha256(content).hexdigest()}"
+        for name, content in (("a-2-py3-none-any.whl", b"a"), ("b-1-py3-none-any.whl", b"b"))
+    ]
+
+
+def test_the_installer_says_nothing_of_where_to_look() -> None:
+    """Only whether to look at all: what it may ask of an index is the default, or nothing."""
+    options = re.findall(r"(?<![a-z-])--[a-z-]+", (ROOT / "docker" / "install.sh").read_text())
+    assert {option for option in options if "index" in option or "link" in option} == {"--no-index"}
