@@ -18,7 +18,7 @@ from benchmark.experiment3_locust.findings import Breaks, Broke, Finding, Held, 
 from benchmark.experiment3_locust.holding import ArrivalsWatch, Watch, was_held
 from benchmark.experiment3_locust.issue import Issued, class_name, example_environment, issue, samples_file
 from benchmark.experiment3_locust.plot import write_report
-from benchmark.experiment3_locust.staircase import Outcome, Staircase, judge
+from benchmark.experiment3_locust.staircase import STEPS, Outcome, Staircase, judge
 from benchmark.experiment3_locust.summary import CLOSED_AT_RATE, OPEN_LOOP, summarise
 from benchmark.guard import Guard
 from benchmark.load.arrivals import arrivals_until
@@ -70,6 +70,11 @@ class Plan:
     @property
     def crossings(self) -> int:
         return _CROSSINGS if self.scale >= 1 else _FEWEST_CROSSINGS
+
+    @property
+    def steps(self) -> Sequence[float]:
+        """From one rate that is tried to the next; a shortened run does without the finest."""
+        return STEPS if self.scale >= 1 else STEPS[:-1]
 
 
 class Experiment:
@@ -146,7 +151,7 @@ class Experiment:
 
     def _breaking_point(self, contender: Contender, guess: BreakingPoint, low_p95_ms: float) -> BreakingPoint:
         """Try rates around where the ramp broke, or beyond its end; return up to where they are sustained."""
-        stairs = Staircase(guess.rps, self._plan.crossings, near=guess.broke)
+        stairs = Staircase(guess.rps, self._plan.crossings, near=guess.broke, steps=self._plan.steps)
         while (rps := stairs.next_rps()) is not None:
             outcome = self.try_rate(contender, rps, len(stairs.tries), P95_LIMIT * low_p95_ms)
             self._append(Tried(contender.label, rps, outcome.answered, outcome.in_time, outcome.sustained))

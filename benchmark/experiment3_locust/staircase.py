@@ -73,6 +73,7 @@ class Staircase:
     first_rps: float
     crossings: int  # at the finest step, before it ends
     near: bool = True  # whether the first rate is a good guess
+    steps: Sequence[float] = STEPS
     tries: list[tuple[float, Outcome]] = field(default_factory=list)
     _step: int = 0
     _finest_since: int | None = None  # the number of the try at which the finest step began
@@ -95,7 +96,7 @@ class Staircase:
         self.tries.append((rps, outcome))
         if turned and self._finest_since is None:
             self._step += 1
-            if self._step == len(STEPS) - 1:
+            if self._step == len(self.steps) - 1:
                 self._finest_since = len(self.tries) - 1
 
     def point(self) -> BreakingPoint:
@@ -109,7 +110,7 @@ class Staircase:
 
     @property
     def _factor(self) -> float:
-        return STEPS[self._step]
+        return self.steps[self._step]
 
     @property
     def _crossed(self) -> int:

@@ -1,7 +1,7 @@
 """The breaking point by tries, on contenders whose breaking point is known."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -30,6 +30,19 @@ def test_a_sharp_breaking_point_is_found_to_one_step(threshold: float, off: floa
     assert threshold / STEP <= point.rps <= threshold * STEP
     assert point.low_rps <= threshold * 1.001
     assert point.high_rps >= threshold / 1.001
+
+
+def test_without_the_finest_step_it_takes_fewer_tries_and_knows_less() -> None:
+    def search(steps: Sequence[float]) -> Staircase:
+        stairs = Staircase(300, crossings=2, near=True, steps=steps)
+        while (rps := stairs.next_rps()) is not None:
+            stairs.add(rps, SUSTAINED if rps <= 333 else LATE)
+        return stairs
+
+    coarse, fine = search(STEPS[:-1]), search(STEPS)
+    assert len(coarse.tries) < len(fine.tries)
+    assert coarse.point().rps == pytest.approx(333, rel=STEPS[-2] - 1)
+    assert coarse.point().high_rps / coarse.point().low_rps > fine.point().high_rps / fine.point().low_rps
 
 
 def test_a_bad_first_guess_costs_a_few_tries_and_a_good_one_fewer() -> None:
