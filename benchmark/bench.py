@@ -1,7 +1,7 @@
 """`bench`: every contender in blocks of fresh processes and random order; record, summary, report."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -94,7 +94,7 @@ def run_bench(
     cell_plan = _cell_plan(plan, service_settings, containers)
     pairs = {contender.label: (contender, cell_plan) for contender in contenders}
     with measuring(run, progress, cells, plan.cell_s, lambda _: report(run, contenders)) as guard:
-        measure_blocks(run, order, pairs, plan.seed, guard, progress)
+        BlockMeasurer(run, pairs, plan.seed, guard, progress).measure(order)
     return run
 
 
@@ -106,34 +106,38 @@ def report(run: Run, contenders: Sequence[Contender]) -> None:
     write_bench_report(run)
 
 
-def measure_blocks(
-    run: Run,
-    order: Sequence[Sequence[str]],
-    pairs: Mapping[str, tuple[Contender, CellPlan]],
-    seed: int,
-    guard: Guard,
-    progress: Progress,
-) -> None:
-    """Measure every label of every block in the order given; `pairs` says by label what is measured, and how.
+class BlockMeasurer:
+    """Measures labels block by block; `pairs` says by label what is measured, and how.
 
     One that fails parity is not measured again; later blocks hold the levels that the first has climbed.
     """
-    refused: dict[str, str] = {}  # by label, those that failed parity
-    climbed: dict[str, CellPlan] = {}  # by label, the levels that the first block has found worth holding
-    for block, labels in enumerate(order):
-        for label in labels:
-            contender, cell_plan = pairs[label]
-            cell = Cell(block, label, seed=seed * 1000 + block)
-            if label in refused:
-                cell.status, cell.reason = "failed", refused[label]
-                run.append_cell(cell)
-            else:
-                _measure_one(run, contender, cell, climbed.get(label, cell_plan), guard, progress)
-                if cell.status == "measured":
-                    climbed.setdefault(label, _without_climb(cell_plan, cell))
-                if cell.reason.startswith(_PARITY):
-                    refused[label] = cell.reason
-            progress.cell_done(cell)
+
+    def __init__(
+        self, run: Run, pairs: Mapping[str, tuple[Contender, CellPlan]], seed: int, guard: Guard, progress: Progress
+    ) -> None:
+        self._run, self._pairs, self._seed, self._guard, self._progress = run, pairs, seed, guard, progress
+        self._refused: dict[str, str] = {}  # by label, those that failed parity
+        self._climbed: dict[str, CellPlan] = {}  # by label, the levels that the first block has found worth holding
+
+    def measure(self, order: Sequence[Sequence[str]], blocks: Iterable[int] | None = None) -> None:
+        """Measure every label of these blocks (of all, without any named) in the order given."""
+        for block in range(len(order)) if blocks is None else blocks:
+            for label in order[block]:
+                self._measure_one(Cell(block, label, seed=self._seed * 1000 + block))
+
+    def _measure_one(self, cell: Cell) -> None:
+        label = cell.contender
+        contender, cell_plan = self._pairs[label]
+        if label in self._refused:
+            cell.status, cell.reason = "failed", self._refused[label]
+            self._run.append_cell(cell)
+        else:
+            _measure_one(self._run, contender, cell, self._climbed.get(label, cell_plan), self._guard, self._progress)
+            if cell.status == "measured":
+                self._climbed.setdefault(label, _without_climb(cell_plan, cell))
+            if cell.reason.startswith(_PARITY):
+                self._refused[label] = cell.reason
+        self._progress.cell_done(cell)
 
 
 def shuffled_blocks(labels: Sequence[str], blocks: int, seed: int | str) -> list[list[str]]:

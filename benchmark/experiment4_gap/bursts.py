@@ -10,7 +10,7 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import aiohttp
@@ -49,6 +49,7 @@ class Burst:
     seldom_ms: Mapping[str, float]  # what the mean over all bursts is above that, per request, by role
     busy: Mapping[str, float]  # cores on the average, by role
     last_ms: float  # from sending a burst to its last answer, median
+    round: int = 0  # of the calibration that it belongs to
 
 
 def measure_bursts(
@@ -59,6 +60,7 @@ def measure_bursts(
     seconds: float,
     free_ports: bool = False,
     sizes: Sequence[int] = SIZES,
+    round_number: int = 0,
 ) -> None:
     """Send bursts of every size to a contender and append what they cost to the record.
 
@@ -68,7 +70,7 @@ def measure_bursts(
     logs.mkdir(exist_ok=True)
     with running_stack(contender, logs, guard, env, free_ports) as stack:
         for size in sizes:
-            burst = asyncio.run(_measure(stack, contender, size, seconds))
+            burst = replace(asyncio.run(_measure(stack, contender, size, seconds)), round=round_number)
             with (run.path / RECORD).open("a") as file:
                 file.write(json.dumps(asdict(burst)) + "\n")
 

@@ -35,10 +35,6 @@ class Demands:
         """Return the CPU per request of a process in bursts of a size, in ms."""
         return _in_burst(self.bursts, size, role)
 
-    def last_ms(self, size: int) -> float:
-        """Return the time until the last answer of a burst of a size, the mean over all blocks."""
-        return float(np.mean([burst.last_ms for burst in self.bursts if burst.size == size]))
-
 
 @dataclass(frozen=True)
 class GeneratorDemand:

@@ -6,14 +6,16 @@ from typing import Any, Literal
 
 from benchmark.bench import CELL_OVERHEAD_S, levels_for
 from benchmark.contenders import Contender
+from benchmark.experiment4_gap.bursts import SIZES
 from benchmark.experiment4_gap.design import HALF_TAKES, confounded, full, half
 from benchmark.experiment4_gap.factors import ENTRANCE, SIDES, Cell, Design, with_settings
+from benchmark.experiment4_gap.prediction import USERS
 from benchmark.experiment4_gap.what_ifs import WhatIf
 from benchmark.load.plan import Level
 from contract.settings import Settings
 
 PhaseName = Literal["light", "cell", "lag", "whatif", "map"]
-PHASES: tuple[PhaseName, ...] = ("light", "cell", "lag", "whatif", "map")
+PHASES: tuple[PhaseName, ...] = ("light", "cell", "whatif", "lag", "map")
 
 LOW_USERS = 1  # where latency is compared
 CPU_USERS = 8  # where CPU per request is compared
@@ -53,6 +55,9 @@ class ExplainPlan:
     burst_s: float  # for the bursts of each size, beside the light levels
     cpu_ms: tuple[int, ...]  # CPU time of a model's answer, over which the crossover is mapped
     what_ifs: int | None = None  # how many are measured at most
+    burst_sizes: tuple[int, ...] = SIZES
+    rounds: int = 1  # in each: calibration, prediction, and what that is held against
+    users: tuple[int, ...] = USERS  # for which rates are predicted
     quick: bool = False
     half: bool = False
     seed: int = 1
@@ -79,7 +84,7 @@ class Variant:
 
 
 def default_plan() -> ExplainPlan:
-    """Under 20 minutes for four factors."""
+    """About 20 minutes for four factors."""
 
     def levels(*users: int) -> tuple[Level, ...]:
         return levels_for(users, low_s=1.7, base_s=0.55, per_user_s=0.004)
@@ -94,11 +99,12 @@ def default_plan() -> ExplainPlan:
         map=Phase(2, levels(1, 8, 32)),
         burst_s=1.5,
         cpu_ms=(2, 10, 20),
+        rounds=2,
     )
 
 
 def quick_plan() -> ExplainPlan:
-    """About seven minutes: half of the cells, two blocks, wide intervals."""
+    """About five minutes: half of the cells, two blocks, wide intervals."""
 
     def levels(*users: int) -> tuple[Level, ...]:
         return levels_for(users, low_s=1.0, base_s=0.5, per_user_s=0.004)
@@ -112,7 +118,9 @@ def quick_plan() -> ExplainPlan:
         whatif=Phase(1, levels(8, 64)),
         map=Phase(1, levels(1, 32)),
         burst_s=0.8,
+        burst_sizes=(4, 12, 32, 64),
         cpu_ms=(2, 20),
+        users=USERS[:-1],  # it climbs no further
         what_ifs=2,
         quick=True,
         half=True,
@@ -140,8 +148,8 @@ def make_variants(
     return [
         *(_renamed("light", "light", contender, plan.light) for contender in mains),
         *_cell_variants(design, mains, plan),
-        *_lag_variants(mains, plan),
         *_what_if_variants(design, what_ifs, plan),
+        *_lag_variants(mains, plan),
         *_map_variants(design, plan),
     ]
 

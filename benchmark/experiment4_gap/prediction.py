@@ -1,19 +1,18 @@
 """What a queueing model says that has seen nothing but light load; written down before the rest is measured.
 
-prediction.json holds what `predict` returns, and `written_utc`:
+prediction.json holds what `predict` returns in every round, and all rounds together (see rounds.py):
 
     {"contenders": {"sync": [{"users": 1, "calibrated": true, "rps": 10.6, "p50_ms": 94.0}]},
      "peaks": {"sync": {"users": 128, "rps": 450.0}},
      "what_if": [{"what_if": 0, "users": 64, "rps": 460.0, "p50_ms": 140.0}],
      "crossover": [{"cpu_ms": 2, "users": 1, "ratio": 1.9}],
-     "demands": {"sync": {"backlog": [0.0, 2.0], "scoring_ms": [1.7, 1.8], "stretch": 1.0}},
+     "demands": {"sync": {"backlog": [0.0, 2.0], "scoring_ms": [1.7, 1.8]}},
      "not_calibrated": {}}
 
 `what_if` numbers the what-ifs in the order in which they were asked; `ratio` is the rate of `to` over
 the rate of `from`.
 """
 
-import math
 import os
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,16 +22,14 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from scipy.optimize import minimize_scalar
-
 from benchmark.contenders import Contender
 from benchmark.errors import ContenderError
-from benchmark.experiment4_gap.bursts import read_bursts
+from benchmark.experiment4_gap.bursts import Burst
 from benchmark.experiment4_gap.demand import Demands, GeneratorDemand, NotCalibrated, learn, learn_generator
 from benchmark.experiment4_gap.factors import with_settings
 from benchmark.experiment4_gap.simulation import Demand, Network, Steady, constant, simulate, simulate_burst
 from benchmark.experiment4_gap.what_ifs import WhatIf
-from benchmark.levels import GENERATOR_ROLE, LevelFigures, level_figures
+from benchmark.levels import LevelFigures, level_figures
 from benchmark.record import Cell, Run
 from contract.settings import PREFIX
 
@@ -40,7 +37,7 @@ USERS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 MAP_CPU_MS = (0, 2, 5, 10, 20)
 MAP_USERS = (1, 4, 8, 16, 32, 64)
 RUNTIMES = Path(__file__).with_name("networks.toml")
-_PASSES = 3  # the generator's demand depends on the rate, and the rate on the generator's demand
+_REQUESTS = 600  # of a simulation, at least
 
 
 @dataclass(frozen=True)
@@ -54,6 +51,7 @@ class Question:
     to: Contender
     cpu_ms: Sequence[int]  # at which the crossover will be measured
     map_users: Sequence[int]
+    users: Sequence[int] = USERS  # of the contenders as they are
 
 
 @dataclass(frozen=True)
@@ -65,16 +63,19 @@ class Job:
     users: int
 
 
-def predict(run: Run, light_cells: Mapping[str, Sequence[Cell]], question: Question) -> dict[str, Any]:
+def predict(
+    run: Run, light_cells: Mapping[str, Sequence[Cell]], bursts: Sequence[Burst], question: Question
+) -> dict[str, Any]:
     """Return rates and medians over users, peaks, what-ifs and the crossover map (form: see above).
 
-    Contenders that could not be calibrated are left out, and named in `not_calibrated`.
+    Of the run, nothing but the light cells (by contender) and the bursts is looked at. Contenders that
+    could not be calibrated are left out, and named in `not_calibrated`.
     """
     figures = {c.name: _light_figures(run, light_cells.get(c.name, ()), c) for c in question.contenders}
-    models, refused = _calibrate(run, figures, question)
+    models, refused = _calibrate(figures, bursts, question)
     jobs: dict[tuple[Any, ...], Job] = {}
     for name, model in models.items():
-        jobs |= {("users", name, users): model.job(users) for users in USERS}
+        jobs |= {("users", name, users): model.job(users) for users in question.users}
     for number, what_if in enumerate(question.what_ifs):
         if what_if.contender in models:
             changed = models[what_if.contender].changed(what_if.setting, what_if.assume)
@@ -119,10 +120,9 @@ def _light_figures(run: Run, cells: Iterable[Cell], contender: Contender) -> lis
 
 
 def _calibrate(
-    run: Run, figures: Mapping[str, Sequence[LevelFigures]], question: Question
+    figures: Mapping[str, Sequence[LevelFigures]], bursts: Sequence[Burst], question: Question
 ) -> tuple[dict[str, Model], dict[str, str]]:
     """Return the models by contender, and why there is none of the others."""
-    bursts = read_bursts(run.path)
     learnt: dict[str, tuple[Network, GeneratorDemand, Demands]] = {}
     refused: dict[str, str] = {}
     for contender in question.contenders:
@@ -161,13 +161,15 @@ def _all_cores() -> ProcessPoolExecutor:
 
 
 def fitted(network: Network, generator: GeneratorDemand, demands: Demands) -> Network:
-    """Return a network that answers a single user, and bursts, as late as was measured, and for as much CPU."""
+    """Return a network that answers a single user as late as was measured, and bursts for as much CPU."""
     alone = steady(Job(network, generator, 1))
     network = replace(network, overhead_ms=max(demands.mean_ms - alone.mean_ms, 0.0))
-    for _ in range(_ROUNDS if demands.bursts else 0):  # each of the two changes what the other sees
+    for _ in range(_REPEATS if demands.bursts else 0):  # what bursts cost changes the backlog that they meet
         network = replace(network, scoring=_over_backlog(network, demands))
-        network = replace(network, stretch=_stretch(network, demands))
     return network
+
+
+_REPEATS = 2
 
 
 def _over_backlog(network: Network, demands: Demands) -> Demand:
@@ -178,27 +180,6 @@ def _over_backlog(network: Network, demands: Demands) -> Demand:
         points[burst.backlog] = demands.in_burst(size, "scoring")
     backlog = sorted(points)
     return Demand(tuple(backlog), tuple(points[each] for each in backlog))
-
-
-def _stretch(network: Network, demands: Demands) -> float:
-    """Return the stretch with which simulated bursts take as long as the real ones: least squares of the logarithms."""
-
-    def misfit(stretch: float) -> float:
-        stretched = replace(network, stretch=stretch)
-        return sum(_lateness(stretched, demands, size) ** 2 for size in demands.sizes)
-
-    found = minimize_scalar(misfit, bounds=(1.0, _LONGEST_STRETCH), method="bounded", options={"xatol": 0.02})
-    return float(found.x)
-
-
-def _lateness(network: Network, demands: Demands, size: int) -> float:
-    """Return the logarithm of simulated over measured time of a burst; its client is not the load generator."""
-    own = replace(network, load=constant(demands.in_burst(size, GENERATOR_ROLE)))
-    return math.log(simulate_burst(own, size).last_ms / demands.last_ms(size))
-
-
-_ROUNDS = 2
-_LONGEST_STRETCH = 2.0
 
 
 def network_settings(contender: Contender, defaults: Mapping[str, str]) -> dict[str, Any]:
@@ -249,20 +230,16 @@ def simulate_all(jobs: Mapping[tuple[Any, ...], Job]) -> dict[tuple[Any, ...], S
 
 def steady(job: Job) -> Steady:
     """Return the steady state, the generator's demand being what it is at that rate."""
-    rps = job.users / sum(job.network.sleep_ms) * 2e3
-    requests = [300] * (_PASSES - 1) + [1000]
-    for number in requests:
-        network = replace(job.network, load=job.generator.at(rps))
-        found = simulate(network, job.users, requests=number)
-        rps = found.rps
-    return found
+    unhindered_rps = job.users / sum(job.network.sleep_ms) * 2e3
+    network = replace(job.network, load=job.generator.at(unhindered_rps))
+    return simulate(network, job.users, requests=_REQUESTS, load_at=job.generator.at)
 
 
 def _told(found: Mapping[tuple[Any, ...], Steady], models: Mapping[str, Model], question: Question) -> dict[str, Any]:
     """Return the results in the form of prediction.json."""
     told: dict[str, Any] = {"contenders": {}, "peaks": {}, "what_if": [], "crossover": [], "demands": {}}
     for name, model in models.items():
-        rows = [found["users", name, users] for users in USERS]
+        rows = [found["users", name, users] for users in question.users]
         highest = max(model.demands.levels)
         told["contenders"][name] = [
             {**_row(row), "calibrated": row.users <= highest, "utilisation": row.utilisation} for row in rows
@@ -274,7 +251,6 @@ def _told(found: Mapping[tuple[Any, ...], Steady], models: Mapping[str, Model], 
             "scoring_ms": list(model.network.scoring.cpu_ms),
             "model_ms": model.network.model.at(0),
             "store_ms": model.network.store.at(0),
-            "stretch": model.network.stretch,
             "overhead_ms": model.network.overhead_ms,
             "light_users": list(model.demands.levels),
         }

@@ -1,15 +1,16 @@
-"""`explain`: light load, a prediction, then the cells, the what-ifs and the map; record and summary."""
+"""`explain`: rounds of light load, prediction, cells and what-ifs; then the map; record and summary."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from benchmark.bench import make_cell_plan, measure_blocks, shuffled_blocks
+from benchmark.bench import BlockMeasurer, make_cell_plan, shuffled_blocks
 from benchmark.cell import CellPlan
 from benchmark.contenders import Contender
 from benchmark.experiment4_gap import prediction
-from benchmark.experiment4_gap.bursts import measure_bursts
+from benchmark.experiment4_gap.bursts import measure_bursts, read_bursts
 from benchmark.experiment4_gap.factors import Design
 from benchmark.experiment4_gap.page import write_page
 from benchmark.experiment4_gap.plan import (
@@ -22,6 +23,7 @@ from benchmark.experiment4_gap.plan import (
     make_variants,
 )
 from benchmark.experiment4_gap.reading import parse
+from benchmark.experiment4_gap.rounds import blocks_of_round, combined
 from benchmark.experiment4_gap.story import write_headline
 from benchmark.experiment4_gap.summary import phase_cells, summarise
 from benchmark.experiment4_gap.what_ifs import WhatIf
@@ -63,16 +65,25 @@ def run_explain(
         to=design.contenders["to"],
         cpu_ms=plan.cpu_ms,
         map_users=[level.users for level in plan.map.levels],
+        users=plan.users,
     )
     count = sum(len(labels) for blocks in order.values() for labels in blocks)
     with measuring(run, progress, count, expected_s(variants) / count, lambda _: report(run)) as guard:
         pairs = {v.label: (v.contender, _cell_plan(v, plan, service_settings)) for v in variants}
-        for phase in PHASES:
-            measure_blocks(run, order[phase], pairs, plan.seed, guard, progress)
-            if phase == "light" and mains:
-                _measure_bursts(run, mains, plan, service_settings, guard, progress)
+        measurer = BlockMeasurer(run, pairs, plan.seed, guard, progress)
+        for number in range(plan.rounds):
+            light, cell, whatif = (
+                blocks_of_round(len(order[phase]), number, plan.rounds) for phase in ("light", "cell", "whatif")
+            )
+            measurer.measure(order["light"], light)
+            if mains and light:
+                _measure_bursts(run, mains, plan, service_settings, guard, progress, number, len(light))
                 progress.phase("", "prediction")
-                write_prediction(run, question)
+                write_prediction(run, question, number, light)
+            measurer.measure(order["cell"], cell)
+            measurer.measure(order["whatif"], whatif)
+        measurer.measure(order["lag"])
+        measurer.measure(order["map"])
     return run
 
 
@@ -83,27 +94,36 @@ def _measure_bursts(
     service_settings: Mapping[str, str],
     guard: Guard,
     progress: Progress,
+    number: int,
+    times: int,
 ) -> None:
     """Light load, too: on the average the scoring process has less to do than half a core could."""
     env = {**service_environment(service_settings), f"{PREFIX}MODEL_SEED": str(plan.seed)}
-    for _ in range(plan.light.blocks):
+    for _ in range(times):
         for contender in mains:
             progress.phase(contender.label, "bursts")
-            measure_bursts(run, contender, env, guard, plan.burst_s, plan.free_ports)
+            measure_bursts(run, contender, env, guard, plan.burst_s, plan.free_ports, plan.burst_sizes, number)
 
 
-def write_prediction(run: Run, question: prediction.Question) -> None:
-    """Write what is predicted from the light levels, with the time: nothing else has been measured by then."""
-    predicted = prediction.predict(run, phase_cells(run, "light"), question)
+def write_prediction(run: Run, question: prediction.Question, number: int, light: Container[int]) -> None:
+    """Write what a round predicts from its own light levels and bursts, before any of its other cells is measured."""
+    cells = {name: [cell for cell in cells if cell.block in light] for name, cells in phase_cells(run, "light").items()}
+    bursts = [burst for burst in read_bursts(run.path) if burst.round == number]
+    predicted = prediction.predict(run, cells, bursts, question)
     if predicted:
         written = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        run.write_json(PREDICTION, {"written_utc": written, **predicted})
+        rounds = [*_predicted(run).get("rounds", ()), {"written_utc": written, **predicted}]
+        run.write_json(PREDICTION, combined(rounds))
+
+
+def _predicted(run: Run) -> dict[str, Any]:
+    """Return what has been predicted so far, nothing if nothing was."""
+    return run.read_json(PREDICTION) if (run.path / PREDICTION).exists() else {}
 
 
 def report(run: Run) -> None:
     """Compute the summary of a run from its record and draw its page."""
-    predicted = run.read_json(PREDICTION) if (run.path / PREDICTION).exists() else {}
-    summary = summarise(run, predicted)
+    summary = summarise(run, _predicted(run))
     summary["verdict"] = write_headline(parse(summary, run.manifest))
     run.write_json("summary.json", summary)
     write_page(run)

@@ -9,8 +9,8 @@ simulated, with SimPy.
 """
 
 import random
-from collections.abc import Generator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import simpy
@@ -59,10 +59,9 @@ class Network:
     workers: int = 1  # scoring processes
     model_workers: int = 1
     cores: int = 2
-    stretch: float = 1.0  # of the scoring process's time over its CPU: handing over the lock or the core
     slice_ms: float = 0.0  # a thread gives way after so long (the interpreter's switch interval); 0: never
     model_slice_ms: float = 0.0
-    steps: int = 1  # of a piece of work, each behind what waits meanwhile: the callbacks of an event loop
+    steps: int = 1  # of a piece of work, each behind what waits meanwhile: callbacks, or turns of a thread
     model_steps: int = 1
 
 
@@ -77,17 +76,32 @@ class Steady:
     utilisation: dict[str, float] = field(default_factory=dict)  # cores, by role
 
 
-def simulate(network: Network, users: int, seed: int = 1, requests: int = 1500, longest_s: float = 30.0) -> Steady:
+def simulate(
+    network: Network,
+    users: int,
+    seed: int = 1,
+    requests: int = 1500,
+    longest_s: float = 30.0,
+    load_at: Callable[[float], Demand] | None = None,
+) -> Steady:
     """Return the steady state of a network with so many users who ask again at once.
 
     Runs until so many requests were answered after a warm-up of three rounds, or for `longest_s` of
-    simulated time.
+    simulated time. With `load_at` the generator's demand becomes what it is at the rate that is seen.
     """
     run = _Run(network, users, random.Random(seed))
     run.until(answers=max(3 * users, 50), latest_ms=longest_s * 500)
+    for turn in range(1, _SETTLINGS + 1 if load_at else 1):
+        run.start_counting()
+        run.until(answers=max(users, 50), latest_ms=longest_s * (500 + 125 * turn))
+        if load_at:
+            run.set_load(load_at(run.result().rps))
     run.start_counting()
-    run.until(answers=max(requests, 6 * users), latest_ms=longest_s * 1e3)
+    run.until(answers=max(requests, 4 * users), latest_ms=longest_s * 1e3)
     return run.result()
+
+
+_SETTLINGS = 2  # the generator's demand depends on the rate, and the rate on the generator's demand
 
 
 @dataclass(frozen=True)
@@ -119,9 +133,8 @@ class _Station:
         processes: int = 1,
         slice_ms: float = 0.0,
         steps: int = 1,
-        stretch: float = 1.0,
     ) -> None:
-        self._env, self._cores, self._stretch = env, cores, stretch
+        self._env, self._cores = env, cores
         self._slice_ms, self._steps = slice_ms or float("inf"), steps
         self._server = simpy.Resource(env, processes)
         self._processes = processes
@@ -141,8 +154,6 @@ class _Station:
                 with self._cores.request() as core:
                     yield core
                     yield self._env.timeout(part_ms)
-                if self._stretch > 1:
-                    yield self._env.timeout((self._stretch - 1) * part_ms)
             self.busy_ms += part_ms
             cpu_ms -= part_ms
 
@@ -154,7 +165,7 @@ class _Run:
         cores = simpy.Resource(env, network.cores)
         self._stations = {
             "load": _Station(env, cores),
-            "scoring": _Station(env, cores, network.workers, network.slice_ms, network.steps, network.stretch),
+            "scoring": _Station(env, cores, network.workers, network.slice_ms, network.steps),
             "redis": _Station(env, cores),
             "model": _Station(env, cores, network.model_workers, network.model_slice_ms, network.model_steps),
         }
@@ -169,6 +180,9 @@ class _Run:
     @property
     def now_ms(self) -> float:
         return float(self._env.now)
+
+    def set_load(self, load: Demand) -> None:
+        self._n = replace(self._n, load=load)
 
     @property
     def backlog_met(self) -> float:

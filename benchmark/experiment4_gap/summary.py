@@ -56,6 +56,7 @@ def summarise(run: Run, predicted: Mapping[str, Any]) -> dict[str, Any]:
         "what_if": what_ifs(explain, variants, mains, predicted),
         "crossover": crossover(variants, predicted),
         "predicted_before": predicted.get("written_utc"),
+        "rounds": len(predicted.get("rounds", ())),
         "environment": manifest["environment"],
     }
 

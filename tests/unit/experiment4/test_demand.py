@@ -37,7 +37,6 @@ def test_without_a_backlog_it_is_the_highest_light_level_and_with_one_the_burst(
     assert found.scoring_ms == pytest.approx(2.0)
     assert (found.sizes, found.levels) == ([4, 16], (1, 8))
     assert [found.in_burst(size, "scoring") for size in (4, 16)] == pytest.approx([1.9, 2.5])
-    assert [found.last_ms(size) for size in (4, 16)] == pytest.approx([104.0, 116.0])
     assert found.model_ms == pytest.approx(0.8)
 
 

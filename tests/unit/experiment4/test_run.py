@@ -1,7 +1,9 @@
 """`explain` without processes: phases, their order, what is attributed, and what an interruption leaves."""
 
+import json
 import math
-from dataclasses import replace
+from collections import Counter
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import pytest
@@ -10,9 +12,11 @@ from benchmark.cell import CellPlan, ParityError
 from benchmark.contenders import Contender
 from benchmark.errors import StackError
 from benchmark.experiment4_gap import prediction
+from benchmark.experiment4_gap.bursts import RECORD, Burst
+from benchmark.experiment4_gap.plan import Phase
 from benchmark.experiment4_gap.run import report
 from benchmark.record import Cell, Run
-from tests.unit.experiment4.conftest import Explain, measure_well
+from tests.unit.experiment4.conftest import Explain, levels, measure_well
 
 REAL_PREDICT = prediction.predict
 
@@ -155,7 +159,7 @@ def test_the_map_is_measured_with_the_models_cpu_time(explained: Explain) -> Non
 
 PREDICTED: dict[str, Any] = {
     "contenders": {"sync": [{"users": 8, "calibrated": True, "rps": 80.0, "p50_ms": 101.0}]},
-    "peaks": {"sync": {"users": 8, "rps": 88.0}},
+    "peaks": {"sync": {"users": 8, "rps": 80.0}},
     "what_if": [{"what_if": 0, "users": 8, "rps": 81.0, "p50_ms": 99.0}],
     "crossover": [{"cpu_ms": 2, "users": 1, "ratio": 1.9}, {"cpu_ms": 5, "users": 1, "ratio": 1.5}],
 }
@@ -166,7 +170,7 @@ def test_the_prediction_sees_the_light_levels_alone_and_stands_beside_what_was_m
 ) -> None:
     seen: list[Any] = []
 
-    def predict(run: Run, light: Any, question: prediction.Question) -> dict[str, Any]:
+    def predict(run: Run, light: Any, bursts: Any, question: prediction.Question) -> dict[str, Any]:
         seen.append((set(light), [label for label, _ in explaining.measured], question))
         return PREDICTED
 
@@ -182,7 +186,7 @@ def test_the_prediction_sees_the_light_levels_alone_and_stands_beside_what_was_m
     assert row["rps_measured"] == pytest.approx(8 / 0.1015, rel=1e-2)
     assert (row["rps_predicted"], row["calibrated"]) == (80.0, True)
     peak = summary["peaks"]["sync"]
-    assert peak["error"] == pytest.approx(88.0 / peak["rps_measured"] - 1)
+    assert peak["error"] == pytest.approx(80.0 / peak["rps_measured"] - 1)
     # The same CPU in 101.5 ms a request, the mean of three blocks, as in 100.5 when it was learnt.
     assert peak["cpu_change"] == pytest.approx(101.5 / 100.5 - 1, abs=1e-3)
     first = summary["what_if"][0]
@@ -206,13 +210,12 @@ def test_a_prediction_from_the_record_answers_all_that_is_asked(
 
     monkeypatch.setattr(prediction, "predict", remember)
     explaining.run()
-    monkeypatch.setattr(prediction, "USERS", (1, 8))
     monkeypatch.setattr(prediction, "MAP_CPU_MS", (0, 2))
     monkeypatch.setattr(prediction, "MAP_USERS", (1, 8))
     monkeypatch.setattr(prediction, "simulate_all", simulate_here)
-    run, light, question = asked[0]
+    run, light, bursts, question = asked[0]
     few = [replace(what_if, users=(8,)) for what_if in question.what_ifs]
-    found = REAL_PREDICT(run, light, replace(question, what_ifs=few, cpu_ms=(2,)))
+    found = REAL_PREDICT(run, light, bursts, replace(question, what_ifs=few, cpu_ms=(2,), users=(1, 8)))
     assert set(found["contenders"]) == {"sync", "sync-concurrent", "async", "async-aiohttp"}
     for name, (alone, eight) in found["contenders"].items():
         assert (alone["users"], alone["calibrated"], eight["calibrated"]) == (1, True, False), name
@@ -223,6 +226,72 @@ def test_a_prediction_from_the_record_answers_all_that_is_asked(
     assert [(row["cpu_ms"], row["users"]) for row in found["crossover"]] == [(0, 1), (0, 8), (2, 1), (2, 8)]
     assert all(row["ratio"] > 0 for row in found["crossover"])
     assert found["not_calibrated"] == {}
+
+
+@dataclass
+class Round:
+    """What a prediction was given, and what had been measured by then."""
+
+    light: set[int]  # blocks
+    bursts: list[int]  # rounds that they say they are of
+    measured: list[tuple[str, int]]
+
+
+@pytest.fixture
+def rounds(explaining: Explain, monkeypatch: pytest.MonkeyPatch) -> list[Round]:
+    """Every prediction of the runs to come; the second foretells a rate four times as high."""
+    found: list[Round] = []
+
+    def bursts(run: Run, contender: Contender, *rest: Any) -> None:
+        burst = Burst(contender.label, 4, 12, 1.0, {}, {}, {}, 50.0, round=rest[-1])
+        with (run.path / RECORD).open("a") as file:
+            file.write(json.dumps(asdict(burst)) + "\n")
+
+    def predict(run: Run, light: Any, bursts: Any, question: prediction.Question) -> dict[str, Any]:
+        blocks = {cell.block for cells in light.values() for cell in cells}
+        found.append(Round(blocks, [burst.round for burst in bursts], list(explaining.measured)))
+        row = {**PREDICTED["contenders"]["sync"][0], "rps": 40.0 * 4 ** len(found)}
+        return {**PREDICTED, "contenders": {"sync": [row]}}
+
+    monkeypatch.setattr("benchmark.experiment4_gap.run.measure_bursts", bursts)
+    monkeypatch.setattr(prediction, "predict", predict)
+    return found
+
+
+TWO_ROUNDS: dict[str, Any] = {"rounds": 2, "light": Phase(2, levels(1, 2)), "cell": Phase(4, levels(1, 8))}
+
+
+def test_each_round_learns_from_its_own_light_load_and_is_held_against_its_own_cells(
+    explaining: Explain, rounds: list[Round]
+) -> None:
+    run = explaining.run(**TWO_ROUNDS)
+    assert [each.light for each in rounds] == [{0}, {1}]
+    assert [each.bursts for each in rounds] == [[0] * 4, [1] * 4]
+    first, second = (Counter(block for label, block in each.measured if label == "cell-none") for each in rounds)
+    assert first == Counter()
+    assert second == Counter({0: 1, 1: 1})
+    assert [block for label, block in explaining.measured if label == "cell-none"] == [0, 1, 2, 3]
+    assert run.summary["attribution"]["latency_ms"]["blocks"] == 4
+    assert run.summary["complete"]
+
+
+def test_rounds_are_shown_as_their_geometric_mean_and_kept_apart_in_the_record(
+    explaining: Explain, rounds: list[Round]
+) -> None:
+    run = explaining.run(**TWO_ROUNDS)
+    (row,) = run.summary["prediction"]["sync"]
+    assert row["rps_predicted"] == pytest.approx(320.0)  # of 160 and 640
+    kept = run.read_json("prediction.json")["rounds"]
+    assert [each["contenders"]["sync"][0]["rps"] for each in kept] == [160.0, 640.0]
+    assert all(each["written_utc"] for each in kept)
+
+
+def test_after_ctrl_c_in_the_second_round_the_first_prediction_is_shown(
+    explaining: Explain, rounds: list[Round]
+) -> None:
+    summary = explaining.run(stopping("light-sync", KeyboardInterrupt(), block=1), **TWO_ROUNDS).summary
+    assert summary["prediction"]["sync"][0]["rps_predicted"] == 160.0
+    assert summary["attribution"]["latency_ms"]["blocks"] == 2
 
 
 def test_ctrl_c_reports_what_was_measured(explaining: Explain) -> None:
