@@ -1,34 +1,38 @@
-"""`python -m benchmark.experiment3_locust.check [RUN]`: the breaking points of a run against an independent generator.
+"""`python -m benchmark.experiment3_locust.check [RUN [CONTENDER ...]]`: breaking points, by two generators.
 
-Nothing of Locust, no user classes, no samples on disk: asyncio and aiohttp send Poisson arrivals to fresh
-processes of each contender, and count. The rule for a sustained rate and the up-and-down search around the
-breaking point that the run found are the same; schedules, processes, generator and moment are others.
-Prints a table, and writes check.json into the run's directory.
+One is Locust, as in the run. The other has nothing of it, no user classes, no samples on disk: asyncio and
+aiohttp send Poisson arrivals to fresh processes, and count. The rule for a sustained rate and the search
+around the breaking point that the run found are the same. Prints a table, and writes check.json into the
+run's directory.
 """
 
 import asyncio
+import random
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import aiohttp
 import numpy as np
+from rich.console import Console
 
 from benchmark.contenders import Contender, choose, discover
 from benchmark.errors import BenchmarkError, LoadError
 from benchmark.experiment3_locust.breaking_point import P95_LIMIT, BreakingPoint
 from benchmark.experiment3_locust.data import Entry, parse
-from benchmark.experiment3_locust.examples import RESPONSE_TIME
-from benchmark.experiment3_locust.run import TRY_COUNTED_S, TRY_WARMUP_S
+from benchmark.experiment3_locust.examples import LOAD_TEST, RESPONSE_TIME
+from benchmark.experiment3_locust.run import TRY_COUNTED_S, TRY_WARMUP_S, Experiment, Plan
 from benchmark.experiment3_locust.staircase import Outcome, Staircase, judge
 from benchmark.guard import Guard
 from benchmark.load.arrivals import arrivals_until
-from benchmark.load.users import check_answer, request_bodies
+from benchmark.load.bodies import check_answer, request_bodies
 from benchmark.manifest import service_environment
 from benchmark.options import RESULTS
+from benchmark.progress import Progress
 from benchmark.record import Run
 from benchmark.stack import running_stack
 from contract.errors import BadModelAnswer
@@ -85,50 +89,69 @@ async def offer(url: str, rps: float, seed: int, limit_ms: float) -> Outcome:
     return judge(np.array(due_s), *answered, TRY_WARMUP_S, until_s, limit_ms)
 
 
-def check(run: Run, contender: Contender, entry: Entry, guard: Guard) -> BreakingPoint:
-    """Return the breaking point that this generator finds. Raises StackError, or LoadError if the run found none."""
+def check(run: Run, contender: Contender, entry: Entry, guard: Guard, scratch: Path) -> dict[str, BreakingPoint]:
+    """Return the breaking point by generator: Locust's anew, and this one's. Raises StackError or LoadError.
+
+    Both search at once, a try of the one beside a try of the other in random order: on a shared machine
+    what a contender carries moves by tens of percent within minutes.
+    """
     alone = entry.last(RESPONSE_TIME.name)
     if entry.breaking_point is None or alone is None or alone.p95_ms is None:
         raise LoadError(f"{run.path} has no breaking point of {contender.name}, or no p95 with one user")
-    limit_ms = P95_LIMIT * alone.p95_ms
-    stairs = Staircase(entry.breaking_point.rps, _CROSSINGS)
-    logs = run.path / "logs" / "check"
-    logs.mkdir(exist_ok=True)
-    env = service_environment(run.manifest["settings"]["services"])
-    while (rps := stairs.next_rps()) is not None:
-        with running_stack(contender, logs, guard, env) as stack:
-            url = stack.base_url + contender.endpoint
-            outcome = asyncio.run(offer(url, rps, _SEED + len(stairs.tries), limit_ms))
-        print(f"{contender.name:<18}{rps:8.1f} rps: {outcome.in_time:6.1%} in time", flush=True)
-        stairs.add(rps, outcome)
-    return stairs.point()
+    limit_ms, services = P95_LIMIT * alone.p95_ms, run.manifest["settings"]["services"]
+    plan, progress = Plan((LOAD_TEST.name,), seed=_SEED), Progress(Console(quiet=True))
+    experiment = Experiment(Run.create(scratch, "locust", run.manifest), plan, services, guard, progress)
+    env = service_environment(services)
+
+    def by_locust(rps: float, number: int) -> Outcome:
+        return experiment.try_rate(contender, rps, number, limit_ms)
+
+    def independently(rps: float, number: int) -> Outcome:
+        with running_stack(contender, scratch, guard, env) as stack:
+            return asyncio.run(offer(stack.base_url + contender.endpoint, rps, _SEED + 500 + number, limit_ms))
+
+    searches = {
+        name: (Staircase(entry.breaking_point.rps, _CROSSINGS), attempt)
+        for name, attempt in (("locust", by_locust), ("independent", independently))
+    }
+    draw = random.Random(_SEED)
+    while any(stairs.next_rps() for stairs, _ in searches.values()):
+        for name in draw.sample(list(searches), len(searches)):
+            stairs, attempt = searches[name]
+            if rps := stairs.next_rps():
+                outcome = attempt(rps, len(stairs.tries))
+                print(f"{contender.name:<18}{name:<12}{rps:8.1f} rps: {outcome.in_time:6.1%} in time", flush=True)
+                stairs.add(rps, outcome)
+    return {name: stairs.point() for name, (stairs, _) in searches.items()}
 
 
 def main(argv: list[str]) -> int:
-    """Check every contender of a run that has a breaking point; returns 0 if all lie within 10 % of it."""
+    """Check the breaking points of a run, of all contenders or of those named; returns 0 if all generators agree."""
     run = Run.open(Path(argv[0]) if argv else RESULTS / "latest")
-    data, found = parse(run.summary), {}
+    data, rows = parse(run.summary), {}
+    wanted = argv[1:] or list(data.breaking_points)
     set_aside_what_is_loaded()
     with closing(Guard()) as guard:
-        for contender in choose(list(data.breaking_points), discover()):
-            found[contender.name] = check(run, contender, data.entries[contender.name], guard)
-    rows = {name: _row(data.breaking_points[name].rps, point) for name, point in found.items()}
+        for contender in choose(wanted, discover()):
+            with TemporaryDirectory() as scratch:
+                found = check(run, contender, data.entries[contender.name], guard, Path(scratch))
+            rows[contender.name] = _row(data.breaking_points[contender.name].rps, found)
     for name, row in rows.items():
-        print(
-            f"{name:<18}run {row['run_rps']:7.1f} rps, here {row['check_rps']:7.1f} "
-            f"[{row['check_ci95'][0]:.1f}, {row['check_ci95'][1]:.1f}]: {row['run_over_check'] - 1:+.1%}"
-        )
+        ratio = row["locust_over_independent"] - 1
+        print(f"{name:<18}{_told(row, 'locust')}, {_told(row, 'independent')}: {ratio:+.1%}; run {row['run_rps']:.1f}")
     run.write_json("check.json", rows)
-    return 0 if all(abs(row["run_over_check"] - 1) <= _TOLERANCE for row in rows.values()) else 1
+    return 0 if all(abs(row["locust_over_independent"] - 1) <= _TOLERANCE for row in rows.values()) else 1
 
 
-def _row(run_rps: float, point: BreakingPoint) -> dict[str, Any]:
-    return {
-        "run_rps": run_rps,
-        "check_rps": point.rps,
-        "check_ci95": (point.low_rps, point.high_rps),
-        "run_over_check": run_rps / point.rps,
-    }
+def _row(run_rps: float, found: Mapping[str, BreakingPoint]) -> dict[str, Any]:
+    points = {name: {"rps": point.rps, "ci95": (point.low_rps, point.high_rps)} for name, point in found.items()}
+    ratio = found["locust"].rps / found["independent"].rps
+    return {"run_rps": run_rps, **points, "locust_over_independent": ratio}
+
+
+def _told(row: Mapping[str, Any], name: str) -> str:
+    point = row[name]
+    return f"{name} {point['rps']:.1f} [{point['ci95'][0]:.1f}, {point['ci95'][1]:.1f}] rps"
 
 
 if __name__ == "__main__":

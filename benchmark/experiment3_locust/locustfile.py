@@ -33,8 +33,8 @@ from locust.runners import MasterRunner, WorkerRunner
 from benchmark.contenders import Contender, choose, discover
 from benchmark.experiment3_locust.examples import EXAMPLES, PACING_S, SPAWN_PER_S, Example
 from benchmark.experiment3_locust.users import OpenLoopUser, PacedUser
+from benchmark.load.bodies import request_bodies
 from benchmark.load.samples import SampleWriter
-from benchmark.load.users import request_bodies
 from benchmark.services import served
 from contract.garbage import set_aside_what_is_loaded
 from contract.model import quantile_function

@@ -1,22 +1,16 @@
 """Locust users: what they ask, how they check the answer, when they ask again."""
 
-import json
-import random
 import time
 from collections.abc import Iterator
-from itertools import cycle
 from typing import Any, ClassVar
 
 from locust import FastHttpUser, task
 
+from benchmark.load.bodies import check_answer, request_bodies
 from benchmark.load.plan import LoadPlan
 from contract.errors import BadModelAnswer
-from contract.schema import JSON_CONTENT_TYPE, parse_answer
+from contract.schema import JSON_CONTENT_TYPE
 from contract.timing import request_start_header
-
-_BODIES = 4096  # distinct requests before they repeat
-_IRIS_RANGES = ((4.3, 7.9), (2.0, 4.4), (1.0, 6.9), (0.1, 2.5))
-_ROUNDING_S = 1e-6  # an answer is given to the microsecond
 
 
 class CheckingUser(FastHttpUser):
@@ -64,28 +58,6 @@ class ClosedLoopUser(CheckingUser):
     @task
     def ask(self) -> None:
         self.send()
-
-
-def check_answer(body: bytes, bounds_s: tuple[float, float]) -> float:
-    """Return the answer in seconds. Raises BadModelAnswer if it does not follow the models' law."""
-    detail_s = parse_answer(body, 0)
-    low_s, high_s = bounds_s
-    if not low_s - _ROUNDING_S <= detail_s <= high_s + _ROUNDING_S:
-        raise BadModelAnswer(f"answer {detail_s} s lies outside of {low_s} to {high_s} s")
-    return detail_s
-
-
-def request_bodies(seed: int) -> Iterator[str]:
-    """Return an endless sequence of request bodies, the same for the same seed.
-
-    Four numbers as in Fisher's iris data, the classic example of such a service.
-    """
-    draw = random.Random(seed)
-    bodies = [
-        json.dumps([round(draw.uniform(low, high), 1) for low, high in _IRIS_RANGES], separators=(",", ":"))
-        for _ in range(_BODIES)
-    ]
-    return cycle(bodies)
 
 
 PROTOCOLS: dict[str, type[CheckingUser]] = {"predict": ClosedLoopUser}

@@ -1,5 +1,6 @@
 """The load of experiment 3 against real services: what a stall does to an open and to a closed loop."""
 
+import asyncio
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ import psutil
 import pytest
 
 from benchmark.contenders import discover
+from benchmark.experiment3_locust import check
 from benchmark.experiment3_locust.findings import LocustRun, of_kind, read_findings
 from benchmark.experiment3_locust.issue import Issued, class_name, issue, samples_file
 from benchmark.experiment3_locust.run import Experiment, Plan
@@ -131,3 +133,11 @@ def test_a_rate_that_is_easily_carried_is_sustained_and_an_absurd_one_is_not(run
     easy, absurd = (found for found in of_kind(read_findings(run), LocustRun))
     assert easy.n > 0.9 * 20 * 4
     assert absurd.n < 4500 * 4
+
+
+def test_the_independent_generator_sees_an_easy_rate_sustained(stacks: Stacks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check, "TRY_WARMUP_S", 0.5)
+    monkeypatch.setattr(check, "TRY_COUNTED_S", 3.0)
+    stack = stacks.get(CONTENDER)
+    outcome = asyncio.run(check.offer(stack.base_url + stack.contender.endpoint, 20.0, seed=1, limit_ms=1000.0))
+    assert outcome.sustained

@@ -60,6 +60,7 @@ def recorded(results: Path, findings: list[Finding], complete: bool = True) -> R
         "started_utc": "2026-11-21T05:00:00Z",
         "command_line": "python -m benchmark locust",
         "busy_before_start": 0.02,
+        "settings": {"services": {}},
         "environment": {"machine": {"cores": 2}, "python": "3.11.0"},
     }
     run = Run.create(results, "locust", manifest)

@@ -1,0 +1,95 @@
+"""The check of a breaking point by two generators, on contenders whose breaking point is known."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from benchmark.experiment3_locust import check as module
+from benchmark.experiment3_locust.run import Experiment
+from benchmark.experiment3_locust.staircase import Outcome
+from tests.unit.experiment3.synthetic import CONTENDERS, findings_of, recorded
+
+GOOD, BAD = Outcome(1.0, 1.0), Outcome(1.0, 0.5)
+
+
+@pytest.fixture
+def tries(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, float]]:
+    """Every try: Locust sustains 100 requests/s, the other generator what `limits` says."""
+    found: list[tuple[str, float]] = []
+
+    def by_locust(self: Experiment, contender: Any, rps: float, number: int, limit_ms: float) -> Outcome:
+        found.append(("locust", rps))
+        return GOOD if rps <= 100 else BAD
+
+    async def offer(url: str, rps: float, seed: int, limit_ms: float) -> Outcome:
+        found.append((url, rps))
+        assert limit_ms == pytest.approx(3 * 55.0)
+        return GOOD if rps <= LIMITS[url] else BAD
+
+    @contextmanager
+    def stack(contender: Any, *_: Any) -> Iterator[Any]:
+        yield SimpleNamespace(base_url=contender.name)
+
+    monkeypatch.setattr(Experiment, "try_rate", by_locust)
+    monkeypatch.setattr(module, "offer", offer)
+    monkeypatch.setattr(module, "running_stack", stack)
+    monkeypatch.setattr(module, "set_aside_what_is_loaded", lambda: None)
+    monkeypatch.setattr(module, "discover", lambda: {contender.name: contender for contender in CONTENDERS})
+    return found
+
+
+LIMITS = {f"{name}{CONTENDERS[0].endpoint}": rps for name, rps in (("one", 104.0), ("two", 140.0))}
+
+
+def checked(tmp_path: Path, *names: str) -> tuple[int, dict[str, Any]]:
+    run = recorded(tmp_path, findings_of("one") + findings_of("two"))
+    status = module.main([str(run.path), *names])
+    return status, json.loads((run.path / "check.json").read_text())
+
+
+def test_generators_that_agree_end_with_0(tmp_path: Path, tries: list[tuple[str, float]]) -> None:
+    status, rows = checked(tmp_path, "one")
+    assert status == 0
+    assert rows["one"]["run_rps"] == 100.0
+    assert rows["one"]["locust"]["rps"] == pytest.approx(100, rel=0.05)
+    assert rows["one"]["locust_over_independent"] == pytest.approx(1, abs=0.1)
+    # Side by side, not one after the other.
+    who = [name == "locust" for name, _ in tries]
+    assert all(True in pair and False in pair for pair in (who[0:2], who[2:4], who[4:6]))
+
+
+def test_generators_that_differ_end_with_1(
+    tmp_path: Path, tries: list[tuple[str, float]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, rows = checked(tmp_path)
+    assert status == 1
+    assert set(rows) == {"one", "two"}
+    assert rows["two"]["locust_over_independent"] == pytest.approx(100 / 140, rel=0.08)
+    assert "run 100.0" in capsys.readouterr().out
+
+
+def test_a_run_without_a_breaking_point_has_nothing_to_check(tmp_path: Path, tries: list[tuple[str, float]]) -> None:
+    run = recorded(tmp_path, [])
+    assert module.main([str(run.path)]) == 0
+    assert tries == []
+
+
+def test_a_refused_connection_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TRY_WARMUP_S", 0.1)
+    monkeypatch.setattr(module, "TRY_COUNTED_S", 0.3)
+    outcome = asyncio.run(module.offer("http://127.0.0.1:9/", 50.0, seed=1, limit_ms=100.0))
+    assert outcome == Outcome(0.0, 0.0)
+
+
+def test_the_check_runs_in_an_interpreter_that_locust_has_not_changed() -> None:
+    """Locust replaces sockets, sleeping and selecting by those of gevent, on which an asyncio loop crawls."""
+    program = "import sys, benchmark.experiment3_locust.check; sys.exit('gevent' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
