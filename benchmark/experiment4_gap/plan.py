@@ -84,7 +84,7 @@ class Variant:
 
 
 def default_plan() -> ExplainPlan:
-    """About 20 minutes for four factors."""
+    """About 22 minutes for four factors, with bursts, predictions and installation."""
 
     def levels(*users: int) -> tuple[Level, ...]:
         return levels_for(users, low_s=1.7, base_s=0.55, per_user_s=0.004)
@@ -104,7 +104,7 @@ def default_plan() -> ExplainPlan:
 
 
 def quick_plan() -> ExplainPlan:
-    """About five minutes: half of the cells, two blocks, wide intervals."""
+    """Less than seven minutes: half of the cells, two blocks, wide intervals."""
 
     def levels(*users: int) -> tuple[Level, ...]:
         return levels_for(users, low_s=1.0, base_s=0.5, per_user_s=0.004)
