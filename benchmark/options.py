@@ -100,9 +100,13 @@ def measuring_command() -> Iterator[None]:
 
 
 def end_on_signals() -> None:
-    """Let SIGTERM and SIGHUP end a command as Ctrl-C does: everything is stopped, and what was measured reported."""
+    """Let SIGTERM and SIGHUP end a command as Ctrl-C does: everything is stopped, and what was measured reported.
+
+    What is ignored remains so, as SIGHUP below nohup.
+    """
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
 
 
 def _interrupt(*_: object) -> None:

@@ -5,10 +5,9 @@ load while a service is profiled, and can be profiled itself. Prints one JSON do
 """
 
 import json
-import random
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,13 +16,13 @@ import psutil
 import requests
 
 from benchmark.experiment1_profiling.recorders import PYINSTRUMENT, YAPPI_CLOCKS, Sessions, Yappi, let_go
+from benchmark.load.bodies import check_answer, request_bodies
 from contract.errors import BadModelAnswer
-from contract.schema import JSON_CONTENT_TYPE, parse_answer
+from contract.schema import JSON_CONTENT_TYPE
 from contract.timing import request_start_header
 
 CLIENT_ROLE = "client"
 _TIMEOUT_S = 15.0
-_ROUNDING_S = 1e-6  # an answer is given to the microsecond
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class Calls:
 
 def make_calls(plan: CallPlan) -> Calls:
     """Warm up, let the profiles begin, and make the calls."""
-    bodies = _bodies(plan.seed)
+    bodies = request_bodies(plan.seed)
     profiler = _own_profiler(plan)
     with requests.Session() as session:
         session.trust_env = False
@@ -109,19 +108,10 @@ def _call(session: requests.Session, plan: CallPlan, body: str) -> float | str:
     if response.status_code != 200:
         return f"status {response.status_code}"
     try:
-        detail_s = parse_answer(response.content, 0)
+        check_answer(response.content, plan.answer_bounds_s)
     except BadModelAnswer as error:
         return error.detail
-    low_s, high_s = plan.answer_bounds_s
-    if not low_s - _ROUNDING_S <= detail_s <= high_s + _ROUNDING_S:
-        return f"answer {detail_s} s lies outside of {low_s} to {high_s} s"
     return latency_ms
-
-
-def _bodies(seed: int) -> Iterator[str]:
-    draw = random.Random(seed)
-    while True:
-        yield json.dumps([round(draw.uniform(0.1, 7.9), 1) for _ in range(4)])
 
 
 def _cpu_ms(pids: Mapping[str, int]) -> dict[str, float]:

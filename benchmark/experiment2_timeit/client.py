@@ -5,21 +5,15 @@ and what is timed here is a plain blocking call.
 """
 
 import http.client
-import json
-import random
 import socket
-from collections.abc import Iterator
 from contextlib import suppress
-from itertools import cycle
 
 from benchmark.errors import LoadError
+from benchmark.load.bodies import check_answer, request_bodies
 from contract.errors import BadModelAnswer
-from contract.schema import JSON_CONTENT_TYPE, parse_answer
+from contract.schema import JSON_CONTENT_TYPE
 
 TIMEOUT_S = 15.0
-_BODIES = 1024  # distinct requests before they repeat
-_IRIS_RANGES = ((4.3, 7.9), (2.0, 4.4), (1.0, 6.9), (0.1, 2.5))  # Fisher's iris data, as the load tests ask
-_ROUNDING_S = 1e-6  # an answer is given to the microsecond
 _HEADERS = {"Content-Type": JSON_CONTENT_TYPE}
 
 
@@ -74,17 +68,7 @@ class PersistentClient:
         if status != 200:
             return f"status {status}, {body[:120]!r}"
         try:
-            detail_s = parse_answer(body, 0)
+            check_answer(body, self._bounds_s)
         except BadModelAnswer as error:
             return error.detail
-        low_s, high_s = self._bounds_s
-        if not low_s - _ROUNDING_S <= detail_s <= high_s + _ROUNDING_S:
-            return f"{detail_s} s lies outside of {low_s} to {high_s} s"
         return None
-
-
-def request_bodies(seed: int) -> Iterator[bytes]:
-    """Return an endless sequence of request bodies, the same for the same seed."""
-    draw = random.Random(seed)
-    rows = [[round(draw.uniform(low, high), 1) for low, high in _IRIS_RANGES] for _ in range(_BODIES)]
-    return cycle([json.dumps(row, separators=(",", ":")).encode() for row in rows])

@@ -1,9 +1,11 @@
 """The four examples of load, as shapes: how many users there are at which moment."""
 
+import signal
 from dataclasses import dataclass, replace
 
 PACING_S = 1.0  # a user asks once a second, or less often if the answer takes longer
 SPAWN_PER_S = 100  # Locust recommends no more; a shape's own rate is in its number of users
+END_SIGNAL = signal.SIGUSR1  # ends a run before its time; nobody ignores it, as background jobs do Ctrl-C
 
 
 @dataclass(frozen=True)

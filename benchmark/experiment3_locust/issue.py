@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -14,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.errors import LoadError
-from benchmark.experiment3_locust.examples import Example
+from benchmark.experiment3_locust.examples import END_SIGNAL, Example
 from benchmark.guard import Guard
 from benchmark.levels import GENERATOR_ROLE
 from benchmark.record import Cell, Run, read_samples
@@ -146,8 +145,8 @@ def _wait(
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End Locust before its time, so that it still writes its page: it does on Ctrl-C, and not when terminated."""
-    process.send_signal(signal.SIGINT)
+    """End Locust before its time, so that it still writes its page: it does not when terminated."""
+    process.send_signal(END_SIGNAL)
     with contextlib.suppress(subprocess.TimeoutExpired):  # whoever started it will terminate it
         process.wait(STOP_GRACE_S)
 

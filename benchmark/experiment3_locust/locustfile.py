@@ -16,6 +16,8 @@ its usual port. Environment:
     OPEN_RPS     requests per second of an open-loop class, all its users on all workers together (10)
     OPEN_USERS   their number, on all workers together (1); the rate is shared out among them
     BENCHMARK_SAMPLES    file for raw samples, one row per request; a worker adds its number
+
+SIGUSR1 ends a headless run before its time, as if that were over.
 """
 
 import os
@@ -31,7 +33,7 @@ from locust.rpc import Message
 from locust.runners import MasterRunner, WorkerRunner
 
 from benchmark.contenders import Contender, choose, discover
-from benchmark.experiment3_locust.examples import EXAMPLES, PACING_S, SPAWN_PER_S, Example
+from benchmark.experiment3_locust.examples import END_SIGNAL, EXAMPLES, PACING_S, SPAWN_PER_S, Example
 from benchmark.experiment3_locust.users import OpenLoopUser, PacedUser
 from benchmark.load.bodies import request_bodies
 from benchmark.load.samples import SampleWriter
@@ -162,12 +164,23 @@ def start_schedules_anew(environment: Environment, **_: Any) -> None:
             users.count = 0
 
 
+def end_on_signal(environment: Environment, **_: Any) -> None:
+    """Let a run be ended before its time as if the time were over: every file is written, the exit status is 0.
+
+    Ctrl-C would do, but a process that was started in the background of a script ignores it.
+    """
+    options = environment.parsed_options
+    if environment.runner and options and options.headless:
+        gevent.signal_handler(END_SIGNAL, environment.runner.quit)
+
+
 def keep_garbage_collection_short(**_: Any) -> None:
     """Set aside what Locust has loaded: while all of it is looked through, no user asks on time."""
     set_aside_what_is_loaded()
 
 
 events.init.add_listener(record_samples)
+events.init.add_listener(end_on_signal)
 events.init.add_listener(keep_garbage_collection_short)
 events.init.add_listener(let_requests_end)
 events.init.add_listener(await_last_reports)

@@ -28,8 +28,5 @@ def request_bodies(seed: int) -> Iterator[str]:
     Four numbers as in Fisher's iris data, the classic example of such a service.
     """
     draw = random.Random(seed)
-    bodies = [
-        json.dumps([round(draw.uniform(low, high), 1) for low, high in _IRIS_RANGES], separators=(",", ":"))
-        for _ in range(_BODIES)
-    ]
-    return cycle(bodies)
+    rows = [[round(draw.uniform(low, high), 1) for low, high in _IRIS_RANGES] for _ in range(_BODIES)]
+    return cycle([json.dumps(row, separators=(",", ":")) for row in rows])

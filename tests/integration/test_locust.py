@@ -15,8 +15,9 @@ import pytest
 
 from benchmark.contenders import discover
 from benchmark.experiment3_locust import check
+from benchmark.experiment3_locust.examples import held
 from benchmark.experiment3_locust.findings import LocustRun, of_kind, read_findings
-from benchmark.experiment3_locust.issue import Issued, class_name, issue, samples_file
+from benchmark.experiment3_locust.issue import Issued, class_name, example_environment, issue, samples_file
 from benchmark.experiment3_locust.run import Experiment, Plan
 from benchmark.guard import Guard
 from benchmark.record import Run
@@ -106,17 +107,32 @@ def test_what_locust_writes_itself_is_kept(run: Run, issued: dict[str, Issued]) 
         assert (run.path / "locust" / f"0-{name}_stats_history.csv").exists()
 
 
+@pytest.fixture(params=[signal.default_int_handler, signal.SIG_IGN], ids=["foreground", "background"])
+def start(request: pytest.FixtureRequest) -> Iterator[None]:
+    """As from a terminal, or as in the background of a script: what starts there inherits that Ctrl-C is ignored."""
+    before = signal.signal(signal.SIGINT, request.param)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("start")
+@pytest.mark.parametrize(
+    ("env", "load"),
+    [(RATES, ["-u", "5", "-r", "100", "-t", "120s"]), (example_environment(held(5)), [])],
+    ids=["rate", "shape"],
+)
 def test_a_run_that_has_lost_its_purpose_ends_early_and_keeps_its_samples(
-    run: Run, stacks: Stacks, guard: Guard
+    tmp_path: Path, stacks: Stacks, guard: Guard, env: dict[str, str], load: list[str]
 ) -> None:
+    run = Run.create(tmp_path, "locust", {})
     samples = samples_file(run, "early")
     seen: list[float] = []
 
     def until() -> bool:
         return samples.exists() and len(samples.read_text().splitlines()) > 20
 
-    options = ["-u", "5", "-r", "100", "-t", "120s", class_name(CONTENDER)]
-    issued = issue(run, stacks.get(CONTENDER), "early", RATES, options, 120, guard, seen.append, until)
+    options = [*load, class_name(CONTENDER)]
+    issued = issue(run, stacks.get(CONTENDER), "early", env, options, 120, guard, seen.append, until)
     assert len(issued.samples) >= 20
     assert max(seen) < 100
     assert (run.path / "locust" / "0-early.html").exists()

@@ -127,11 +127,29 @@ def test_a_setting_of_a_wrong_value_is_a_usage_error_with_what_was_expected(tmp_
     assert not (tmp_path / "results").exists()
 
 
+@pytest.fixture
+def _handlers_as_before() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("_handlers_as_before")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_to_end_is_like_an_interruption(number: signal.Signals) -> None:
+    signal.signal(number, signal.SIG_DFL)
     end_on_signals()
     with pytest.raises(KeyboardInterrupt):
         os.kill(os.getpid(), number)
+
+
+@pytest.mark.usefixtures("_handlers_as_before")
+def test_below_nohup_a_command_outlives_its_terminal() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    end_on_signals()
+    os.kill(os.getpid(), signal.SIGHUP)
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
 
 @pytest.mark.parametrize("option", [["--blocks", "0"], ["--seed", "x"], ["--nothing"]])
