@@ -44,7 +44,7 @@ from contract.settings import Settings
 
 STOP_TIMEOUT_S = 15
 _REPORT_S = 5
-_FLUSH_S = 0.5
+_FLUSH_S = 0.25
 
 
 def make_users() -> dict[str, type[User]]:

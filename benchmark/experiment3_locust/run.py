@@ -34,12 +34,12 @@ OPEN_DURATION_S = 60.0
 NEXT_RATE = 0.9  # of the rate that was not held
 _HOLD_TRIES = 3
 _LOW_SAMPLES, _SHORTEST_PACING_S = 50, 0.2
-_SHORTEST_S = 6.0  # of what is counted after a warm-up
+_SHORTEST_S = 4.0  # of what is counted after a warm-up
 # Tries of a rate. Crossings wanted at full scale, and where all is shortened.
-TRY_WARMUP_S, TRY_COUNTED_S, _SHORTEST_TRY_S = 2.0, 10.0, 4.0
+TRY_WARMUP_S, TRY_COUNTED_S, _SHORTEST_TRY_S = 2.0, 10.0, 3.0
 _LATEST_END_S = 10  # after the time of a try, if its last arrivals are not answered
-_CROSSINGS, _FEWEST_CROSSINGS = 5, 2
-_TRIES, _TRY_OVERHEAD_S = 10, 4.0  # expected; only the progress display relies on it
+_CROSSINGS, _FEWEST_CROSSINGS = 5, 1
+_TRIES, _TRY_OVERHEAD_S = 6, 2.5  # expected; only the progress display relies on it
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,7 @@ class Experiment:
         return judge(due_s - due_s[0], at_s, latency_ms, TRY_WARMUP_S, until_s, limit_ms)
 
     def _hold(self, contender: Contender, point: BreakingPoint, low_p95_ms: float) -> None:
-        """Hold the breaking point; where it is not held, try the next lower rate."""
+        """Hold the breaking point; where it is not held, the low end of its interval, or at least a tenth less."""
         rps = point.rps
         for attempt in range(_HOLD_TRIES):
             users = max(int(rps * ex.PACING_S), 1)
@@ -194,7 +194,7 @@ class Experiment:
             self._append(Held(contender.label, users, held, attempt))
             if held:
                 return
-            rps *= NEXT_RATE
+            rps = min(point.low_rps, NEXT_RATE * rps)
 
     def _open_loop(self, contender: Contender, point: BreakingPoint) -> None:
         """The same rate twice: as paced users in a closed loop, and as arrivals of their own."""
