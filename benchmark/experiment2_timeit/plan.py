@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 # What a shortened run keeps.
 FEWEST_REPEATS = 3  # since an interval takes several
-FEWEST_CALLS = 4  # since a line takes some
+FEWEST_CALLS = 3  # since a line takes some
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def make_plan(min_calls: int, max_calls: int, step: int, repeat: int, seed: int,
     """Return the plan of a run, shortened by `scale` (0 to 1): fewer repeats, and fewer numbers of calls.
 
     Where three repeats are more than the scale leaves, even fewer numbers of calls make up for it,
-    but not below four. They are spread evenly, and both ends are kept.
+    but not below three. They are spread evenly, and both ends are kept.
     """
     calls = sorted({*range(min_calls, max_calls + 1, step), max_calls})
     repeats = max(round(repeat * scale), min(repeat, FEWEST_REPEATS))

@@ -16,7 +16,15 @@ from benchmark.experiment3_locust.breaking_point import BIN_S, P95_LIMIT, Breaki
 from benchmark.experiment3_locust.breaking_point import find_breaking_point as find
 from benchmark.experiment3_locust.findings import Breaks, Broke, Finding, Held, LocustRun, Tried, append_finding
 from benchmark.experiment3_locust.holding import ArrivalsWatch, Watch, was_held
-from benchmark.experiment3_locust.issue import Issued, class_name, example_environment, issue, samples_file
+from benchmark.experiment3_locust.issue import (
+    Issued,
+    class_name,
+    dropped_arrivals,
+    example_environment,
+    issue,
+    late_arrivals,
+    samples_file,
+)
 from benchmark.experiment3_locust.plot import write_report
 from benchmark.experiment3_locust.staircase import STEPS, Outcome, Staircase, judge
 from benchmark.experiment3_locust.summary import CLOSED_AT_RATE, OPEN_LOOP, summarise
@@ -39,7 +47,7 @@ _SHORTEST_S = 4.0  # of what is counted after a warm-up
 TRY_WARMUP_S, TRY_COUNTED_S, _SHORTEST_TRY_S = 2.0, 10.0, 3.0
 _LATEST_END_S = 10  # after the time of a try, if its last arrivals are not answered
 _CROSSINGS, _FEWEST_CROSSINGS = 5, 1
-_TRIES, _TRY_OVERHEAD_S = 6, 2.5  # expected; only the progress display relies on it
+_TRIES, _TRY_OVERHEAD_S = 5, 2.5  # expected; only the progress display relies on it
 
 
 @dataclass(frozen=True)
@@ -73,8 +81,8 @@ class Plan:
 
     @property
     def steps(self) -> Sequence[float]:
-        """From one rate that is tried to the next; a shortened run does without the finest."""
-        return STEPS if self.scale >= 1 else STEPS[:-1]
+        """From one rate that is tried to the next; a shortened run does without the finer ones."""
+        return STEPS if self.scale >= 1 else STEPS[:2]
 
 
 class Experiment:
@@ -92,11 +100,13 @@ class Experiment:
         low_p95_ms = self._low_p95_ms(contender)
         if set(wanted) == {ex.RESPONSE_TIME.name}:
             return
-        if ex.STRESS_TEST.name in wanted:
-            self._example(contender, ex.STRESS_TEST)
+        stress = self._example(contender, ex.STRESS_TEST) if ex.STRESS_TEST.name in wanted else None
         if not self._plan.finds_breaking_point:
             return
-        point = self._breaking_point(contender, self._load_test(contender, low_p95_ms), low_p95_ms)
+        guess = self._load_test(contender, low_p95_ms)
+        if stress and not guess.broke:  # the stress test goes further, if faster
+            guess = self._ramp_broke(stress, ex.STRESS_TEST, low_p95_ms)
+        point = self._breaking_point(contender, guess, low_p95_ms)
         if ex.MAX_PERFORMANCE.name in wanted:
             self._hold(contender, point, low_p95_ms)
         if OPEN_LOOP in wanted:
@@ -139,11 +149,12 @@ class Experiment:
     def _load_test(self, contender: Contender, low_p95_ms: float) -> BreakingPoint:
         """Carry out the second example; return where its ramp broke, if it did."""
         found = self._example(contender, ex.LOAD_TEST)
-        point = self._ramp_broke(found, ex.LOAD_TEST.scaled(self._plan.scale), low_p95_ms)
+        point = self._ramp_broke(found, ex.LOAD_TEST, low_p95_ms)
         self._append(Broke(contender.label, point))
         return point
 
     def _ramp_broke(self, found: LocustRun, example: ex.Example, low_p95_ms: float) -> BreakingPoint:
+        example = example.scaled(self._plan.scale)
         samples = read_samples(self._run.path / "samples" / f"0-{found.stem}.csv")
         middles_s = np.arange(int(example.duration_s / BIN_S)) * BIN_S + BIN_S / 2
         users = np.array([example.users_at(t_s) for t_s in middles_s], dtype=float)
@@ -200,10 +211,10 @@ class Experiment:
         """The same rate twice: as paced users in a closed loop, and as arrivals of their own."""
         rps = max(round(OPEN_SHARE * point.rps), 1)
         users = max(int(rps * ex.PACING_S), 1)
-        warmup_s = ex.until_all_ask_s(users)
-        planned_s = warmup_s + max(OPEN_DURATION_S * self._plan.scale, _SHORTEST_S)
-        seconds = math.ceil(planned_s)  # Locust's -t takes no fractions
         for name, open_loop, count in ((CLOSED_AT_RATE, False, users), (OPEN_LOOP, True, 1)):
+            warmup_s = TRY_WARMUP_S if open_loop else ex.until_all_ask_s(users)
+            # Locust's -t takes no fractions.
+            seconds = math.ceil(warmup_s + max(OPEN_DURATION_S * self._plan.scale, _SHORTEST_S))
             stem = f"{contender.label}-{name}"
             env = {"OPEN_RPS": str(rps), "OPEN_USERS": "1", "SEED": str(self._plan.seed)}
             load = ["-u", str(count), "-r", str(ex.SPAWN_PER_S), "-t", f"{seconds}s"]
@@ -250,8 +261,8 @@ def describe(issued: Issued, contender: str, example: str, stem: str, warmup_s: 
         stem=stem,
         start_ns=issued.start_ns,
         generator_cpu=round(issued.generator_cpu, 4),
-        late=issued.late,
-        dropped=issued.dropped,
+        late=late_arrivals(inside),
+        dropped=dropped_arrivals(inside),
         n=int(good.size),
         errors=int(errors.size),
         first_error=str(errors.iloc[0]) if errors.size else "",

@@ -79,7 +79,8 @@ class Staircase:
     _finest_since: int | None = None  # the number of the try at which the finest step began
 
     def __post_init__(self) -> None:
-        self._step = _NEAR if self.near else 0
+        self._step = min(_NEAR, len(self.steps) - 1) if self.near else 0
+        self._finest_since = 0 if self._step == len(self.steps) - 1 else None
 
     def next_rps(self) -> float | None:
         """Return the rate to try next, or None when there is nothing more to learn."""

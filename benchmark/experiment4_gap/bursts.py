@@ -26,7 +26,7 @@ from benchmark.stack import Stack, running_stack
 from contract.schema import JSON_CONTENT_TYPE
 
 RECORD = "bursts.jsonl"
-SIZES = (4, 6, 8, 12, 16, 32, 64)
+SIZES = (4, 8, 16, 32, 64)
 MAX_BUSY = 0.5  # cores of the scoring process; the rest between bursts grows until it is less
 _WARM_UP = 3
 _FEWEST = 3

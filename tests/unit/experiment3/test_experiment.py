@@ -99,6 +99,37 @@ def test_what_is_counted_starts_when_all_users_ask_and_lasts(asked: list[Asked],
             assert found.rps == pytest.approx(found.rate_rps, rel=0.02)
 
 
+@pytest.mark.parametrize(("breaks_at_rps", "guess_rps"), [(200.0, 200.0), (None, 420.0)])
+def test_where_the_load_test_does_not_break_the_stress_test_tells_where_to_try_first(
+    asked: list[Asked],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    breaks_at_rps: float | None,
+    guess_rps: float,
+) -> None:
+    def ramp_broke(_: Any, found: LocustRun, *__: Any) -> BreakingPoint:
+        rps = 420.0 if found.example == "stress-test" else breaks_at_rps or 300.0
+        broke = found.example == "stress-test" or breaks_at_rps is not None
+        return BreakingPoint(rps, rps, rps, broke=broke, reason="p95" if broke else "not reached")
+
+    def breaking_point(_: Any, __: Any, guess: BreakingPoint, *___: Any) -> BreakingPoint:
+        guesses.append(guess.rps)
+        return guess
+
+    guesses: list[float] = []
+    monkeypatch.setattr(Experiment, "_ramp_broke", ramp_broke)
+    monkeypatch.setattr(Experiment, "_breaking_point", breaking_point)
+    measured(tmp_path, 0.1)
+    assert guesses == [guess_rps]
+
+
+def test_an_arrival_of_the_warm_up_may_be_late() -> None:
+    samples = answers(10, 10)
+    samples["scheduled_ns"] -= [50_000_000 if i in {3, 80, 81} else 0 for i in range(len(samples))]
+    found = module.describe(Issued(samples, START_NS, 0.1, 10.0), "one", OPEN_LOOP, "one-open-loop", 2.0, 10.0)
+    assert found.late == 2
+
+
 @pytest.fixture
 def tried(asked: list[Asked], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     """A contender that answers everything up to 250 requests/s in 50 ms, and half of what is above that."""

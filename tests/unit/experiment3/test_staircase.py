@@ -102,6 +102,14 @@ def test_all_in_time_is_sustained() -> None:
     assert outcome.reason == ""
 
 
+def test_where_the_first_step_is_the_finest_one_turn_may_be_enough() -> None:
+    stairs = Staircase(230, crossings=1, near=True, steps=STEPS[:2])
+    while (rps := stairs.next_rps()) is not None:
+        stairs.add(rps, Outcome(1.0, float(rps < 220)))
+    assert [rps for rps, _ in stairs.tries] == pytest.approx([230, 230 / STEPS[1]])
+    assert stairs.point().low_rps < 220 < stairs.point().high_rps
+
+
 @pytest.mark.parametrize(("every", "sustained"), [(25, True), (15, False)])
 def test_arrivals_without_an_answer_are_missed(every: int, sustained: bool) -> None:
     """One in 25 is four in a hundred, one in 15 nearly seven; nobody recorded them."""
