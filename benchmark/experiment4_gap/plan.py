@@ -90,14 +90,14 @@ def default_plan() -> ExplainPlan:
         return levels_for(users, low_s=1.7, base_s=0.55, per_user_s=0.004)
 
     return ExplainPlan(
-        light=Phase(4, levels(1, 2, 4, 8, 16)),
+        light=Phase(4, levels_for((1, 4, 8, 16), low_s=1.2, base_s=0.55, per_user_s=0.004)),
         cell=Phase(4, levels(1, 8, 32, 64), climb=levels(128, 256, 512)),
         main_levels=levels(1, 4, 8, 16, 32, 64),
         clock=Phase(4, levels(1, 8)),
-        lag=Phase(1, levels_for((1, 8, 64), low_s=2.5, base_s=2.5, per_user_s=0)),
+        lag=Phase(1, levels_for((1, 8, 64), low_s=2.0, base_s=2.0, per_user_s=0)),
         whatif=Phase(4, levels(8, 32, 64)),
         map=Phase(2, levels(1, 8, 32)),
-        burst_s=1.2,
+        burst_s=1.0,
         cpu_ms=(2, 10, 20),
         rounds=4,
     )
@@ -110,7 +110,7 @@ def quick_plan() -> ExplainPlan:
         return levels_for(users, low_s=1.0, base_s=0.5, per_user_s=0.004)
 
     return ExplainPlan(
-        light=Phase(1, levels(1, 2, 4, 8, 16)),
+        light=Phase(1, levels(1, 4, 8, 16)),
         cell=Phase(2, levels(1, 8, 32, 64), climb=levels(128, 256)),
         main_levels=levels(1, 4, 8, 16, 32, 64),
         clock=None,
@@ -118,7 +118,7 @@ def quick_plan() -> ExplainPlan:
         whatif=Phase(1, levels(8, 64)),
         map=Phase(1, levels(1, 32)),
         burst_s=0.8,
-        burst_sizes=(4, 12, 32, 64),
+        burst_sizes=(4, 16, 64),
         cpu_ms=(2, 20),
         users=USERS[:-1],  # it climbs no further
         what_ifs=2,

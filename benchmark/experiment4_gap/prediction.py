@@ -10,7 +10,7 @@ prediction.json holds what `predict` returns in every round, and all rounds toge
      "not_calibrated": {}}
 
 `what_if` numbers the what-ifs in the order in which they were asked; `ratio` is the rate of `to` over
-the rate of `from`.
+the rate of `from`, and is not asked for in every round.
 """
 
 import os
@@ -52,6 +52,7 @@ class Question:
     cpu_ms: Sequence[int]  # at which the crossover will be measured
     map_users: Sequence[int]
     users: Sequence[int] = USERS  # of the contenders as they are
+    maps: bool = True  # whether the crossover is asked for
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def predict(
         if what_if.contender in models:
             changed = models[what_if.contender].changed(what_if.setting, what_if.assume)
             jobs |= {("what_if", number, users): changed.job(users) for users in what_if.users}
-    if question.from_.name in models and question.to.name in models:
+    if question.maps and question.from_.name in models and question.to.name in models:
         for cpu_ms in sorted({*MAP_CPU_MS, *question.cpu_ms}):
             for users in sorted({*MAP_USERS, *question.map_users}):
                 for side in (question.from_.name, question.to.name):

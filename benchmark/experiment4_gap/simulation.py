@@ -86,18 +86,18 @@ def simulate(
 ) -> Steady:
     """Return the steady state of a network with so many users who ask again at once.
 
-    Runs until so many requests were answered after a warm-up of three rounds, or for `longest_s` of
+    Runs until so many requests were answered after a warm-up of two for each user, or for `longest_s` of
     simulated time. With `load_at` the generator's demand becomes what it is at the rate that is seen.
     """
     run = _Run(network, users, random.Random(seed))
-    run.until(answers=max(3 * users, 50), latest_ms=longest_s * 500)
+    run.until(answers=max(2 * users, 50), latest_ms=longest_s * 500)
     for turn in range(1, _SETTLINGS + 1 if load_at else 1):
         run.start_counting()
         run.until(answers=max(users, 50), latest_ms=longest_s * (500 + 125 * turn))
         if load_at:
             run.set_load(load_at(run.result().rps))
     run.start_counting()
-    run.until(answers=max(requests, 4 * users), latest_ms=longest_s * 1e3)
+    run.until(answers=max(requests, 2 * users), latest_ms=longest_s * 1e3)
     return run.result()
 
 

@@ -226,6 +226,8 @@ def test_a_prediction_from_the_record_answers_all_that_is_asked(
     assert [(row["cpu_ms"], row["users"]) for row in found["crossover"]] == [(0, 1), (0, 8), (2, 1), (2, 8)]
     assert all(row["ratio"] > 0 for row in found["crossover"])
     assert found["not_calibrated"] == {}
+    without = REAL_PREDICT(run, light, bursts, replace(question, what_ifs=few, users=(1, 8), maps=False))
+    assert without == {**found, "crossover": []}
 
 
 @dataclass
@@ -235,6 +237,7 @@ class Round:
     light: set[int]  # blocks
     bursts: list[int]  # rounds that they say they are of
     measured: list[tuple[str, int]]
+    maps: bool
 
 
 @pytest.fixture
@@ -249,7 +252,7 @@ def rounds(explaining: Explain, monkeypatch: pytest.MonkeyPatch) -> list[Round]:
 
     def predict(run: Run, light: Any, bursts: Any, question: prediction.Question) -> dict[str, Any]:
         blocks = {cell.block for cells in light.values() for cell in cells}
-        found.append(Round(blocks, [burst.round for burst in bursts], list(explaining.measured)))
+        found.append(Round(blocks, [burst.round for burst in bursts], list(explaining.measured), question.maps))
         row = {**PREDICTED["contenders"]["sync"][0], "rps": 40.0 * 4 ** len(found)}
         return {**PREDICTED, "contenders": {"sync": [row]}}
 
@@ -273,6 +276,15 @@ def test_each_round_learns_from_its_own_light_load_and_is_held_against_its_own_c
     assert [block for label, block in explaining.measured if label == "cell-none"] == [0, 1, 2, 3]
     assert run.summary["attribution"]["latency_ms"]["blocks"] == 4
     assert run.summary["complete"]
+
+
+def test_the_map_is_asked_for_in_every_other_round_and_always_in_the_last(
+    explaining: Explain, rounds: list[Round]
+) -> None:
+    for number, maps in ((1, [True]), (2, [False, True]), (3, [True, False, True])):
+        rounds.clear()
+        explaining.run(**{**TWO_ROUNDS, "rounds": number, "light": Phase(number, levels(1, 2))})
+        assert [each.maps for each in rounds] == maps
 
 
 def test_rounds_are_shown_as_their_geometric_mean_and_kept_apart_in_the_record(
