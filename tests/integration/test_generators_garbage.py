@@ -6,12 +6,14 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from benchmark.contenders import ROOT
+from benchmark.experiment3_locust.examples import END_SIGNAL
 from benchmark.experiment3_locust.issue import LOCUSTFILE
 from benchmark.load.plan import Level, LoadPlan
 
@@ -89,6 +91,11 @@ def test_the_generator_of_bench_is_frozen(
 
 
 def test_the_locust_file_is_frozen(url: str, handler: type[Handler], env: dict[str, str], tmp_path: Path) -> None:
-    argv = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless", "-u", "1", "-t", "2s", "Async"]
-    subprocess.run(argv, cwd=tmp_path, env={**env, "HOST_URL": url}, check=True, capture_output=True)
+    argv = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless", "-u", "1", "-t", "120s", "Async"]
+    env["HOST_URL"] = url
+    with subprocess.Popen(argv, cwd=tmp_path, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as locust:
+        while not handler.frozen and locust.poll() is None:
+            time.sleep(0.05)
+        locust.send_signal(END_SIGNAL)
+    assert locust.returncode == 0
     assert handler.frozen[0] > LOADED

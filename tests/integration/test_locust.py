@@ -18,8 +18,9 @@ from benchmark.experiment3_locust import check
 from benchmark.experiment3_locust.examples import held
 from benchmark.experiment3_locust.findings import LocustRun, of_kind, read_findings
 from benchmark.experiment3_locust.issue import Issued, class_name, example_environment, issue, samples_file
-from benchmark.experiment3_locust.run import Experiment, Plan
+from benchmark.experiment3_locust.run import TRY_WARMUP_S, Experiment, Plan
 from benchmark.guard import Guard
+from benchmark.load.arrivals import arrivals_until
 from benchmark.record import Run
 from benchmark.stack import Stack
 from tests.conftest import Stacks
@@ -141,14 +142,16 @@ def test_a_run_that_has_lost_its_purpose_ends_early_and_keeps_its_samples(
 def test_a_rate_that_is_easily_carried_is_sustained_and_an_absurd_one_is_not(run: Run, guard: Guard) -> None:
     """Every arrival of the schedule is accounted for: those that Locust does not report were not answered."""
     progress: Any = SimpleNamespace(phase=lambda *_: None)
-    experiment = Experiment(run, Plan(("load-test",), scale=0.01, free_ports=True), {}, guard, progress)
+    plan = Plan(("load-test",), scale=0.01, free_ports=True)
+    experiment = Experiment(run, plan, {}, guard, progress)
     contender = discover()[CONTENDER]
     assert experiment.try_rate(contender, 20.0, 0, limit_ms=1000.0).sustained
     lost = experiment.try_rate(contender, 4500.0, 1, limit_ms=100.0)
     assert lost.in_time < 0.9
     easy, absurd = (found for found in of_kind(read_findings(run), LocustRun))
-    assert easy.n > 0.9 * 20 * 4
-    assert absurd.n < 4500 * 4
+    due = sum(t_s >= TRY_WARMUP_S for t_s in arrivals_until(20.0, plan.seed, plan.try_s))
+    assert easy.n > 0.9 * due
+    assert absurd.n < 4500 * (plan.try_s - TRY_WARMUP_S)
 
 
 def test_the_independent_generator_sees_an_easy_rate_sustained(stacks: Stacks, monkeypatch: pytest.MonkeyPatch) -> None:
