@@ -48,9 +48,12 @@ _RUNS: Final = {"pyinstrument": (PYINSTRUMENT,), "yappi": tuple(YAPPI_CLOCKS)}  
 # Of five attempts at threads, two ended in a crash: six leave one failure in a hundred or two.
 SAMPLING_ATTEMPTS: Final = 6
 _WARMUP_CALLS: Final = 10
-# What a shortened run keeps. A second at one full core is a hundred stacks.
+# What a shortened run keeps.
 _FEWEST_CALLS, _FEWEST_WARMUP_CALLS = 10, 3
 _SHORTEST_S, _SHORTEST_WARMUP_S = 3.0, 1.5
+# The profiling timer counts CPU in ticks of 4 ms or more, by who runs when one comes. By chance the sum of n ticks
+# is off by up to their square root: of one second by 6 %, and it is to be right within 10 %.
+_SHORTEST_SAMPLED_S = 8.0
 _CALL_S: Final = 0.11  # only the progress display relies on it
 _STACK_S: Final = 4.0  # to start and stop a contender; the same
 
@@ -92,17 +95,23 @@ class ProfilePlan:
         return [run for profiler in self.profilers for run in _RUNS[profiler]]
 
     @property
-    def levels(self) -> tuple[Level, ...]:
-        """One user, to split the wall clock of a request; and many, for the CPU that it takes."""
-        return (Level(1, 0.5, round(0.6 * self.seconds, 2)), Level(self.users, self.warmup_s, self.seconds))
+    def sampled_s(self) -> float:
+        """How long many users are kept up under the CPU sampler."""
+        return max(self.seconds, min(_SHORTEST_SAMPLED_S, self.seconds / self.scale))
+
+    def levels(self, sampled: bool = False) -> tuple[Level, ...]:
+        """Return one user, to split the wall clock of a request; and many, for the CPU that it takes."""
+        many_s = self.sampled_s if sampled else self.seconds
+        return (Level(1, 0.5, round(0.6 * self.seconds, 2)), Level(self.users, self.warmup_s, many_s))
 
     @property
     def contender_s(self) -> float:
         """About how long one contender takes."""
-        held_s = sum(level.warmup_s + level.measure_s for level in self.levels) + _STACK_S
+        levels = (*self.levels(), *self.levels(sampled=True))
+        held_s = sum(level.warmup_s + level.measure_s for level in levels) + 2 * _STACK_S
         calls_s = (self.requests + self.warmup_calls) * _CALL_S
         client = (1 + len(self.runs) * ("client" in self.sides)) * calls_s + _STACK_S
-        server = len(self.runs) * (calls_s + _STACK_S) + 2 * held_s if "server" in self.sides else 0.0
+        server = len(self.runs) * (calls_s + _STACK_S) + held_s if "server" in self.sides else 0.0
         return client + server
 
 
@@ -125,7 +134,8 @@ def run_profile(
     progress: Progress,
 ) -> Run:
     """Measure, and write record, profiles, summary and report, also when interrupted. Raises BenchmarkError."""
-    run = Run.create(results, "profile", make_manifest(contenders, plan.seed, asdict(plan), service_settings))
+    planned = {**asdict(plan), "sampled_s": plan.sampled_s}
+    run = Run.create(results, "profile", make_manifest(contenders, plan.seed, planned, service_settings))
     failures: dict[str, str] = {}
 
     def finish(interrupted: bool) -> None:
@@ -180,12 +190,13 @@ def _hold(setting: Setting, contender: Contender, block: int) -> Cell:
     """Hold the levels once; the cell is in the record whatever became of it."""
     cell = Cell(block, contender.label, setting.plan.seed * 1000)
     what = "load" if block == PLAIN else "sampled"
+    cells = replace(setting.cells, levels=setting.plan.levels(sampled=block != PLAIN))
     try:
         measure_cell(
             setting.run,
             contender,
             cell,
-            setting.cells,
+            cells,
             setting.guard,
             lambda phase: setting.progress.phase(contender.label, f"{what}: {phase}"),
             check_parity=block == PLAIN,
@@ -316,7 +327,7 @@ def _append_csv(path: Path, columns: Sequence[str], rows: Sequence[Sequence[obje
 def _cell_plan(plan: ProfilePlan, service_settings: Mapping[str, str]) -> CellPlan:
     settings = settings_of_services(service_settings)
     return CellPlan(
-        levels=plan.levels,
+        levels=plan.levels(),
         climb=(),
         answer_bounds_s=quantile_function(settings).bounds_s,
         stage_clock=True,

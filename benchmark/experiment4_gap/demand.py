@@ -31,6 +31,10 @@ class Demands:
         """The sizes of the bursts."""
         return sorted({burst.size for burst in self.bursts})
 
+    def asks(self, size: int) -> int:
+        """Return how often each user of a burst of this size asked."""
+        return next(burst.asks for burst in self.bursts if burst.size == size)
+
     def in_burst(self, size: int, role: str) -> float:
         """Return the CPU per request of a process in bursts of a size, in ms."""
         return _in_burst(self.bursts, size, role)

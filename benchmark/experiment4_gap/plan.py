@@ -118,7 +118,7 @@ def quick_plan() -> ExplainPlan:
         whatif=Phase(1, levels(8, 64)),
         map=Phase(1, levels(1, 32)),
         burst_s=0.8,
-        burst_sizes=(4, 16, 64),
+        burst_sizes=(8, 32, 128),
         cpu_ms=(2, 20),
         users=USERS[:-1],  # it climbs no further
         what_ifs=2,

@@ -10,7 +10,7 @@ prediction.json holds what `predict` returns in every round, and all rounds toge
      "not_calibrated": {}}
 
 `what_if` numbers the what-ifs in the order in which they were asked; `ratio` is the rate of `to` over
-the rate of `from`, and is not asked for in every round.
+the rate of `from`, and is asked for in the last round alone.
 """
 
 import os
@@ -177,7 +177,7 @@ def _over_backlog(network: Network, demands: Demands) -> Demand:
     """Return what a request costs, over the backlog that its burst makes in the simulation."""
     points = {0.0: demands.scoring_ms}
     for size in demands.sizes:
-        burst = simulate_burst(replace(network, load=constant(0)), size)
+        burst = simulate_burst(replace(network, load=constant(0)), size, demands.asks(size))
         points[burst.backlog] = demands.in_burst(size, "scoring")
     backlog = sorted(points)
     return Demand(tuple(backlog), tuple(points[each] for each in backlog))

@@ -79,8 +79,8 @@ def run_explain(
             if mains and light:
                 _measure_bursts(run, mains, plan, service_settings, guard, progress, number, len(light))
                 progress.phase("", "prediction")
-                # The map takes as long to simulate as all else, and is measured last.
-                asked = replace(question, maps=(plan.rounds - number) % 2 == 1)
+                # The map takes as long to simulate as all else, and is measured after the last round.
+                asked = replace(question, maps=number == plan.rounds - 1)
                 write_prediction(run, asked, number, light)
             measurer.measure(order["cell"], cell)
             measurer.measure(order["whatif"], whatif)

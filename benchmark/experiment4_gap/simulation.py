@@ -11,6 +11,7 @@ simulated, with SimPy.
 import random
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
+from itertools import count
 
 import numpy as np
 import simpy
@@ -20,9 +21,9 @@ Event = Generator[simpy.Event, object, None]
 
 @dataclass(frozen=True)
 class Demand:
-    """CPU of one process per request in ms, over the backlog: how many pieces wait for the process at once.
+    """CPU of one process per request in ms, over the backlog: how much waits for the process at once.
 
-    Linear between the points, constant beyond them.
+    That is pieces of work, and requests that wait for a thread. Linear between the points, constant beyond them.
     """
 
     backlog: tuple[float, ...]
@@ -106,18 +107,20 @@ _SETTLINGS = 2  # the generator's demand depends on the rate, and the rate on th
 
 @dataclass(frozen=True)
 class SimulatedBurst:
-    """What so many requests that are sent at the same moment do, means over several bursts."""
+    """What users do who ask at the same moment, means over several bursts."""
 
     last_ms: float  # until the last answer
     backlog: float  # that a piece of work meets in the scoring process
 
 
-def simulate_burst(network: Network, size: int, seed: int = 1, least_requests: int = 96) -> SimulatedBurst:
-    """Return what bursts of a size do; as many of them as have so many requests."""
+def simulate_burst(
+    network: Network, size: int, asks: int = 1, seed: int = 1, least_requests: int = 96
+) -> SimulatedBurst:
+    """Return what bursts do of so many users who ask so often; as many bursts as have so many requests."""
     lasts_ms, met = [], []
-    for number in range(-(-least_requests // size)):
-        run = _Run(network, size, random.Random(seed * 1000 + number), at_once=True)
-        run.until(answers=size, latest_ms=60_000)
+    for number in range(-(-least_requests // (size * asks))):
+        run = _Run(network, size, random.Random(seed * 1000 + number), asks)
+        run.until(answers=size * asks, latest_ms=60_000)
         lasts_ms.append(run.now_ms)
         met.append(run.backlog_met)
     return SimulatedBurst(float(np.mean(lasts_ms)), float(np.mean(met)))
@@ -159,8 +162,9 @@ class _Station:
 
 
 class _Run:
-    def __init__(self, network: Network, users: int, draw: random.Random, at_once: bool = False) -> None:
-        self._n, self._users, self._draw, self._at_once = network, users, draw, at_once
+    def __init__(self, network: Network, users: int, draw: random.Random, asks: int | None = None) -> None:
+        """With `asks`, users begin at the same moment and ask so often; else they begin at any, and go on."""
+        self._n, self._users, self._draw, self._asks = network, users, draw, asks
         self._env = env = simpy.Environment()
         cores = simpy.Resource(env, network.cores)
         self._stations = {
@@ -210,9 +214,9 @@ class _Run:
         )
 
     def _user(self) -> Event:
-        if not self._at_once:
+        if self._asks is None:
             yield self._env.timeout(self._draw.random() * self._n.sleep_ms[1])
-        while True:
+        for _ in count() if self._asks is None else range(self._asks):
             started_ms = self._env.now
             yield from self._piece("load", self._n.load, 2)
             with self._threads.request() as thread:
@@ -249,9 +253,11 @@ class _Run:
 
     def _piece(self, role: str, demand: Demand, of: int) -> Event:
         station = self._stations[role]
+        backlog = station.backlog
         if role == "scoring":
-            self._met.append(station.backlog)
-        yield from station.work(demand.at(station.backlog) / of)
+            backlog += len(self._threads.queue) / self._n.workers
+            self._met.append(backlog)
+        yield from station.work(demand.at(backlog) / of)
 
 
 def _slots(env: simpy.Environment, number: int) -> simpy.Resource:

@@ -7,6 +7,7 @@ import pytest
 
 from benchmark.contenders import choose, discover
 from benchmark.errors import LoadError
+from benchmark.experiment4_gap import bursts
 from benchmark.experiment4_gap.bursts import measure_bursts, read_bursts
 from benchmark.guard import Guard
 from benchmark.record import Run
@@ -22,18 +23,32 @@ def run(tmp_path: Path) -> Run:
 def test_every_size_is_recorded_with_what_it_cost(run: Run) -> None:
     (null,) = choose(["null"], discover())
     with closing(Guard()) as guard:
-        measure_bursts(run, null, {}, guard, seconds=0.3, free_ports=True, sizes=(2, 5))
-        measure_bursts(run, null, {}, guard, seconds=0.3, free_ports=True, sizes=(2,))
+        measure_bursts(run, null, {}, guard, seconds=0.3, free_ports=True, sizes=(16, 100))
+        measure_bursts(run, null, {}, guard, seconds=0.3, free_ports=True, sizes=(16,))
     found = read_bursts(run.path)
-    assert [(burst.contender, burst.size) for burst in found] == [("null", 2), ("null", 5), ("null", 2)]
+    assert [(each.contender, each.size, each.asks) for each in found] == [
+        ("null", 16, 4),
+        ("null", 100, 1),
+        ("null", 16, 4),
+    ]
     for burst in found:
-        assert burst.requests >= burst.size
-        assert burst.requests % burst.size == 0
+        assert burst.requests >= 3 * burst.size * burst.asks
+        assert burst.requests % (burst.size * burst.asks) == 0
         assert burst.cpu_ms["scoring"] > 0
         assert burst.cpu_ms["load"] > 0
         spent_ms = (burst.cpu_ms["scoring"] + burst.seldom_ms["scoring"]) * burst.requests
         assert burst.busy["scoring"] == pytest.approx(spent_ms / 1e3 / burst.seconds)
         assert burst.last_ms > 0
+
+
+def test_bursts_that_take_too_long_are_left_out_and_so_are_larger_ones(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (null,) = choose(["null"], discover())
+    monkeypatch.setattr(bursts, "_LONGEST_BUSY_S", 0.0)
+    with closing(Guard()) as guard:
+        measure_bursts(run, null, {}, guard, seconds=0.3, free_ports=True, sizes=(2, 5))
+    assert read_bursts(run.path) == []
 
 
 def test_a_refused_request_is_no_cheap_one(run: Run) -> None:

@@ -84,6 +84,15 @@ def test_a_larger_burst_meets_a_larger_backlog() -> None:
     assert 64 / 8 < met[-1] < 64
 
 
+def test_users_of_a_burst_ask_as_often_as_they_are_told_and_no_more() -> None:
+    once, thrice = (simulate_burst(NETWORK, 1, asks) for asks in (1, 3))
+    assert thrice.last_ms == pytest.approx(3 * once.last_ms, abs=12)
+    last = simulate_burst(replace(NETWORK, one_by_one=False), 32, asks=1)
+    assert simulate_burst(replace(NETWORK, one_by_one=False), 32, asks=3).last_ms < 3 * last.last_ms
+    # Nobody waits behind a user who was answered and asks again although the burst is over.
+    assert simulate_burst(replace(NETWORK, threads=1), 2).last_ms == pytest.approx(2 * once.last_ms, abs=12)
+
+
 def test_steps_change_no_rate_and_let_a_burst_end_later() -> None:
     stepping = replace(NETWORK, steps=4, model_steps=4, one_by_one=False)
     whole = replace(NETWORK, one_by_one=False)
