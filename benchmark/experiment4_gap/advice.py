@@ -18,6 +18,7 @@ from benchmark.experiment4_gap.phrases import (
 )
 from benchmark.experiment4_gap.reading import MULTIPLIED, RESPONSES, ClockCost, Explained, Share, Stages, WhatIf, shown
 from benchmark.experiment4_gap.story import PREDICTION, SUMMARY, Claim
+from benchmark.report.verdict import SMALLEST_CLAIM
 from benchmark.report.wording import at_users, first_line, listing, significant
 
 _IN_SENTENCE: Final = {
@@ -120,20 +121,36 @@ def _effect(response: str, share: Share) -> str:
 
 
 def _settings(data: Explained) -> list[Claim]:
-    """Return what other settings brought where that was measured, each at the level where it changed the rate most."""
-    measured = sorted((w for w in data.what_if if w.rps_measured and w.rps_before), key=_change_of_rate, reverse=True)
-    largest = {(each.contender, each.title): each for each in reversed(measured)}
-    said = []
-    for each in sorted(largest.values(), key=_change_of_rate, reverse=True):
-        change = (each.rps_measured or 0) / (each.rps_before or 1) - 1
-        predicted = f", predicted {significant(each.rps_predicted)}" if each.rps_predicted else ""
-        text = (
-            f"{each.contender}, {each.title}: {significant(each.rps_before)} requests/s become "
-            f"{significant(each.rps_measured)} at {at_users(each.users)} ({percent(change)}{predicted}); "
-            "a reading without an interval."
-        )
-        said.append(Claim(text, "Measured setting", bool(data.faults), _note(data), (SUMMARY, PREDICTION)))
-    return said
+    """Return what other settings brought where that was measured, each at the level where it changed the rate most.
+
+    A level at which an effect is shown goes before one at which none is.
+    """
+    measured = [each for each in data.what_if if each.rps_measured and each.rps_before]
+    largest: dict[tuple[str, str], WhatIf] = {}
+    for each in sorted(measured, key=lambda what_if: (_is_shown(what_if), _change_of_rate(what_if))):
+        largest[each.contender, each.title] = each
+    order = sorted(largest.values(), key=lambda what_if: (not _is_shown(what_if), -_change_of_rate(what_if)))
+    return [
+        Claim(_setting_said(each), "Measured setting", bool(data.faults), _note(data), (SUMMARY, PREDICTION))
+        for each in order
+    ]
+
+
+def _setting_said(each: WhatIf) -> str:
+    change = (each.rps_measured or 0) / (each.rps_before or 1) - 1
+    predicted = f", predicted {significant(each.rps_predicted)}" if each.rps_predicted else ""
+    known = each.rps_change and each.rps_change.ci95
+    sure = f"× {interval_text(known, significant)}" if known else "a reading without an interval"
+    nothing = ": no effect is shown" if known and not _is_shown(each) else ""
+    return (
+        f"{each.contender}, {each.title}: {significant(each.rps_before)} requests/s become "
+        f"{significant(each.rps_measured)} at {at_users(each.users)} ({percent(change)}{predicted}); {sure}{nothing}."
+    )
+
+
+def _is_shown(what_if: WhatIf) -> bool:
+    change = what_if.rps_change
+    return change is not None and shown(change.ci95, 1.0) and abs(change.value - 1) >= SMALLEST_CLAIM
 
 
 def _change_of_rate(what_if: WhatIf) -> float:

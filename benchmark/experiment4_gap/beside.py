@@ -5,7 +5,7 @@ from math import exp, log
 from statistics import fmean
 from typing import Any
 
-from benchmark.experiment4_gap.measured import Measured
+from benchmark.experiment4_gap.measured import Measured, as_entry
 from benchmark.stats import ratio_interval
 
 Mains = Mapping[str, Sequence[Measured]]  # by contender, the best source first
@@ -51,7 +51,10 @@ def peaks(mains: Mains, predicted: Mapping[str, Any]) -> dict[str, dict[str, Any
 def what_ifs(
     explain: Mapping[str, Any], variants: Sequence[Measured], mains: Mains, predicted: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
-    """Return each what-if at each number of users: before, as predicted, and as measured."""
+    """Return each what-if at each number of users: before, as predicted, and as measured.
+
+    `rps_change` is the measured rate over the one before, paired by block.
+    """
     changed = {v.facts["what_if"]: v for v in variants if "what_if" in v.facts}
     foreseen = {(row["what_if"], row["users"]): row for row in predicted.get("what_if", [])}
     return [
@@ -64,6 +67,7 @@ def what_ifs(
             "rps_before": _rps(mains.get(what_if["contender"], ()), users),
             "rps_predicted": foreseen.get((number, users), {}).get("rps"),
             "rps_measured": _rps([changed[number]], users) if number in changed else None,
+            "rps_change": _ratio(changed.get(number), mains.get(what_if["contender"], ()), users),
             "p50_before_ms": _p50_ms(mains.get(what_if["contender"], ()), users),
             "p50_predicted_ms": foreseen.get((number, users), {}).get("p50_ms"),
             "p50_measured_ms": _p50_ms([changed[number]], users) if number in changed else None,
@@ -96,12 +100,19 @@ def _measured_ratios(variants: Sequence[Measured]) -> dict[tuple[int, int], dict
     for cpu_ms in sorted({cpu_ms for cpu_ms, _ in by_side}):
         ours, theirs = by_side[cpu_ms, "to"], by_side[cpu_ms, "from"]
         for users in sorted(set(ours.by_users) & set(theirs.by_users)):
-            to_rps, from_rps = ours.rps(users), theirs.rps(users)
-            shared = sorted(set(to_rps) & set(from_rps))
-            if shared:
-                ratio = ratio_interval([to_rps[b] for b in shared], [from_rps[b] for b in shared])
-                found[cpu_ms, users] = {"ratio": ratio.value, "measured": True, "ci95": ratio.as_list()}
+            if ratio := _ratio(ours, [theirs], users):
+                found[cpu_ms, users] = {"ratio": ratio["value"], "measured": True, "ci95": ratio["ci95"]}
     return found
+
+
+def _ratio(ours: Measured | None, theirs: Sequence[Measured], users: int) -> dict[str, Any] | None:
+    """Return the ratio of the rates at a level, paired by block, over the first of `theirs` that has that level."""
+    other = next((variant for variant in theirs if variant.rps(users)), None)
+    if ours is None or other is None:
+        return None
+    our_rps, other_rps = ours.rps(users), other.rps(users)
+    shared = sorted(set(our_rps) & set(other_rps))
+    return as_entry(ratio_interval([our_rps[b] for b in shared], [other_rps[b] for b in shared])) if shared else None
 
 
 def _cpu_change(variants: Sequence[Measured]) -> float | None:

@@ -87,17 +87,17 @@ def default_plan() -> ExplainPlan:
     """About 22 minutes for four factors, with bursts, predictions and installation."""
 
     def levels(*users: int) -> tuple[Level, ...]:
-        return levels_for(users, low_s=1.7, base_s=0.55, per_user_s=0.004)
+        return levels_for(users, low_s=1.5, base_s=0.55, per_user_s=0.004)
 
     return ExplainPlan(
-        light=Phase(4, levels_for((1, 4, 8, 16), low_s=1.2, base_s=0.55, per_user_s=0.004)),
+        light=Phase(4, levels_for((1, 8, 16), low_s=1.2, base_s=0.55, per_user_s=0.004)),
         cell=Phase(4, levels(1, 8, 32, 64), climb=levels(128, 256, 512)),
         main_levels=levels(1, 4, 8, 16, 32, 64),
         clock=Phase(4, levels(1, 8)),
         lag=Phase(1, levels_for((1, 8, 64), low_s=2.0, base_s=2.0, per_user_s=0)),
         whatif=Phase(4, levels(8, 32, 64)),
         map=Phase(2, levels(1, 8, 32)),
-        burst_s=1.0,
+        burst_s=0.8,
         cpu_ms=(2, 10, 20),
         rounds=4,
     )

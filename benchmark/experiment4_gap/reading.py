@@ -170,6 +170,7 @@ class WhatIf(_Part):
     rps_before: float | None = None
     rps_predicted: float | None = None
     rps_measured: float | None = None
+    rps_change: Share | None = None  # measured over before
     p50_before_ms: float | None = None
     p50_predicted_ms: float | None = None
     p50_measured_ms: float | None = None
@@ -241,9 +242,14 @@ class Explained(_Part):
 
     @property
     def high_users(self) -> int | None:
-        """The highest number of users above one at which every contender has an anatomy."""
+        """The highest number of users above one at which every contender has an anatomy.
+
+        Where others' waiting was sampled, it is the highest at which it was: the two are read together.
+        """
         levels = [{row.users for row in rows} for rows in self.anatomy.values()]
-        return max(set.intersection(*levels) - {LOW_USERS}, default=None) if levels else None
+        common = set.intersection(*levels) - {LOW_USERS} if levels else set()
+        sampled = {row.users for rows in self.waiting.values() for row in rows}
+        return max(common & sampled or common, default=None)
 
     @property
     def faults(self) -> list[str]:

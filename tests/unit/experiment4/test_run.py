@@ -140,7 +140,9 @@ def test_what_ifs_are_measured_with_their_settings_and_checked_by_their_own_law(
     threads = rows["sync", "twice the threads", 8]
     assert threads["rps_measured"] == pytest.approx(8 / 0.1005, rel=1e-3)
     assert threads["rps_before"] == pytest.approx(threads["rps_measured"], rel=0.02)
+    assert threads["rps_change"]["value"] == pytest.approx(threads["rps_measured"] / threads["rps_before"], rel=0.02)
     assert threads["rps_predicted"] is None
+    assert rows["sync", "models of 200 ms", 8]["rps_change"] is None
     assert rows["sync", "models of 200 ms", 8]["rps_measured"] is None
 
 

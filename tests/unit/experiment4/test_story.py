@@ -1,6 +1,7 @@
 """The sentences: no claim without an interval that carries it."""
 
 import re
+from typing import Any
 
 import pytest
 
@@ -65,6 +66,46 @@ def test_the_other_way_round_is_slower_and_nothing_is_recommended() -> None:
     assert "more CPU" in answer(summary)[2]
     first = advice.what_to_change_first(read(summary))
     assert first[0].text.startswith("Leave for last: ")
+
+
+def measured_settings(**changes: Any) -> list[str]:
+    """Return what is said of one setting at two levels; `changes` are those at 8 and at 64 users."""
+    summary = make_summary()
+    level = next(each for each in summary["what_if"] if each["title"] == "threads doubled")
+    summary["what_if"] = [
+        {**level, "users": int(users.removeprefix("at_")), "rps_before": 100.0, "rps_measured": 100.0 * change["value"]}
+        | {"rps_change": change}
+        for users, change in changes.items()
+    ]
+    return [c.text for c in advice.what_to_change_first(read(summary)) if c.topic == "Measured setting"]
+
+
+def test_of_a_setting_the_largest_change_is_told_that_is_shown() -> None:
+    sure, unsure = {"value": 1.2, "ci95": [1.1, 1.3]}, {"value": 1.5, "ci95": [0.8, 2.8]}
+    (said,) = measured_settings(at_8=sure, at_64=unsure)
+    assert "100 requests/s become 120 at 8 users (+20 %" in said
+    assert "× [1.10, 1.30]." in said
+    assert "no effect" not in said
+
+
+def test_a_setting_that_changes_nothing_is_no_advice() -> None:
+    (said,) = measured_settings(at_8={"value": 0.93, "ci95": [0.8, 1.1]})
+    assert said.endswith("× [0.800, 1.10]: no effect is shown.")
+    (said,) = measured_settings(at_8={"value": 0.99, "ci95": [0.985, 0.995]})  # shown, and too small to be claimed
+    assert "no effect is shown" in said
+    (said,) = measured_settings(at_8={"value": 0.93, "ci95": None})
+    assert said.endswith("a reading without an interval.")
+
+
+def test_where_time_goes_is_told_where_waiting_was_sampled() -> None:
+    summary = make_summary()
+    common = set.intersection(*({row["users"] for row in rows} for rows in summary["anatomy"].values()))
+    assert read(summary).high_users == max(common)
+    lower = sorted(common)[-2]
+    summary["waiting"] = {"sync": [{"users": lower, "kind": "interpreter lock"}]}
+    assert read(summary).high_users == lower
+    summary["waiting"] = {}
+    assert read(summary).high_users == max(common)
 
 
 def test_what_to_change_first_goes_by_the_largest_shares() -> None:
