@@ -110,14 +110,14 @@ def quick_plan() -> ExplainPlan:
         return levels_for(users, low_s=1.0, base_s=0.5, per_user_s=0.004)
 
     return ExplainPlan(
-        light=Phase(1, levels(1, 4, 8, 16)),
+        light=Phase(1, levels(1, 8, 16)),
         cell=Phase(2, levels(1, 8, 32, 64), climb=levels(128, 256)),
-        main_levels=levels(1, 4, 8, 16, 32, 64),
+        main_levels=levels(1, 8, 16, 32, 64),
         clock=None,
         lag=None,
         whatif=Phase(1, levels(8, 64)),
         map=Phase(1, levels(1, 32)),
-        burst_s=0.8,
+        burst_s=0.5,
         burst_sizes=(8, 32, 128),
         cpu_ms=(2, 20),
         users=USERS[:-1],  # it climbs no further
