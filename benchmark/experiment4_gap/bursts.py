@@ -26,7 +26,7 @@ from benchmark.stack import Stack, running_stack
 from contract.schema import JSON_CONTENT_TYPE
 
 RECORD = "bursts.jsonl"
-SIZES = (8, 16, 32, 64, 128)  # users
+SIZES = (16, 32, 64, 128)  # users; fewer of them are as many as the light levels have
 # Of a burst. Few users ask several times, one request after the other: the first is dear, since it meets cold caches,
 # and a pool whose connections are all idle.
 _LEAST_REQUESTS = 64

@@ -47,7 +47,6 @@ class ExplainPlan:
 
     light: Phase
     cell: Phase
-    main_levels: tuple[Level, ...]  # of the cells which are contenders of their own, instead of the cells' levels
     clock: Phase | None  # the two corners without the stage clock, to see what that costs; in the cells' blocks
     lag: Phase | None  # the contenders with a sampler of how long they make others wait
     whatif: Phase
@@ -91,10 +90,9 @@ def default_plan() -> ExplainPlan:
 
     return ExplainPlan(
         light=Phase(4, levels_for((1, 8, 16), low_s=1.2, base_s=0.55, per_user_s=0.004)),
-        cell=Phase(4, levels(1, 8, 32, 64), climb=levels(128, 256, 512)),
-        main_levels=levels(1, 4, 8, 16, 32, 64),
+        cell=Phase(4, levels(1, 8, 16, 32, 64), climb=levels(128, 256)),
         clock=Phase(4, levels(1, 8)),
-        lag=Phase(1, levels_for((1, 8, 64), low_s=2.0, base_s=2.0, per_user_s=0)),
+        lag=Phase(1, levels_for((1, 64), low_s=2.0, base_s=2.0, per_user_s=0)),
         whatif=Phase(4, levels(8, 32, 64)),
         map=Phase(2, levels(1, 8, 32)),
         burst_s=0.8,
@@ -111,16 +109,14 @@ def quick_plan() -> ExplainPlan:
 
     return ExplainPlan(
         light=Phase(1, levels(1, 8, 16)),
-        cell=Phase(2, levels(1, 8, 32, 64), climb=levels(128, 256)),
-        main_levels=levels(1, 8, 16, 32, 64),
+        cell=Phase(2, levels(1, 8, 16, 32, 64), climb=levels(128, 256)),
         clock=None,
         lag=None,
         whatif=Phase(1, levels(8, 64)),
         map=Phase(1, levels(1, 32)),
         burst_s=0.5,
-        burst_sizes=(8, 32, 128),
+        burst_sizes=(16, 64),
         cpu_ms=(2, 20),
-        users=USERS[:-1],  # it climbs no further
         what_ifs=2,
         quick=True,
         half=True,
@@ -204,15 +200,11 @@ def _customary(design: Design, cells: Sequence[Cell]) -> dict[str, Any] | None:
 
 def _cell_variants(design: Design, mains: Sequence[Contender], plan: ExplainPlan) -> list[Variant]:
     cells = design_cells(design, plan)
-    main_plan = replace(plan.cell, levels=plan.main_levels)
-    names = {contender.name for contender in mains}
-    found = [
-        Variant("cell", cell.contender, main_plan if cell.same_as in names else plan.cell, cell.same_as)
-        for cell in cells
-    ]
+    # All at the same levels: a peak is the highest rate of any level, so one more level may be an advantage.
+    found = [Variant("cell", cell.contender, plan.cell, cell.same_as) for cell in cells]
     present = {cell.same_as for cell in cells}
     # Contenders which are no cell of the design are measured beside it, so that predictions can be compared.
-    found += [_renamed("cell", "main", c, main_plan) for c in mains if c.name not in present]
+    found += [_renamed("cell", "main", c, plan.cell) for c in mains if c.name not in present]
     if plan.clock:
         corners = {contender.name: contender for contender in design.contenders.values()}
         for contender in corners.values():

@@ -33,7 +33,7 @@ from benchmark.levels import LevelFigures, level_figures
 from benchmark.record import Cell, Run
 from contract.settings import PREFIX
 
-USERS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+USERS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 MAP_CPU_MS = (0, 2, 5, 10, 20)
 MAP_USERS = (1, 4, 8, 16, 32, 64)
 RUNTIMES = Path(__file__).with_name("networks.toml")

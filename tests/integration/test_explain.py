@@ -41,7 +41,6 @@ def measure(
     plan = ExplainPlan(
         light=light,
         cell=Phase(blocks, levels),
-        main_levels=levels,
         clock=None,
         lag=None,
         whatif=NOTHING,

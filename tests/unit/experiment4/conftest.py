@@ -33,7 +33,6 @@ def levels(*users: int) -> tuple[Level, ...]:
 PLAN = ExplainPlan(
     light=Phase(1, levels(1, 2)),
     cell=Phase(3, levels(1, 8)),
-    main_levels=levels(1, 4, 8),
     clock=Phase(3, levels(1, 8)),
     lag=None,
     whatif=Phase(1, levels(8)),
