@@ -23,7 +23,7 @@ from benchmark.options import (
 
 def explain(
     quick: Annotated[
-        bool, typer.Option("--quick", help="About seven minutes: half of the cells, wide intervals.")
+        bool, typer.Option("--quick", help="About six minutes: half of the cells, wide intervals.")
     ] = False,
     from_: Annotated[str, typer.Option("--from", help="Contender from which the gap is explained.")] = "",
     to: Annotated[str, typer.Option("--to", help="Contender to which the gap is explained.")] = "",
@@ -39,7 +39,7 @@ def explain(
     """Explain the gap between two contenders: which factor makes how much of it.
 
     Light load first, from which the rest is predicted; then all combinations of the factors, some
-    what-ifs, and where the two cross over. About 20 minutes. Ctrl-C stops everything and still
+    what-ifs, and where the two cross over. About 22 minutes. Ctrl-C stops everything and still
     reports what was measured.
     """
     from benchmark.contenders import choose, discover
