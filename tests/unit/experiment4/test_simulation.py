@@ -116,3 +116,7 @@ def test_the_load_becomes_what_it_is_at_the_rate_that_is_seen() -> None:
     found = simulate(replace(NETWORK, load=constant(1.0)), 64, load_at=load_at)
     assert all(rps == pytest.approx(found.rps, rel=0.15) for rps in seen)
     assert found.utilisation["load"] == pytest.approx(0.1 * found.rps / 1e3, rel=0.1)
+
+
+def test_what_waits_for_a_thread_is_backlog_too() -> None:
+    assert simulate_burst(replace(NETWORK, threads=1), 16).backlog > 16 / 4
