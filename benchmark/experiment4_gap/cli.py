@@ -23,7 +23,7 @@ from benchmark.options import (
 
 def explain(
     quick: Annotated[
-        bool, typer.Option("--quick", help="About seven minutes: half of the cells, wide intervals.")
+        bool, typer.Option("--quick", help="Less than six minutes: half of the cells, wide intervals.")
     ] = False,
     from_: Annotated[str, typer.Option("--from", help="Contender from which the gap is explained.")] = "",
     to: Annotated[str, typer.Option("--to", help="Contender to which the gap is explained.")] = "",
