@@ -23,6 +23,7 @@ _MIN_RIGHT = 3  # bins beyond the break that a fit takes
 class Ramp:
     """A load test in bins of time, each array of shape (bins,)."""
 
+    step_rps: float  # by how much the offer grows in one pacing
     offered_rps: NDArray[np.float64]
     goodput_rps: NDArray[np.float64]
     p50_ms: NDArray[np.float64]
@@ -54,7 +55,8 @@ def bin_ramp(samples: pd.DataFrame, users: NDArray[np.float64], pacing_s: float,
     latency_ms = good["latency_ms"].to_numpy(dtype=float)
     in_bins = [latency_ms[index == i] for i in range(bins)]
     goodput = np.array([len(found) / BIN_S for found in in_bins])
-    return Ramp(users / pacing_s, goodput, _quantile(in_bins, 50), _quantile(in_bins, 95))
+    growth = float(np.diff(users).max(initial=0.0)) / BIN_S  # users per second
+    return Ramp(growth, users / pacing_s, goodput, _quantile(in_bins, 50), _quantile(in_bins, 95))
 
 
 def _quantile(groups: list[NDArray[np.float64]], percent: float) -> NDArray[np.float64]:
@@ -64,9 +66,10 @@ def _quantile(groups: list[NDArray[np.float64]], percent: float) -> NDArray[np.f
 def find_breaking_point(ramp: Ramp, low_p95_ms: float, seed: int = 1) -> BreakingPoint:
     """Return the breaking point of a ramp, its interval from a moving-block bootstrap over the bins.
 
-    The goodput's break is fitted: y = x up to the break, a free line beyond it, the break being where
-    the sum of squares is least (segmented regression; Hinkley 1971). The bootstrap keeps five
-    neighbouring bins together (Kuensch 1989).
+    The goodput's break is fitted: y = x + c up to the break, a free line beyond it, the break being where
+    the sum of squares is least (segmented regression; Hinkley 1971). c is at most by how much the offer
+    grows in one pacing: a user begins to ask up to one pacing after it was started, and so does the first,
+    from whose request time counts. The bootstrap keeps five neighbouring bins together (Kuensch 1989).
     """
     rate, reason = _break(ramp, low_p95_ms)
     if reason == "":
@@ -80,7 +83,7 @@ def find_breaking_point(ramp: Ramp, low_p95_ms: float, seed: int = 1) -> Breakin
 def _break(ramp: Ramp, low_p95_ms: float) -> tuple[float, str]:
     """Return the rate at which a ramp breaks and why, or its highest offer and an empty reason."""
     offered, highest = ramp.offered_rps, float(ramp.offered_rps.max())
-    by_goodput = _goodput_break(offered, ramp.goodput_rps)
+    by_goodput = _goodput_break(offered, ramp.goodput_rps, ramp.step_rps)
     slow = np.nan_to_num(ramp.p95_ms, nan=np.inf) > P95_LIMIT * low_p95_ms
     by_latency = _lasting(offered, slow)
     rate = min(by_goodput, by_latency)
@@ -89,18 +92,24 @@ def _break(ramp: Ramp, low_p95_ms: float) -> tuple[float, str]:
     return rate, "goodput" if by_goodput <= by_latency else "p95"
 
 
-def _goodput_break(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+def _goodput_break(x: NDArray[np.float64], y: NDArray[np.float64], step: float) -> float:
     """Return the offer up to which the goodput follows it; the highest offer if it does to the end."""
     order = np.argsort(x, kind="stable")
     x, y = x[order], y[order]
-    follows_cost = np.concatenate([[0.0], np.cumsum((y - x) ** 2)])
-    best, best_cost = len(x), follows_cost[-1]
+    best, (_, best_cost) = len(x), _follows(x, y, step)
     for k in range(1, len(x) - _MIN_RIGHT + 1):
+        shift, follows_cost = _follows(x[:k], y[:k], step)
         residual, level = _line_cost(x[k:], y[k:])
-        cost = follows_cost[k] + residual
-        if level < FOLLOWS * float(x[k:].mean()) and cost < best_cost:
+        cost = follows_cost + residual
+        if level < FOLLOWS * float(x[k:].mean() + shift) and cost < best_cost:
             best, best_cost = k, cost
     return float(x[best - 1]) if best < len(x) else float(x[-1])
+
+
+def _follows(x: NDArray[np.float64], y: NDArray[np.float64], step: float) -> tuple[float, float]:
+    """Return how far the goodput lies from the offer that it follows, and the sum of squares about that."""
+    shift = float(np.clip((y - x).mean(), -step, step))
+    return shift, float(np.sum((y - x - shift) ** 2))
 
 
 def _line_cost(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float, float]:
@@ -125,4 +134,4 @@ def _resample(ramp: Ramp, draw: np.random.Generator) -> Ramp:
     bins = len(ramp.offered_rps)
     starts = draw.integers(0, max(bins - _BLOCK, 1), size=-(-bins // _BLOCK))
     index = np.concatenate([np.arange(start, min(start + _BLOCK, bins)) for start in starts])
-    return Ramp(ramp.offered_rps[index], ramp.goodput_rps[index], ramp.p50_ms[index], ramp.p95_ms[index])
+    return Ramp(ramp.step_rps, ramp.offered_rps[index], ramp.goodput_rps[index], ramp.p50_ms[index], ramp.p95_ms[index])

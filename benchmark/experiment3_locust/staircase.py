@@ -18,6 +18,7 @@ from benchmark.experiment3_locust.breaking_point import FOLLOWS, BreakingPoint
 
 STEPS = (1.5, 1.2, 1.1, 1.05)
 _NEAR = 1  # the step that begins where a first guess is known
+_FAR_AFTER = 3  # tries in one direction: the guess was a bad one, and the coarsest step is taken
 _MOST_TRIES = 30
 LOWEST_RPS, HIGHEST_RPS = 1.0, 5000.0
 # Of the logistic curve, per natural logarithm of the rate: from nine in ten to one in ten within a factor
@@ -95,7 +96,9 @@ class Staircase:
         """Note what became of a try."""
         turned = bool(self.tries) and outcome.sustained != self.tries[-1][1].sustained
         self.tries.append((rps, outcome))
-        if turned and self._finest_since is None:
+        if len(self.tries) == _FAR_AFTER and len({each.sustained for _, each in self.tries}) == 1:
+            self._step, self._finest_since = 0, None
+        elif turned and self._finest_since is None:
             self._step += 1
             if self._step == len(self.steps) - 1:
                 self._finest_since = len(self.tries) - 1

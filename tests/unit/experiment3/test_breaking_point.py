@@ -15,7 +15,7 @@ def ramp(capacity_rps: float, slow_from_rps: float = np.inf, noise: float = 0.0,
     wobble = np.random.default_rng(7).normal(0, 1, offered.size)
     goodput = np.minimum(offered, capacity_rps) * (1 + noise * wobble)
     p95 = np.where(offered > slow_from_rps, 400.0, 55.0)
-    return Ramp(offered, goodput, p95 * 0.9, p95)
+    return Ramp(1.0, offered, goodput, p95 * 0.9, p95)
 
 
 @pytest.mark.parametrize("capacity", [60.0, 150.0, 240.0])
@@ -44,6 +44,23 @@ def test_one_slow_second_is_no_break() -> None:
 def test_a_ramp_that_never_breaks_says_so() -> None:
     found = find_breaking_point(ramp(capacity_rps=np.inf, noise=0.03), LOW_P95_MS)
     assert (found.broke, found.reason) == (False, "not reached")
+
+
+@pytest.mark.parametrize("behind_s", [-0.5, 0.5])
+@pytest.mark.parametrize("capacity", [np.inf, 300.0])
+def test_a_steep_ramp_whose_users_ask_later_than_they_are_started_is_followed(behind_s: float, capacity: float) -> None:
+    # Fifty more users every second, as in a shortened stress test.
+    offered = np.arange(26, 1026, 50, dtype=float)
+    goodput = np.minimum(offered - behind_s * 50, capacity)
+    found = find_breaking_point(Ramp(50.0, offered, goodput, np.full(20, 50.0), np.full(20, 55.0)), LOW_P95_MS)
+    assert found.broke is (capacity < np.inf)
+    assert found.rps == pytest.approx(min(capacity, 976.0), abs=75)  # a bin and a half
+
+
+def test_how_much_the_offer_grows_in_one_pacing_is_read_off_the_plan() -> None:
+    rows = [{"ok": True, "end_ns": 1, "latency_ms": 50.0}]
+    assert bin_ramp(pd.DataFrame(rows), np.array([1.0, 51, 101, 101]), pacing_s=1.0, start_ns=0).step_rps == 50
+    assert bin_ramp(pd.DataFrame(rows), np.array([100.0, 100]), pacing_s=1.0, start_ns=0).step_rps == 0
 
 
 def test_seconds_in_which_the_plan_had_already_ended_are_not_taken_for_a_break() -> None:

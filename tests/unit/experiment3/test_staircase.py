@@ -52,6 +52,16 @@ def test_a_bad_first_guess_costs_a_few_tries_and_a_good_one_fewer() -> None:
     assert far.point().rps == pytest.approx(near.point().rps, rel=STEP - 1)
 
 
+@pytest.mark.parametrize("off", [1 / 40, 6])
+def test_a_guess_that_is_far_off_is_left_in_coarse_steps(off: float) -> None:
+    for steps, most in ((STEPS[:2], 16), (STEPS, 22)):
+        stairs = Staircase(800 * off, crossings=1, near=True, steps=steps)
+        while (rps := stairs.next_rps()) is not None:
+            stairs.add(rps, SUSTAINED if rps <= 800 else LATE)
+        assert len(stairs.tries) <= most
+        assert stairs.point().rps == pytest.approx(800, rel=steps[-1] - 1)
+
+
 def test_one_sustained_try_by_luck_does_not_decide() -> None:
     draw = random.Random(3)
     found = [
