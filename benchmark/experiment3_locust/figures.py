@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from benchmark.experiment3_locust.data import LocustData
 from benchmark.experiment3_locust.examples import EXAMPLES, Example
@@ -22,6 +22,7 @@ from benchmark.report.wording import significant
 
 _ROW_PX: Final = 34.0
 _PANEL_PX: Final = 170.0
+_SHORT_AXIS: Final = 6.0  # a logarithmic axis from a value to less than so many times it has even steps
 _LEGEND_PX: Final = 22.0
 _MOST_BINS: Final = 50  # of a figure over time
 _SHORTEST_BIN_S: Final = 1.0  # since a single user asks once a second
@@ -145,18 +146,18 @@ def _tries_figure(data: LocustData) -> Picture:
 def _draw_tries(layout: Layout, points: Mapping[str, BreakingPointEntry], chosen: Styles) -> Sheet:
     legend_rows = _legend_rows(layout, list(points))
     head = _LEGEND_PX * len(legend_rows) + 6
-    sheet = Sheet("tries", layout, head + 22 + 250 + 40)
+    sheet = Sheet("tries", layout, head + 24 + 250 + 40)
     _draw_legend(sheet, legend_rows, chosen)
-    sheet.text(2, head + 10, "offered rate [requests/s, log scale]", bold=True)
-    axes = sheet.axes(54, head + 22, sheet.width - 66, 250)
+    sheet.text(2, head + 7, "offered rate [requests/s, log scale]", bold=True)
+    axes = sheet.axes(54, head + 24, sheet.width - 66, 250)
     axes.set_yscale("log")
-    _name_steps(axes.yaxis)
     for name, point in points.items():
         style = chosen[name]
         axes.axhline(point.rps, color=style.colour, linewidth=1.4, dashes=style.dash or (None, None))
         for number, each in enumerate(point.tries, 1):
             fill = "full" if each.sustained else "none"
             axes.plot(number, each.rps, style.marker, color=style.colour, markersize=7, fillstyle=fill)
+    _name_steps(axes.yaxis)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("try", fontsize=layout.font)
     faint_grid(axes, "y")
@@ -203,8 +204,8 @@ def _draw_courses(key: str, layout: Layout, courses: Mapping[str, Course], chose
     _draw_legend(sheet, legend_rows, chosen)
     for place, panel in enumerate(_PANELS):
         top = head + place * pitch
-        sheet.text(2, top + 10, panel.title, bold=True)
-        axes = sheet.axes(54, top + 22, sheet.width - 66, _PANEL_PX - 22)
+        sheet.text(2, top + 7, panel.title, bold=True)
+        axes = sheet.axes(54, top + 24, sheet.width - 66, _PANEL_PX - 24)
         _draw_lines(axes, panel, courses, chosen)
         if panel is _RATE:
             _draw_offers(axes, courses, chosen)
@@ -215,18 +216,22 @@ def _draw_courses(key: str, layout: Layout, courses: Mapping[str, Course], chose
 def _draw_lines(axes: Axes, panel: Panel, courses: Mapping[str, Course], chosen: Styles) -> None:
     if panel.is_log:
         axes.set_yscale("log")
-        _name_steps(axes.yaxis)
     for label, course in courses.items():
         style = chosen[label]
         axes.plot(course.t_s, panel.value(course), color=style.colour, linewidth=1.8, dashes=style.dash or (None, None))
+    if panel.is_log:
+        _name_steps(axes.yaxis)
     axes.set_xlim(0, max(float(course.t_s[-1]) for course in courses.values()) * 1.01)
     faint_grid(axes, "y")
 
 
 def _name_steps(axis: Axis) -> None:
-    """Name 1, 2 and 5 of every decade of a logarithmic axis, since it may reach over less than one."""
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axis.set_major_formatter(lambda value, _: significant(value, 2))
+    """Name 1, 2 and 5 of every decade of a logarithmic axis that bears its data; even steps where it is short."""
+    low, high = axis.get_view_interval()
+    is_short = high < _SHORT_AXIS * low
+    axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]) if is_short else LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter(lambda value, _: f"{value:,.4g}" if value < 1e4 else f"{value:,.0f}")
+    axis.set_minor_locator(NullLocator() if is_short else LogLocator(subs="auto"))
     axis.set_minor_formatter(NullFormatter())
 
 

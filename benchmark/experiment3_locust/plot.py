@@ -70,7 +70,7 @@ def _held(point: BreakingPointEntry) -> str:
     if point.held:
         return "Held for the whole of the third example."
     if point.held_users:
-        return f"That was not held for the whole of the third example; {point.held_users} requests/s were."
+        return f"That was not held for the whole of the third example; {point.held_users:,} requests/s were."
     return "That was not held for the whole of the third example, nor were the next lower rates."
 
 
@@ -90,7 +90,8 @@ def table_rows(data: LocustData) -> list[tuple[TableRow, str]]:
 
 def _row(name: str, found: LocustRun) -> TableRow:
     cells = (
-        str(found.users or ""),
+        f"{found.users:,}" if found.users else "",
+        significant(found.rate_rps) if found.rate_rps else "",
         f"{found.n:,}",
         f"{found.errors:,}",
         significant(found.rps),

@@ -70,8 +70,9 @@ def test_a_run_without_an_answer_has_a_page(tmp_path: Path) -> None:
     opened = locust_run(example=OPEN_LOOP, n=0, p50_ms=None, p95_ms=None, p99_ms=None, rate_rps=8.0)
     run = recorded(tmp_path, [nothing, opened])
     write_report(run)
-    (row, _), *_ = table_rows(parse(run.summary))
-    assert row.cells[3:7] == ("0", "–", "–", "n/a*")
+    (row, _), (open_row, _) = table_rows(parse(run.summary))
+    assert row.cells[4:8] == ("0", "–", "–", "n/a*")
+    assert (row.cells[1], open_row.cells[1]) == ("", "8.00")  # offered
     assert row.invalid
 
 
