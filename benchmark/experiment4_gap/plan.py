@@ -93,7 +93,8 @@ def default_plan() -> ExplainPlan:
         cell=Phase(4, levels(1, 8, 16, 32, 64), climb=levels(128, 256)),
         clock=Phase(4, levels(1, 8)),
         lag=Phase(1, levels_for((1, 64), low_s=2.0, base_s=2.0, per_user_s=0)),
-        whatif=Phase(4, levels(8, 32, 64)),
+        # Longer than the cells: what a second is off by chance, four blocks do not average out.
+        whatif=Phase(4, levels_for((8, 32, 64), low_s=1.5, base_s=1.1, per_user_s=0.004)),
         map=Phase(2, levels(1, 8, 32)),
         burst_s=0.8,
         cpu_ms=(2, 10, 20),
