@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 import pytest
+import simpy
 
-from benchmark.experiment4_gap.simulation import Demand, Network, constant, simulate, simulate_burst
+from benchmark.experiment4_gap.simulation import Cores, Demand, Network, constant, simulate, simulate_burst
 
 NETWORK = Network(
     load=constant(0.2),
@@ -42,7 +43,7 @@ def test_a_saturated_process_uses_a_core_and_no_more() -> None:
 
 def test_a_second_worker_helps_until_the_cores_are_used_up() -> None:
     two = simulate(replace(NETWORK, workers=2), 200)
-    assert two.rps == pytest.approx(2 / CPU_MS * 1e3, rel=0.05)
+    assert 0.92 < two.rps / (2 / CPU_MS * 1e3) <= 1.01  # who waits for a core does not always get the first free one
     four_cores = simulate(replace(NETWORK, workers=2, cores=4), 200)
     assert four_cores.rps == pytest.approx(1000, rel=0.06)
 
@@ -120,3 +121,20 @@ def test_the_load_becomes_what_it_is_at_the_rate_that_is_seen() -> None:
 
 def test_what_waits_for_a_thread_is_backlog_too() -> None:
     assert simulate_burst(replace(NETWORK, threads=1), 16).backlog > 16 / 4
+
+
+def test_a_process_keeps_its_core_takes_an_idle_one_and_else_waits_for_its_own() -> None:
+    env = simpy.Environment()
+    cores = Cores(env, 2)
+    first = cores.choose(None)
+    first.request()
+    second = cores.choose(first)  # the first is taken
+    assert second is not first
+    second.request()
+    assert cores.choose(first) is first
+    assert cores.choose(second) is second
+    assert cores.choose(None) in (first, second)
+
+
+def test_where_cores_are_idle_it_does_not_matter_who_waits_for_which() -> None:
+    assert simulate(NETWORK, 1).rps == pytest.approx(simulate(replace(NETWORK, cores=8), 1).rps, rel=0.01)
