@@ -1,5 +1,7 @@
 """The breaking point on ramps whose truth is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -55,6 +57,16 @@ def test_a_steep_ramp_whose_users_ask_later_than_they_are_started_is_followed(be
     found = find_breaking_point(Ramp(50.0, offered, goodput, np.full(20, 50.0), np.full(20, 55.0)), LOW_P95_MS)
     assert found.broke is (capacity < np.inf)
     assert found.rps == pytest.approx(min(capacity, 976.0), abs=75)  # a bin and a half
+
+
+def test_a_short_steep_ramp_whose_first_user_began_early_did_not_break() -> None:
+    """As measured: every answer came within 60 ms, and each second brought as many as had been started half a second
+    before; without room for that the fit breaks at the first bin."""
+    offered = np.arange(26, 427, 50, dtype=float)
+    goodput = np.array([3, 55, 104, 156, 205, 256, 306, 354, 408], dtype=float)
+    steady = Ramp(50.0, offered, goodput, np.full(9, 50.0), np.full(9, 55.0))
+    assert not find_breaking_point(steady, LOW_P95_MS).broke
+    assert find_breaking_point(replace(steady, step_rps=0.0), LOW_P95_MS).rps == 26
 
 
 def test_how_much_the_offer_grows_in_one_pacing_is_read_off_the_plan() -> None:
