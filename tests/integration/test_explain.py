@@ -106,15 +106,15 @@ def moved_as_expected(before: Mapping[str, Any], after: Mapping[str, Any], expec
 
 @pytest.mark.timeout(400)
 def test_ten_artificial_milliseconds_move_the_share_of_their_factor_and_no_other(tmp_path: Path) -> None:
-    for attempt in range(2):  # a 95 % interval is wrong once in twenty times
+    for attempt in range(3):  # a 95 % interval is wrong once in twenty times, and what disturbs one attempt is no mistake
         before = shares_of_stubs(tmp_path / f"{attempt}-before", (20, 25), (30, 22))
         after = shares_of_stubs(tmp_path / f"{attempt}-after", (20, 35), (30, 22))
         for found in (before, after):
             assert sum(share["value"] for share in found["shares"].values()) == pytest.approx(found["gap"], abs=1e-9)
-        # Far apart in spite of any noise: the ten milliseconds were measured at all, and in the right place.
+        # Wide intervals alone would agree with anything: the ten milliseconds are to be found in the right place.
         moved_ms = {n: after["shares"][n]["value"] - before["shares"][n]["value"] for n in before["shares"]}
-        assert moved_ms["first"] > moved_ms["second"]
-        if moved_as_expected(before, after, {"first": 10, "second": 0}):
+        in_place = moved_ms["first"] > moved_ms["second"]
+        if in_place and moved_as_expected(before, after, {"first": 10, "second": 0}):
             return
     pytest.fail(f"first has moved from {before['shares']} to {after['shares']}")
 
