@@ -116,7 +116,8 @@ def test_a_sampler_that_breaks_its_process_is_tried_again(tmp_path: Path, monkey
 
     monkeypatch.setattr(profiling, "_hold", break_once)
     monkeypatch.setattr(profiling, "_call_without", lambda *_: None)
-    plan = ProfilePlan(users=2, seconds=0.5, warmup_s=0.2, profilers=(), free_ports=True)
+    # A sampler that counts CPU in ticks of 4 ms needs more than a few requests to see any.
+    plan = ProfilePlan(users=8, seconds=1.5, warmup_s=0.2, profilers=(), free_ports=True)
     run = run_profile(tmp_path, choose(NAMES[:1], CONTENDERS), plan, {}, Progress(Console(quiet=True)))
     entry = run.summary["contenders"][NAMES[0]]
     assert blocks == [PLAIN, SAMPLED, SAMPLED + 1]
