@@ -43,7 +43,8 @@ def test_a_saturated_process_uses_a_core_and_no_more() -> None:
 
 def test_a_second_worker_helps_until_the_cores_are_used_up() -> None:
     two = simulate(replace(NETWORK, workers=2), 200)
-    assert 0.92 < two.rps / (2 / CPU_MS * 1e3) <= 1.01  # who waits for a core does not always get the first free one
+    # A twentieth is lost: who waits for a core does not always get the one that is free first.
+    assert two.rps == pytest.approx(0.95 * 2 / CPU_MS * 1e3, rel=0.02)
     four_cores = simulate(replace(NETWORK, workers=2, cores=4), 200)
     assert four_cores.rps == pytest.approx(1000, rel=0.06)
 
