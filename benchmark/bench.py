@@ -1,7 +1,7 @@
 """`bench`: every contender in blocks of fresh processes and random order; record, summary, report."""
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -119,14 +119,15 @@ class BlockMeasurer:
         self._refused: dict[str, str] = {}  # by label, those that failed parity
         self._climbed: dict[str, CellPlan] = {}  # by label, the levels that the first block has found worth holding
 
-    def measure(self, order: Sequence[Sequence[str]], blocks: Iterable[int] | None = None) -> None:
-        """Measure every label of these blocks (of all, without any named) in the order given."""
-        for block in range(len(order)) if blocks is None else blocks:
-            for label in order[block]:
-                self._measure_one(Cell(block, label, seed=self._seed * 1000 + block))
+    def measure(self, order: Sequence[Sequence[str]]) -> None:
+        """Measure every label of every block in the order given."""
+        for block, labels in enumerate(order):
+            for label in labels:
+                self.measure_one(label, block)
 
-    def _measure_one(self, cell: Cell) -> None:
-        label = cell.contender
+    def measure_one(self, label: str, block: int) -> Cell:
+        """Measure one label; return its cell, whatever became of it."""
+        cell = Cell(block, label, seed=self._seed * 1000 + block)
         contender, cell_plan = self._pairs[label]
         if label in self._refused:
             cell.status, cell.reason = "failed", self._refused[label]
@@ -138,6 +139,7 @@ class BlockMeasurer:
             if cell.reason.startswith(_PARITY):
                 self._refused[label] = cell.reason
         self._progress.cell_done(cell)
+        return cell
 
 
 def shuffled_blocks(labels: Sequence[str], blocks: int, seed: int | str) -> list[list[str]]:

@@ -53,7 +53,7 @@ class Burst:
     seldom_ms: Mapping[str, float]  # what the mean over all bursts is above that, per request, by role
     busy: Mapping[str, float]  # cores on the average, by role
     last_ms: float  # from sending a burst to its last answer, median
-    round: int = 0  # of the calibration that it belongs to
+    block: int = 0
     asks: int = 1  # requests of each user of a burst, one after the other
 
 
@@ -65,7 +65,7 @@ def measure_bursts(
     seconds: float,
     free_ports: bool = False,
     sizes: Sequence[int] = SIZES,
-    round_number: int = 0,
+    block: int = 0,
 ) -> None:
     """Send bursts of every size to a contender and append what they cost to the record.
 
@@ -79,7 +79,7 @@ def measure_bursts(
             if burst is None:
                 break
             with (run.path / RECORD).open("a") as file:
-                file.write(json.dumps(asdict(replace(burst, round=round_number))) + "\n")
+                file.write(json.dumps(asdict(replace(burst, block=block))) + "\n")
 
 
 def read_bursts(run_path: Path) -> list[Burst]:

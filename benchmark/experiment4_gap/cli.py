@@ -30,7 +30,9 @@ def explain(
     factors: Annotated[
         str, typer.Option(help="Factors to cross, separated by commas; default: those that factors.toml crosses.")
     ] = "",
-    blocks: Annotated[int | None, typer.Option(min=1, help="Blocks of the factors' cells.")] = None,
+    blocks: Annotated[
+        int | None, typer.Option(min=1, help="Blocks, in each of which every cell is measured once.")
+    ] = None,
     seed: SeedOption = 1,
     setting: SettingOption = None,
     free_ports: FreePortsOption = False,
@@ -38,9 +40,10 @@ def explain(
 ) -> None:
     """Explain the gap between two contenders: which factor makes how much of it.
 
-    Light load first, from which the rest is predicted; then all combinations of the factors, some
-    what-ifs, and where the two cross over. About 22 minutes. Ctrl-C stops everything and still
-    reports what was measured.
+    All combinations of the factors, in blocks of random order. Light load comes right before each
+    contender, and from it what follows is predicted: the contender under load, and some what-ifs.
+    Last, where the two cross over. About 22 minutes. Ctrl-C stops everything and still reports what
+    was measured.
     """
     from benchmark.contenders import choose, discover
     from benchmark.experiment4_gap import plan as plans

@@ -15,7 +15,6 @@ from benchmark.load.plan import Level
 from contract.settings import Settings
 
 PhaseName = Literal["light", "cell", "lag", "whatif", "map"]
-PHASES: tuple[PhaseName, ...] = ("light", "cell", "whatif", "lag", "map")
 
 LOW_USERS = 1  # where latency is compared
 CPU_USERS = 8  # where CPU per request is compared
@@ -43,7 +42,11 @@ class Phase:
 
 @dataclass(frozen=True)
 class ExplainPlan:
-    """How much is measured in every phase."""
+    """How much is measured in every phase.
+
+    Light load and what-ifs are measured with the cells: in the first so many blocks, right before and after the
+    cell of their contender.
+    """
 
     light: Phase
     cell: Phase
@@ -51,11 +54,10 @@ class ExplainPlan:
     lag: Phase | None  # the contenders with a sampler of how long they make others wait
     whatif: Phase
     map: Phase
-    burst_s: float  # for the bursts of each size, beside the light levels
+    burst_s: float  # for the bursts of each size, after the light levels
     cpu_ms: tuple[int, ...]  # CPU time of a model's answer, over which the crossover is mapped
     what_ifs: int | None = None  # how many are measured at most
     burst_sizes: tuple[int, ...] = SIZES
-    rounds: int = 1  # in each: calibration, prediction, and what that is held against
     users: tuple[int, ...] = USERS  # for which rates are predicted
     quick: bool = False
     half: bool = False
@@ -89,16 +91,15 @@ def default_plan() -> ExplainPlan:
         return levels_for(users, low_s=1.5, base_s=0.55, per_user_s=0.004)
 
     return ExplainPlan(
-        light=Phase(4, levels_for((1, 8, 16), low_s=1.2, base_s=0.55, per_user_s=0.004)),
+        light=Phase(4, levels_for((1, 8, 16), low_s=1.5, base_s=0.9, per_user_s=0.004)),
         cell=Phase(4, levels(1, 8, 16, 32, 64), climb=levels(128, 256)),
         clock=Phase(4, levels(1, 8)),
         lag=Phase(1, levels_for((1, 64), low_s=2.0, base_s=2.0, per_user_s=0)),
         # Longer than the cells: what a second is off by chance, four blocks do not average out.
         whatif=Phase(4, levels_for((8, 32, 64), low_s=1.5, base_s=1.1, per_user_s=0.004)),
         map=Phase(2, levels(1, 8, 32)),
-        burst_s=0.8,
+        burst_s=1.2,
         cpu_ms=(2, 10, 20),
-        rounds=4,
     )
 
 
@@ -126,11 +127,25 @@ def quick_plan() -> ExplainPlan:
 
 
 def adjust(plan: ExplainPlan, design: Design, blocks: int | None, seed: int, free_ports: bool) -> ExplainPlan:
-    """Return a plan with what the user asked for, and the whole design where there is no half of it."""
-    cell = replace(plan.cell, blocks=blocks or plan.cell.blocks)
-    clock = replace(plan.clock, blocks=cell.blocks) if plan.clock else None
-    is_half = plan.half and len(design.factors) == HALF_TAKES
-    return replace(plan, cell=cell, clock=clock, half=is_half, seed=seed, free_ports=free_ports)
+    """Return a plan with what the user asked for, and the whole design where there is no half of it.
+
+    What is measured in every block of the cells is so in every block that is asked for.
+    """
+    asked = blocks or plan.cell.blocks
+
+    def as_asked(phase: Phase) -> Phase:
+        return replace(phase, blocks=asked if phase.blocks == plan.cell.blocks else min(phase.blocks, asked))
+
+    return replace(
+        plan,
+        light=as_asked(plan.light),
+        cell=as_asked(plan.cell),
+        clock=as_asked(plan.clock) if plan.clock else None,
+        whatif=as_asked(plan.whatif),
+        half=plan.half and len(design.factors) == HALF_TAKES,
+        seed=seed,
+        free_ports=free_ports,
+    )
 
 
 def design_cells(design: Design, plan: ExplainPlan) -> list[Cell]:

@@ -1,21 +1,22 @@
 """What a queueing model says that has seen nothing but light load; written down before the rest is measured.
 
-prediction.json holds what `predict` returns in every round, and all rounds together (see rounds.py):
+What one calibration foretells of its contender (prediction.json holds them all, and their means; see
+calibration.py):
 
     {"contenders": {"sync": [{"users": 1, "calibrated": true, "rps": 10.6, "p50_ms": 94.0}]},
-     "peaks": {"sync": {"users": 128, "rps": 450.0}},
      "what_if": [{"what_if": 0, "users": 64, "rps": 460.0, "p50_ms": 140.0}],
-     "crossover": [{"cpu_ms": 2, "users": 1, "ratio": 1.9}],
-     "demands": {"sync": {"backlog": [0.0, 2.0], "scoring_ms": [1.7, 1.8]}},
-     "not_calibrated": {}}
+     "demands": {"sync": {"backlog": [0.0, 2.0], "scoring_ms": [1.7, 1.8]}}}
 
-`what_if` numbers the what-ifs in the order in which they were asked; `ratio` is the rate of `to` over
-the rate of `from`, and is asked for in the last round alone.
+`what_if` numbers the what-ifs in the order in which they were asked. The map, asked once, before it is measured:
+
+    {"crossover": [{"cpu_ms": 2, "users": 1, "ratio": 1.9}]}
+
+`ratio` is the rate of `to` over the rate of `from`.
 """
 
 import os
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
@@ -24,13 +25,10 @@ from typing import Any
 
 from benchmark.contenders import Contender
 from benchmark.errors import ContenderError
-from benchmark.experiment4_gap.bursts import Burst
-from benchmark.experiment4_gap.demand import Demands, GeneratorDemand, NotCalibrated, learn, learn_generator
+from benchmark.experiment4_gap.demand import Demands, GeneratorDemand
 from benchmark.experiment4_gap.factors import with_settings
 from benchmark.experiment4_gap.simulation import Demand, Network, Steady, constant, simulate, simulate_burst
 from benchmark.experiment4_gap.what_ifs import WhatIf
-from benchmark.levels import LevelFigures, level_figures
-from benchmark.record import Cell, Run
 from contract.settings import PREFIX
 
 USERS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -42,9 +40,8 @@ _REQUESTS = 600  # of a simulation, at least
 
 @dataclass(frozen=True)
 class Question:
-    """What a prediction is asked."""
+    """What the predictions are asked."""
 
-    contenders: Sequence[Contender]  # labelled by their names
     service_settings: Mapping[str, str]
     what_ifs: Sequence[WhatIf]
     from_: Contender
@@ -52,7 +49,6 @@ class Question:
     cpu_ms: Sequence[int]  # at which the crossover will be measured
     map_users: Sequence[int]
     users: Sequence[int] = USERS  # of the contenders as they are
-    maps: bool = True  # whether the crossover is asked for
 
 
 @dataclass(frozen=True)
@@ -64,29 +60,43 @@ class Job:
     users: int
 
 
-def predict(
-    run: Run, light_cells: Mapping[str, Sequence[Cell]], bursts: Sequence[Burst], question: Question
-) -> dict[str, Any]:
-    """Return rates and medians over users, peaks, what-ifs and the crossover map (form: see above).
-
-    Of the run, nothing but the light cells (by contender) and the bursts is looked at. Contenders that
-    could not be calibrated are left out, and named in `not_calibrated`.
-    """
-    figures = {c.name: _light_figures(run, light_cells.get(c.name, ()), c) for c in question.contenders}
-    models, refused = _calibrate(figures, bursts, question)
-    jobs: dict[tuple[Any, ...], Job] = {}
-    for name, model in models.items():
-        jobs |= {("users", name, users): model.job(users) for users in question.users}
+def predict(model: "Model", question: Question) -> dict[str, Any]:
+    """Return rates and medians over users, and the what-ifs of this contender (form: see above)."""
+    name = model.contender.name
+    jobs: dict[tuple[Any, ...], Job] = {("users", users): model.job(users) for users in question.users}
     for number, what_if in enumerate(question.what_ifs):
-        if what_if.contender in models:
-            changed = models[what_if.contender].changed(what_if.setting, what_if.assume)
+        if what_if.contender == name:
+            changed = model.changed(what_if.setting, what_if.assume)
             jobs |= {("what_if", number, users): changed.job(users) for users in what_if.users}
-    if question.maps and question.from_.name in models and question.to.name in models:
-        for cpu_ms in sorted({*MAP_CPU_MS, *question.cpu_ms}):
-            for users in sorted({*MAP_USERS, *question.map_users}):
-                for side in (question.from_.name, question.to.name):
-                    jobs["map", side, cpu_ms, users] = models[side].computing(cpu_ms).job(users)
-    return _told(simulate_all(jobs), models, question) | {"not_calibrated": refused}
+    found = simulate_all(jobs)
+    highest = max(model.demands.levels)
+    rows = [found["users", users] for users in question.users]
+    return {
+        "contenders": {
+            name: [{**_row(row), "calibrated": row.users <= highest, "utilisation": row.utilisation} for row in rows]
+        },
+        "what_if": [{"what_if": key[1], **_row(state)} for key, state in found.items() if key[0] == "what_if"],
+        "demands": {name: _demands(model)},
+    }
+
+
+def predict_map(from_: "Model", to: "Model", question: Question) -> list[dict[str, Any]]:
+    """Return the ratio of the rates, over the CPU time of a model's answer and the users."""
+    places = [
+        (cpu_ms, users)
+        for cpu_ms in sorted({*MAP_CPU_MS, *question.cpu_ms})
+        for users in sorted({*MAP_USERS, *question.map_users})
+    ]
+    jobs: dict[tuple[Any, ...], Job] = {
+        (side, cpu_ms, users): model.computing(cpu_ms).job(users)
+        for cpu_ms, users in places
+        for side, model in (("from", from_), ("to", to))
+    }
+    found = simulate_all(jobs)
+    return [
+        {"cpu_ms": cpu_ms, "users": users, "ratio": found["to", cpu_ms, users].rps / found["from", cpu_ms, users].rps}
+        for cpu_ms, users in places
+    ]
 
 
 @dataclass(frozen=True)
@@ -112,53 +122,19 @@ class Model:
         return replace(self, network=replace(self.network, model_cpu_ms=cpu_ms))
 
 
-def _light_figures(run: Run, cells: Iterable[Cell], contender: Contender) -> list[LevelFigures]:
-    return [
-        figures
-        for cell in cells
-        for figures in level_figures(cell, run.cell_samples(cell), run.cell_resources(cell), contender.floor)
-    ]
-
-
-def _calibrate(
-    figures: Mapping[str, Sequence[LevelFigures]], bursts: Sequence[Burst], question: Question
-) -> tuple[dict[str, Model], dict[str, str]]:
-    """Return the models by contender, and why there is none of the others."""
-    learnt: dict[str, tuple[Network, GeneratorDemand, Demands]] = {}
-    refused: dict[str, str] = {}
-    for contender in question.contenders:
-        try:
-            generator = learn_generator([level for levels in figures.values() for level in levels])
-            demands = learn(figures[contender.name], [b for b in bursts if b.contender == contender.name])
-        except NotCalibrated as error:
-            refused[contender.name] = str(error)
-            continue
-        network = Network(
-            load=constant(0),
-            scoring=constant(demands.scoring_ms),
-            store=constant(demands.store_ms),
-            model=constant(demands.model_ms),
-            cores=len(os.sched_getaffinity(0)),
-            **network_settings(contender, question.service_settings),
-        )
-        learnt[contender.name] = network, generator, demands
-    with _all_cores() as pool:
-        networks = (
-            dict(zip(learnt, pool.map(fitted, *zip(*learnt.values(), strict=True)), strict=True)) if learnt else {}
-        )
-    models = {
-        contender.name: Model(
-            contender, networks[contender.name], *learnt[contender.name][1:], question.service_settings
-        )
-        for contender in question.contenders
-        if contender.name in networks
-    }
-    return models, refused
-
-
-def _all_cores() -> ProcessPoolExecutor:
-    """Return a pool with a process for each core: nothing is being measured meanwhile."""
-    return ProcessPoolExecutor(len(os.sched_getaffinity(0)), mp_context=get_context("spawn"))
+def calibrated(
+    contender: Contender, demands: Demands, generator: GeneratorDemand, defaults: Mapping[str, str]
+) -> Model:
+    """Return a contender's model that explains what its light load has cost."""
+    network = Network(
+        load=constant(0),
+        scoring=constant(demands.scoring_ms),
+        store=constant(demands.store_ms),
+        model=constant(demands.model_ms),
+        cores=len(os.sched_getaffinity(0)),
+        **network_settings(contender, defaults),
+    )
+    return Model(contender, fitted(network, generator, demands), generator, demands, defaults)
 
 
 def fitted(network: Network, generator: GeneratorDemand, demands: Demands) -> Network:
@@ -224,9 +200,12 @@ def _threads(role: str, env: Mapping[str, Mapping[str, str]], runtimes: Mapping[
 
 
 def simulate_all(jobs: Mapping[tuple[Any, ...], Job]) -> dict[tuple[Any, ...], Steady]:
-    """Simulate everything, on all cores."""
-    with _all_cores() as pool:
-        return dict(zip(jobs, pool.map(steady, jobs.values(), chunksize=4), strict=True))
+    """Simulate everything, on all cores: nothing is being measured meanwhile."""
+    # A new interpreter each time would spend a second on imports, a dozen times in a run.
+    context = get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    with ProcessPoolExecutor(len(os.sched_getaffinity(0)), mp_context=context) as pool:
+        return dict(zip(jobs, pool.map(steady, jobs.values(), chunksize=2), strict=True))
 
 
 def steady(job: Job) -> Steady:
@@ -236,32 +215,17 @@ def steady(job: Job) -> Steady:
     return simulate(network, job.users, requests=_REQUESTS, load_at=job.generator.at)
 
 
-def _told(found: Mapping[tuple[Any, ...], Steady], models: Mapping[str, Model], question: Question) -> dict[str, Any]:
-    """Return the results in the form of prediction.json."""
-    told: dict[str, Any] = {"contenders": {}, "peaks": {}, "what_if": [], "crossover": [], "demands": {}}
-    for name, model in models.items():
-        rows = [found["users", name, users] for users in question.users]
-        highest = max(model.demands.levels)
-        told["contenders"][name] = [
-            {**_row(row), "calibrated": row.users <= highest, "utilisation": row.utilisation} for row in rows
-        ]
-        best = max(rows, key=lambda row: row.rps)
-        told["peaks"][name] = {"users": best.users, "rps": best.rps}
-        told["demands"][name] = {
-            "backlog": list(model.network.scoring.backlog),
-            "scoring_ms": list(model.network.scoring.cpu_ms),
-            "model_ms": model.network.model.at(0),
-            "store_ms": model.network.store.at(0),
-            "overhead_ms": model.network.overhead_ms,
-            "light_users": list(model.demands.levels),
-        }
-    for key, state in found.items():
-        if key[0] == "what_if":
-            told["what_if"].append({"what_if": key[1], **_row(state)})
-        if key[0] == "map" and key[1] == question.to.name:
-            ratio = state.rps / found["map", question.from_.name, key[2], key[3]].rps
-            told["crossover"].append({"cpu_ms": key[2], "users": key[3], "ratio": ratio})
-    return told
+def _demands(model: Model) -> dict[str, Any]:
+    """Return what the simulation was told of a contender."""
+    network = model.network
+    return {
+        "backlog": list(network.scoring.backlog),
+        "scoring_ms": list(network.scoring.cpu_ms),
+        "model_ms": network.model.at(0),
+        "store_ms": network.store.at(0),
+        "overhead_ms": network.overhead_ms,
+        "light_users": list(model.demands.levels),
+    }
 
 
 def _row(state: Steady) -> dict[str, Any]:

@@ -214,7 +214,7 @@ class Explained(_Part):
     what_if: Annotated[tuple[WhatIf, ...], BeforeValidator(_or_nothing)] = ()
     crossover: Annotated[tuple[Crossing, ...], BeforeValidator(_or_nothing)] = ()
     predicted_before: str | None = None
-    rounds: int = 1  # of prediction
+    calibrations: int = 1  # of each contender
     titles: dict[str, str] = {}  # of contenders, in the order of figures; from the manifest
 
     @property

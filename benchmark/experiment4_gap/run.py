@@ -1,40 +1,28 @@
-"""`explain`: rounds of light load, prediction, cells and what-ifs; then the map; record and summary."""
+"""`explain`: blocks of cells, among them light load, prediction and what-ifs; then the map; record and summary."""
 
-from collections.abc import Container, Mapping, Sequence
-from dataclasses import asdict, replace
-from datetime import UTC, datetime
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from benchmark.bench import BlockMeasurer, make_cell_plan, shuffled_blocks
 from benchmark.cell import CellPlan
 from benchmark.contenders import Contender
-from benchmark.experiment4_gap import prediction
-from benchmark.experiment4_gap.bursts import measure_bursts, read_bursts
+from benchmark.experiment4_gap.calibration import Calibrator, read_prediction
 from benchmark.experiment4_gap.factors import Design
 from benchmark.experiment4_gap.page import write_page
-from benchmark.experiment4_gap.plan import (
-    PHASES,
-    ExplainPlan,
-    PhaseName,
-    Variant,
-    describe,
-    expected_s,
-    make_variants,
-)
+from benchmark.experiment4_gap.plan import ExplainPlan, PhaseName, Variant, describe, expected_s, make_variants
+from benchmark.experiment4_gap.prediction import Question
 from benchmark.experiment4_gap.reading import parse
-from benchmark.experiment4_gap.rounds import blocks_of_round, combined
 from benchmark.experiment4_gap.story import write_headline
-from benchmark.experiment4_gap.summary import phase_cells, summarise
+from benchmark.experiment4_gap.summary import summarise
 from benchmark.experiment4_gap.what_ifs import WhatIf
-from benchmark.guard import Guard
-from benchmark.manifest import make_manifest, service_environment
+from benchmark.manifest import make_manifest
 from benchmark.progress import Progress
 from benchmark.record import Run
 from benchmark.session import measuring
 from contract.settings import PREFIX
 
-PREDICTION = "prediction.json"
 # What decides how long a model's answer takes, and so which answers are right.
 _LAW = tuple(f"{PREFIX}{name}" for name in ("MODEL_LAW", "MODEL_MIN_MS", "MODEL_MAX_MS", "MODEL_SIGMA"))
 
@@ -53,12 +41,11 @@ def run_explain(
     `mains` are the contenders that are calibrated, predicted and taken apart, with labels.
     """
     variants = make_variants(design, mains, what_ifs, plan)
-    order = _order(variants, plan)
+    order = make_order(variants, plan.seed)
     manifest = make_manifest([v.contender for v in variants], plan.seed, asdict(plan), service_settings)
     explain = describe(design, variants, what_ifs, plan)
     run = Run.create(results, "explain", {**manifest, "explain": explain, "order": order})
-    question = prediction.Question(
-        contenders=mains,
+    question = Question(
         service_settings=service_settings,
         what_ifs=what_ifs,
         from_=design.contenders["from"],
@@ -68,77 +55,69 @@ def run_explain(
         users=plan.users,
     )
     count = sum(len(labels) for blocks in order.values() for labels in blocks)
+    calibrated = {v.label: _named(mains, v.of) for v in variants if v.phase == "light"}
     with measuring(run, progress, count, expected_s(variants) / count, lambda _: report(run)) as guard:
         pairs = {v.label: (v.contender, _cell_plan(v, plan, service_settings)) for v in variants}
         measurer = BlockMeasurer(run, pairs, plan.seed, guard, progress)
-        for number in range(plan.rounds):
-            light, cell, whatif = (
-                blocks_of_round(len(order[phase]), number, plan.rounds) for phase in ("light", "cell", "whatif")
-            )
-            measurer.measure(order["light"], light)
-            if mains and light:
-                _measure_bursts(run, mains, plan, service_settings, guard, progress, number, len(light))
-                progress.phase("", "prediction")
-                # The map takes as long to simulate as all else, and is measured after the last round.
-                asked = replace(question, maps=number == plan.rounds - 1)
-                write_prediction(run, asked, number, light)
-            measurer.measure(order["cell"], cell)
-            measurer.measure(order["whatif"], whatif)
+        calibrator = Calibrator(run, question, plan, guard, progress)
+        for block, labels in enumerate(order["cell"]):
+            for label in labels:
+                cell = measurer.measure_one(label, block)
+                if label in calibrated:
+                    calibrator.calibrate(calibrated[label], cell)
         measurer.measure(order["lag"])
+        if order["map"]:
+            calibrator.map()
         measurer.measure(order["map"])
     return run
 
 
-def _measure_bursts(
-    run: Run,
-    mains: Sequence[Contender],
-    plan: ExplainPlan,
-    service_settings: Mapping[str, str],
-    guard: Guard,
-    progress: Progress,
-    number: int,
-    times: int,
-) -> None:
-    """Light load, too: on the average the scoring process has less to do than half a core could."""
-    env = {**service_environment(service_settings), f"{PREFIX}MODEL_SEED": str(plan.seed)}
-    for _ in range(times):
-        for contender in mains:
-            progress.phase(contender.label, "bursts")
-            measure_bursts(run, contender, env, guard, plan.burst_s, plan.free_ports, plan.burst_sizes, number)
-
-
-def write_prediction(run: Run, question: prediction.Question, number: int, light: Container[int]) -> None:
-    """Write what a round predicts from its own light levels and bursts, before any of its other cells is measured."""
-    cells = {name: [cell for cell in cells if cell.block in light] for name, cells in phase_cells(run, "light").items()}
-    bursts = [burst for burst in read_bursts(run.path) if burst.round == number]
-    predicted = prediction.predict(run, cells, bursts, question)
-    if predicted:
-        written = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        rounds = [*_predicted(run).get("rounds", ()), {"written_utc": written, **predicted}]
-        run.write_json(PREDICTION, combined(rounds))
-
-
-def _predicted(run: Run) -> dict[str, Any]:
-    """Return what has been predicted so far, nothing if nothing was."""
-    return run.read_json(PREDICTION) if (run.path / PREDICTION).exists() else {}
+def _named(contenders: Sequence[Contender], name: str | None) -> Contender:
+    return next(contender for contender in contenders if contender.name == name)
 
 
 def report(run: Run) -> None:
     """Compute the summary of a run from its record and draw its page."""
-    summary = summarise(run, _predicted(run))
+    summary = summarise(run, read_prediction(run))
     summary["verdict"] = write_headline(parse(summary, run.manifest))
     run.write_json("summary.json", summary)
     write_page(run)
 
 
-def _order(variants: Sequence[Variant], plan: ExplainPlan) -> dict[PhaseName, list[list[str]]]:
-    """Return by phase the labels of every block in random order."""
-    order = {}
-    for phase in PHASES:
-        inside = [variant for variant in variants if variant.phase == phase]
-        blocks = max((variant.plan.blocks for variant in inside), default=0)
-        order[phase] = shuffled_blocks([v.label for v in inside], blocks, f"{plan.seed}-{phase}")
-    return order
+def make_order(variants: Sequence[Variant], seed: int) -> dict[PhaseName, list[list[str]]]:
+    """Return the labels of every block, in random order; light load and what-ifs are in the blocks of the cells.
+
+    A contender's light levels come right before its cell, and its what-ifs right after it, so that a prediction and
+    all that it is held against are as near to each other as they can be.
+    """
+    order: dict[PhaseName, list[list[str]]] = {
+        "cell": [
+            [label for cell in labels for label in _with_neighbours(cell, variants, block, seed)]
+            for block, labels in enumerate(_shuffled(variants, "cell", seed))
+        ]
+    }
+    return order | {phase: _shuffled(variants, phase, seed) for phase in ("lag", "map")}
+
+
+def _shuffled(variants: Sequence[Variant], phase: PhaseName, seed: int) -> list[list[str]]:
+    inside = [variant for variant in variants if variant.phase == phase]
+    blocks = max((variant.plan.blocks for variant in inside), default=0)
+    return shuffled_blocks([v.label for v in inside], blocks, f"{seed}-{phase}")
+
+
+def _with_neighbours(label: str, variants: Sequence[Variant], block: int, seed: int) -> list[str]:
+    """Return a cell's label, and around it those that follow from its contender."""
+    own = {v.of: v.label for v in reversed(variants) if v.phase == "cell" and v.of and v.stage_clock}
+    contender = next((name for name, cell in own.items() if cell == label), None)
+
+    def around(phase: PhaseName) -> list[str]:
+        return [v.label for v in variants if (v.phase, v.of) == (phase, contender) and block < v.plan.blocks]
+
+    if contender is None:
+        return [label]
+    what_ifs = around("whatif")
+    random.Random(f"{seed}-{block}-{label}").shuffle(what_ifs)
+    return [*around("light"), label, *what_ifs]
 
 
 def _cell_plan(variant: Variant, plan: ExplainPlan, service_settings: Mapping[str, str]) -> CellPlan:

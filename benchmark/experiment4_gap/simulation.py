@@ -135,15 +135,30 @@ class Cores:
     EuroSys 2016, on how cores come to be idle while there is work).
     """
 
-    def __init__(self, env: simpy.Environment, number: int) -> None:
+    def __init__(self, env: simpy.Environment, number: int, draw: random.Random) -> None:
         self._cores = [simpy.Resource(env) for _ in range(number)]
+        self._draw = draw
 
     def choose(self, last: simpy.Resource | None) -> simpy.Resource:
         """Return the core on which to run, or for which to wait."""
-        idle = [core for core in self._cores if not core.count]
+        idle = self._idle()
         if last in idle or (last and not idle):
             return last
         return idle[0] if idle else self._cores[0]
+
+    def wake(self, waker: simpy.Resource) -> simpy.Resource:
+        """Return the core of a thread that is woken by another, which still runs on the core `waker`.
+
+        Any core may have been its last. With none idle it waits for that or for the waker's, whichever has less to
+        do (Linux, kernel/sched/fair.c, wake_affine): so it can wait for one core while the waker's becomes idle.
+        """
+        last, idle = self._draw.choice(self._cores), self._idle()
+        if idle:
+            return last if last in idle else idle[0]
+        return min((waker, last), key=lambda core: (len(core.queue), self._draw.random()))
+
+    def _idle(self) -> list[simpy.Resource]:
+        return [core for core in self._cores if not core.count]
 
 
 class _Station:
@@ -152,16 +167,19 @@ class _Station:
     def __init__(
         self,
         env: simpy.Environment,
-        cores: "Cores",
+        cores: Cores,
         processes: int = 1,
         slice_ms: float = 0.0,
         steps: int = 1,
     ) -> None:
+        """With a `slice_ms` it has threads: each turn belongs to another one, woken by the one before."""
         self._env, self._cores = env, cores
+        self._threads = slice_ms > 0
         self._slice_ms, self._steps = slice_ms or float("inf"), steps
         self._server = simpy.Resource(env, processes)
         self._processes = processes
         self._lasts: list[simpy.Resource | None] = [None] * processes  # the core of each that has nothing to do
+        self._woken: list[simpy.Resource] = []  # the core of each whose next thread has been woken
         self.busy_ms = 0.0
 
     @property
@@ -175,11 +193,14 @@ class _Station:
             part_ms = min(cpu_ms, step_ms, self._slice_ms)
             with self._server.request() as turn:
                 yield turn
-                core = self._cores.choose(self._lasts.pop())
+                core = self._woken.pop(0) if self._woken else self._cores.choose(self._lasts.pop())
                 with core.request() as granted:
                     yield granted
                     yield self._env.timeout(part_ms)
-                self._lasts.append(core)
+                    if self._threads and self._server.queue:
+                        self._woken.append(self._cores.wake(core))
+                    else:
+                        self._lasts.append(core)
             self.busy_ms += part_ms
             cpu_ms -= part_ms
 
@@ -189,7 +210,7 @@ class _Run:
         """With `asks`, users begin at the same moment and ask so often; else they begin at any, and go on."""
         self._n, self._users, self._draw, self._asks = network, users, draw, asks
         self._env = env = simpy.Environment()
-        cores = Cores(env, network.cores)
+        cores = Cores(env, network.cores, draw)
         self._stations = {
             "load": _Station(env, cores),
             "scoring": _Station(env, cores, network.workers, network.slice_ms, network.steps),

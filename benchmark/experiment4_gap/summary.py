@@ -1,5 +1,6 @@
 """The record of an `explain` run -> its summary."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -41,7 +42,7 @@ def summarise(run: Run, predicted: Mapping[str, Any]) -> dict[str, Any]:
         "baseline": explain["from"],
         "quick": explain["quick"],
         "blocks": len(manifest["order"]["cell"]),
-        "notes": _notes(explain, by_label),
+        "notes": [*_notes(explain, by_label), *_not_calibrated(predicted)],
         "factors": explain["factors"],
         "confounded": explain["confounded"],
         "cells": [_cell_entry(cell, by_label[cell["label"]]) for cell in explain["cells"]],
@@ -56,20 +57,23 @@ def summarise(run: Run, predicted: Mapping[str, Any]) -> dict[str, Any]:
         "what_if": what_ifs(explain, variants, mains, predicted),
         "crossover": crossover(variants, predicted),
         "predicted_before": predicted.get("written_utc"),
-        "rounds": len(predicted.get("rounds", ())),
+        "calibrations": _calibrations(predicted),
         "environment": manifest["environment"],
     }
 
 
-def phase_cells(run: Run, phase: str) -> dict[str, list[Cell]]:
-    """Return the measured cells of a phase by the name of the contender that they are of."""
-    variants = run.manifest["explain"]["variants"]
-    found: dict[str, list[Cell]] = {}
-    for cell in run.cells():
-        facts = variants[cell.contender]
-        if facts["phase"] == phase and facts["of"] and cell.status == "measured":
-            found.setdefault(facts["of"], []).append(cell)
-    return found
+def _calibrations(predicted: Mapping[str, Any]) -> int:
+    """Return how often each contender was calibrated (the one that was most often)."""
+    counts = Counter(name for part in predicted.get("parts", ()) for name in part.get("contenders", ()))
+    return max(counts.values(), default=0)
+
+
+def _not_calibrated(predicted: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{name} was not calibrated in block {part['block'] + 1}: {why}"
+        for part in predicted.get("parts", ())
+        for name, why in part.get("not_calibrated", {}).items()
+    ]
 
 
 def _judge(run: Run, variants: Sequence[Measured]) -> tuple[bool, list[str]]:

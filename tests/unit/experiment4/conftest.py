@@ -13,6 +13,7 @@ from rich.console import Console
 from benchmark import bench, provenance
 from benchmark.cell import CellPlan
 from benchmark.contenders import Contender, choose, discover
+from benchmark.experiment4_gap import prediction
 from benchmark.experiment4_gap.factors import Design, read_factors
 from benchmark.experiment4_gap.plan import ExplainPlan, Phase, adjust
 from benchmark.experiment4_gap.run import run_explain
@@ -81,8 +82,9 @@ class Explain:
         self.last: Run
         patch.setattr(provenance, "busy_share", lambda: 0.01)
         # Neither bursts on real processes nor a minute of simulation; both have tests of their own.
-        patch.setattr("benchmark.experiment4_gap.run.measure_bursts", lambda *_: None)
-        patch.setattr("benchmark.experiment4_gap.prediction.predict", lambda *_: {})
+        patch.setattr("benchmark.experiment4_gap.calibration.measure_bursts", lambda *_: None)
+        for name, nothing in (("calibrated", None), ("predict", {}), ("predict_map", [])):
+            patch.setattr(prediction, name, lambda *_, nothing=nothing: nothing)
 
     def run(
         self,

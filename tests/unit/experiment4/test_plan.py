@@ -28,6 +28,17 @@ def test_there_are_enough_blocks_for_intervals() -> None:
     assert quick_plan().cell.blocks >= 2
 
 
+def test_what_every_block_holds_is_in_as_many_blocks_as_are_asked_for() -> None:
+    design = Design(read_factors(), KNOWN)
+    for asked in (2, 7):
+        plan = adjust(default_plan(), design, asked, 1, free_ports=False)
+        assert plan.clock
+        assert {plan.light.blocks, plan.cell.blocks, plan.clock.blocks, plan.whatif.blocks} == {asked}
+        assert plan.map.blocks == default_plan().map.blocks
+    quick = adjust(quick_plan(), design, 3, 1, free_ports=False)
+    assert (quick.cell.blocks, quick.light.blocks, quick.whatif.blocks) == (3, 1, 1)
+
+
 def test_with_other_than_four_factors_a_quick_run_measures_all_combinations() -> None:
     design = Design(read_factors(), KNOWN, ["runtime", "fan_out"])
     assert adjust(quick_plan(), design, None, 1, free_ports=False).half is False

@@ -10,15 +10,20 @@ import pytest
 
 from benchmark.cell import CellPlan, ParityError
 from benchmark.contenders import Contender
-from benchmark.errors import StackError
+from benchmark.errors import LoadError, StackError
 from benchmark.experiment4_gap import prediction
 from benchmark.experiment4_gap.bursts import RECORD, Burst
+from benchmark.experiment4_gap.demand import Demands
 from benchmark.experiment4_gap.plan import Phase
 from benchmark.experiment4_gap.run import report
 from benchmark.record import Cell, Run
-from tests.unit.experiment4.conftest import Explain, levels, measure_well
+from tests.unit.experiment4.conftest import KNOWN, Explain, levels, measure_well
 
-REAL_PREDICT = prediction.predict
+REAL_CALIBRATED, REAL_PREDICT, REAL_PREDICT_MAP = (
+    prediction.calibrated,
+    prediction.predict,
+    prediction.predict_map,
+)
 
 
 def stopping(label: str, error: BaseException, block: int = 0) -> Any:
@@ -39,15 +44,26 @@ def explained(tmp_path_factory: pytest.TempPathFactory) -> Explain:
     return found
 
 
-def test_the_phases_follow_each_other_and_blocks_are_interleaved(explained: Explain) -> None:
+def test_blocks_are_interleaved_and_the_map_comes_last(explained: Explain) -> None:
     kinds = [label.partition("-")[0] for label, _ in explained.measured]
-    phases = [{"clock": "cell"}.get(kind, kind) for kind in kinds]
-    assert phases == ["light"] * 4 + ["cell"] * 18 * 3 + ["whatif"] * 3 + ["map"] * 4 * 2
+    assert Counter(kinds) == {"light": 4, "cell": 16 * 3, "clock": 2 * 3, "whatif": 3, "map": 4 * 2}
+    assert set(kinds[-8:]) == {"map"}
     blocks = [block for label, block in explained.measured if label.startswith(("cell", "clock"))]
     assert blocks == [0] * 18 + [1] * 18 + [2] * 18
     orders = [[label for label, b in explained.measured if b == block and label.startswith("cell")] for block in (0, 1)]
     assert sorted(orders[0]) == sorted(orders[1])
     assert orders[0] != orders[1]
+
+
+def test_light_load_comes_right_before_its_contender_and_what_ifs_right_after_it(explained: Explain) -> None:
+    labels = [label for label, block in explained.measured if block == 0]
+    own = {cell["contender"]: cell["label"] for cell in explained.summary["cells"] if cell["contender"]}
+    what_ifs = {"sync": "whatif-0-sync", "async-aiohttp": "whatif-1-async-aiohttp"}
+    for name, cell in own.items():
+        at = labels.index(cell)
+        assert labels[at - 1] == f"light-{name}"
+        assert labels[at + 1] == what_ifs.get(name, labels[at + 1])
+    assert {"sync", "async-aiohttp"} <= set(own)
 
 
 def test_the_gap_is_attributed_to_the_factors_that_make_it(explained: Explain) -> None:
@@ -159,40 +175,42 @@ def test_the_map_is_measured_with_the_models_cpu_time(explained: Explain) -> Non
     assert model.env["SERVING_MODEL_CPU_MS"] == "20"
 
 
-PREDICTED: dict[str, Any] = {
+TOLD: dict[str, Any] = {
     "contenders": {"sync": [{"users": 8, "calibrated": True, "rps": 80.0, "p50_ms": 101.0}]},
-    "peaks": {"sync": {"users": 8, "rps": 80.0}},
     "what_if": [{"what_if": 0, "users": 8, "rps": 81.0, "p50_ms": 99.0}],
-    "crossover": [{"cpu_ms": 2, "users": 1, "ratio": 1.9}, {"cpu_ms": 5, "users": 1, "ratio": 1.5}],
 }
+MAP = [{"cpu_ms": 2, "users": 1, "ratio": 1.9}, {"cpu_ms": 5, "users": 1, "ratio": 1.5}]
 
 
-def test_the_prediction_sees_the_light_levels_alone_and_stands_beside_what_was_measured_later(
+def test_what_was_foretold_stands_beside_what_was_measured_later(
     explaining: Explain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[Any] = []
+    asked: list[prediction.Question] = []
+    own = {"sync": TOLD}
 
-    def predict(run: Run, light: Any, bursts: Any, question: prediction.Question) -> dict[str, Any]:
-        seen.append((set(light), [label for label, _ in explaining.measured], question))
-        return PREDICTED
+    def calibrated(contender: Contender, *_: Any) -> str:
+        return contender.name
 
+    def predict(name: Any, question: prediction.Question) -> dict[str, Any]:
+        asked.append(question)
+        return own.get(name, {"contenders": {}, "what_if": []})
+
+    monkeypatch.setattr(prediction, "calibrated", calibrated)
     monkeypatch.setattr(prediction, "predict", predict)
+    monkeypatch.setattr(prediction, "predict_map", lambda *_: MAP)
     run = explaining.run()
-    ((light, measured, question),) = seen
-    assert light == {"sync", "sync-concurrent", "async", "async-aiohttp"}
-    assert all(label.startswith("light-") for label in measured)
-    assert (question.from_.name, question.to.name, question.cpu_ms) == ("sync", "async-aiohttp", (2, 20))
+    assert {(each.from_.name, each.to.name, each.cpu_ms) for each in asked} == {("sync", "async-aiohttp", (2, 20))}
     summary = run.summary
     assert summary["predicted_before"] == run.read_json("prediction.json")["written_utc"]
     (row,) = summary["prediction"]["sync"]
     assert row["rps_measured"] == pytest.approx(8 / 0.1015, rel=1e-2)
-    assert (row["rps_predicted"], row["calibrated"]) == (80.0, True)
+    assert (row["rps_predicted"], row["calibrated"]) == (pytest.approx(80.0), True)
     peak = summary["peaks"]["sync"]
     assert peak["error"] == pytest.approx(80.0 / peak["rps_measured"] - 1)
     # The same CPU in 101.5 ms a request, the mean of three blocks, as in 100.5 when it was learnt.
     assert peak["cpu_change"] == pytest.approx(101.5 / 100.5 - 1, abs=1e-3)
     first = summary["what_if"][0]
-    assert (first["rps_predicted"], first["p50_predicted_ms"]) == (81.0, 99.0)
+    assert (first["rps_predicted"], first["p50_predicted_ms"]) == pytest.approx((81.0, 99.0))
     filled = {(p["cpu_ms"], p["users"]): p for p in summary["crossover"]}
     assert (filled[2, 1]["measured"], filled[2, 1]["ratio_predicted"]) == (True, 1.9)
     assert (filled[5, 1]["measured"], filled[5, 1]["ratio"]) == (False, 1.5)
@@ -201,109 +219,155 @@ def test_the_prediction_sees_the_light_levels_alone_and_stands_beside_what_was_m
 def test_a_prediction_from_the_record_answers_all_that_is_asked(
     explaining: Explain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[Any] = []
+    learnt: list[Any] = []
+    asked: list[prediction.Question] = []
 
-    def remember(*question: Any) -> dict[str, Any]:
+    def remember(_: Any, question: prediction.Question) -> dict[str, Any]:
         asked.append(question)
         return {}
 
     def simulate_here(jobs: dict[Any, prediction.Job]) -> dict[Any, Any]:
         return {key: prediction.steady(job) for key, job in jobs.items()}
 
+    monkeypatch.setattr(prediction, "calibrated", lambda *given: learnt.append(given))
     monkeypatch.setattr(prediction, "predict", remember)
     explaining.run()
     monkeypatch.setattr(prediction, "MAP_CPU_MS", (0, 2))
     monkeypatch.setattr(prediction, "MAP_USERS", (1, 8))
     monkeypatch.setattr(prediction, "simulate_all", simulate_here)
-    run, light, bursts, question = asked[0]
-    few = [replace(what_if, users=(8,)) for what_if in question.what_ifs]
-    found = REAL_PREDICT(run, light, bursts, replace(question, what_ifs=few, cpu_ms=(2,), users=(1, 8)))
-    assert set(found["contenders"]) == {"sync", "sync-concurrent", "async", "async-aiohttp"}
-    for name, (alone, eight) in found["contenders"].items():
+    what_ifs = asked[0].what_ifs
+    few = replace(asked[0], what_ifs=[replace(what_if, users=(8,)) for what_if in what_ifs], cpu_ms=(2,), users=(1, 8))
+    models = {given[0].name: REAL_CALIBRATED(*given) for given in learnt}
+    assert set(models) == {"sync", "sync-concurrent", "async", "async-aiohttp"}
+    for name, model in models.items():
+        found = REAL_PREDICT(model, few)
+        assert set(found["contenders"]) == {name}
+        alone, eight = found["contenders"][name]
         assert (alone["users"], alone["calibrated"], eight["calibrated"]) == (1, True, False), name
         assert alone["p50_ms"] > 46
         assert eight["rps"] > alone["rps"]
-        assert found["peaks"][name]["rps"] == max(alone["rps"], eight["rps"])
-    assert {(row["what_if"], row["users"]) for row in found["what_if"]} == {(n, 8) for n in range(len(few))}
-    assert [(row["cpu_ms"], row["users"]) for row in found["crossover"]] == [(0, 1), (0, 8), (2, 1), (2, 8)]
-    assert all(row["ratio"] > 0 for row in found["crossover"])
-    assert found["not_calibrated"] == {}
-    without = REAL_PREDICT(run, light, bursts, replace(question, what_ifs=few, users=(1, 8), maps=False))
-    assert without == {**found, "crossover": []}
+        its_own = {(number, 8) for number, what_if in enumerate(what_ifs) if what_if.contender == name}
+        assert {(row["what_if"], row["users"]) for row in found["what_if"]} == its_own
+    crossing = REAL_PREDICT_MAP(models["sync"], models["async-aiohttp"], few)
+    assert [(row["cpu_ms"], row["users"]) for row in crossing] == [(0, 1), (0, 8), (2, 1), (2, 8)]
+    assert all(row["ratio"] > 0 for row in crossing)
 
 
 @dataclass
-class Round:
-    """What a prediction was given, and what had been measured by then."""
+class Calibration:
+    """What a prediction was made from, and what had been measured by then."""
 
-    light: set[int]  # blocks
-    bursts: list[int]  # rounds that they say they are of
+    contender: str
+    levels: tuple[int, ...]  # users
+    bursts: list[int]  # blocks that they say they are of
     measured: list[tuple[str, int]]
-    maps: bool
 
 
 @pytest.fixture
-def rounds(explaining: Explain, monkeypatch: pytest.MonkeyPatch) -> list[Round]:
-    """Every prediction of the runs to come; the second foretells a rate four times as high."""
-    found: list[Round] = []
+def calibrations(explaining: Explain, monkeypatch: pytest.MonkeyPatch) -> list[Calibration]:
+    """Every prediction of the runs to come; every one of sync foretells a rate four times as high as the one before."""
+    found: list[Calibration] = []
 
     def bursts(run: Run, contender: Contender, *rest: Any) -> None:
-        burst = Burst(contender.label, 4, 12, 1.0, {}, {}, {}, 50.0, round=rest[-1])
+        cpu_ms = dict.fromkeys(("scoring", "model", "redis"), 1.0)
+        zero = dict.fromkeys(cpu_ms, 0.0)
+        burst = Burst(contender.label, 4, 12, 1.0, cpu_ms, zero, zero, 50.0, block=rest[-1])
         with (run.path / RECORD).open("a") as file:
             file.write(json.dumps(asdict(burst)) + "\n")
 
-    def predict(run: Run, light: Any, bursts: Any, question: prediction.Question) -> dict[str, Any]:
-        blocks = {cell.block for cells in light.values() for cell in cells}
-        found.append(Round(blocks, [burst.round for burst in bursts], list(explaining.measured), question.maps))
-        row = {**PREDICTED["contenders"]["sync"][0], "rps": 40.0 * 4 ** len(found)}
-        return {**PREDICTED, "contenders": {"sync": [row]}}
+    def calibrated(contender: Contender, demands: Demands, *_: Any) -> str:
+        blocks = [burst.block for burst in demands.bursts]
+        found.append(Calibration(contender.name, demands.levels, blocks, list(explaining.measured)))
+        return contender.name
 
-    monkeypatch.setattr("benchmark.experiment4_gap.run.measure_bursts", bursts)
+    def predict(name: Any, question: prediction.Question) -> dict[str, Any]:
+        before = sum(each.contender == name for each in found)
+        row = {**TOLD["contenders"]["sync"][0], "rps": 40.0 * 4**before}
+        return {"contenders": {name: [row]}, "what_if": []}
+
+    monkeypatch.setattr("benchmark.experiment4_gap.calibration.measure_bursts", bursts)
+    monkeypatch.setattr(prediction, "calibrated", calibrated)
     monkeypatch.setattr(prediction, "predict", predict)
     return found
 
 
-TWO_ROUNDS: dict[str, Any] = {"rounds": 2, "light": Phase(2, levels(1, 2)), "cell": Phase(4, levels(1, 8))}
+TWICE: dict[str, Any] = {"light": Phase(2, levels(1, 2)), "cell": Phase(2, levels(1, 8))}
 
 
-def test_each_round_learns_from_its_own_light_load_and_is_held_against_its_own_cells(
-    explaining: Explain, rounds: list[Round]
+def test_each_calibration_sees_nothing_but_its_own_light_load_and_comes_before_what_it_is_held_against(
+    explaining: Explain, calibrations: list[Calibration]
 ) -> None:
-    run = explaining.run(**TWO_ROUNDS)
-    assert [each.light for each in rounds] == [{0}, {1}]
-    assert [each.bursts for each in rounds] == [[0] * 4, [1] * 4]
-    first, second = (Counter(block for label, block in each.measured if label == "cell-none") for each in rounds)
-    assert first == Counter()
-    assert second == Counter({0: 1, 1: 1})
-    assert [block for label, block in explaining.measured if label == "cell-none"] == [0, 1, 2, 3]
-    assert run.summary["attribution"]["latency_ms"]["blocks"] == 4
+    run = explaining.run(**TWICE)
+    cells = {c["contender"]: c["label"] for c in run.summary["cells"]}
+    assert Counter(each.contender for each in calibrations) == dict.fromkeys(KNOWN, 2)
+    for number, each in enumerate(calibrations):
+        block = number // len(KNOWN)
+        assert each.measured[-1] == (f"light-{each.contender}", block)
+        assert (each.levels, each.bursts) == ((1, 2), [block])
+        assert (cells[each.contender], block) not in each.measured
     assert run.summary["complete"]
+    assert run.summary["attribution"]["latency_ms"]["blocks"] == 2
 
 
-def test_the_map_is_asked_for_in_the_last_round_alone(explaining: Explain, rounds: list[Round]) -> None:
-    for number, maps in ((1, [True]), (2, [False, True]), (3, [False, False, True])):
-        rounds.clear()
-        explaining.run(**{**TWO_ROUNDS, "rounds": number, "light": Phase(number, levels(1, 2))})
-        assert [each.maps for each in rounds] == maps
-
-
-def test_rounds_are_shown_as_their_geometric_mean_and_kept_apart_in_the_record(
-    explaining: Explain, rounds: list[Round]
+def test_several_calibrations_are_shown_as_their_geometric_mean_and_kept_apart_in_the_record(
+    explaining: Explain, calibrations: list[Calibration]
 ) -> None:
-    run = explaining.run(**TWO_ROUNDS)
+    run = explaining.run(**TWICE)
     (row,) = run.summary["prediction"]["sync"]
     assert row["rps_predicted"] == pytest.approx(320.0)  # of 160 and 640
-    kept = run.read_json("prediction.json")["rounds"]
-    assert [each["contenders"]["sync"][0]["rps"] for each in kept] == [160.0, 640.0]
-    assert all(each["written_utc"] for each in kept)
+    assert run.summary["calibrations"] == 2
+    kept = [part for part in run.read_json("prediction.json")["parts"] if "sync" in part.get("contenders", ())]
+    assert [(part["block"], part["contenders"]["sync"][0]["rps"]) for part in kept] == [(0, 160.0), (1, 640.0)]
+    assert all(part["written_utc"] for part in kept)
 
 
-def test_after_ctrl_c_in_the_second_round_the_first_prediction_is_shown(
-    explaining: Explain, rounds: list[Round]
+def test_the_map_is_foretold_before_it_is_measured_from_what_was_learnt_last(
+    explaining: Explain, calibrations: list[Calibration], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    summary = explaining.run(stopping("light-sync", KeyboardInterrupt(), block=1), **TWO_ROUNDS).summary
-    assert summary["prediction"]["sync"][0]["rps_predicted"] == 160.0
-    assert summary["attribution"]["latency_ms"]["blocks"] == 2
+    asked: list[Any] = []
+
+    def predict_map(from_: Any, to: Any, _: Any) -> list[dict[str, Any]]:
+        asked.append((from_, to, any(label.startswith("map") for label, _ in explaining.measured)))
+        return MAP
+
+    monkeypatch.setattr(prediction, "predict_map", predict_map)
+    explaining.run(**TWICE)
+    assert asked == [("sync", "async-aiohttp", False)]
+
+
+def test_after_ctrl_c_in_the_second_block_the_first_prediction_is_shown(
+    explaining: Explain, calibrations: list[Calibration]
+) -> None:
+    summary = explaining.run(stopping("light-sync", KeyboardInterrupt(), block=1), **TWICE).summary
+    assert summary["prediction"]["sync"][0]["rps_predicted"] == pytest.approx(160.0)
+    assert summary["complete"] is False
+
+
+@pytest.mark.parametrize(
+    ("error", "said"), [(StackError("it died"), "it died"), (LoadError("status 503"), "status 503")]
+)
+def test_a_calibration_that_fails_is_named_and_the_others_are_shown(
+    explaining: Explain,
+    calibrations: list[Calibration],
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    said: str,
+) -> None:
+    def fail_first(run: Run, contender: Contender, *rest: Any) -> None:
+        if (contender.name, rest[-1]) == ("sync", 0):
+            raise error
+
+    monkeypatch.setattr("benchmark.experiment4_gap.calibration.measure_bursts", fail_first)
+    summary = explaining.run(**TWICE).summary
+    assert summary["prediction"]["sync"][0]["rps_predicted"] == pytest.approx(160.0)  # of the second alone
+    assert f"sync was not calibrated in block 1: {said}" in summary["notes"]
+    assert summary["complete"]
+
+
+def test_without_light_levels_nothing_is_foretold(explaining: Explain, calibrations: list[Calibration]) -> None:
+    summary = explaining.run(stopping("light-sync", StackError("it died")), **TWICE).summary
+    assert "sync was not calibrated in block 1: light levels: it died" in summary["notes"]
+    assert Counter(each.contender for each in calibrations)["sync"] == 1
 
 
 def test_ctrl_c_reports_what_was_measured(explaining: Explain) -> None:
@@ -313,7 +377,7 @@ def test_ctrl_c_reports_what_was_measured(explaining: Explain) -> None:
     assert any("interrupted: " in reason for reason in summary["reasons"])
     assert summary["attribution"]["latency_ms"]["blocks"] == 2
     assert any("blocks are not attributed" in note for note in summary["notes"])
-    assert not any(label.startswith("whatif") for label, _ in explaining.measured)
+    assert not any(label.startswith("map") for label, _ in explaining.measured)
     assert summary["crossover"] == []
     assert not (explaining.results / "latest").exists()
 
@@ -362,5 +426,5 @@ def _first(explaining: Explain) -> str:
     with pytest.MonkeyPatch.context() as patch:
         other = Explain(explaining.results.parent / "other", patch)
         run = other.run(stopping("nothing", KeyboardInterrupt()))
-    label: str = run.manifest["order"]["light"][0][0]
+    label: str = run.manifest["order"]["cell"][0][0]
     return label

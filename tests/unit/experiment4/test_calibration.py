@@ -1,19 +1,10 @@
-"""Rounds of prediction: which blocks are theirs, and what several of them say together."""
+"""What several calibrations say together."""
 
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from benchmark.experiment4_gap.rounds import blocks_of_round, combined
-
-
-@given(blocks=st.integers(0, 12), rounds=st.integers(1, 4))
-def test_every_block_is_in_one_round_in_order_and_none_has_two_more(blocks: int, rounds: int) -> None:
-    shared = [blocks_of_round(blocks, number, rounds) for number in range(rounds)]
-    assert [block for each in shared for block in each] == list(range(blocks))
-    assert max(map(len, shared)) - min(map(len, shared)) <= 1
+from benchmark.experiment4_gap.calibration import combined
 
 
 def told(rps: float, calibrated: bool = True, **changes: Any) -> dict[str, Any]:
@@ -25,14 +16,13 @@ def told(rps: float, calibrated: bool = True, **changes: Any) -> dict[str, Any]:
                 {"users": 8, "calibrated": calibrated, "rps": rps, "p50_ms": 1e4 / rps, "utilisation": {}},
             ]
         },
-        "peaks": {"sync": {"users": 8, "rps": rps}},
         "what_if": [{"what_if": 0, "users": 8, "rps": 2 * rps, "p50_ms": 50.0}],
         "crossover": [{"cpu_ms": 2, "users": 1, "ratio": rps / 10}],
     }
     return {**known, **changes}
 
 
-def test_several_rounds_are_geometric_means() -> None:
+def test_several_predictions_of_a_contender_are_geometric_means() -> None:
     found = combined([told(20.0), told(45.0)])
     alone, eight = found["contenders"]["sync"]
     assert (alone["rps"], alone["p50_ms"]) == pytest.approx((10.0, 95.0))
@@ -44,24 +34,35 @@ def test_several_rounds_are_geometric_means() -> None:
 
 
 def test_the_peak_is_that_of_the_means() -> None:
-    """One round sees it at 8 users, the other at one."""
+    """One sees it at 8 users, the other at one."""
     found = combined([told(20.0), told(4.0)])
     assert found["peaks"]["sync"] == {"users": 1, "rps": pytest.approx(10.0)}
 
 
-def test_calibrated_is_what_every_round_has_learnt_from() -> None:
+def test_calibrated_is_what_was_learnt_from_every_time() -> None:
     found = combined([told(20.0), told(20.0, calibrated=False)])
     assert [row["calibrated"] for row in found["contenders"]["sync"]] == [True, False]
 
 
-def test_a_contender_that_one_round_could_not_calibrate_is_told_from_the_other() -> None:
-    found = combined([told(20.0, contenders={}, peaks={}, what_if=[], crossover=[]), told(45.0)])
+def test_contenders_are_told_one_by_one_and_the_map_apart() -> None:
+    sync, map_ = (
+        told(20.0),
+        {"written_utc": "2026-11-21T05:30:00Z", "crossover": [{"cpu_ms": 2, "users": 4, "ratio": 3}]},
+    )
+    other = told(45.0)
+    other = {**other, "contenders": {"async": other["contenders"]["sync"]}, "what_if": [], "crossover": []}
+    found = combined([sync, other, map_])
+    assert {name: peak["rps"] for name, peak in found["peaks"].items()} == pytest.approx({"sync": 20.0, "async": 45.0})
+    assert {row["users"]: row["ratio"] for row in found["crossover"]} == pytest.approx({1: 2.0, 4: 3.0})
+    assert found["parts"] == [sync, other, map_]
+
+
+def test_a_contender_that_could_not_be_calibrated_once_is_told_from_the_other_time() -> None:
+    found = combined([{"written_utc": "2026-11-21T05:10:00Z", "not_calibrated": {"sync": "why"}}, told(45.0)])
     assert found["peaks"]["sync"]["rps"] == pytest.approx(45.0)
     assert found["what_if"][0]["rps"] == pytest.approx(90.0)
 
 
-def test_one_round_is_itself() -> None:
-    one = told(20.0)
-    found = combined([one])
-    assert found["rounds"] == [one]
-    assert found["peaks"]["sync"]["rps"] == pytest.approx(20.0)
+def test_nothing_but_failures_is_nothing_foretold() -> None:
+    found = combined([{"written_utc": "2026-11-21T05:10:00Z", "not_calibrated": {"sync": "why"}}])
+    assert (found["contenders"], found["peaks"], found["what_if"], found["crossover"]) == ({}, {}, [], [])
