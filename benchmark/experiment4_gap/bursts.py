@@ -8,6 +8,7 @@ be learnt without any.
 
 import asyncio
 import json
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -20,16 +21,21 @@ from benchmark.contenders import Contender
 from benchmark.errors import LoadError
 from benchmark.guard import Guard
 from benchmark.levels import GENERATOR_ROLE
+from benchmark.load.bodies import request_bodies
 from benchmark.record import Run
 from benchmark.sampling import cpu_ns_of_tree
 from benchmark.stack import Stack, running_stack
 from contract.schema import JSON_CONTENT_TYPE
+from contract.timing import request_start_header
 
 RECORD = "bursts.jsonl"
 SIZES = (16, 32, 64, 128)  # users; fewer of them are as many as the light levels have
-# Of a burst. Few users ask several times, one request after the other: the first is dear, since it meets cold caches,
-# and a pool whose connections are all idle.
+# Users may ask several times, one request after the other. Few users must: their first request is dear, since it meets
+# cold caches, and a pool whose connections are all idle. Where a request costs little they do so too: the first of all
+# users come as one batch, which is cheap for an event loop; later they have spread, as under lasting load.
 _LEAST_REQUESTS = 64
+_LASTING_S = 0.2  # of the scoring process's time, as far as _MOST_ASKS allow it
+_MOST_ASKS = 4
 _LONGEST_BUSY_S = 1.0  # of the scoring process; a size of burst that takes more is left out, and all larger ones
 MAX_BUSY = 0.5  # cores of the scoring process; the rest between bursts grows until it is less
 _WARM_UP = 2
@@ -38,7 +44,6 @@ _SETTLE_S = 0.005  # what a process does after its last answer belongs to the bu
 _TIMEOUT_S = 20.0
 _SHORTEST_REST_S = 0.1
 _HEADERS = {"Content-Type": JSON_CONTENT_TYPE}
-_BODY = b"[5.1,3.5,1.4,0.2]"
 
 
 @dataclass(frozen=True)
@@ -93,20 +98,21 @@ async def _measure(stack: Stack, contender: Contender, size: int, seconds: float
     """Return what bursts of a size cost, or None if a single one takes too long."""
     timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
     pids = {running.role: running.pid for running in stack.processes}
-    asks = -(-_LEAST_REQUESTS // size)
-    requests = size * asks
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as session:
         sender = _Sender(session, stack.base_url + contender.endpoint)
-        busy_s = 0.0
+        asks = asks_of(size, math.inf)
+        once_s = 0.0
         for _ in range(_WARM_UP):
             before_ns = cpu_ns_of_tree(pids["scoring"])
             await sender.burst(size, asks)
-            busy_s = (cpu_ns_of_tree(pids["scoring"]) - before_ns) / 1e9
+            once_s = (cpu_ns_of_tree(pids["scoring"]) - before_ns) / 1e9 / asks / size
             await asyncio.sleep(_SHORTEST_REST_S)
-        if busy_s > _LONGEST_BUSY_S:
+        if once_s * asks * size > _LONGEST_BUSY_S:
             return None
+        asks = asks_of(size, once_s)
+        requests = size * asks
         # From one burst to the next; a little more than what would keep a core half busy.
-        every_s = 1.3 * busy_s / MAX_BUSY
+        every_s = 1.3 * once_s * requests / MAX_BUSY
         each_ms: dict[str, list[float]] = {role: [] for role in (*pids, GENERATOR_ROLE)}
         lasts_ms: list[float] = []
         started_s = time.monotonic()
@@ -133,9 +139,15 @@ async def _measure(stack: Stack, contender: Contender, size: int, seconds: float
     )
 
 
+def asks_of(size: int, once_s: float) -> int:
+    """Return how often each user of a burst asks, if one request costs the scoring process so many seconds."""
+    return max(-(-_LEAST_REQUESTS // size), min(_MOST_ASKS, int(_LASTING_S / (size * once_s))))
+
+
 class _Sender:
     def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
         self._session, self._url = session, url
+        self._bodies = request_bodies(seed=1)
 
     async def burst(self, size: int, asks: int) -> float:
         """Have so many users ask at once, and again when they are answered; return the ms until the last answer."""
@@ -149,7 +161,8 @@ class _Sender:
 
     async def _one(self) -> None:
         try:
-            async with self._session.post(self._url, data=_BODY, headers=_HEADERS) as response:
+            headers = {**_HEADERS, **request_start_header()}
+            async with self._session.post(self._url, data=next(self._bodies), headers=headers) as response:
                 await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:
             raise LoadError(f"a request of a burst was not answered: {type(error).__name__} {error}") from error
