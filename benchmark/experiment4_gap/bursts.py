@@ -33,7 +33,7 @@ SIZES = (16, 32, 64, 128)  # users; fewer of them are as many as the light level
 # Users may ask several times, one request after the other. Few users must: their first request is dear, since it meets
 # cold caches, and a pool whose connections are all idle. Where a request costs little they ask twice: the first of all
 # users come as one batch, which is cheap for an event loop, the next have spread. Side by side with lasting load, a
-# request of async-aiohttp cost 3 to 8 % less in bursts of one batch, 6 % more in those of four requests each.
+# request of async-aiohttp cost 2 to 8 % less in bursts of one batch, 6 % more in those of four requests each.
 _LEAST_REQUESTS = 64
 _MOST_ASKS = 2  # beyond the least
 _LASTING_S = 0.2  # of the scoring process's time, which a burst must not take for its users to ask twice
