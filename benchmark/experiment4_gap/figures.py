@@ -119,9 +119,10 @@ def prediction_figure(data: Explained) -> Picture:
     words = "; ".join(
         f"{name} {quantity.title}: worst level "
         + (f"{found[0]} users {percent(found[1])}" if found else "not measured")
-        for name, rows in data.prediction.items()
+        for name in data.contenders
+        if name in data.prediction
         for quantity in draw_prediction.QUANTITIES
-        for found in [draw_prediction.worst(rows, quantity)]
+        for found in [draw_prediction.worst(data.prediction[name], quantity)]
     )
     return Picture(
         key="prediction",

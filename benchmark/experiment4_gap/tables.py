@@ -66,7 +66,9 @@ def peak_rows(data: Explained) -> list[TableRow]:
             name,
             (*map(significant, (peak.rps_predicted, peak.rps_measured)), _error(peak.error), _error(peak.cpu_change)),
         )
-        for name, peak in data.peaks.items()
+        for name in data.contenders
+        for peak in [data.peaks.get(name)]
+        if peak
     ]
 
 

@@ -9,11 +9,11 @@ from xml.etree import ElementTree
 import pytest
 from matplotlib.patches import Rectangle
 
-from benchmark.experiment4_gap import draw_map, draw_prediction, draw_stages, draw_waterfall, figures
+from benchmark.experiment4_gap import draw_map, draw_prediction, draw_stages, draw_waterfall, figures, tables
 from benchmark.experiment4_gap.reading import MULTIPLIED, RESPONSES, Explained, parse
 from benchmark.report.canvas import NARROW, WIDE, Layout, drawing
 from benchmark.report.wording import significant
-from tests.unit.experiment4.synthetic import make_manifest, variants
+from tests.unit.experiment4.synthetic import make_manifest, make_summary, variants
 
 
 def read(variant: str = "complete") -> Explained:
@@ -154,3 +154,11 @@ def test_a_share_of_half_a_design_is_not_called_a_shapley_value() -> None:
     quick = figures.waterfalls(read("quick"))[0].caption
     assert "Shapley" not in quick
     assert "Only a part of the combinations was measured" in quick
+
+
+def test_contenders_are_in_the_same_order_everywhere_whichever_was_predicted_first() -> None:
+    summary = make_summary()
+    turned = {**summary, **{key: dict(reversed(summary[key].items())) for key in ("prediction", "peaks")}}
+    straight, reverse = (parse(each, make_manifest()) for each in (summary, turned))
+    assert [row.name for row in tables.peak_rows(reverse)] == straight.contenders
+    assert figures.prediction_figure(reverse).alt == figures.prediction_figure(straight).alt
