@@ -29,7 +29,7 @@ _COLOURS: Final = ("#44aa99", "#cc6677", "#999933", "#88ccee", "#aa4499")
 _BAR_PX: Final = 18.0
 _FAINT: Final = 0.35  # a step whose interval shows no effect
 _ENDS_DENSITY: Final = 0.55
-_INTERVAL_ROOM: Final = 1.25  # a whisker may stretch the axis by this, and is cut off beyond
+_INTERVAL_ROOM: Final = 1.5  # a whisker may stretch the axis by this, and is cut off beyond
 
 
 @dataclass(frozen=True)
