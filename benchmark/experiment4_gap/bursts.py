@@ -32,11 +32,10 @@ RECORD = "bursts.jsonl"
 SIZES = (16, 32, 64, 128)  # users; fewer of them are as many as the light levels have
 # Users may ask several times, one request after the other. Few users must: their first request is dear, since it meets
 # cold caches, and a pool whose connections are all idle. Where a request costs little they ask twice: the first of all
-# users come as one batch, which is cheap for an event loop, the next have spread. Side by side with lasting load, a
-# request of async-aiohttp cost 2 to 8 % less in bursts of one batch, 6 % more in those of four requests each.
+# users come as one batch, which is cheap for an event loop, the next have spread.
 _LEAST_REQUESTS = 64
-_MOST_ASKS = 2  # beyond the least
-_LASTING_S = 0.2  # of the scoring process's time, which a burst must not take for its users to ask twice
+_CHEAP_ASKS = 2
+_LONGEST_CHEAP_S = 0.2  # of the scoring process, for a burst whose users ask so often
 _LONGEST_BUSY_S = 1.0  # of the scoring process; a size of burst that takes more is left out, and all larger ones
 MAX_BUSY = 0.5  # cores of the scoring process; the rest between bursts grows until it is less
 _WARM_UP = 2
@@ -142,7 +141,8 @@ async def _measure(stack: Stack, contender: Contender, size: int, seconds: float
 
 def asks_of(size: int, once_s: float) -> int:
     """Return how often each user of a burst asks, if one request costs the scoring process so many seconds."""
-    return max(-(-_LEAST_REQUESTS // size), min(_MOST_ASKS, int(_LASTING_S / (size * once_s))))
+    is_cheap = size * once_s * _CHEAP_ASKS <= _LONGEST_CHEAP_S
+    return max(-(-_LEAST_REQUESTS // size), _CHEAP_ASKS if is_cheap else 1)
 
 
 class _Sender:

@@ -90,13 +90,14 @@ def make_order(variants: Sequence[Variant], seed: int) -> dict[PhaseName, list[l
     A contender's light levels come right before its cell, and its what-ifs right after it, so that a prediction and
     all that it is held against are as near to each other as they can be.
     """
-    order: dict[PhaseName, list[list[str]]] = {
-        "cell": [
-            [label for cell in labels for label in _with_neighbours(cell, variants, block, seed)]
-            for block, labels in enumerate(_shuffled(variants, "cell", seed))
-        ]
-    }
-    return order | {phase: _shuffled(variants, phase, seed) for phase in ("lag", "map")}
+    own = {v.of: v.label for v in reversed(variants) if v.phase == "cell" and v.of and v.stage_clock}
+    contenders = {label: name for name, label in own.items()}
+    order: dict[PhaseName, list[list[str]]] = {phase: _shuffled(variants, phase, seed) for phase in ("lag", "map")}
+    order["cell"] = [
+        [each for label in labels for each in _with_neighbours(label, contenders.get(label), variants, block, seed)]
+        for block, labels in enumerate(_shuffled(variants, "cell", seed))
+    ]
+    return order
 
 
 def _shuffled(variants: Sequence[Variant], phase: PhaseName, seed: int) -> list[list[str]]:
@@ -105,16 +106,15 @@ def _shuffled(variants: Sequence[Variant], phase: PhaseName, seed: int) -> list[
     return shuffled_blocks([v.label for v in inside], blocks, f"{seed}-{phase}")
 
 
-def _with_neighbours(label: str, variants: Sequence[Variant], block: int, seed: int) -> list[str]:
-    """Return a cell's label, and around it those that follow from its contender."""
-    own = {v.of: v.label for v in reversed(variants) if v.phase == "cell" and v.of and v.stage_clock}
-    contender = next((name for name, cell in own.items() if cell == label), None)
+def _with_neighbours(
+    label: str, contender: str | None, variants: Sequence[Variant], block: int, seed: int
+) -> list[str]:
+    """Return a cell's label, and around it what else this block measures of the contender that it is, if it is one."""
 
     def around(phase: PhaseName) -> list[str]:
-        return [v.label for v in variants if (v.phase, v.of) == (phase, contender) and block < v.plan.blocks]
+        inside = [v for v in variants if v.phase == phase and block < v.plan.blocks]
+        return [v.label for v in inside if v.of and v.of == contender]
 
-    if contender is None:
-        return [label]
     what_ifs = around("whatif")
     random.Random(f"{seed}-{block}-{label}").shuffle(what_ifs)
     return [*around("light"), label, *what_ifs]

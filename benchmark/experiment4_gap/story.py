@@ -267,7 +267,8 @@ def _prediction(data: Explained) -> Claim:
         users, error = medians[name]
         worst = f"{name} at {at_users(users)}, {percent(error)}"
         said.append(f"the median latency below saturation within {_bound(error)} (worst: {worst})")
-    written = f", written down at {minute_utc(data.predicted_before)}" if data.predicted_before else ""
+    at = data.predicted_before
+    written = f", written down before each measurement, first at {minute_utc(at)}," if at else ""
     count = len(peaks.keys() | medians.keys())
     text = f"A queueing model, calibrated at light load only{written}, meets of {count} contenders {listing(said)}."
     note = f"INVALID: {'; '.join(map(first_line, data.faults))}." if data.faults else ""

@@ -111,8 +111,8 @@ def _separated(summary: Summary, question: Question, leader: Standing, rival: St
     """Whether the record shows that the leader is better than the rival."""
     if abs(leader.value - rival.value) <= SMALLEST_CLAIM * abs(rival.value):
         return False
-    if rival.rising_at is not None and rival.rising_at < leader.users:
-        return False  # the leader was driven harder
+    if _was_driven_harder(leader, rival):
+        return False
     for one, other in ((leader, rival), (rival, leader)):
         compared = _comparison(summary, question, one, other)
         if compared:
@@ -122,6 +122,11 @@ def _separated(summary: Summary, question: Question, leader: Standing, rival: St
     if question.lower_is_better:
         return leader.interval[1] < rival.interval[0]
     return leader.interval[0] > rival.interval[1]
+
+
+def _was_driven_harder(leader: Standing, rival: Standing) -> bool:
+    """Whether the rival might still have grown at levels that only the leader has held."""
+    return rival.rising_at is not None and rival.rising_at < leader.users
 
 
 def _comparison(summary: Summary, question: Question, one: Standing, baseline: Standing) -> Comparison | None:
@@ -151,7 +156,8 @@ def _against_baseline(summary: Summary, question: Question, standings: list[Stan
         said.append(f"{leader.name} is the baseline.")
     elif compared and compared.ratio:
         ratio = f"{significant(compared.ratio)} times the {baseline.short} of {baseline.name}, the baseline"
-        said.append(f"Its {leader.short} are {ratio} ({_ratio_interval(summary, compared)}).")
+        unmet = ", whose own peak was not reached" if _was_driven_harder(leader, baseline) else ""
+        said.append(f"Its {leader.short} are {ratio} ({_ratio_interval(summary, compared)}){unmet}.")
     return said + _no_difference(summary, question, standings[1:], baseline)
 
 

@@ -40,7 +40,16 @@ def test_every_size_is_recorded_with_what_it_cost(run: Run) -> None:
 
 @pytest.mark.parametrize(
     ("size", "once_ms", "asks"),
-    [(16, 2.0, 4), (32, 10.0, 2), (64, 10.0, 1), (128, 2.0, 1), (128, 0.5, 2), (64, 0.5, 2), (64, 0.01, 2)],
+    [
+        (16, 2.0, 4),
+        (32, 10.0, 2),
+        (64, 10.0, 1),
+        (128, 2.0, 1),
+        (128, 0.5, 2),
+        (64, 0.5, 2),
+        (64, 0.01, 2),
+        (64, 0.0, 2),
+    ],
 )
 def test_users_ask_again_where_they_are_few_or_a_request_costs_little(size: int, once_ms: float, asks: int) -> None:
     assert asks_of(size, once_ms / 1e3) == asks

@@ -70,6 +70,17 @@ def _add_stages(run: Run, cell: Cell, drawn_ms: tuple[float, float]) -> None:
     samples.assign(server_timing=stages + drawn + ", respond;dur=0.2").to_csv(path, index=False)
 
 
+def stopping(label: str, error: BaseException, block: int = 0) -> Measure:
+    """Return a way to measure that raises at one cell, and measures all others."""
+
+    def measure(run: Run, contender: Contender, cell: Cell, plan: CellPlan) -> None:
+        if (cell.contender, cell.block) == (label, block):
+            raise error
+        measure_well(run, contender, cell, plan)
+
+    return measure
+
+
 class Explain:
     """`explain` with another way to measure a cell; remembers what was measured, and with which plan."""
 

@@ -1,5 +1,6 @@
 """The verdict says what the intervals carry, and not a word more."""
 
+import copy
 from typing import Any
 
 from benchmark.report.data import parse_summary
@@ -105,6 +106,17 @@ def test_who_was_driven_less_hard_is_not_called_slower(summaries: dict[str, Any]
         "but no difference is shown between it and async (98.2 requests/s at 8 users and still rising). "
         "sync is the baseline."
     ]
+
+
+def test_a_ratio_to_a_baseline_that_did_not_reach_its_peak_says_so(summaries: dict[str, Any]) -> None:
+    """sync was still growing at 8 users, its last level; the leader was driven further."""
+    summary = copy.deepcopy(summaries["climbed"])
+    sync = summary["contenders"]["sync"]
+    sync["levels"] = [level for level in sync["levels"] if level["users"] <= 8]
+    sync["peak"] = {**sync["peak"], "users": 8, "rps": sync["levels"][-1]["rps"]}
+    (sentence,) = texts(summary, "Throughput")
+    assert "but no difference is shown between it and sync (" in sentence
+    assert "of sync, the baseline (95 % interval 5.30 to 5.52), whose own peak was not reached." in sentence
 
 
 def test_an_interrupted_run_says_so_and_names_who_is_missing(summaries: dict[str, Any]) -> None:
