@@ -113,6 +113,12 @@ class Calibration:
     measured: list[tuple[str, int]]
 
 
+class Learnt(str):
+    """What stands for a model: its contender's name, and the block that it was learnt in."""
+
+    block: int
+
+
 @pytest.fixture
 def calibrations(explaining: Explain, monkeypatch: pytest.MonkeyPatch) -> list[Calibration]:
     """Every prediction of the runs to come; every one of sync foretells a rate four times as high as the one before."""
@@ -128,7 +134,9 @@ def calibrations(explaining: Explain, monkeypatch: pytest.MonkeyPatch) -> list[C
     def calibrated(contender: Contender, demands: Demands, *_: Any) -> str:
         blocks = [burst.block for burst in demands.bursts]
         found.append(Calibration(contender.name, demands.levels, blocks, list(explaining.measured)))
-        return contender.name
+        learnt = Learnt(contender.name)
+        learnt.block = explaining.measured[-1][1]
+        return learnt
 
     def predict(name: Any, question: prediction.Question) -> dict[str, Any]:
         before = sum(each.contender == name for each in found)
@@ -176,7 +184,8 @@ def test_the_map_is_foretold_before_it_is_measured_from_what_was_learnt_last(
 ) -> None:
     asked: list[Any] = []
 
-    def predict_map(from_: Any, to: Any, _: Any) -> list[dict[str, Any]]:
+    def predict_map(from_: Learnt, to: Learnt, _: Any) -> list[dict[str, Any]]:
+        assert (from_.block, to.block) == (1, 1)
         asked.append((from_, to, any(label.startswith("map") for label, _ in explaining.measured)))
         return MAP
 
