@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from benchmark.contenders import choose
-from benchmark.errors import StackError
+from benchmark.errors import LoadError, StackError
 from benchmark.experiment1_profiling import run as profiling
 from benchmark.experiment1_profiling.libraries import KINDS
 from benchmark.experiment1_profiling.recorders import FUNCTION_COLUMNS
@@ -112,11 +112,16 @@ def test_a_sampler_that_breaks_its_process_is_tried_again(tmp_path: Path, monkey
         if block == SAMPLED:
             setting.run.append_cell(Cell(block, contender.label, 1, "failed", "died"))
             raise StackError("scoring died in mid-run with exit status -11")
+        # The real sampler breaks processes too, which is why there are attempts: a worker that has a successor fails
+        # a request, any other ends the cell.
         try:
-            return hold(setting, contender, block)
-        except StackError:
-            broken.append(block)  # by the real sampler, which is why there are attempts
+            cell = hold(setting, contender, block)
+        except (StackError, LoadError):
+            broken.append(block)
             raise
+        if block > SAMPLED and not setting.run.cell_samples(cell)["ok"].all():
+            broken.append(block)
+        return cell
 
     monkeypatch.setattr(profiling, "_hold", break_once)
     monkeypatch.setattr(profiling, "_call_without", lambda *_: None)
