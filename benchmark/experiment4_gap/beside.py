@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from math import exp, log
-from statistics import fmean
+from statistics import fmean, median
 from typing import Any
 
 from benchmark.experiment4_gap.measured import Measured, as_entry
+from benchmark.record import Cell
 from benchmark.stats import ratio_interval
 
 Mains = Mapping[str, Sequence[Measured]]  # by contender, the best source first
@@ -91,6 +92,28 @@ def crossover(variants: Sequence[Measured], predicted: Mapping[str, Any]) -> lis
         if (cpu_ms, users) not in found
     ]
     return sorted(points, key=lambda point: (point["cpu_ms"], point["users"]))
+
+
+def lead_s(cells: Sequence[Cell], variants: Sequence[Measured], predicted: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return how long before a measurement its prediction was written down, in seconds: `least`, `median` and `n`.
+
+    A cell counts from the beginning of its first measured window, on the clock on which the prediction was stamped.
+    """
+    by_label = {variant.label: variant.facts for variant in variants}
+    leads = [
+        (cell.windows[0].start_ns - part["written_ns"]) / 1e9
+        for part in predicted.get("parts", ())
+        for cell in cells
+        if cell.windows and "written_ns" in part and _is_held_against(part, cell, by_label[cell.contender])
+    ]
+    return {"least": min(leads), "median": median(leads), "n": len(leads)} if leads else None
+
+
+def _is_held_against(part: Mapping[str, Any], cell: Cell, facts: Mapping[str, Any]) -> bool:
+    if "crossover" in part:
+        return bool(facts["phase"] == "map")
+    same = cell.block == part["block"] and facts["of"] in part.get("contenders", ())
+    return same and facts["phase"] in {"cell", "whatif"} and bool(facts["stage_clock"])
 
 
 def _measured_ratios(variants: Sequence[Measured]) -> dict[tuple[int, int], dict[str, Any]]:

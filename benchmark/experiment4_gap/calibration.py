@@ -9,6 +9,7 @@ means over all blocks.
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from statistics import geometric_mean
+from time import monotonic_ns
 from typing import Any
 
 from benchmark.contenders import Contender
@@ -25,7 +26,9 @@ from benchmark.record import Cell, Run
 from contract.settings import PREFIX
 
 PREDICTION = "prediction.json"
-Part = Mapping[str, Any]  # a prediction in the form that prediction.py describes, with `block` and `written_utc`
+Part = Mapping[
+    str, Any
+]  # a prediction in the form that prediction.py describes, with `block`, `written_utc` and `written_ns`
 
 
 class Calibrator:
@@ -80,7 +83,8 @@ class Calibrator:
 
     def _write(self, part: Part) -> None:
         written = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        parts = [*read_prediction(self._run).get("parts", ()), {"written_utc": written, **part}]
+        stamped = {"written_utc": written, "written_ns": monotonic_ns(), **part}  # on the clock of the samples
+        parts = [*read_prediction(self._run).get("parts", ()), stamped]
         self._run.write_json(PREDICTION, combined(parts))
 
 

@@ -190,6 +190,14 @@ class Crossing(_Part):
     ratio_predicted: float | None = None
 
 
+class Lead(_Part):
+    """How long before a measurement its prediction was written down, in seconds, over `n` measurements."""
+
+    least: float
+    median: float
+    n: int
+
+
 class Explained(_Part):
     """`summary.json` of `explain`, format 1."""
 
@@ -214,6 +222,7 @@ class Explained(_Part):
     what_if: Annotated[tuple[WhatIf, ...], BeforeValidator(_or_nothing)] = ()
     crossover: Annotated[tuple[Crossing, ...], BeforeValidator(_or_nothing)] = ()
     predicted_before: str | None = None
+    prediction_lead_s: Lead | None = None
     calibrations: int = 1  # of each contender
     titles: dict[str, str] = {}  # of contenders, in the order of figures; from the manifest
 

@@ -267,13 +267,21 @@ def _prediction(data: Explained) -> Claim:
         users, error = medians[name]
         worst = f"{name} at {at_users(users)}, {percent(error)}"
         said.append(f"the median latency below saturation within {_bound(error)} (worst: {worst})")
-    at = data.predicted_before
-    written = f", written down before each measurement, first at {minute_utc(at)}," if at else ""
     count = len(peaks.keys() | medians.keys())
-    text = f"A queueing model, calibrated at light load only{written}, meets of {count} contenders {listing(said)}."
+    whose = f"of {count} contenders" if count > 1 else "of one contender"
+    text = f"A queueing model, calibrated at light load only, meets {whose} {listing(said)}{_written(data)}."
     note = f"INVALID: {'; '.join(map(first_line, data.faults))}." if data.faults else ""
     labels = tuple(label for name in data.contenders if name in data.prediction for label in data.labels_of(name))
     return Claim(text, topic, bool(data.faults), note, files, labels)
+
+
+def _written(data: Explained) -> str:
+    """Return when predictions were written down, as the end of a sentence about them."""
+    lead, at = data.prediction_lead_s, data.predicted_before
+    if lead:
+        ahead = f"{significant(lead.least)} s ahead or more ({significant(lead.median)} s in the median of {lead.n})"
+        return f"; each prediction was written down before its measurement began, {ahead}"
+    return f"; each prediction was written down before its measurement, the first at {minute_utc(at)}" if at else ""
 
 
 def _bound(error: float) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmark.experiment4_gap.anatomy import stage_anatomy
 from benchmark.experiment4_gap.attribution import DIFFERENCES, RATIOS, Responses, attribute
-from benchmark.experiment4_gap.beside import crossover, over_users, peaks, what_ifs
+from benchmark.experiment4_gap.beside import crossover, lead_s, over_users, peaks, what_ifs
 from benchmark.experiment4_gap.measured import Measured, entry, measure_all, ratio_entry
 from benchmark.experiment4_gap.plan import CPU_USERS, LOW_USERS
 from benchmark.experiment4_gap.slept import attribute_parts
@@ -30,7 +30,8 @@ def summarise(run: Run, predicted: Mapping[str, Any]) -> dict[str, Any]:
     anatomy, doubts = stage_anatomy(
         run, _anatomy_cells(run, mains), {n: v[0].contender.floor for n, v in mains.items()}
     )
-    reasons += doubts
+    lead = lead_s(run.cells(), variants, predicted)
+    reasons += [*doubts, *_too_late(lead)]
     return {
         "schema": SCHEMA,
         "command": manifest["command"],
@@ -57,6 +58,7 @@ def summarise(run: Run, predicted: Mapping[str, Any]) -> dict[str, Any]:
         "what_if": what_ifs(explain, variants, mains, predicted),
         "crossover": crossover(variants, predicted),
         "predicted_before": predicted.get("written_utc"),
+        "prediction_lead_s": lead,
         "calibrations": _calibrations(predicted),
         "environment": manifest["environment"],
     }
@@ -66,6 +68,12 @@ def _calibrations(predicted: Mapping[str, Any]) -> int:
     """Return how often each contender was calibrated (the one that was most often)."""
     counts = Counter(name for part in predicted.get("parts", ()) for name in part.get("contenders", ()))
     return max(counts.values(), default=0)
+
+
+def _too_late(lead: Mapping[str, Any] | None) -> list[str]:
+    if lead is None or lead["least"] > 0:
+        return []
+    return [f"a prediction was written down {-lead['least']:.3g} s after its measurement had begun"]
 
 
 def _not_calibrated(predicted: Mapping[str, Any]) -> list[str]:

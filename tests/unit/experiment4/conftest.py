@@ -21,7 +21,7 @@ from benchmark.experiment4_gap.what_ifs import read_what_ifs
 from benchmark.load.plan import Level
 from benchmark.progress import Progress
 from benchmark.record import Cell, Run
-from tests.unit.benchmark.synthetic import CPU, Held, write_files
+from tests.unit.benchmark.synthetic import CPU, SECOND_NS, START_NS, Held, write_files
 
 KNOWN = {name: contender for name, contender in discover().items() if not contender.harness_floor}
 Measure = Callable[[Run, Contender, Cell, CellPlan], None]
@@ -90,8 +90,10 @@ class Explain:
         self.plans: dict[str, CellPlan] = {}
         self.contenders: dict[str, Contender] = {}
         self.output = io.StringIO()
+        self.told_ns = START_NS - 5 * SECOND_NS  # when predictions are written down; all cells begin at START_NS
         self.last: Run
         patch.setattr(provenance, "busy_share", lambda: 0.01)
+        patch.setattr("benchmark.experiment4_gap.calibration.monotonic_ns", lambda: self.told_ns)
         # Neither bursts on real processes nor a minute of simulation; both have tests of their own.
         patch.setattr("benchmark.experiment4_gap.calibration.measure_bursts", lambda *_: None)
         for name, nothing in (("calibrated", None), ("predict", {}), ("predict_map", [])):

@@ -16,6 +16,7 @@ from benchmark.experiment4_gap.demand import Demands, GeneratorDemand, learn_gen
 from benchmark.experiment4_gap.plan import Phase
 from benchmark.levels import LevelFigures
 from benchmark.record import Run
+from tests.unit.benchmark.synthetic import SECOND_NS, START_NS
 from tests.unit.experiment4.conftest import KNOWN, Explain, levels, stopping
 
 REAL_CALIBRATED, REAL_PREDICT, REAL_PREDICT_MAP = (
@@ -177,6 +178,27 @@ def test_several_calibrations_are_shown_as_their_geometric_mean_and_kept_apart_i
     kept = [part for part in run.read_json("prediction.json")["parts"] if "sync" in part.get("contenders", ())]
     assert [(part["block"], part["contenders"]["sync"][0]["rps"]) for part in kept] == [(0, 160.0), (1, 640.0)]
     assert all(part["written_utc"] for part in kept)
+
+
+def test_the_record_proves_that_a_prediction_is_older_than_what_it_is_held_against(
+    explaining: Explain, calibrations: list[Calibration], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prediction, "predict_map", lambda *_: MAP)
+    run = explaining.run(**TWICE)
+    held = [label for label, block in explaining.measured if label.startswith(("cell", "whatif", "map"))]
+    contenders = {cell["label"] for cell in run.summary["cells"] if cell["contender"]}
+    n = sum(label in contenders or label.startswith(("whatif", "map")) for label in held)
+    assert run.summary["prediction_lead_s"] == {"least": 5.0, "median": 5.0, "n": n}
+    assert run.summary["valid"], run.summary["reasons"]
+
+
+def test_a_prediction_that_is_younger_than_its_measurement_makes_the_run_invalid(
+    explaining: Explain, calibrations: list[Calibration]
+) -> None:
+    explaining.told_ns = START_NS + 2 * SECOND_NS
+    summary = explaining.run(**TWICE).summary
+    assert summary["reasons"] == ["a prediction was written down 2 s after its measurement had begun"]
+    assert not summary["valid"]
 
 
 def test_the_map_is_foretold_before_it_is_measured_from_what_was_learnt_last(

@@ -32,6 +32,18 @@ def test_the_answer_is_five_sentences_with_numbers() -> None:
     assert "async-aiohttp carries more at 7 and sync carries more at 2" in turn
 
 
+def test_the_prediction_says_how_far_ahead_it_was_where_the_record_knows() -> None:
+    first, ahead = make_summary(), {"prediction_lead_s": {"least": 4.06, "median": 12.34, "n": 25}}
+    assert answer(first)[3].endswith(
+        "; each prediction was written down before its measurement, the first at 2026-11-21 05:03 UTC."
+    )
+    assert answer({**first, **ahead})[3].endswith(
+        "; each prediction was written down before its measurement began, 4.06 s ahead or more "
+        "(12.3 s in the median of 25)."
+    )
+    assert "written down" not in answer({**first, "predicted_before": None})[3]
+
+
 @pytest.mark.parametrize("variant", ["no_difference", "one_block"])
 def test_without_an_interval_that_leaves_out_none_nothing_is_attributed(variant: str) -> None:
     for sentence in answer(variants()[variant]())[:3]:
