@@ -3,9 +3,12 @@
 import importlib
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -15,6 +18,18 @@ from contract.errors import BadModelAnswer
 from contract.schema import parse_scoring_numbers
 
 BOUNDS_S = (0.040, 0.050)
+PLAN = LoadPlan(
+    url="http://127.0.0.1:5001",
+    endpoint="/predict",
+    protocol="predict",
+    seed=7,
+    stage_clock=False,
+    levels=(),
+    climb=(),
+    answer_bounds_s=BOUNDS_S,
+    samples=Path("samples.csv"),
+    locust=Path("locust"),
+)
 ROUNDING_S = 1e-6  # an answer is given to the microsecond
 
 
@@ -24,6 +39,50 @@ def users() -> Iterator[ModuleType]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOCUST_SKIP_MONKEY_PATCH", "1")
         yield importlib.import_module("benchmark.load.users")
+
+
+class FakeClient:
+    """Answers at once, as far as Locust's own watch knows; before and after it, time passes on the injected clock."""
+
+    def __init__(self, clock: "Clock") -> None:
+        self._clock = clock
+        self.meta: dict[str, Any] = {}
+
+    @contextmanager
+    def post(self, *_: Any, headers: dict[str, str], context: dict[str, Any], **__: Any) -> Iterator[Any]:
+        self.meta = {"response_time": 50.0, "context": context, "headers": headers}
+        self._clock.now_ns += 57 * 10**6
+        yield SimpleNamespace(request_meta=self.meta, status_code=200, content=answer(0.045))
+
+
+@dataclass
+class Clock:
+    now_ns: int = 9 * 10**9
+
+    def monotonic_ns(self) -> int:
+        return self.now_ns
+
+
+@pytest.mark.parametrize(("late_ms", "latency_ms"), [(None, 60.0), (20, 80.0)])
+def test_latency_counts_from_before_the_stamp_so_that_no_stage_of_the_server_is_outside_of_it(
+    users: ModuleType, monkeypatch: pytest.MonkeyPatch, late_ms: int | None, latency_ms: float
+) -> None:
+    clock = Clock()
+
+    def stamp() -> dict[str, str]:
+        clock.now_ns += 3 * 10**6  # what the kernel takes around the stamp
+        return {"X-Request-Start": "t=1"}
+
+    monkeypatch.setattr(users.time, "monotonic_ns", clock.monotonic_ns)
+    monkeypatch.setattr(users, "request_start_header", stamp)
+    made = users.user_class(PLAN)
+    user, client = made.__new__(made), FakeClient(clock)
+    user.client = client
+    user.stage_clock = True
+    user.send(None if late_ms is None else clock.now_ns - late_ms * 10**6)
+    assert client.meta["response_time"] == latency_ms
+    assert client.meta["context"]["start_ns"] == 9 * 10**9
+    assert client.meta["headers"]["X-Request-Start"] == "t=1"
 
 
 def answer(detail: object) -> bytes:
@@ -71,18 +130,6 @@ def test_requests_never_run_out() -> None:
 
 
 def test_users_ask_what_their_plan_says(users: ModuleType) -> None:
-    plan = LoadPlan(
-        url="http://127.0.0.1:5001",
-        endpoint="/predict",
-        protocol="predict",
-        seed=7,
-        stage_clock=False,
-        levels=(),
-        climb=(),
-        answer_bounds_s=BOUNDS_S,
-        samples=Path("samples.csv"),
-        locust=Path("locust"),
-    )
-    made = users.user_class(plan)
-    assert (made.host, made.endpoint, made.bounds_s, made.stage_clock) == (plan.url, "/predict", BOUNDS_S, False)
+    made = users.user_class(PLAN)
+    assert (made.host, made.endpoint, made.bounds_s, made.stage_clock) == (PLAN.url, "/predict", BOUNDS_S, False)
     assert next(made.bodies) == next(request_bodies(7))
