@@ -92,9 +92,7 @@ def _shares(data: Explained) -> str:
 
 def _peaks(data: Explained) -> str:
     rows = tables.peak_rows(data)
-    return (
-        _table(("peak of", "predicted [requests/s]", "measured", "error", "CPU since calibrated"), rows) if rows else ""
-    )
+    return _table(("peak of", *tables.PEAK_HEADS), rows) if rows else ""
 
 
 def _what_ifs(data: Explained) -> str:

@@ -1,11 +1,10 @@
 """Predicted and measured side by side. Either may be missing; what was not measured is None, never guessed."""
 
 from collections.abc import Mapping, Sequence
-from math import exp, log
-from statistics import fmean, median
+from statistics import geometric_mean, median
 from typing import Any
 
-from benchmark.experiment4_gap.measured import Measured, as_entry
+from benchmark.experiment4_gap.measured import ByBlock, Measured, as_entry
 from benchmark.record import Cell
 from benchmark.stats import ratio_interval
 
@@ -33,19 +32,52 @@ def over_users(mains: Mains, predicted: Mapping[str, Any]) -> dict[str, list[dic
 def peaks(mains: Mains, predicted: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return by contender the predicted and the measured peak rate; error = predicted / measured - 1.
 
-    `cpu_change` says by how much more CPU a request cost at the levels at which the prediction was learnt when they
-    were held again with the peak: what the machine has to do with the error.
+    `error_ci95` pairs each block's calibration with its measurement. `cpu_off` says by role how much more CPU a
+    request cost at the peak than was foreseen: where programs that have nothing in common are off by the same
+    factor, it is the machine's speed that has changed.
     """
     found = {}
     for name, peak in predicted.get("peaks", {}).items():
         variant = next(iter(mains.get(name, ())), None)
-        measured = variant.rate(variant.peak_users) if variant and variant.peak_users else None
+        users = variant.peak_users if variant else None
+        measured = variant.rate(users) if variant and users else None
+        foreseen = _by_block(predicted, name, peak["users"])
         found[name] = {
             "rps_predicted": peak["rps"],
             "rps_measured": measured,
             "error": peak["rps"] / measured - 1 if measured else None,
-            "cpu_change": _cpu_change(mains.get(name, ())),
+            "error_ci95": _error_interval(foreseen, variant.rps(users)) if variant and users else None,
+            "cpu_off": _cpu_off(foreseen, variant.cpu_by_role(users)) if variant and users else {},
         }
+    return found
+
+
+def _by_block(predicted: Mapping[str, Any], name: str, users: int) -> dict[int, Mapping[str, Any]]:
+    """Return what each calibration has foretold of a contender at a level."""
+    return {
+        part["block"]: row
+        for part in predicted.get("parts", ())
+        for row in part.get("contenders", {}).get(name, ())
+        if row["users"] == users
+    }
+
+
+def _error_interval(foreseen: Mapping[int, Mapping[str, Any]], rps: ByBlock) -> list[float] | None:
+    shared = sorted(set(foreseen) & set(rps))
+    if not shared:
+        return None
+    interval = ratio_interval([foreseen[block]["rps"] for block in shared], [rps[block] for block in shared]).as_list()
+    return interval and [bound - 1 for bound in interval]
+
+
+def _cpu_off(foreseen: Mapping[int, Mapping[str, Any]], measured: Mapping[str, ByBlock]) -> dict[str, float]:
+    """Return measured / foreseen - 1 by role, the geometric mean over blocks."""
+    found = {}
+    for role, by_block in measured.items():
+        told = {block: row["cpu_ms"][role] for block, row in foreseen.items() if row.get("cpu_ms", {}).get(role)}
+        shared = sorted(set(told) & set(by_block))
+        if shared:
+            found[role] = geometric_mean([by_block[block] / told[block] for block in shared]) - 1
     return found
 
 
@@ -136,16 +168,6 @@ def _ratio(ours: Measured | None, theirs: Sequence[Measured], users: int) -> dic
     our_rps, other_rps = ours.rps(users), other.rps(users)
     shared = sorted(set(our_rps) & set(other_rps))
     return as_entry(ratio_interval([our_rps[b] for b in shared], [other_rps[b] for b in shared])) if shared else None
-
-
-def _cpu_change(variants: Sequence[Measured]) -> float | None:
-    """Return the mean change of CPU per request from the light phase to the other, over the levels of both."""
-    if len(variants) < 2:
-        return None
-    loaded, light = variants[0], variants[-1]
-    pairs = [(loaded.cpu_ms(users), light.cpu_ms(users)) for users in light.by_users if users in loaded.by_users]
-    logs = [log(fmean(now.values()) / fmean(then.values())) for now, then in pairs if now and then]
-    return exp(fmean(logs)) - 1 if logs else None
 
 
 def _rps(variants: Sequence[Measured], users: int) -> float | None:

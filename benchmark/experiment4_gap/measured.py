@@ -55,6 +55,15 @@ class Measured:
         }
         return {block: cpu_ms for block, cpu_ms in sums.items() if cpu_ms}  # without samples there is no sum
 
+    def cpu_by_role(self, users: int) -> dict[str, ByBlock]:
+        """Return the CPU time per request at a level of each role, the load generator's too, by block."""
+        found: dict[str, ByBlock] = {}
+        for each in self.by_users.get(users, ()):
+            for role, ms in each.cpu_ms_per_request.items() if each.n else ():
+                if ms > 0:
+                    found.setdefault(role, {})[each.block] = ms
+        return found
+
     def p50_ms(self, users: int) -> float | None:
         """Return the median latency at a level, or None with too few samples."""
         level = self.by_users.get(users, ())

@@ -95,6 +95,7 @@ def render_page(path: Path, data: Explained, manifest: Mapping[str, Any]) -> str
         doubts=advice.where_it_could_be_wrong(data, manifest),
         pictures=_pictures(data),
         tables=_tables(data),
+        peak_heads=list(tables.PEAK_HEADS),
         stages=[TITLES.get(name, name) for name in tables.stages_of(data)],
         cell_files=[(cell.contender or cell.label, files.samples(cell.label)) for cell in data.cells],
         settings=flatten(manifest.get("settings") or {}),

@@ -3,7 +3,8 @@
 What one calibration foretells of its contender (prediction.json holds them all, and their means; see
 calibration.py):
 
-    {"contenders": {"sync": [{"users": 1, "calibrated": true, "rps": 10.6, "p50_ms": 94.0}]},
+    {"contenders": {"sync": [{"users": 1, "calibrated": true, "rps": 10.6, "p50_ms": 94.0,
+                               "cpu_ms": {"scoring": 3.1}}]},
      "what_if": [{"what_if": 0, "users": 64, "rps": 460.0, "p50_ms": 140.0}],
      "demands": {"sync": {"backlog": [0.0, 2.0], "scoring_ms": [1.7, 1.8]}}}
 
@@ -73,7 +74,7 @@ def predict(model: "Model", question: Question) -> dict[str, Any]:
     rows = [found["users", users] for users in question.users]
     return {
         "contenders": {
-            name: [{**_row(row), "calibrated": row.users <= highest, "utilisation": row.utilisation} for row in rows]
+            name: [{**_row(row), "calibrated": row.users <= highest, "cpu_ms": _cpu_ms(row)} for row in rows]
         },
         "what_if": [{"what_if": key[1], **_row(state)} for key, state in found.items() if key[0] == "what_if"],
         "demands": {name: _demands(model)},
@@ -226,6 +227,11 @@ def _demands(model: Model) -> dict[str, Any]:
         "overhead_ms": network.overhead_ms,
         "light_users": list(model.demands.levels),
     }
+
+
+def _cpu_ms(state: Steady) -> dict[str, float]:
+    """Return the CPU per request that is foreseen, by role."""
+    return {role: 1e3 * cores / state.rps for role, cores in state.utilisation.items()}
 
 
 def _row(state: Steady) -> dict[str, Any]:

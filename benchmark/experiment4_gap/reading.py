@@ -151,14 +151,14 @@ class Predicted(_Part):
 class Peak(_Part):
     """The highest rate, predicted and measured; error = predicted / measured - 1.
 
-    `cpu_change` is that of the CPU per request at light load, from when the prediction was learnt to when it was held
-    against the measurement.
+    `cpu_off` says by role how much more CPU a request cost than was foreseen.
     """
 
     rps_predicted: float | None = None
     rps_measured: float | None = None
     error: float | None = None
-    cpu_change: float | None = None
+    error_ci95: Interval | None = None
+    cpu_off: Annotated[dict[str, float], BeforeValidator(_or_empty)] = {}
 
 
 class WhatIf(_Part):

@@ -60,16 +60,32 @@ def prediction_rows(data: Explained) -> list[TableRow]:
 
 
 def peak_rows(data: Explained) -> list[TableRow]:
-    """Return one row per contender: its peak, predicted and measured."""
+    """Return one row per contender: its peak, predicted and measured (PEAK_HEADS)."""
     return [
         TableRow(
             name,
-            (*map(significant, (peak.rps_predicted, peak.rps_measured)), _error(peak.error), _error(peak.cpu_change)),
+            (
+                *map(significant, (peak.rps_predicted, peak.rps_measured)),
+                _error(peak.error),
+                f"{_error(peak.error_ci95[0])} to {_error(peak.error_ci95[1])}" if peak.error_ci95 else MISSING,
+                *(_error(peak.cpu_off.get(role)) for role in _SERVICES),
+            ),
         )
         for name in data.contenders
         for peak in [data.peaks.get(name)]
         if peak
     ]
+
+
+_SERVICES = ("scoring", "model")
+PEAK_HEADS = (
+    "predicted [requests/s]",
+    "measured [requests/s]",
+    "error",
+    "95 % interval",
+    "CPU per request: scoring handler",
+    "CPU per request: models",
+)
 
 
 def what_if_rows(data: Explained) -> list[TableRow]:

@@ -235,7 +235,13 @@ def _prediction(name: str, random: np.random.Generator) -> list[Summary]:
 
 def _peak(name: str, error: float) -> Summary:
     rps = _rps(name, 10_000)
-    return {"rps_predicted": rps * (1 + error), "rps_measured": rps, "error": error, "cpu_change": 0.02}
+    return {
+        "rps_predicted": rps * (1 + error),
+        "rps_measured": rps,
+        "error": error,
+        "error_ci95": [error - 0.08, error + 0.09],
+        "cpu_off": {"scoring": 0.02, "model": -0.01, "redis": 0.0, "load": 0.1},
+    }
 
 
 def _what_if(contender: str, title: str, before: float, predicted: float, measured: float | None) -> Summary:

@@ -12,8 +12,8 @@ def told(rps: float, calibrated: bool = True, **changes: Any) -> dict[str, Any]:
         "written_utc": f"2026-11-21T05:{rps:02.0f}:00Z",
         "contenders": {
             "sync": [
-                {"users": 1, "calibrated": True, "rps": 10.0, "p50_ms": 95.0, "utilisation": {"scoring": 0.1}},
-                {"users": 8, "calibrated": calibrated, "rps": rps, "p50_ms": 1e4 / rps, "utilisation": {}},
+                {"users": 1, "calibrated": True, "rps": 10.0, "p50_ms": 95.0, "cpu_ms": {"scoring": 10.0}},
+                {"users": 8, "calibrated": calibrated, "rps": rps, "p50_ms": 1e4 / rps, "cpu_ms": {}},
             ]
         },
         "what_if": [{"what_if": 0, "users": 8, "rps": 2 * rps, "p50_ms": 50.0}],
