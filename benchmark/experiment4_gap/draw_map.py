@@ -130,10 +130,11 @@ def _draw_place(
 def _draw_line_of_one(axes: Axes, grid: Grid) -> None:
     if not has_line(grid) or min(len(grid.users), len(grid.cpu_ms)) < 2:
         return
-    ratios = np.ma.masked_invalid(grid.log_ratios())
+    # To the edges of the map: a stub that ends within a square would read as the sign of its number.
+    ratios = np.ma.masked_invalid(np.pad(grid.log_ratios(), 1, mode="edge"))
+    across, up = ([-0.5, *range(n), n - 0.5] for n in (len(grid.users), len(grid.cpu_ms)))
     for width, colour in ((5.0, PAPER), (2.4, INK)):  # the line on paper of its own
-        axes.contour(range(len(grid.users)), range(len(grid.cpu_ms)), ratios, levels=[0.0], colors=[colour],
-                     linewidths=[width], zorder=4)  # fmt: skip
+        axes.contour(across, up, ratios, levels=[0.0], colors=[colour], linewidths=[width], zorder=4)
 
 
 def _draw_key(sheet: Sheet, ends: tuple[str, str]) -> None:

@@ -83,8 +83,8 @@ PEAK_HEADS = (
     "measured [requests/s]",
     "error",
     "95 % interval",
-    "CPU per request: scoring handler",
-    "CPU per request: models",
+    "CPU of the handler",
+    "CPU of the models",
 )
 
 
