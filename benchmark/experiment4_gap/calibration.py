@@ -26,9 +26,8 @@ from benchmark.record import Cell, Run
 from contract.settings import PREFIX
 
 PREDICTION = "prediction.json"
-Part = Mapping[
-    str, Any
-]  # a prediction in the form that prediction.py describes, with `block`, `written_utc` and `written_ns`
+# A prediction in the form that prediction.py describes, with `block`, `written_utc` and `written_ns`.
+Part = Mapping[str, Any]
 
 
 class Calibrator:
