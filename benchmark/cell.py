@@ -60,20 +60,27 @@ def measure_cell(
             _check_parity(stack, contender, plan)
         generator = begin(stack)
         sources = {running.role: running.usage_source for running in stack.processes} | {GENERATOR_ROLE: generator.pid}
-        with run.resource_writer(cell) as resources, Sampler(sources, resources.append):
-            _follow(generator, stack, cell, on_phase)
+        with run.resource_writer(cell) as resources, Sampler(sources, resources.append) as sampler:
+            _follow(generator, stack, cell, on_phase, sampler.sample_soon)
         if resources.failure:
             raise RecordError(f"cannot write resource samples: {resources.failure.strerror}")
     if generator.returncode:
         raise LoadError(f"the load generator failed; its log ends:\n{log_tail(_generator_log(run, cell))}")
 
 
-def _follow(generator: subprocess.Popen[bytes], stack: Stack, cell: Cell, on_phase: OnPhase) -> None:
-    """Read what the generator says until it ends."""
+def _follow(
+    generator: subprocess.Popen[bytes],
+    stack: Stack,
+    cell: Cell,
+    on_phase: OnPhase,
+    sample_soon: Callable[[], None],
+) -> None:
+    """Read what the generator says until it ends; CPU is sampled where a window ends."""
     assert generator.stdout is not None
     for line in generator.stdout:
         event: dict[str, Any] = json.loads(line)
         if event["event"] == "window":
+            sample_soon()
             cell.windows.append(Window(event["users"], event["start_ns"], event["end_ns"]))
         if "users" in event:
             on_phase(f"{event['users']} users")

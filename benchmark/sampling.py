@@ -34,7 +34,8 @@ class Sampler:
         self._roots = {role: psutil.Process(source) for role, source in sources.items() if isinstance(source, int)}
         self._counters = {role: source for role, source in sources.items() if not isinstance(source, int)}
         self._sink = sink
-        self._stop = threading.Event()
+        self._due = threading.Event()
+        self._stopping = False
         self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
 
     def __enter__(self) -> "Sampler":
@@ -42,8 +43,13 @@ class Sampler:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop.set()
+        self._stopping = True
+        self._due.set()
         self._thread.join()
+
+    def sample_soon(self) -> None:
+        """Have samples taken at once instead of when they are due: the load is about to change."""
+        self._due.set()
 
     def _run(self) -> None:
         count = 0
@@ -54,8 +60,10 @@ class Sampler:
                 if sample is not None:
                     self._sink(sample)
             count += 1
-            if self._stop.wait(INTERVAL_S):
+            self._due.wait(INTERVAL_S)
+            if self._stopping:
                 return
+            self._due.clear()
 
     def _samples(self) -> Iterator[ResourceSample | None]:
         for role, tree in self._trees.items():

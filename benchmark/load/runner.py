@@ -29,6 +29,9 @@ _STOP_TIMEOUT_S = 5.0
 # Every user has been answered so often before measuring starts, and so often again before it ends.
 _WARMUP_ROUNDS, _MEASURED_ROUNDS = 2, 2
 _PATIENCE_S = 10.0
+# The load stays as it is for so long after a window, so that what is sampled at its end is of the window alone: users
+# who start or stop, and reports that are written, cost the generator as much as dozens of requests.
+_READING_S = 0.03
 # The fastest that Locust recommends.
 _SPAWN_PER_S = 100
 
@@ -79,8 +82,10 @@ def _hold(runner: LocalRunner, writer: SampleWriter, level: Level) -> float:
     start_ns, answered = time.monotonic_ns(), writer.answered
     _pass(writer, level.measure_s, answers=_MEASURED_ROUNDS * level.users)
     end_ns = time.monotonic_ns()
+    rate_rps = (writer.answered - answered) / (end_ns - start_ns) * 1e9
     _say("window", users=level.users, start_ns=start_ns, end_ns=end_ns)
-    return (writer.answered - answered) / (end_ns - start_ns) * 1e9
+    _pass(writer, _READING_S, answers=1)
+    return rate_rps
 
 
 def _pass(writer: SampleWriter, at_least_s: float, answers: int) -> None:

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -46,6 +47,28 @@ def test_a_busy_process_uses_more_and_more_cpu_as_the_system_counts_it(
     assert before_ns - tick_ns <= samples[0].cpu_ns
     assert samples[-1].cpu_ns <= after_ns + tick_ns
     assert 10**6 < samples[-1].rss_bytes < 10**9
+
+
+def test_samples_are_taken_at_once_when_asked_for_and_again_when_they_are_due(
+    tmp_path: Path, watching: Watching, samples: list[ResourceSample], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def taken(count: int) -> bool:
+        return len(samples) == count
+
+    monkeypatch.setattr("benchmark.sampling.INTERVAL_S", 3600.0)
+    with (
+        started([sys.executable, "-c", BUSY], tmp_path / "log", watching) as process,
+        Sampler({"busy": process.pid}, samples.append) as sampler,
+    ):
+        for count in (1, 2, 3):
+            until(partial(taken, count), f"sample {count} is taken")
+            time.sleep(0.1)
+            assert len(samples) == count, "nobody asked for more"
+            sampler.sample_soon()
+        until(partial(taken, 4), "the last is taken")
+        monkeypatch.setattr("benchmark.sampling.INTERVAL_S", 0.01)
+        sampler.sample_soon()
+        until(lambda: len(samples) > 6, "samples are due again")
 
 
 def test_cpu_of_a_child_counts_for_its_parent(

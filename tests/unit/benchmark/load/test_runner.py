@@ -192,6 +192,13 @@ def test_every_request_is_recorded_with_the_time_that_it_took(run: Run, server: 
     assert 0 <= len(server.asked) - len(frame) <= 3
 
 
+def test_the_load_goes_on_for_a_moment_after_a_window_so_that_its_end_can_be_sampled(
+    run: Run, server: Server, guard: Guard
+) -> None:
+    (window,) = generate(plan_for(run, server, (Level(3, 0.1, 0.3),)), guard)
+    assert (samples(run, window)["start_ns"] > window.end_ns).any()
+
+
 def test_requests_are_those_that_the_plan_gives(run: Run, server: Server, guard: Guard) -> None:
     generate(plan_for(run, server, (Level(1, 0.1, 0.2),), stage_clock=False), guard)
     for method, path, body, headers in server.asked:
