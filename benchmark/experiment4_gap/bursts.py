@@ -36,8 +36,9 @@ SIZES = (16, 32, 64, 128)  # users; fewer of them are as many as the light level
 _LEAST_REQUESTS = 64
 _CHEAP_ASKS = 2
 _LONGEST_CHEAP_S = 0.2  # of the scoring process, for a burst whose users ask so often
-_LONGEST_BUSY_S = 1.0  # of the scoring process; a size of burst that takes more is left out, and all larger ones
-MAX_BUSY = 0.5  # cores of the scoring process; the rest between bursts grows until it is less
+_LONGEST_BUSY_S = 2.0  # of the scoring process; a size of burst that takes more is left out, and all larger ones
+MAX_BUSY = 0.5  # cores of the scoring process; after each burst comes rest enough for it to have been less
+_SPARE = 1.3  # times as much rest as that takes
 _WARM_UP = 2
 _FEWEST = 3
 _SETTLE_S = 0.005  # what a process does after its last answer belongs to the burst
@@ -111,20 +112,20 @@ async def _measure(stack: Stack, contender: Contender, size: int, seconds: float
             return None
         asks = asks_of(size, once_s)
         requests = size * asks
-        # From one burst to the next; a little more than what would keep a core half busy.
-        every_s = 1.3 * once_s * requests / MAX_BUSY
         each_ms: dict[str, list[float]] = {role: [] for role in (*pids, GENERATOR_ROLE)}
         lasts_ms: list[float] = []
         started_s = time.monotonic()
         while time.monotonic() - started_s < seconds or len(lasts_ms) < _FEWEST:
             before = {role: cpu_ns_of_tree(pid) for role, pid in pids.items()}
-            burst_s, own_ns = time.monotonic(), time.process_time_ns()
+            own_ns = time.process_time_ns()
             lasts_ms.append(await sender.burst(size, asks))
             each_ms[GENERATOR_ROLE].append((time.process_time_ns() - own_ns) / 1e6 / requests)
             await asyncio.sleep(_SETTLE_S)
             for role, pid in pids.items():
                 each_ms[role].append((cpu_ns_of_tree(pid) - before[role]) / 1e6 / requests)
-            await asyncio.sleep(max(burst_s + every_s - time.monotonic(), _SHORTEST_REST_S))
+            spent_s = sum(each_ms["scoring"]) * requests / 1e3
+            rested_s = started_s + _SPARE * spent_s / MAX_BUSY
+            await asyncio.sleep(max(rested_s - time.monotonic(), _SHORTEST_REST_S))
         passed_s = time.monotonic() - started_s
     return Burst(
         contender=contender.label,

@@ -38,6 +38,15 @@ def test_every_size_is_recorded_with_what_it_cost(run: Run) -> None:
         assert burst.last_ms > 0
 
 
+def test_the_rest_grows_until_the_scoring_process_was_idle_enough(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    (null,) = choose(["null"], discover())
+    monkeypatch.setattr(bursts, "MAX_BUSY", 0.01)
+    with closing(Guard()) as guard:
+        measure_bursts(run, null, {}, guard, seconds=0.1, free_ports=True, sizes=(16,))
+    (burst,) = read_bursts(run.path)
+    assert 0.003 < burst.busy["scoring"] <= 0.01
+
+
 @pytest.mark.parametrize(
     ("size", "once_ms", "asks"),
     [
