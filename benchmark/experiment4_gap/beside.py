@@ -32,9 +32,10 @@ def over_users(mains: Mains, predicted: Mapping[str, Any]) -> dict[str, list[dic
 def peaks(mains: Mains, predicted: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return by contender the predicted and the measured peak rate; error = predicted / measured - 1.
 
-    `error_ci95` pairs each block's calibration with its measurement. `cpu_off` says by role how much more CPU a
-    request cost at the peak than was foreseen: where programs that have nothing in common are off by the same
-    factor, it is the machine's speed that has changed.
+    The two need not lie at the same number of users. `error_ci95` pairs each block's calibration with its
+    measurement. `cpu_off` says by role how much more CPU a request cost at the measured peak than was foreseen for
+    so many users: where programs that have nothing in common are off by the same factor, it is the machine's speed
+    that has changed.
     """
     found = {}
     for name, peak in predicted.get("peaks", {}).items():
@@ -43,11 +44,15 @@ def peaks(mains: Mains, predicted: Mapping[str, Any]) -> dict[str, dict[str, Any
         measured = variant.rate(users) if variant and users else None
         foreseen = _by_block(predicted, name, peak["users"])
         found[name] = {
+            "users_predicted": peak["users"],
+            "users_measured": users,
             "rps_predicted": peak["rps"],
             "rps_measured": measured,
             "error": peak["rps"] / measured - 1 if measured else None,
             "error_ci95": _error_interval(foreseen, variant.rps(users)) if variant and users else None,
-            "cpu_off": _cpu_off(foreseen, variant.cpu_by_role(users)) if variant and users else {},
+            "cpu_off": _cpu_off(_by_block(predicted, name, users), variant.cpu_by_role(users))
+            if variant and users
+            else {},
         }
     return found
 

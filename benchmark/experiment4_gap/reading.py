@@ -151,9 +151,11 @@ class Predicted(_Part):
 class Peak(_Part):
     """The highest rate, predicted and measured; error = predicted / measured - 1.
 
-    `cpu_off` says by role how much more CPU a request cost than was foreseen.
+    `cpu_off` says by role how much more CPU a request cost at the measured peak than was foreseen for it.
     """
 
+    users_predicted: int | None = None
+    users_measured: int | None = None
     rps_predicted: float | None = None
     rps_measured: float | None = None
     error: float | None = None

@@ -65,7 +65,8 @@ def peak_rows(data: Explained) -> list[TableRow]:
         TableRow(
             name,
             (
-                *map(significant, (peak.rps_predicted, peak.rps_measured)),
+                _at(peak.rps_predicted, peak.users_predicted),
+                _at(peak.rps_measured, peak.users_measured),
                 _error(peak.error),
                 f"{_error(peak.error_ci95[0])} to {_error(peak.error_ci95[1])}" if peak.error_ci95 else MISSING,
                 *(_error(peak.cpu_off.get(role)) for role in _SERVICES),
@@ -75,6 +76,11 @@ def peak_rows(data: Explained) -> list[TableRow]:
         for peak in [data.peaks.get(name)]
         if peak
     ]
+
+
+def _at(rps: float | None, users: int | None) -> str:
+    """Return a rate and the number of users at which it was reached."""
+    return f"{significant(rps)} ({users} users)" if rps is not None and users is not None else significant(rps)
 
 
 _SERVICES = ("scoring", "model")

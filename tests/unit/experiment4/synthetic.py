@@ -236,6 +236,8 @@ def _prediction(name: str, random: np.random.Generator) -> list[Summary]:
 def _peak(name: str, error: float) -> Summary:
     rps = _rps(name, 10_000)
     return {
+        "users_predicted": 128,
+        "users_measured": 64,
         "rps_predicted": rps * (1 + error),
         "rps_measured": rps,
         "error": error,

@@ -162,3 +162,12 @@ def test_contenders_are_in_the_same_order_everywhere_whichever_was_predicted_fir
     straight, reverse = (parse(each, make_manifest()) for each in (summary, turned))
     assert [row.name for row in tables.peak_rows(reverse)] == straight.contenders
     assert figures.prediction_figure(reverse).alt == figures.prediction_figure(straight).alt
+
+
+def test_a_peak_says_with_how_many_users_it_was_foreseen_and_with_how_many_met() -> None:
+    summary = make_summary()
+    first = tables.peak_rows(parse(summary, make_manifest()))[0]
+    assert [cell.partition(" ")[2] for cell in first.cells[:2]] == ["(128 users)", "(64 users)"]
+    for peak in summary["peaks"].values():
+        peak.update(users_measured=None, rps_measured=None)
+    assert "users" not in tables.peak_rows(parse(summary, make_manifest()))[0].cells[1]

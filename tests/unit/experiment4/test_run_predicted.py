@@ -188,8 +188,12 @@ def test_the_error_at_the_peak_is_paired_by_block_and_says_what_became_of_the_cp
     def predict(learnt: Learnt, _: prediction.Question) -> dict[str, Any]:
         # Eight users take 100 ms in the first block and 101 in the second; each process is billed its share of a core.
         costs = {"scoring": 0.3 * 100 / 8 / 2, "model": CPU["model"] * 101 / 8}
-        row = {"users": 8, "calibrated": False, "rps": told_rps[learnt.block], "p50_ms": 100.0, "cpu_ms": costs}
-        return {"contenders": {str(learnt): [row]}, "what_if": []}
+        rps = told_rps[learnt.block]
+        row = {"users": 8, "calibrated": False, "rps": rps, "p50_ms": 100.0, "cpu_ms": costs}
+        # With more users a request is foreseen to cost otherwise, and the rate to be a trace higher.
+        dear = {role: 10 * ms for role, ms in costs.items()}
+        more = {**row, "users": 256, "rps": 1.00001 * rps, "cpu_ms": dear}
+        return {"contenders": {str(learnt): [row, more]}, "what_if": []}
 
     monkeypatch.setattr(prediction, "predict", predict)
     peak = explaining.run(**TWICE).summary["peaks"]["sync"]
@@ -197,6 +201,8 @@ def test_the_error_at_the_peak_is_paired_by_block_and_says_what_became_of_the_cp
     assert peak["error"] == pytest.approx(math.sqrt(ratios[0] * ratios[1]) - 1, rel=1e-2)
     low, high = ratio_interval(ratios, [1.0, 1.0]).as_list() or (0.0, 0.0)
     assert peak["error_ci95"] == pytest.approx([low - 1, high - 1], rel=1e-2)
+    assert (peak["users_measured"], peak["users_predicted"]) == (8, 256)
+    # It is held against what was foreseen for as many users as the measured peak has, not the predicted one.
     assert peak["cpu_off"]["scoring"] == pytest.approx(2 * 101.0 / 100 - 1, abs=0.02)
     assert peak["cpu_off"]["model"] == pytest.approx(0.0, abs=0.01)
     assert "redis" not in peak["cpu_off"]  # nothing was foreseen for it
