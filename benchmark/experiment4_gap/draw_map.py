@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from benchmark.experiment4_gap.reading import Crossing, Explained, shown
 from benchmark.report.canvas import Layout, Sheet, shorten
 from benchmark.report.palette import GRID, INK, MUTED, PAPER
-from benchmark.report.wording import significant
+from benchmark.report.wording import at_users, significant
 
 # Okabe & Ito (2008): the two ends of a diverging scale whose middle is the paper, so that it also works in the dark.
 TO_COLOUR: Final = "#0072b2"
@@ -94,7 +94,7 @@ def in_words(data: Explained, ends: tuple[str, str]) -> str:
     """Return the measured places in words, for those who do not see them."""
     measured = [point for point in data.crossover if point.measured]
     return "; ".join(
-        f"{point.cpu_ms:g} ms and {point.users} users: {significant(point.ratio)} ({_verdict(point, ends)})"
+        f"{point.cpu_ms:g} ms and {at_users(point.users)}: {significant(point.ratio)} ({_verdict(point, ends)})"
         for point in sorted(measured, key=lambda point: (point.cpu_ms, point.users))
     )
 

@@ -97,7 +97,8 @@ def anatomy_figure(data: Explained) -> Picture:
 def growth_figure(data: Explained) -> Picture:
     """Return the stages over the users, for each contender."""
     words = "; ".join(
-        f"{name}: " + ", ".join(f"{row.users} users {significant(row.client_ms)} ms" for row in _medians(data, name))
+        f"{name}: "
+        + ", ".join(f"{at_users(row.users)} {significant(row.client_ms)} ms" for row in _medians(data, name))
         for name in data.contenders
         if name in data.anatomy
     )
@@ -118,7 +119,7 @@ def prediction_figure(data: Explained) -> Picture:
     """Return what was predicted, and what was then measured."""
     words = "; ".join(
         f"{name} {quantity.title}: worst level "
-        + (f"{found[0]} users {percent(found[1])}" if found else "not measured")
+        + (f"{at_users(found[0])} {percent(found[1])}" if found else "not measured")
         for name in data.contenders
         if name in data.prediction
         for quantity in draw_prediction.QUANTITIES

@@ -17,7 +17,7 @@ from benchmark.experiment4_gap.reading import MULTIPLIED, RESPONSES, Attribution
 from benchmark.experiment4_gap.story import pair_title
 from benchmark.report.data import Interval
 from benchmark.report.tables import TableRow
-from benchmark.report.wording import MISSING, significant
+from benchmark.report.wording import MISSING, at_users, significant
 
 
 def cell_rows(data: Explained) -> list[TableRow]:
@@ -80,7 +80,7 @@ def peak_rows(data: Explained) -> list[TableRow]:
 
 def _at(rps: float | None, users: int | None) -> str:
     """Return a rate and the number of users at which it was reached."""
-    return f"{significant(rps)} ({users} users)" if rps is not None and users is not None else significant(rps)
+    return f"{significant(rps)} ({at_users(users)})" if rps is not None and users is not None else significant(rps)
 
 
 _SERVICES = ("scoring", "model")
