@@ -96,9 +96,12 @@ def _peaks(data: Explained) -> str:
 
 
 def _what_ifs(data: Explained) -> str:
-    heads = ("contender", "what if", "users", "requests/s before", "predicted", "measured", "error")
-    rows = [TableRow(row.name, row.cells[:6]) for row in tables.what_if_rows(data)]
-    return _table(heads, rows) if rows else _NOT_MEASURED
+    heads = ("contender", *tables.WHAT_IF_HEADS)
+    rows = [TableRow(row.name, row.cells[:_RATES]) for row in tables.what_if_rows(data)]
+    return _table(heads[: 1 + _RATES], rows) if rows else _NOT_MEASURED
+
+
+_RATES = tables.WHAT_IF_HEADS.index("95 % interval") + 1  # medians, which follow, are on the page
 
 
 def _table(heads: Iterable[str], rows: Iterable[TableRow]) -> str:

@@ -91,7 +91,8 @@ def what_ifs(
 ) -> list[dict[str, Any]]:
     """Return each what-if at each number of users: before, as predicted, and as measured.
 
-    `rps_change` is the measured rate over the one before, paired by block.
+    `rps_change` is the measured rate over the one before, paired by block; `error` is predicted / measured - 1 of the
+    rate, and its interval pairs them by block, too.
     """
     changed = {v.facts["what_if"]: v for v in variants if "what_if" in v.facts}
     foreseen = {(row["what_if"], row["users"]): row for row in predicted.get("what_if", [])}
@@ -106,6 +107,7 @@ def what_ifs(
             "rps_predicted": foreseen.get((number, users), {}).get("rps"),
             "rps_measured": _rps([changed[number]], users) if number in changed else None,
             "rps_change": _ratio(changed.get(number), mains.get(what_if["contender"], ()), users),
+            **_error(foreseen.get((number, users)), changed.get(number), _what_if_by_block(predicted, number, users)),
             "p50_before_ms": _p50_ms(mains.get(what_if["contender"], ()), users),
             "p50_predicted_ms": foreseen.get((number, users), {}).get("p50_ms"),
             "p50_measured_ms": _p50_ms([changed[number]], users) if number in changed else None,
@@ -113,6 +115,26 @@ def what_ifs(
         for number, what_if in enumerate(explain["what_ifs"])
         for users in what_if["users"]
     ]
+
+
+def _what_if_by_block(predicted: Mapping[str, Any], number: int, users: int) -> dict[int, Mapping[str, Any]]:
+    """Return what each calibration has foretold of a what-if at a level."""
+    return {
+        part["block"]: row
+        for part in predicted.get("parts", ())
+        for row in part.get("what_if", ())
+        if (row["what_if"], row["users"]) == (number, users)
+    }
+
+
+def _error(
+    row: Mapping[str, Any] | None, measured: Measured | None, by_block: Mapping[int, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return the error of a predicted row's rate, with its interval; None where either is missing."""
+    rps = measured.rate(row["users"]) if row and measured else None
+    if row is None or measured is None or not rps:
+        return {"error": None, "error_ci95": None}
+    return {"error": row["rps"] / rps - 1, "error_ci95": _error_interval(by_block, measured.rps(row["users"]))}
 
 
 def crossover(variants: Sequence[Measured], predicted: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -96,6 +96,7 @@ def render_page(path: Path, data: Explained, manifest: Mapping[str, Any]) -> str
         pictures=_pictures(data),
         tables=_tables(data),
         peak_heads=list(tables.PEAK_HEADS),
+        what_if_heads=list(tables.WHAT_IF_HEADS),
         stages=[TITLES.get(name, name) for name in tables.stages_of(data)],
         cell_files=[(cell.contender or cell.label, files.samples(cell.label)) for cell in data.cells],
         settings=flatten(manifest.get("settings") or {}),

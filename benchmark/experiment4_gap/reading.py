@@ -173,6 +173,8 @@ class WhatIf(_Part):
     rps_predicted: float | None = None
     rps_measured: float | None = None
     rps_change: Share | None = None  # measured over before
+    error: float | None = None  # predicted / measured - 1, of the rate
+    error_ci95: Interval | None = None
     p50_before_ms: float | None = None
     p50_predicted_ms: float | None = None
     p50_measured_ms: float | None = None

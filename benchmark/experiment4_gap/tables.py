@@ -68,7 +68,7 @@ def peak_rows(data: Explained) -> list[TableRow]:
                 _at(peak.rps_predicted, peak.users_predicted),
                 _at(peak.rps_measured, peak.users_measured),
                 _error(peak.error),
-                f"{_error(peak.error_ci95[0])} to {_error(peak.error_ci95[1])}" if peak.error_ci95 else MISSING,
+                _errors(peak.error_ci95),
                 *(_error(peak.cpu_off.get(role)) for role in _SERVICES),
             ),
         )
@@ -95,19 +95,33 @@ PEAK_HEADS = (
 
 
 def what_if_rows(data: Explained) -> list[TableRow]:
-    """Return one row per setting that the prediction was asked about, those that were measured first."""
+    """Return one row per setting that the prediction was asked about (WHAT_IF_HEADS), what was measured first."""
     rows = []
     for each in sorted(data.what_if, key=lambda what_if: what_if.rps_measured is None):
-        rate = each.rps_predicted / each.rps_measured - 1 if each.rps_predicted and each.rps_measured else None
         cells = (
             each.title,
             str(each.users),
             *map(significant, (each.rps_before, each.rps_predicted, each.rps_measured)),
-            _error(rate),
+            _error(each.error),
+            _errors(each.error_ci95),
             *map(significant, (each.p50_before_ms, each.p50_predicted_ms, each.p50_measured_ms)),
         )
         rows.append(TableRow(each.contender, cells))
     return rows
+
+
+WHAT_IF_HEADS = (
+    "what if",
+    "users",
+    "requests/s before",
+    "predicted",
+    "measured",
+    "error",
+    "95 % interval",
+    "p50 before [ms]",
+    "predicted",
+    "measured",
+)
 
 
 def stages_of(data: Explained) -> list[str]:
@@ -197,3 +211,7 @@ def _interval(interval: Interval | None, as_ratio: bool) -> str:
 
 def _error(error: float | None) -> str:
     return MISSING if error is None else percent(error)
+
+
+def _errors(interval: Interval | None) -> str:
+    return f"{percent(interval[0])} to {percent(interval[1])}" if interval else MISSING

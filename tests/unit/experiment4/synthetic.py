@@ -256,6 +256,8 @@ def _what_if(contender: str, title: str, before: float, predicted: float, measur
         "rps_before": before,
         "rps_predicted": predicted,
         "rps_measured": measured,
+        "error": predicted / measured - 1 if measured else None,
+        "error_ci95": [predicted / measured - 1.2, predicted / measured - 0.8] if measured else None,
         "p50_before_ms": p50 / before,
         "p50_predicted_ms": p50 / predicted,
         "p50_measured_ms": p50 / measured if measured else None,

@@ -193,10 +193,12 @@ def test_the_error_at_the_peak_is_paired_by_block_and_says_what_became_of_the_cp
         # With more users a request is foreseen to cost otherwise, and the rate to be a trace higher.
         dear = {role: 10 * ms for role, ms in costs.items()}
         more = {**row, "users": 256, "rps": 1.00001 * rps, "cpu_ms": dear}
-        return {"contenders": {str(learnt): [row, more]}, "what_if": []}
+        what_if = {"what_if": 0, "users": 8, "rps": rps, "p50_ms": 100.0}
+        return {"contenders": {str(learnt): [row, more]}, "what_if": [what_if] if str(learnt) == "sync" else []}
 
     monkeypatch.setattr(prediction, "predict", predict)
-    peak = explaining.run(**TWICE).summary["peaks"]["sync"]
+    summary = explaining.run(**TWICE, whatif=Phase(2, levels(8))).summary
+    peak = summary["peaks"]["sync"]
     ratios = [60.0 / (8 / 0.1005), 120.0 / (8 / 0.1015)]  # the clock takes half a millisecond
     assert peak["error"] == pytest.approx(math.sqrt(ratios[0] * ratios[1]) - 1, rel=1e-2)
     low, high = ratio_interval(ratios, [1.0, 1.0]).as_list() or (0.0, 0.0)
@@ -206,6 +208,13 @@ def test_the_error_at_the_peak_is_paired_by_block_and_says_what_became_of_the_cp
     assert peak["cpu_off"]["scoring"] == pytest.approx(2 * 101.0 / 100 - 1, abs=0.02)
     assert peak["cpu_off"]["model"] == pytest.approx(0.0, abs=0.01)
     assert "redis" not in peak["cpu_off"]  # nothing was foreseen for it
+    asked = {(row["title"], row["users"]): row for row in summary["what_if"] if row["contender"] == "sync"}
+    threads = asked["twice the threads", 8]
+    assert threads["error"] == pytest.approx(math.sqrt(60.0 * 120.0) / threads["rps_measured"] - 1)
+    # Threads change nothing here, so it is off by as much as the contender.
+    assert threads["error_ci95"] == pytest.approx([low - 1, high - 1], rel=1e-2)
+    for never_measured in (asked["four cores", 8], asked["twice the threads", 32]):
+        assert (never_measured["error"], never_measured["error_ci95"]) == (None, None)
 
 
 def test_the_record_proves_that_a_prediction_is_older_than_what_it_is_held_against(
@@ -224,7 +233,7 @@ def test_a_prediction_that_is_younger_than_its_measurement_makes_the_run_invalid
     explaining: Explain, calibrations: list[Calibration]
 ) -> None:
     explaining.told_ns = START_NS + 2 * SECOND_NS
-    summary = explaining.run(**TWICE).summary
+    summary = explaining.run(**TWICE, whatif=Phase(2, levels(8))).summary
     assert summary["reasons"] == ["a prediction was written down 2 s after its measurement had begun"]
     assert not summary["valid"]
 
@@ -267,7 +276,7 @@ def test_a_calibration_that_fails_is_named_and_the_others_are_shown(
             raise error
 
     monkeypatch.setattr("benchmark.experiment4_gap.calibration.measure_bursts", fail_first)
-    summary = explaining.run(**TWICE).summary
+    summary = explaining.run(**TWICE, whatif=Phase(2, levels(8))).summary
     assert summary["prediction"]["sync"][0]["rps_predicted"] == pytest.approx(160.0)  # of the second alone
     assert f"sync was not calibrated in block 1: {said}" in summary["notes"]
     assert summary["complete"]
