@@ -42,7 +42,7 @@ def explain(
 
     All combinations of the factors, in blocks of random order. Light load comes right before each
     contender, and from it what follows is predicted: the contender under load, and some what-ifs.
-    Last, where the two cross over. About 23 minutes. Ctrl-C stops everything and still reports what
+    Last, where the two cross over. About 24 minutes. Ctrl-C stops everything and still reports what
     was measured.
     """
     from benchmark.contenders import choose, discover

@@ -85,7 +85,7 @@ class Variant:
 
 
 def default_plan() -> ExplainPlan:
-    """About 23 minutes for four factors, with bursts, predictions and installation."""
+    """About 24 minutes for four factors, with bursts, predictions and installation."""
 
     def levels(*users: int) -> tuple[Level, ...]:
         return levels_for(users, low_s=1.5, base_s=0.55, per_user_s=0.004)
