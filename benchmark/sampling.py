@@ -61,9 +61,9 @@ class Sampler:
                     self._sink(sample)
             count += 1
             self._due.wait(INTERVAL_S)
+            self._due.clear()  # before looking whether to stop, so that no wish to stop is overlooked
             if self._stopping:
                 return
-            self._due.clear()
 
     def _samples(self) -> Iterator[ResourceSample | None]:
         for role, tree in self._trees.items():
