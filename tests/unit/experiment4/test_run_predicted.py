@@ -194,7 +194,10 @@ def test_the_error_at_the_peak_is_paired_by_block_and_says_what_became_of_the_cp
         dear = {role: 10 * ms for role, ms in costs.items()}
         more = {**row, "users": 256, "rps": 1.00001 * rps, "cpu_ms": dear}
         what_if = {"what_if": 0, "users": 8, "rps": rps, "p50_ms": 100.0}
-        return {"contenders": {str(learnt): [row, more]}, "what_if": [what_if] if str(learnt) == "sync" else []}
+        # What is foretold of another setting, or of more users, must not be taken for it.
+        others = [{**what_if, "what_if": 3, "rps": 7 * rps}, {**what_if, "users": 32, "rps": 5 * rps * rps}]
+        told = [what_if, *others] if str(learnt) == "sync" else []
+        return {"contenders": {str(learnt): [row, more]}, "what_if": told}
 
     monkeypatch.setattr(prediction, "predict", predict)
     summary = explaining.run(**TWICE, whatif=Phase(2, levels(8))).summary
@@ -233,7 +236,7 @@ def test_a_prediction_that_is_younger_than_its_measurement_makes_the_run_invalid
     explaining: Explain, calibrations: list[Calibration]
 ) -> None:
     explaining.told_ns = START_NS + 2 * SECOND_NS
-    summary = explaining.run(**TWICE, whatif=Phase(2, levels(8))).summary
+    summary = explaining.run(**TWICE).summary
     assert summary["reasons"] == ["a prediction was written down 2 s after its measurement had begun"]
     assert not summary["valid"]
 
@@ -276,7 +279,7 @@ def test_a_calibration_that_fails_is_named_and_the_others_are_shown(
             raise error
 
     monkeypatch.setattr("benchmark.experiment4_gap.calibration.measure_bursts", fail_first)
-    summary = explaining.run(**TWICE, whatif=Phase(2, levels(8))).summary
+    summary = explaining.run(**TWICE).summary
     assert summary["prediction"]["sync"][0]["rps_predicted"] == pytest.approx(160.0)  # of the second alone
     assert f"sync was not calibrated in block 1: {said}" in summary["notes"]
     assert summary["complete"]
