@@ -3,11 +3,11 @@
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from benchmark import provenance
 from benchmark.contenders import ROOT, Contender
+from benchmark.record import utc_now
 from contract.settings import PREFIX, Settings, make_settings
 
 
@@ -16,7 +16,7 @@ def make_manifest(
 ) -> dict[str, Any]:
     """Return the manifest of a run that is about to start; probes how busy the machine is."""
     return {
-        "started_utc": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "started_utc": utc_now(),
         "command_line": " ".join(["python -m benchmark", *sys.argv[1:]]),
         "seed": seed,
         "plan": dict(plan),

@@ -1,7 +1,7 @@
 """The run directory: the only writer and the only reader of its format.
 
 results/<UTC time>-<command>/
-    manifest.json    machine, versions, settings, seed, plan: written before anything is measured
+    manifest.json    machine, versions, settings, seed, plan: written before anything is measured; and when it ended
     cells.jsonl      one line per contender and block, appended when it ends
     samples/         one CSV per cell: every request (columns: benchmark.load.plan.SAMPLE_COLUMNS)
     resources/       one CSV per cell: CPU and memory by role, ten times a second
@@ -175,6 +175,10 @@ class Run:
             raise RecordError(f"{self.path} is not a run directory: {name} holds no table")
         return document
 
+    def note_end(self) -> None:
+        """Note in the manifest that measuring has ended now; a report that is made again does not move it."""
+        self.write_json("manifest.json", {**self.manifest, "finished_utc": utc_now()})
+
     def point_latest_here(self) -> None:
         """Make results/latest point to this run."""
         link = self.path.parent / "latest"
@@ -183,6 +187,11 @@ class Run:
             part.unlink(missing_ok=True)
             part.symlink_to(self.path.name)
             part.replace(link)
+
+
+def utc_now() -> str:
+    """Return the time as every document of a run has it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def read_samples(path: Path) -> pd.DataFrame:

@@ -27,6 +27,7 @@ def measuring(
             progress.say("interrupted; reporting what was measured")
         finally:
             progress.phase("", "summary and report")
+            run.note_end()
             report(interrupted)
             if run.summary["complete"]:
                 run.point_latest_here()

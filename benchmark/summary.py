@@ -1,7 +1,6 @@
 """The record of a run -> its summary: figures with intervals, VALID or INVALID and why, comparisons."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -59,7 +58,7 @@ def summary_head(
         "schema": SCHEMA,
         "command": manifest["command"],
         "started_utc": manifest["started_utc"],
-        "finished_utc": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "finished_utc": manifest.get("finished_utc"),
         "complete": complete,
         "valid": not reasons,
         "reasons": reasons,

@@ -7,7 +7,6 @@ means over all blocks.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from statistics import geometric_mean
 from time import monotonic_ns
 from typing import Any
@@ -22,7 +21,7 @@ from benchmark.guard import Guard
 from benchmark.levels import LevelFigures, level_figures
 from benchmark.manifest import service_environment
 from benchmark.progress import Progress
-from benchmark.record import Cell, Run
+from benchmark.record import Cell, Run, utc_now
 from contract.settings import PREFIX
 
 PREDICTION = "prediction.json"
@@ -81,7 +80,7 @@ class Calibrator:
         return prediction.calibrated(contender, learn(levels, bursts), generator, self._question.service_settings)
 
     def _write(self, part: Part) -> None:
-        written = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        written = utc_now()
         stamped = {"written_utc": written, "written_ns": monotonic_ns(), **part}  # on the clock of the samples
         parts = [*read_prediction(self._run).get("parts", ()), stamped]
         self._run.write_json(PREDICTION, combined(parts))

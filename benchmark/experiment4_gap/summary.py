@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from benchmark.experiment4_gap.anatomy import stage_anatomy
@@ -36,7 +35,7 @@ def summarise(run: Run, predicted: Mapping[str, Any]) -> dict[str, Any]:
         "schema": SCHEMA,
         "command": manifest["command"],
         "started_utc": manifest["started_utc"],
-        "finished_utc": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "finished_utc": manifest.get("finished_utc"),
         "complete": complete,
         "valid": not reasons,
         "reasons": reasons,

@@ -185,7 +185,20 @@ def test_reporting_again_gives_the_same_summary(benching: Bench) -> None:
     run = benching.run([A, B], blocks=2)
     once = run.summary
     bench.report(run, [A, B])
-    assert {**run.summary, "finished_utc": ""} == {**once, "finished_utc": ""}
+    assert run.summary == once
+
+
+def test_a_run_says_when_its_measuring_ended_and_not_when_it_was_reported(benching: Bench) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("benchmark.record.utc_now", lambda: "2026-11-21T05:22:00Z")
+        run = benching.run([A])
+    bench.report(run, [A])
+    assert run.summary["finished_utc"] == "2026-11-21T05:22:00Z"
+
+
+def test_a_run_that_was_interrupted_has_an_end_too(benching: Bench) -> None:
+    summary = benching.run([A], failing("a", KeyboardInterrupt())).summary
+    assert summary["started_utc"] <= summary["finished_utc"]
 
 
 def test_settings_reach_the_floor_that_latencies_are_compared_with(benching: Bench) -> None:
