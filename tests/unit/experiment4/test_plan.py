@@ -67,7 +67,7 @@ def test_peaks_are_foretold_among_the_users_that_are_measured(plan: ExplainPlan)
         ('contender = "sync"', 'contender = "nobody"', "there is no contender 'nobody'"),
         ("setting.scoring", "setting.cook", "no process of the role 'cook'"),
         ("measured = true", "measured = true\nassume = { cores = 4 }", "only a `setting` can be measured"),
-        ('title = "twice the threads"\n', "", "title"),
+        ('title = "16 threads instead of 64"\n', "", "title"),
     ],
 )
 def test_a_what_if_that_cannot_be_asked_is_named(tmp_path: Path, old: str, new: str, said: str) -> None:

@@ -130,7 +130,7 @@ def test_what_ifs_are_measured_with_their_settings_and_checked_by_their_own_law(
     assert explaining.plans["cell-none"].answer_bounds_s == pytest.approx((0.040, 0.050))
     assert explaining.plans[label].service_env["SERVING_MODEL_CPU_MS"] == "1"
     rows = {(row["contender"], row["title"], row["users"]): row for row in summary["what_if"]}
-    threads = rows["sync", "twice the threads", 8]
+    threads = rows["sync", "16 threads instead of 64", 8]
     assert threads["rps_measured"] == pytest.approx(8 / 0.1005, rel=1e-3)
     assert threads["rps_before"] == pytest.approx(threads["rps_measured"], rel=0.02)
     assert threads["rps_change"]["value"] == pytest.approx(threads["rps_measured"] / threads["rps_before"], rel=0.02)
