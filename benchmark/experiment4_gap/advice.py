@@ -16,7 +16,17 @@ from benchmark.experiment4_gap.phrases import (
     setting,
     share_text,
 )
-from benchmark.experiment4_gap.reading import MULTIPLIED, RESPONSES, ClockCost, Explained, Share, Stages, WhatIf, shown
+from benchmark.experiment4_gap.reading import (
+    MULTIPLIED,
+    RESPONSES,
+    ClockCost,
+    Explained,
+    Share,
+    Stages,
+    Step,
+    WhatIf,
+    shown,
+)
 from benchmark.experiment4_gap.story import PREDICTION, SUMMARY, Claim
 from benchmark.report.verdict import SMALLEST_CLAIM
 from benchmark.report.wording import at_users, first_line, listing, significant
@@ -35,10 +45,12 @@ def what_to_change_first(data: Explained) -> list[Claim]:
     """Return one sentence for each factor that is shown to improve anything, the largest share first.
 
     Shares of different responses are ordered by what they do to the starting point: |share| / value for
-    differences, |log| for factors. An attribution that is INVALID counts for nothing.
+    differences, |log| for factors. A share is an average over orders, and what is shown to make something worse
+    when it is changed first comes after what is not. An attribution that is INVALID counts for nothing.
     """
     found = _standing_shares(data)
-    order = sorted(found, key=lambda name: -max(_relative(data, r, s) for r, s in found[name].items()))
+    largest = {name: max(_relative(data, r, s) for r, s in shares.items()) for name, shares in found.items()}
+    order = sorted(found, key=lambda name: (bool(_worse_first(found[name])), -largest[name]))
     claims = [_change(data, name, found[name]) for name in order if _improvements(found[name])]
     idle = [factor_title(data, name) for name in order if not _improvements(found[name])]
     if idle:
@@ -100,6 +112,12 @@ def _improvements(shares: Mapping[str, Share]) -> list[str]:
     return [r for r, s in shares.items() if shown(s.ci95, none_of(r)) and improves(r, s.value)]
 
 
+def _worse_first(shares: Mapping[str, Share]) -> dict[str, Step]:
+    """Return by response what a factor makes worse when it is changed before all others."""
+    steps = {r: s.first for r, s in shares.items() if s.first}
+    return {r: s for r, s in steps.items() if shown(s.ci95, none_of(r)) and not improves(r, s.value)}
+
+
 def _change(data: Explained, name: str, shares: Mapping[str, Share]) -> Claim:
     """Return what changing one factor brings, what it costs, and for what nothing is shown."""
     better = _improvements(shares)
@@ -112,10 +130,13 @@ def _change(data: Explained, name: str, shares: Mapping[str, Share]) -> Claim:
         text += f"; at the price of {listing([_effect(r, shares[r]) for r in worse])}"
     if silent:
         text += f"; no effect is shown on {listing(silent)}"
+    if at_first := {r: step for r, step in _worse_first(shares).items() if r not in worse}:
+        effects = listing([_effect(r, step) for r, step in at_first.items()])
+        text += f". These are averages over all orders: as the first change it brings {effects}, which is worse"
     return Claim(f"{text}.")
 
 
-def _effect(response: str, share: Share) -> str:
+def _effect(response: str, share: Step) -> str:
     ends = interval_text(share.ci95, significant if response in MULTIPLIED else plain)
     return f"{NAMES[response]} {share_text(response, share.value)} {ends}".rstrip()
 

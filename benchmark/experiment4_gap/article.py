@@ -30,6 +30,7 @@ def blocks(summary: Mapping[str, Any], manifest: Mapping[str, Any], folder: Pure
         "shares": _images(drawings.waterfalls(data), folder)
         + _shares(data)
         + _list([*story.write_known(data), *story.write_interactions(data)]),
+        "customary": _customary(data),
         "anatomy": _images(anatomies, folder) + _list(advice.write_anatomy(data)),
         "prediction": _images(predictions, folder) + _peaks(data),
         "what-if": _what_ifs(data),
@@ -87,7 +88,13 @@ def _bare(text: str) -> str:
 
 def _shares(data: Explained) -> str:
     rows = tables.share_rows(data, data.attribution)
-    return _table(("factor", "figure", "share", "95 % interval", "effect shown"), rows) if rows else ""
+    return _table(("factor", *tables.SHARE_HEADS), rows) if rows else ""
+
+
+def _customary(data: Explained) -> str:
+    rows = tables.share_rows(data, data.attribution_customary)
+    heads = ("factor", *tables.SHARE_HEADS)
+    return _list(story.write_customary(data)) + f"\n{_table(heads, rows)}" if rows else _NOT_MEASURED
 
 
 def _peaks(data: Explained) -> str:

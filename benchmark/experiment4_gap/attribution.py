@@ -34,8 +34,9 @@ def attribute(factors: Sequence[str], responses: Responses, scale: Scale, half: 
 
     Computed in every block in which all cells have a value, then averaged, so that the interval
     holds what changes from block to block. On the scale of differences the shares sum to the gap; on
-    that of ratios their product is the gap, and the values of the corners are geometric means. None
-    if there is no such block.
+    that of ratios their product is the gap, and the values of the corners are geometric means. A share
+    is an average over orders; `first` and `last` are its ends, where the factor is changed before or
+    after all others (not in half a design, which lacks those cells). None if there is no such block.
     """
     games = _games(responses, scale)
     if not games:
@@ -49,7 +50,13 @@ def attribute(factors: Sequence[str], responses: Responses, scale: Scale, half: 
         "gap": gaps["value"],
         "ci95": gaps["ci95"],
         "blocks": len(games),
-        "shares": {name: scale.interval([share[name] for share in shares]) for name in factors},
+        "shares": {
+            name: {
+                **scale.interval([share[name] for share in shares]),
+                **({} if half else _ends(factors, games, scale, name)),
+            }
+            for name in factors
+        },
         "interactions": _half_interactions(factors, games, scale) if half else _interactions(factors, games, scale),
     }
 
@@ -64,6 +71,11 @@ def mean_ratio(values: Sequence[float]) -> Interval:
 def _games(responses: Responses, scale: Scale) -> list[dict[frozenset[str], float]]:
     blocks = sorted(set.intersection(*(set(by_block) for by_block in responses.values())))
     return [{raised: scale.enter(by_block[b]) for raised, by_block in responses.items()} for b in blocks]
+
+
+def _ends(factors: Sequence[str], games: Sequence[shapley.Game], scale: Scale, name: str) -> dict[str, Any]:
+    first, last = zip(*(shapley.first_and_last(factors, game, name) for game in games), strict=True)
+    return {"first": scale.interval(first), "last": scale.interval(last)}
 
 
 def _interactions(factors: Sequence[str], games: Sequence[shapley.Game], scale: Scale) -> list[dict[str, Any]]:

@@ -95,6 +95,7 @@ def render_page(path: Path, data: Explained, manifest: Mapping[str, Any]) -> str
         doubts=advice.where_it_could_be_wrong(data, manifest),
         pictures=_pictures(data),
         tables=_tables(data),
+        share_heads=list(tables.SHARE_HEADS),
         peak_heads=list(tables.PEAK_HEADS),
         what_if_heads=list(tables.WHAT_IF_HEADS),
         stages=[TITLES.get(name, name) for name in tables.stages_of(data)],

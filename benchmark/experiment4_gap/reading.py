@@ -67,11 +67,18 @@ class Cell(_Part):
         return self.valid or (bool(self.reasons) and not concerned)
 
 
-class Share(_Part):
-    """What a factor contributes: a difference, or a factor of the ratio."""
+class Step(_Part):
+    """What one change does: a difference, or a factor of the ratio."""
 
     value: float
     ci95: MaybeInterval = None
+
+
+class Share(Step):
+    """What a factor contributes on average over all orders; and when it is changed before, or after, all others."""
+
+    first: Step | None = None
+    last: Step | None = None
 
 
 class Interaction(_Part):

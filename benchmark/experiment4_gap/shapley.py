@@ -35,6 +35,12 @@ def shapley_values(factors: Sequence[str], game: Game) -> dict[str, float]:
     }
 
 
+def first_and_last(factors: Sequence[str], game: Game, name: str) -> tuple[float, float]:
+    """Return what changing a factor adds when it is changed before all others, and when after all of them."""
+    everything = frozenset(factors)
+    return game[frozenset({name})] - game[frozenset()], game[everything] - game[everything - {name}]
+
+
 def interaction_indices(factors: Sequence[str], game: Game) -> dict[Pair, float]:
     """Return for each pair what both together change beyond the sum of what each changes alone.
 

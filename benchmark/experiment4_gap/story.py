@@ -198,15 +198,24 @@ def _along(data: Explained, response: str, gap: Attribution, name: str, share: S
     size = _share_words(response, share.value, share.ci95, signed=False)
     verb = "come from" if response == "latency_ms" else "by"
     said = f"{size} {verb} the {factor_title(data, name)}{_confounded(data, name)}"
-    if not first:
+    turns = _turns(response, share)
+    if first:
+        said += f" ({setting(data, name)} instead of {setting(data, name, 'from')})"
+    elif not turns:
         return said
-    said += f" ({setting(data, name)} instead of {setting(data, name, 'from')})"
     alone = _alone(data, name, gap)
     figure = alone.figure(response) if alone else None
     if alone and figure and alone.stands(response):
         who = f" ({alone.contender})" if alone.contender else ""
-        said += f", which by itself takes {gap.from_} to {amount(response, figure.value)}{who}"
+        link = "on average over all orders, though" if turns else "which"
+        said += f", {link} by itself {'it ' if turns else ''}takes {gap.from_} to {amount(response, figure.value)}{who}"
     return said
+
+
+def _turns(response: str, share: Share) -> bool:
+    """Whether a factor is shown to do the opposite of its share when it is changed before all others."""
+    none, step = none_of(response), share.first
+    return step is not None and shown(step.ci95, none) and (step.value > none) != (share.value > none)
 
 
 def _named(data: Explained, response: str, name: str, share: Share) -> str:

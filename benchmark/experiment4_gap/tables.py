@@ -13,7 +13,7 @@ from benchmark.experiment4_gap.phrases import (
     setting,
     share_text,
 )
-from benchmark.experiment4_gap.reading import MULTIPLIED, RESPONSES, Attribution, Cell, Explained, Figure, shown
+from benchmark.experiment4_gap.reading import MULTIPLIED, RESPONSES, Attribution, Cell, Explained, Figure, Step, shown
 from benchmark.experiment4_gap.story import pair_title
 from benchmark.report.data import Interval
 from benchmark.report.tables import TableRow
@@ -26,7 +26,7 @@ def cell_rows(data: Explained) -> list[TableRow]:
 
 
 def share_rows(data: Explained, attributions: dict[str, Attribution]) -> list[TableRow]:
-    """Return one row per factor and response, and one for the gap."""
+    """Return one row per factor and response, and one for the gap (SHARE_HEADS)."""
     return [row for r in RESPONSES if r in attributions for row in _share_rows(data, r, attributions[r])]
 
 
@@ -193,11 +193,28 @@ def _share_rows(data: Explained, response: str, attribution: Attribution) -> lis
     invalid = bool(data.against(attribution, response))
     ordered = sorted(attribution.shares.items(), key=lambda item: -strength(response, item[1].value))
     rows = [
-        TableRow(factor_title(data, name), (NAMES[response], *_share_cells(response, share.value, share.ci95)), invalid)
+        TableRow(
+            factor_title(data, name),
+            (
+                NAMES[response],
+                *_share_cells(response, share.value, share.ci95),
+                *(_step_cell(response, step) for step in (share.first, share.last)),
+            ),
+            invalid,
+        )
         for name, share in ordered
     ]
-    gap = (NAMES[response], *_share_cells(response, attribution.gap, attribution.ci95))
+    gap = (NAMES[response], *_share_cells(response, attribution.gap, attribution.ci95), MISSING, MISSING)
     return [*rows, TableRow("all: the gap", gap, invalid)]
+
+
+SHARE_HEADS = ("figure", "share", "95 % interval", "effect shown", "changed first", "changed last")
+
+
+def _step_cell(response: str, step: Step | None) -> str:
+    if step is None:
+        return MISSING
+    return f"{share_text(response, step.value)} {_interval(step.ci95, response in MULTIPLIED)}"
 
 
 def _share_cells(response: str, value: float, interval: Interval | None) -> tuple[str, str, str]:

@@ -36,8 +36,27 @@ def test_the_interval_is_students_over_blocks() -> None:
     found = attribute(("a",), by_cell, DIFFERENCES)
     assert found
     # Gaps -40 and -42: mean -41, standard error 1, t(0.975, 1) = 12.706.
-    assert found["shares"]["a"] == {"value": -41.0, "ci95": pytest.approx([-53.706, -28.294], abs=1e-3)}
+    share = {"value": -41.0, "ci95": pytest.approx([-53.706, -28.294], abs=1e-3)}
+    # There is one order of changing one factor.
+    assert found["shares"]["a"] == {**share, "first": share, "last": share}
     assert found["ci95"] == pytest.approx(found["shares"]["a"]["ci95"])
+
+
+def test_a_share_says_what_its_factor_does_before_and_after_all_others() -> None:
+    rates = {"": 400.0, "a": 300.0, "b": 500.0, "ab": 1500.0}
+    by_cell = {frozenset(raised): {0: rps, 1: rps} for raised, rps in rates.items()}
+    found = attribute(("a", "b"), by_cell, RATIOS)
+    assert found
+    share = found["shares"]["a"]
+    assert share["first"] == {"value": pytest.approx(0.75), "ci95": pytest.approx([0.75, 0.75])}
+    assert share["last"] == {"value": pytest.approx(3.0), "ci95": pytest.approx([3.0, 3.0])}
+    assert share["value"] == pytest.approx(1.5)
+
+
+def test_half_a_design_lacks_the_cells_of_first_and_last() -> None:
+    found = attribute(FACTORS, responses(3, cells=half(FACTORS)), DIFFERENCES, half=True)
+    assert found
+    assert all(set(share) == {"value", "ci95"} for share in found["shares"].values())
 
 
 def test_noise_that_a_whole_block_shares_does_not_widen_the_shares() -> None:

@@ -120,6 +120,44 @@ def test_where_time_goes_is_told_where_waiting_was_sampled() -> None:
     assert read(summary).high_users == max(common)
 
 
+def turning(response: str, name: str, value: float, ci95: list[float]) -> Summary:
+    """Return a summary in which a factor does something else when it is changed first."""
+    summary = make_summary()
+    summary["attribution"][response]["shares"][name]["first"] = {"value": value, "ci95": ci95}
+    return summary
+
+
+def test_what_makes_worse_when_it_is_changed_first_comes_after_the_others_and_says_so() -> None:
+    first = [c.text for c in advice.what_to_change_first(read(turning("peak_rps", "runtime", 0.75, [0.6, 0.9])))]
+    assert [text.partition(",")[0] for text in first[:4]] == [
+        "HTTP client",
+        "Fan-out",
+        "Runtime of the model service",
+        "Runtime of the scoring handler",
+    ]
+    assert first[3].endswith(
+        "These are averages over all orders: as the first change it brings peak rate × 0.750 [0.600, 0.900], "
+        "which is worse."
+    )
+    assert not any("averages over all orders" in text for text in first[:3])
+
+
+def test_a_first_step_that_shows_no_effect_or_a_good_one_changes_no_order() -> None:
+    usual = [claim.text for claim in advice.what_to_change_first(read(make_summary()))]
+    for value, ci95 in ((0.9, [0.7, 1.1]), (1.2, [1.1, 1.3])):
+        summary = turning("peak_rps", "runtime", value, ci95)
+        assert [claim.text for claim in advice.what_to_change_first(read(summary))] == usual
+
+
+def test_the_answer_says_where_a_factor_by_itself_does_the_opposite_of_its_share() -> None:
+    rate = answer(turning("peak_rps", "runtime", 0.75, [0.6, 0.9]))[1]
+    assert (
+        "by the runtime of the scoring handler, on average over all orders, though by itself it takes sync to" in rate
+    )
+    assert "though by itself" not in answer(make_summary())[1]
+    assert "though by itself" not in answer(turning("peak_rps", "runtime", 0.75, [0.5, 1.1]))[1]
+
+
 def test_what_to_change_first_goes_by_the_largest_shares() -> None:
     first = [claim.text.partition(",")[0] for claim in advice.what_to_change_first(read(make_summary()))]
     assert first[:4] == ["HTTP client", "Runtime of the scoring handler", "Fan-out", "Runtime of the model service"]
