@@ -12,7 +12,7 @@ from time import monotonic_ns
 from typing import Any
 
 from benchmark.contenders import Contender
-from benchmark.errors import LoadError, StackError
+from benchmark.errors import ContenderError, LoadError, StackError
 from benchmark.experiment4_gap import prediction
 from benchmark.experiment4_gap.bursts import measure_bursts, read_bursts
 from benchmark.experiment4_gap.demand import NotCalibrated, learn, learn_generator
@@ -49,7 +49,7 @@ class Calibrator:
         found: Part
         try:
             model = self._learn(contender, light)
-        except (NotCalibrated, StackError, LoadError) as error:
+        except (NotCalibrated, ContenderError, StackError, LoadError) as error:
             found = {"not_calibrated": {contender.name: str(error)}}
         else:
             self._models[contender.name] = model
@@ -110,12 +110,12 @@ def combined(parts: Sequence[Part]) -> dict[str, Any]:
 
 
 def _rows(of_parts: Iterable[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
-    """Return the levels of a contender; calibrated is what it has learnt from every time."""
+    """Return the levels of a contender; calibrated is what it has learnt from at least once."""
     found = list(of_parts)
     merged = _merged(found, ("users",), ("rps", "p50_ms"))
     for row in merged:
         same = [each for rows in found for each in rows if each["users"] == row["users"]]
-        row["calibrated"] = all(each["calibrated"] for each in same)
+        row["calibrated"] = any(each["calibrated"] for each in same)
     return merged
 
 

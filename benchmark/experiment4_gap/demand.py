@@ -85,8 +85,8 @@ def _in_burst(bursts: Sequence[Burst], size: int, role: str) -> float:
     What few bursts cost more than the others, as when garbage is collected, comes once in so many requests
     of any size: it is spread evenly over all.
     """
-    seldom_ms = sum(b.seldom_ms[role] * b.requests for b in bursts) / sum(b.requests for b in bursts)
-    return float(np.mean([b.cpu_ms[role] for b in bursts if b.size == size])) + seldom_ms
+    seldom_ms = sum(b.seldom_ms.get(role, 0.0) * b.requests for b in bursts) / sum(b.requests for b in bursts)
+    return float(np.mean([b.cpu_ms.get(role, 0.0) for b in bursts if b.size == size])) + seldom_ms
 
 
 def _when_busy(bursts: Sequence[Burst], role: str, quiet: Mapping[str, float]) -> float:
@@ -105,5 +105,7 @@ def learn_generator(levels: Sequence[LevelFigures]) -> GeneratorDemand:
     if len(points) < 2:
         raise NotCalibrated("the load generator was seen at fewer than two levels")
     log_rps, cpu_ms = map(np.array, zip(*points, strict=True))
-    slope, at_1_rps = np.polyfit(log_rps, cpu_ms, 1) if np.ptp(log_rps) > 0.1 else (0.0, float(cpu_ms.mean()))
-    return GeneratorDemand(float(at_1_rps), float(min(slope, 0.0)), 0.5 * float(cpu_ms.min()))
+    slope, at_1_rps = np.polyfit(log_rps, cpu_ms, 1) if np.ptp(log_rps) > 0.1 else (0.0, 0.0)
+    if slope >= 0:  # requests do not become dearer with the rate: what looks so is noise
+        slope, at_1_rps = 0.0, cpu_ms.mean()
+    return GeneratorDemand(float(at_1_rps), float(slope), 0.5 * float(cpu_ms.min()))

@@ -30,7 +30,7 @@ from benchmark.experiment4_gap.demand import Demands, GeneratorDemand
 from benchmark.experiment4_gap.factors import with_settings
 from benchmark.experiment4_gap.simulation import Demand, Network, Steady, constant, simulate, simulate_burst
 from benchmark.experiment4_gap.what_ifs import WhatIf
-from contract.settings import PREFIX
+from contract.settings import PREFIX, Settings
 
 USERS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 MAP_CPU_MS = (0, 2, 5, 10, 20)
@@ -116,8 +116,9 @@ class Model:
     def changed(self, setting: Mapping[str, Mapping[str, str]], assume: Mapping[str, float]) -> "Model":
         """Return the model of a contender with other settings (by role) and assumptions (fields of Network)."""
         contender = with_settings(self.contender, setting)
-        assumed: dict[str, Any] = {name: int(value) for name, value in assume.items()}
-        return replace(self, network=replace(self.network, **network_settings(contender, self.defaults), **assumed))
+        network = replace(self.network, **network_settings(contender, self.defaults))
+        assumed: dict[str, Any] = {name: type(getattr(network, name))(value) for name, value in assume.items()}
+        return replace(self, network=replace(network, **assumed))
 
     def computing(self, cpu_ms: float) -> "Model":
         return replace(self, network=replace(self.network, model_cpu_ms=cpu_ms))
@@ -135,6 +136,9 @@ def calibrated(
         cores=len(os.sched_getaffinity(0)),
         **network_settings(contender, defaults),
     )
+    # What a model burns for an answer was measured with the rest; the network has it as work of its own.
+    burnt_ms = network.models * network.model_cpu_ms
+    network = replace(network, model=constant(max(demands.model_ms - burnt_ms, 0.0)))
     return Model(contender, fitted(network, generator, demands), generator, demands, defaults)
 
 
@@ -167,6 +171,8 @@ def network_settings(contender: Contender, defaults: Mapping[str, str]) -> dict[
     """
     shared = {f"{PREFIX}{name.upper()}": value for name, value in defaults.items()}
     env = {process.role: {**shared, **process.env} for process in contender.process}
+    if missing := set(_SERVICES) - set(env):
+        raise ContenderError(f"{contender.label} has no process of the role {' and '.join(sorted(missing))}")
     runtimes = {process.role: _runtime(process.module) for process in contender.process if process.role in _SERVICES}
     fan_out = env["scoring"].get(f"{PREFIX}FAN_OUT")
     found: dict[str, Any] = {
@@ -181,8 +187,16 @@ def network_settings(contender: Contender, defaults: Mapping[str, str]) -> dict[
         "model_steps": runtimes["model"]["steps"],
         "model_cpu_ms": float(env["model"].get(f"{PREFIX}MODEL_CPU_MS", 0.0)),
     }
-    low_ms, high_ms = (float(env["model"].get(f"{PREFIX}MODEL_{end}_MS", ms)) for end, ms in (("MIN", 40), ("MAX", 50)))
-    return found | {"sleep_ms": (low_ms, high_ms)}
+    return found | _sleep(env["model"])
+
+
+def _sleep(env: Mapping[str, str]) -> dict[str, Any]:
+    """Return the fields of Network that say how long a model sleeps."""
+    law, low_ms, high_ms, sigma = (
+        env.get(f"{PREFIX}{name.upper()}", Settings.model_fields[name].default)
+        for name in ("model_law", "model_min_ms", "model_max_ms", "model_sigma")
+    )
+    return {"law": law, "sleep_ms": (float(low_ms), float(high_ms)), "sigma": float(sigma)}
 
 
 _SERVICES = ("scoring", "model")

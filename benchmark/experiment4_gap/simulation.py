@@ -16,6 +16,8 @@ from itertools import count
 import numpy as np
 import simpy
 
+from contract.model import QuantileFunction
+
 Event = Generator[simpy.Event, object, None]
 
 
@@ -52,6 +54,8 @@ class Network:
     one_by_one: bool  # the models are asked one after the other
     models: int = 2
     sleep_ms: tuple[float, float] = (40.0, 50.0)
+    law: str = "uniform"  # of the sleep, and its sigma: see QuantileFunction
+    sigma: float = 0.0
     model_cpu_ms: float = 0.0  # burnt for each answer, beside the demand
     overhead_ms: float = 0.0  # of a request at no load, what neither sleep nor CPU explains
     threads: int = 0  # requests that a scoring process takes at a time; 0: any number
@@ -209,6 +213,7 @@ class _Run:
     def __init__(self, network: Network, users: int, draw: random.Random, asks: int | None = None) -> None:
         """With `asks`, users begin at the same moment and ask so often; else they begin at any, and go on."""
         self._n, self._users, self._draw, self._asks = network, users, draw, asks
+        self._sleep_ms = QuantileFunction(network.law, *network.sleep_ms, network.sigma)  # of whatever unit
         self._env = env = simpy.Environment()
         cores = Cores(env, network.cores, draw)
         self._stations = {
@@ -291,7 +296,7 @@ class _Run:
             yield thread
             yield from self._piece("model", self._n.model, each)
             yield from self._stations["model"].work(self._n.model_cpu_ms)
-            yield self._env.timeout(self._draw.uniform(*self._n.sleep_ms))
+            yield self._env.timeout(self._sleep_ms(self._draw.random()))
             yield from self._piece("model", self._n.model, each)
         yield from self._piece("scoring", self._n.scoring, pieces)
 

@@ -153,6 +153,7 @@ def _by_raised(explain: Mapping[str, Any], by_label: Mapping[str, Measured]) -> 
 
 def _latency_parts(manifest: Mapping[str, Any], by_label: Mapping[str, Measured]) -> dict[str, Any]:
     explain, settings = manifest["explain"], settings_of_services(manifest["settings"]["services"])
+    settings = settings.model_copy(update={"model_cpu_ms": 0.0})  # the sleep alone
     cells = _by_raised(explain, by_label)
     return attribute_parts(
         list(explain["factors"]),

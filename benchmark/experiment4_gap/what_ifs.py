@@ -12,6 +12,8 @@ from benchmark.errors import ContenderError
 from benchmark.experiment4_gap.factors import with_settings
 
 FILE = Path(__file__).with_name("what_ifs.toml")
+# What of the network is a number that no measurement of the contender has to say.
+ASSUMABLE = ("cores", "feature_reads", "models", "overhead_ms", "threads", "model_threads", "workers", "model_workers")
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -28,6 +30,8 @@ class WhatIf:
     def __post_init__(self) -> None:
         if self.measured and (self.assume or not self.setting):
             raise ValueError("only a `setting` can be measured; an assumption cannot")
+        if unknown := set(self.assume) - set(ASSUMABLE):
+            raise ValueError(f"{sorted(unknown)[0]!r} cannot be assumed, expected one of {', '.join(ASSUMABLE)}")
 
 
 def read_what_ifs(known: Mapping[str, Contender], path: Path = FILE) -> list[WhatIf]:

@@ -39,9 +39,11 @@ def test_the_peak_is_that_of_the_means() -> None:
     assert found["peaks"]["sync"] == {"users": 1, "rps": pytest.approx(10.0)}
 
 
-def test_calibrated_is_what_was_learnt_from_every_time() -> None:
-    found = combined([told(20.0), told(20.0, calibrated=False)])
-    assert [row["calibrated"] for row in found["contenders"]["sync"]] == [True, False]
+def test_what_was_learnt_from_in_any_block_is_not_called_predicted() -> None:
+    found = combined([told(20.0, calibrated=False), told(20.0), told(20.0, calibrated=False)])
+    assert [row["calibrated"] for row in found["contenders"]["sync"]] == [True, True]
+    never = combined([told(20.0, calibrated=False), told(20.0, calibrated=False)])
+    assert [row["calibrated"] for row in never["contenders"]["sync"]] == [True, False]
 
 
 def test_contenders_are_told_one_by_one_and_the_map_apart() -> None:

@@ -1,5 +1,7 @@
 """Demands from light levels and bursts: what is learnt, and what is left out."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -74,6 +76,22 @@ def test_the_generators_demand_falls_with_the_rate() -> None:
     assert found.at(10).at(0) == pytest.approx(1.0)
     assert found.at(100).at(0) == pytest.approx(0.6)
     assert found.at(1e9).at(0) == pytest.approx(0.3)
+
+
+def test_a_generator_that_seems_to_become_dearer_with_the_rate_costs_the_mean() -> None:
+    found = learn_generator([level(1, 1.0, 0.01, load_ms=0.7), level(8, 1.0, 0.1, load_ms=0.8)])
+    assert [found.at(rps).at(0) for rps in (1, 100, 1e6)] == pytest.approx([0.75] * 3)
+
+
+def test_a_contender_without_a_store_spends_nothing_there() -> None:
+    bare = burst(4, 1.9)
+    bare = replace(
+        bare,
+        cpu_ms={role: ms for role, ms in bare.cpu_ms.items() if role != "redis"},
+        seldom_ms={role: ms for role, ms in bare.seldom_ms.items() if role != "redis"},
+    )
+    found = learn([level(1, 3.0, 0.03)], [bare])
+    assert (found.store_ms, found.model_ms) == pytest.approx((0.0, 0.8))
 
 
 def test_a_generator_that_was_seen_once_is_not_known() -> None:

@@ -67,6 +67,8 @@ def test_peaks_are_foretold_among_the_users_that_are_measured(plan: ExplainPlan)
         ('contender = "sync"', 'contender = "nobody"', "there is no contender 'nobody'"),
         ("setting.scoring", "setting.cook", "no process of the role 'cook'"),
         ("measured = true", "measured = true\nassume = { cores = 4 }", "only a `setting` can be measured"),
+        ("assume = { cores = 4 }", "assume = { corse = 4 }", "'corse' cannot be assumed, expected one of cores"),
+        ("assume = { cores = 4 }", 'assume = { law = "x" }', "law"),
         ('title = "16 threads instead of 64"\n', "", "title"),
     ],
 )

@@ -8,11 +8,12 @@ from benchmark.contenders import Contender, discover
 from benchmark.errors import ContenderError
 from benchmark.experiment4_gap.bursts import Burst
 from benchmark.experiment4_gap.demand import Demands, GeneratorDemand
-from benchmark.experiment4_gap.prediction import Model, fitted, network_settings
-from benchmark.experiment4_gap.simulation import Demand, Network, constant, simulate_burst
+from benchmark.experiment4_gap.prediction import Model, calibrated, fitted, network_settings
+from benchmark.experiment4_gap.simulation import Demand, Network, constant, simulate, simulate_burst
 
 KNOWN = discover()
 DEMANDS = Demands(2.0, 1.0, 0.1, mean_ms=95.0, bursts=(), levels=(1, 2))
+GENERATOR = GeneratorDemand(0.3, 0.0, 0.1)
 
 
 def model(name: str) -> Model:
@@ -64,6 +65,34 @@ def test_a_what_if_changes_the_network_and_nothing_else(
     assert replace(after.network, **{field: getattr(before.network, field)}) == before.network
 
 
+@pytest.mark.parametrize("cpu_ms", [0.0, 5.0])
+def test_what_models_burn_is_measured_with_the_rest_and_not_counted_twice(cpu_ms: float) -> None:
+    demands = replace(DEMANDS, model_ms=1.0 + 2 * cpu_ms)
+    network = calibrated(KNOWN["sync"], demands, GENERATOR, {"model_cpu_ms": str(cpu_ms)}).network
+    assert network.model_cpu_ms == cpu_ms
+    assert network.model == constant(1.0)
+    assert simulate(network, 1).utilisation["model"] == pytest.approx(
+        demands.model_ms / simulate(network, 1).mean_ms, rel=0.05
+    )
+
+
+def test_the_law_of_the_models_is_that_of_the_settings() -> None:
+    found = network_settings(KNOWN["sync"], {"model_law": "lognormal", "model_sigma": "0.3"})
+    assert (found["law"], found["sleep_ms"], found["sigma"]) == ("lognormal", (40.0, 50.0), 0.3)
+    assert network_settings(KNOWN["sync"], {})["law"] == "uniform"
+
+
+def test_a_contender_without_models_is_named() -> None:
+    row = KNOWN["sync"].model_dump()
+    row["process"] = [process for process in row["process"] if process["role"] != "model"]
+    with pytest.raises(ContenderError, match="no process of the role model"):
+        network_settings(Contender(**row), {})
+
+
+def test_an_assumption_may_be_a_fraction_where_the_network_has_one() -> None:
+    assert model("sync").changed({}, {"overhead_ms": 0.5}).network.overhead_ms == 0.5
+
+
 def test_assumptions_are_fields_of_the_network() -> None:
     assert model("sync").changed({}, {"cores": 4}).network.cores == 4
     assert model("sync").changed({}, {"feature_reads": 0}).network.feature_reads == 0
@@ -75,9 +104,6 @@ def test_a_runtime_that_is_not_known_is_named() -> None:
     row["process"] = [{**process, "module": "elsewhere.serve"} for process in row["process"]]
     with pytest.raises(ContenderError, match=r"elsewhere\.serve"):
         network_settings(Contender(**row), {})
-
-
-GENERATOR = GeneratorDemand(0.3, 0.0, 0.1)
 
 
 def bursts_of(network: Network, sizes: tuple[int, ...]) -> tuple[Burst, ...]:

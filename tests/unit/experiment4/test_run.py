@@ -65,6 +65,11 @@ def test_the_models_sleep_is_attributed_apart_from_the_rest(explained: Explain) 
     assert values(parts["beyond_sleep_ms"]) == pytest.approx(rest, abs=1e-3)
 
 
+def test_what_models_compute_is_no_sleep_that_must_be_found(explaining: Explain) -> None:
+    parts = explaining.run(settings={"model_cpu_ms": "5"}).summary["latency_parts"]
+    assert parts["expected"]["fan_out"] == pytest.approx(-43 - 1 / 3, abs=1e-6)
+
+
 def values(attribution: dict[str, Any]) -> dict[str, float]:
     return {name: share["value"] for name, share in attribution["shares"].items()}
 

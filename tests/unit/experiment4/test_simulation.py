@@ -23,6 +23,15 @@ def test_a_single_user_waits_for_the_sleep_and_for_the_cpu() -> None:
     assert simulate(NETWORK, 1).mean_ms == pytest.approx(90.0 + CPU_MS, abs=0.5)
 
 
+@pytest.mark.parametrize(("law", "p50_ms"), [("constant", 90.0), ("lognormal", 93.0)])
+def test_models_sleep_by_their_law(law: str, p50_ms: float) -> None:
+    found = simulate(replace(NETWORK, law=law, sigma=0.4, overhead_ms=0.0), 1)
+    # The sum of two lognormal sleeps of 45 ms in the median has a mean of 90 exp(0.4^2 / 2) = 97.5 ms.
+    mean_ms = 90.0 if law == "constant" else 97.5
+    assert found.mean_ms == pytest.approx(mean_ms + CPU_MS, abs=2.0)
+    assert found.p50_ms == pytest.approx(p50_ms + CPU_MS, abs=3.0)
+
+
 def test_at_the_same_time_is_the_larger_of_two_sleeps() -> None:
     # The second call is sent once the first is on its way, and the second answer read after the first.
     found = simulate(replace(NETWORK, one_by_one=False), 1).mean_ms
