@@ -117,6 +117,7 @@ class BlockMeasurer:
     ) -> None:
         self._run, self._pairs, self._seed, self._guard, self._progress = run, pairs, seed, guard, progress
         self._refused: dict[str, str] = {}  # by label, those that failed parity
+        self._passed: set[str] = set()  # labels, those that did not
         self._climbed: dict[str, CellPlan] = {}  # by label, the levels that the first block has found worth holding
 
     def measure(self, order: Sequence[Sequence[str]]) -> None:
@@ -133,8 +134,10 @@ class BlockMeasurer:
             cell.status, cell.reason = "failed", self._refused[label]
             self._run.append_cell(cell)
         else:
-            _measure_one(self._run, contender, cell, self._climbed.get(label, cell_plan), self._guard, self._progress)
+            plan = self._climbed.get(label, cell_plan)
+            _measure_one(self._run, contender, cell, plan, self._guard, self._progress, label not in self._passed)
             if cell.status == "measured":
+                self._passed.add(label)
                 self._climbed.setdefault(label, _without_climb(cell_plan, cell))
             if cell.reason.startswith(_PARITY):
                 self._refused[label] = cell.reason
@@ -157,11 +160,19 @@ def _without_climb(plan: CellPlan, cell: Cell) -> CellPlan:
 _PARITY = "parity: "
 
 
-def _measure_one(run: Run, contender: Contender, cell: Cell, plan: CellPlan, guard: Guard, progress: Progress) -> None:
+def _measure_one(
+    run: Run,
+    contender: Contender,
+    cell: Cell,
+    plan: CellPlan,
+    guard: Guard,
+    progress: Progress,
+    check_parity: bool,
+) -> None:
     """Measure a cell and append it to the record, whatever became of it."""
     try:
         measure_cell(
-            run, contender, cell, plan, guard, lambda phase: progress.phase(cell.contender, phase), cell.block == 0
+            run, contender, cell, plan, guard, lambda phase: progress.phase(cell.contender, phase), check_parity
         )
     except ParityError as error:
         cell.status, cell.reason = "failed", f"{_PARITY}{error}"

@@ -79,9 +79,12 @@ def check(case: Case, response: Response, bounds_s: tuple[float, float]) -> str 
 
 
 def find_differences(base_url: str, endpoint: str, wanted: list[Case], bounds_s: tuple[float, float]) -> Iterator[str]:
-    """Ask a running contender every case and yield what is wrong."""
+    """Ask a running contender every case and yield what is wrong; to get no answer at all is wrong, too."""
     for case in wanted:
-        problem = check(case, ask(base_url, endpoint, case), bounds_s)
+        try:
+            problem = check(case, ask(base_url, endpoint, case), bounds_s)
+        except (OSError, http.client.HTTPException) as error:
+            problem = f"{case.name}: no answer ({type(error).__name__}: {error})"
         if problem:
             yield problem
 

@@ -146,8 +146,8 @@ class Run:
 
     def cell_resources(self, cell: Cell) -> pd.DataFrame:
         """Return a cell's resource samples: the fields of ResourceSample."""
-        path = self.file("resources", cell, ".csv")
-        return pd.read_csv(path) if path.exists() else pd.DataFrame(columns=list(ResourceSample._fields))
+        frame = _read_csv(self.file("resources", cell, ".csv"))
+        return pd.DataFrame(columns=list(ResourceSample._fields)) if frame is None else frame
 
     @contextlib.contextmanager
     def resource_writer(self, cell: Cell) -> Iterator["ResourceWriter"]:
@@ -197,15 +197,20 @@ def utc_now() -> str:
 def read_samples(path: Path) -> pd.DataFrame:
     """Return a file of raw samples: SAMPLE_COLUMNS, `end_ns`, `latency_ms` and, from the schedule, `response_ms`."""
     derived = ["end_ns", "latency_ms", "response_ms"]
-    if not path.exists():
+    frame = _read_csv(path, {"server_timing": "string", "error": "string"})
+    if frame is None:
         return pd.DataFrame(columns=[*SAMPLE_COLUMNS, *derived])
-    whole = path.read_text().rpartition("\n")[0]  # a row that was cut off is not a sample
-    frame = pd.read_csv(io.StringIO(whole), dtype={"server_timing": "string", "error": "string"})
     frame["ok"] = frame["ok"].astype(bool)
     frame["end_ns"] = frame["start_ns"] + frame["latency_ns"]
     frame["latency_ms"] = frame["latency_ns"] / 1e6
     frame["response_ms"] = (frame["end_ns"] - frame["scheduled_ns"]) / 1e6
     return frame
+
+
+def _read_csv(path: Path, dtype: dict[str, str] | None = None) -> pd.DataFrame | None:
+    """Return the whole rows of a file, which a full disk may have cut off anywhere; None if not even its head is."""
+    whole = path.read_text().rpartition("\n")[0] if path.exists() else ""
+    return pd.read_csv(io.StringIO(whole), dtype=dtype) if whole else None
 
 
 class ResourceWriter:

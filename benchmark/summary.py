@@ -7,7 +7,7 @@ import numpy as np
 
 from benchmark.contenders import Contender
 from benchmark.levels import GENERATOR_ROLE, LevelFigures, level_figures
-from benchmark.load.plan import GROWTH
+from benchmark.load.plan import grows
 from benchmark.record import SCHEMA, Cell, Run
 from benchmark.stats import Interval, holm, percentile, positive_interval, ratio_interval, ratio_p_value
 from benchmark.validity import level_notes, level_reasons, run_reasons
@@ -104,7 +104,7 @@ def _contender_entry(
 
 def _still_rising(levels: Sequence[Mapping[str, Any]]) -> list[str]:
     """Say so if the highest level shows a rate that has not met its ceiling."""
-    if len(levels) < 2 or levels[-1]["rps"] < levels[-2]["rps"] * GROWTH:
+    if len(levels) < 2 or not grows([level["rps"] for level in levels]):
         return []
     return [f"the rate was still rising at {levels[-1]['users']} users; the peak lies higher"]
 

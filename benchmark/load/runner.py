@@ -11,6 +11,7 @@ import logging
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import gevent
@@ -19,7 +20,7 @@ from locust.html import get_html_report
 from locust.runners import LocalRunner
 from locust.stats import PERCENTILES_TO_REPORT, StatsCSVFileWriter, stats_history
 
-from benchmark.load.plan import GROWTH, Level, LoadPlan
+from benchmark.load.plan import Level, LoadPlan, grows
 from benchmark.load.samples import SampleWriter
 from benchmark.load.users import user_class
 from contract.garbage import set_aside_what_is_loaded
@@ -49,15 +50,15 @@ def run(plan: LoadPlan) -> None:
     gevent.spawn(stats_history, runner)
     csv_writer = StatsCSVFileWriter(environment, PERCENTILES_TO_REPORT, str(plan.locust), full_history=True)
     csv_greenlet = gevent.spawn(csv_writer)
-    flusher = gevent.spawn(_flush_forever, writer)
     main_greenlet = gevent.getcurrent()
+    flusher = gevent.spawn(_flush_forever, writer, lambda error: gevent.kill(main_greenlet, error))
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, lambda: gevent.kill(main_greenlet, Interrupted))
     set_aside_what_is_loaded()
     try:
         rates_rps = [_hold(runner, writer, level) for level in plan.levels]
         for level in plan.climb:
-            if len(rates_rps) > 1 and rates_rps[-1] < rates_rps[-2] * GROWTH:
+            if not grows(rates_rps):
                 break
             rates_rps.append(_hold(runner, writer, level))
     except Interrupted:
@@ -97,10 +98,15 @@ def _pass(writer: SampleWriter, at_least_s: float, answers: int) -> None:
         gevent.sleep(0.05)
 
 
-def _flush_forever(writer: SampleWriter) -> None:
+def _flush_forever(writer: SampleWriter, fail: Callable[[OSError], None]) -> None:
+    """Write what was collected down, twice a second; what cannot be written any more is not measured either."""
     while True:
         gevent.sleep(_FLUSH_S)
-        writer.flush()
+        try:
+            writer.flush()
+        except OSError as error:
+            fail(error)
+            return
         _say("tick", users=writer.users)
 
 

@@ -16,6 +16,7 @@ class SampleWriter:
         self._file = path.open("w", newline="")
         self._csv = csv.writer(self._file)
         self._csv.writerow(SAMPLE_COLUMNS)
+        self._failure: OSError | None = None
         self.users = 0  # the level that is running
         self.answered = 0  # checked answers so far
 
@@ -50,11 +51,23 @@ class SampleWriter:
         )
 
     def flush(self) -> None:
-        """Append what was collected since the last flush."""
+        """Append what was collected since the last flush. Raises OSError, and from then on again at every call.
+
+        What came after rows that are lost would stand behind a part of one.
+        """
+        if self._failure:
+            raise self._failure
         rows, self._rows = self._rows, []
-        self._csv.writerows(rows)
-        self._file.flush()
+        try:
+            self._csv.writerows(rows)
+            self._file.flush()
+        except OSError as error:
+            self._failure = error
+            raise
 
     def close(self) -> None:
-        self.flush()
-        self._file.close()
+        """Append the rest. Raises OSError if that, or anything before, could not be written."""
+        try:
+            self.flush()
+        finally:
+            self._file.close()

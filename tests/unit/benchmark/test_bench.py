@@ -32,6 +32,7 @@ class Bench:
     def __init__(self, results: Path, patch: pytest.MonkeyPatch) -> None:
         self.results, self._patch = results, patch
         self.measured: list[tuple[int, str]] = []
+        self.checked: list[bool] = []  # the same, whether parity was asked
         self.output = io.StringIO()
         patch.setattr(provenance, "busy_share", lambda: 0.01)
         patch.setattr(bench, "write_bench_report", lambda run: (run.path / "report.html").write_text("drawn"))
@@ -39,8 +40,9 @@ class Bench:
     def run(
         self, contenders: Sequence[Contender], measure: Measure = measure_well, settings: Any = None, **plan: Any
     ) -> Run:
-        def measure_cell(run: Run, contender: Contender, cell: Cell, cell_plan: CellPlan, *_: Any) -> None:
+        def measure_cell(run: Run, contender: Contender, cell: Cell, cell_plan: CellPlan, *rest: Any) -> None:
             self.measured.append((cell.block, cell.contender))
+            self.checked.append(rest[-1])
             measure(run, contender, cell, cell_plan)
 
         self._patch.setattr(bench, "measure_cell", measure_cell)
@@ -121,6 +123,12 @@ def test_a_contender_that_fails_parity_is_not_measured_again_and_the_run_is_comp
     assert (run.summary["complete"], run.summary["valid"]) == (True, False)
     assert any("status 500, expected 400" in reason for reason in run.summary["reasons"])
     assert not any("interrupted" in reason for reason in run.summary["reasons"])
+
+
+def test_parity_is_asked_until_it_was_passed_once(benching: Bench) -> None:
+    benching.run([A, B], failing("b", StackError("its port is in use")), blocks=3)
+    asked = [(block, label) for (block, label), check in zip(benching.measured, benching.checked, strict=True) if check]
+    assert sorted(asked) == [(0, "a"), (0, "b"), (1, "b")]
 
 
 def test_an_interrupted_run_ends_at_once_and_is_reported(benching: Bench) -> None:

@@ -1,12 +1,18 @@
 """What the harness does with what the load generator says."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from http.client import BadStatusLine
 from types import SimpleNamespace
 from typing import Any, cast
 
-from benchmark.cell import _follow
+import pytest
+
+from benchmark import parity
+from benchmark.cell import CellPlan, ParityError, _check_parity, _follow
+from benchmark.errors import StackError
 from benchmark.record import Cell, Window
+from tests.unit.benchmark.synthetic import make_contender
 
 
 def saying(done: list[str], *events: dict[str, Any]) -> Iterator[bytes]:
@@ -36,3 +42,37 @@ def test_cpu_is_sampled_when_a_window_has_ended_and_at_no_other_word() -> None:
         *("says tick", "4 users"),
         *("says window", "sample", "4 users"),
     ]
+
+
+CASES = tuple(parity.Case(f"case {number}") for number in range(5))
+
+
+def check_parity(monkeypatch: pytest.MonkeyPatch, error: Exception, check_alive: Callable[[], None]) -> list[str]:
+    """Check a contender that answers every case with an error; return what was asked."""
+    asked: list[str] = []
+
+    def ask(base_url: str, endpoint: str, case: parity.Case) -> parity.Response:
+        asked.append(case.name)
+        raise error
+
+    monkeypatch.setattr(parity, "ask", ask)
+    stack = SimpleNamespace(base_url="http://127.0.0.1:1", check_alive=check_alive)
+    plan = cast(CellPlan, SimpleNamespace(parity_cases=CASES, answer_bounds_s=(0.04, 0.05)))
+    with pytest.raises(ParityError, match="case 0: no answer"):
+        _check_parity(cast(Any, stack), make_contender("a"), plan)
+    return asked
+
+
+@pytest.mark.parametrize("error", [TimeoutError("timed out"), ConnectionResetError(104, "reset"), BadStatusLine("x")])
+def test_a_case_without_an_answer_is_a_difference_and_three_are_enough(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    assert check_parity(monkeypatch, error, lambda: None) == ["case 0", "case 1", "case 2"]
+
+
+def test_a_contender_that_died_of_a_case_is_called_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    def dead() -> None:
+        raise StackError("scoring has died")
+
+    with pytest.raises(StackError, match="has died"):
+        check_parity(monkeypatch, ConnectionRefusedError(111, "refused"), dead)

@@ -148,6 +148,27 @@ def test_a_row_that_was_cut_off_is_not_a_checked_answer(run: Run) -> None:
     assert frame[frame["ok"]]["latency_ms"].min() == 50
 
 
+@pytest.mark.parametrize("left", [0, 20])
+def test_files_without_a_whole_head_hold_nothing(run: Run, left: int) -> None:
+    for folder in ("samples", "resources"):
+        run.file(folder, CELL, ".csv").write_text("t_ns,role,cpu_ns,scheduled_ns"[:left])
+    assert run.cell_samples(CELL).empty
+    assert run.cell_resources(CELL).empty
+    run.append_cell(CELL)
+    assert run.samples().empty
+
+
+@pytest.mark.parametrize("cut", [1, 4, 20])
+def test_a_resource_sample_that_was_cut_off_is_none(run: Run, cut: int) -> None:
+    with run.resource_writer(CELL) as writer:
+        for at in (1, 2):
+            writer.append(ResourceSample(at * 10**9, "scoring", at * 10**8, 10**7))
+    path = run.file("resources", CELL, ".csv")
+    path.write_text(path.read_text()[:-cut])
+    (row,) = run.cell_resources(CELL).to_dict("records")
+    assert (row["role"], row["cpu_ns"]) == ("scoring", 10**8)
+
+
 def test_a_cell_that_was_cut_off_does_not_cost_those_before_it(run: Run) -> None:
     run.append_cell(CELL)
     with (run.path / "cells.jsonl").open("a") as file:

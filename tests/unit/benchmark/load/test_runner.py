@@ -18,7 +18,7 @@ import pytest
 
 from benchmark.contenders import ROOT
 from benchmark.guard import Guard
-from benchmark.load.plan import Level, LoadPlan
+from benchmark.load.plan import Level, LoadPlan, grows
 from benchmark.record import Cell, Run, Window
 from contract.schema import parse_scoring_numbers
 from contract.timing import REQUEST_START_HEADER
@@ -219,6 +219,16 @@ def test_levels_are_held_one_after_the_other_and_climb_while_the_rate_grows(
         assert window.start_ns < window.end_ns < later.start_ns
 
 
+@pytest.mark.parametrize(
+    ("rates_rps", "expected"),
+    [([10.0], True), ([10.0, 11.1], True), ([10.0, 10.9], False), ([0.0], False), ([0.0, 0.0], False)],
+)
+def test_there_is_no_higher_level_for_who_does_not_grow_or_does_not_answer(
+    rates_rps: list[float], expected: bool
+) -> None:
+    assert grows(rates_rps) is expected
+
+
 def test_the_climb_ends_when_the_rate_does_not_grow(run: Run, server: Server, guard: Guard) -> None:
     server.wait = Crowded(server)
     levels = (Level(1, 0.1, 0.4), Level(2, 0.1, 0.4))
@@ -230,6 +240,18 @@ def test_a_window_lasts_until_every_user_was_answered_twice(run: Run, server: Se
     server.wait = lambda: time.sleep(0.2)
     (window,) = generate(plan_for(run, server, (Level(2, 0.05, 0.05),)), guard)
     assert samples(run, window)["measured"].sum() >= 4
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_generator_that_cannot_write_its_samples_ends_at_once_and_fails(
+    run: Run, server: Server, guard: Guard
+) -> None:
+    plan = plan_for(run, server, (Level(1, 0.1, 600.0),))
+    plan.samples.symlink_to("/dev/full")
+    with generator(plan, guard) as process:
+        _, said = process.communicate(timeout=60)
+    assert process.returncode not in (0, None)
+    assert "No space left on device" in said
 
 
 def test_a_generator_that_is_stopped_keeps_what_it_has_seen(run: Run, server: Server, guard: Guard) -> None:

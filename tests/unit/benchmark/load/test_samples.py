@@ -1,5 +1,7 @@
 """Requests as Locust reports them -> rows of a record."""
 
+import contextlib
+import csv
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -76,6 +78,24 @@ def test_what_was_flushed_can_be_read_while_more_is_written(run: Run, writer: Sa
         writer.flush()
         assert len(run.cell_samples(CELL)) == expected
     writer.close()
+
+
+def test_rows_that_could_not_be_written_are_not_followed_by_others(run: Run, writer: SampleWriter) -> None:
+    writer.on_request(**answered())
+    writer.flush()
+    file, full = writer._file, Path("/dev/full").open("w")  # noqa: SIM115 - the writer closes it
+    writer._file, writer._csv = full, csv.writer(full)
+    writer.on_request(**answered())
+    with pytest.raises(OSError, match="No space left"):
+        writer.flush()
+    writer._file, writer._csv = file, csv.writer(file)  # there is space again
+    writer.on_request(**answered())
+    for write in (writer.flush, writer.close):
+        with pytest.raises(OSError, match="No space left"):
+            write()
+    assert len(run.cell_samples(CELL)) == 1
+    with contextlib.suppress(OSError):
+        full.close()
 
 
 def test_a_file_of_samples_begins_with_the_columns_of_the_format(run: Run, writer: SampleWriter) -> None:
