@@ -1,6 +1,6 @@
 """What follows from the shares: what to change first, where the time goes, and where all of it could be wrong."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import log
 from typing import Any, Final
 
@@ -152,14 +152,21 @@ def _settings(data: Explained) -> list[Claim]:
         largest[each.contender, each.title] = each
     order = sorted(largest.values(), key=lambda what_if: (not _is_shown(what_if), -_change_of_rate(what_if)))
     return [
-        Claim(_setting_said(each), "Measured setting", bool(data.faults), _note(data), (SUMMARY, PREDICTION))
+        Claim(
+            _setting_said(each),
+            "Measured setting",
+            bool(data.faults or each.reasons),
+            _note([*data.faults, *each.reasons]),
+            (SUMMARY, PREDICTION),
+        )
         for each in order
     ]
 
 
 def _setting_said(each: WhatIf) -> str:
     change = (each.rps_measured or 0) / (each.rps_before or 1) - 1
-    predicted = f", predicted {significant(each.rps_predicted)}" if each.rps_predicted else ""
+    told, usual = each.rps_predicted, each.rps_predicted_before
+    predicted = f", foreseen {percent(told / usual - 1)}" if told and usual else ""
     known = each.rps_change and each.rps_change.ci95
     sure = f"× {interval_text(known, significant)}" if known else "a reading without an interval"
     nothing = ": no effect is shown" if known and not _is_shown(each) else ""
@@ -178,8 +185,8 @@ def _change_of_rate(what_if: WhatIf) -> float:
     return abs(log(what_if.rps_measured / what_if.rps_before)) if what_if.rps_measured and what_if.rps_before else 0.0
 
 
-def _note(data: Explained) -> str:
-    return f"INVALID: {'; '.join(map(first_line, data.faults))}." if data.faults else ""
+def _note(faults: Sequence[str]) -> str:
+    return f"INVALID: {'; '.join(map(first_line, faults))}." if faults else ""
 
 
 def _median(data: Explained, name: str, users: int | None) -> Stages | None:

@@ -12,7 +12,7 @@ Mains = Mapping[str, Sequence[Measured]]  # by contender, the best source first
 
 
 def over_users(mains: Mains, predicted: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """Return by contender the predicted levels, each with what was measured there."""
+    """Return by contender the predicted levels, each with what was measured there; and why that is INVALID."""
     return {
         name: [
             {
@@ -22,6 +22,7 @@ def over_users(mains: Mains, predicted: Mapping[str, Any]) -> dict[str, list[dic
                 "rps_measured": _rps(mains.get(name, ()), row["users"]),
                 "p50_predicted_ms": row["p50_ms"],
                 "p50_measured_ms": _p50_ms(mains.get(name, ()), row["users"]),
+                "reasons": _reasons(mains.get(name, ()), row["users"]),
             }
             for row in rows
         ]
@@ -53,6 +54,7 @@ def peaks(mains: Mains, predicted: Mapping[str, Any]) -> dict[str, dict[str, Any
             "cpu_off": _cpu_off(_by_block(predicted, name, users), variant.cpu_by_role(users))
             if variant and users
             else {},
+            "reasons": variant.reasons_at(users) if variant and users else [],
         }
     return found
 
@@ -92,8 +94,11 @@ def what_ifs(
     """Return each what-if at each number of users: before, as predicted, and as measured.
 
     `rps_change` is the measured rate over the one before, paired by block; `error` is predicted / measured - 1 of the
-    rate, and its interval pairs them by block, too.
+    rate, and its interval pairs them by block, too. `rps_predicted_before` is what the same model says without the
+    change: where nothing was measured, what it says with it over that is the effect. `reasons` say why what was
+    measured, before or after, is INVALID.
     """
+    usual = {(name, row["users"]): row["rps"] for name, rows in predicted.get("contenders", {}).items() for row in rows}
     changed = {v.facts["what_if"]: v for v in variants if "what_if" in v.facts}
     foreseen = {(row["what_if"], row["users"]): row for row in predicted.get("what_if", [])}
     return [
@@ -104,6 +109,7 @@ def what_ifs(
             "assume": what_if["assume"],
             "users": users,
             "rps_before": _rps(mains.get(what_if["contender"], ()), users),
+            "rps_predicted_before": usual.get((what_if["contender"], users)),
             "rps_predicted": foreseen.get((number, users), {}).get("rps"),
             "rps_measured": _rps([changed[number]], users) if number in changed else None,
             "rps_change": _ratio(changed.get(number), mains.get(what_if["contender"], ()), users),
@@ -111,6 +117,8 @@ def what_ifs(
             "p50_before_ms": _p50_ms(mains.get(what_if["contender"], ()), users),
             "p50_predicted_ms": foreseen.get((number, users), {}).get("p50_ms"),
             "p50_measured_ms": _p50_ms([changed[number]], users) if number in changed else None,
+            "reasons": _reasons(mains.get(what_if["contender"], ()), users)
+            + (changed[number].reasons_at(users) if number in changed else []),
         }
         for number, what_if in enumerate(explain["what_ifs"])
         for users in what_if["users"]
@@ -146,7 +154,15 @@ def crossover(variants: Sequence[Measured], predicted: Mapping[str, Any]) -> lis
         for (cpu_ms, users), row in found.items()
     ]
     points += [
-        {"cpu_ms": cpu_ms, "users": users, "ratio": ratio, "measured": False, "ci95": None, "ratio_predicted": ratio}
+        {
+            "cpu_ms": cpu_ms,
+            "users": users,
+            "ratio": ratio,
+            "measured": False,
+            "ci95": None,
+            "reasons": [],
+            "ratio_predicted": ratio,
+        }
         for (cpu_ms, users), ratio in foreseen.items()
         if (cpu_ms, users) not in found
     ]
@@ -183,7 +199,12 @@ def _measured_ratios(variants: Sequence[Measured]) -> dict[tuple[int, int], dict
         ours, theirs = by_side[cpu_ms, "to"], by_side[cpu_ms, "from"]
         for users in sorted(set(ours.by_users) & set(theirs.by_users)):
             if ratio := _ratio(ours, [theirs], users):
-                found[cpu_ms, users] = {"ratio": ratio["value"], "measured": True, "ci95": ratio["ci95"]}
+                found[cpu_ms, users] = {
+                    "ratio": ratio["value"],
+                    "measured": True,
+                    "ci95": ratio["ci95"],
+                    "reasons": [*ours.reasons_at(users), *theirs.reasons_at(users)],
+                }
     return found
 
 
@@ -195,6 +216,11 @@ def _ratio(ours: Measured | None, theirs: Sequence[Measured], users: int) -> dic
     our_rps, other_rps = ours.rps(users), other.rps(users)
     shared = sorted(set(our_rps) & set(other_rps))
     return as_entry(ratio_interval([our_rps[b] for b in shared], [other_rps[b] for b in shared])) if shared else None
+
+
+def _reasons(variants: Sequence[Measured], users: int) -> list[str]:
+    """Return why the first of the variants that has a level is INVALID there."""
+    return next((variant.reasons_at(users) for variant in variants if variant.rps(users)), [])
 
 
 def _rps(variants: Sequence[Measured], users: int) -> float | None:

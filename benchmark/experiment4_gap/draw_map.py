@@ -30,10 +30,17 @@ class Grid:
     def __init__(self, points: Sequence[Crossing]) -> None:
         self.users = sorted({point.users for point in points})
         self.cpu_ms = sorted({point.cpu_ms for point in points})
-        self.measured = {(p.cpu_ms, p.users): p for p in points if p.measured}
+        self.measured = {(p.cpu_ms, p.users): p for p in points if p.stands}
         self.predicted = {(p.cpu_ms, p.users): p.ratio for p in points if not p.measured}
         self.predicted |= {(p.cpu_ms, p.users): p.ratio_predicted for p in points if p.ratio_predicted}
-        self._places = {(p.cpu_ms, p.users): p for p in points if not p.measured} | self.measured
+        # Where what was measured is INVALID the map shows what was predicted, as if nothing had been measured.
+        told = {(p.cpu_ms, p.users): p for p in points if not p.measured}
+        told |= {
+            (p.cpu_ms, p.users): Crossing(cpu_ms=p.cpu_ms, users=p.users, ratio=p.ratio_predicted)
+            for p in points
+            if p.reasons and p.ratio_predicted
+        }
+        self._places = told | self.measured
 
     def point(self, cpu_ms: float, users: int) -> Crossing | None:
         """Return what is known of a place: what was measured, or else predicted."""
@@ -92,7 +99,7 @@ def crossing_ms(grid: Grid, users: int) -> float | None:
 
 def in_words(data: Explained, ends: tuple[str, str]) -> str:
     """Return the measured places in words, for those who do not see them."""
-    measured = [point for point in data.crossover if point.measured]
+    measured = [point for point in data.crossover if point.stands]
     return "; ".join(
         f"{point.cpu_ms:g} ms and {at_users(point.users)}: {significant(point.ratio)} ({_verdict(point, ends)})"
         for point in sorted(measured, key=lambda point: (point.cpu_ms, point.users))

@@ -55,14 +55,24 @@ def draw_prediction(layout: Layout, data: Explained) -> Sheet:
     return sheet
 
 
-def worst(rows: Sequence[Predicted], quantity: Quantity, below: int | None = None) -> tuple[int, float] | None:
-    """Return the users and the error of the level that was predicted worst; `below` leaves out levels from there on."""
-    errors = [
+def errors(
+    rows: Sequence[Predicted], quantity: Quantity, below: int | None = None, since: int | None = None
+) -> list[tuple[int, float]]:
+    """Return the users and the error of each level below one number of users, or from another on.
+
+    What was measured and is INVALID is no measure of a prediction.
+    """
+    return [
         (row.users, error)
         for row in rows
-        if (error := quantity.error(row)) is not None and (below is None or row.users < below)
+        if (error := quantity.error(row)) is not None and not row.reasons
+        if (below is None or row.users < below) and (since is None or row.users >= since)
     ]
-    return max(errors, key=lambda each: abs(each[1]), default=None)
+
+
+def worst(rows: Sequence[Predicted], quantity: Quantity) -> tuple[int, float] | None:
+    """Return the users and the error of the level that was predicted worst."""
+    return max(errors(rows, quantity), key=lambda each: abs(each[1]), default=None)
 
 
 def _draw_panel(sheet: Sheet, box: Box, data: Explained, name: str, quantity: Quantity) -> None:
@@ -106,7 +116,8 @@ def _draw_lines(axes: Axes, rows: Sequence[Predicted], quantity: Quantity, style
         value = quantity.measured(row)
         if value is not None:
             face = PAPER if row.calibrated else style.colour
-            axes.plot(row.users, value, "o", markersize=7.5, markerfacecolor=face, markeredgecolor=INK,
+            marker = "x" if row.reasons else "o"
+            axes.plot(row.users, value, marker, markersize=7.5, markerfacecolor=face, markeredgecolor=INK,
                       markeredgewidth=1.2, zorder=4)  # fmt: skip
 
 

@@ -125,6 +125,7 @@ def prediction_figure(data: Explained) -> Picture:
         for quantity in draw_prediction.QUANTITIES
         for found in [draw_prediction.worst(data.prediction[name], quantity)]
     )
+    crossed = any(row.reasons for rows in data.prediction.values() for row in rows)
     return Picture(
         key="prediction",
         title="Predicted, and then measured",
@@ -132,6 +133,7 @@ def prediction_figure(data: Explained) -> Picture:
             "Line: a queueing model of each contender, calibrated on the levels with hollow points only. Points: "
             "measured; the filled ones were measured after the prediction was written down. The error is "
             "predicted ÷ measured − 1 at the level that was met worst, without the fitted ones."
+            + (" A cross: what was measured there is INVALID." if crossed else "")
         ),
         alt=f"Predicted lines and measured points over users: {words}.",
         **both(lambda layout: draw_prediction.draw_prediction(layout, data)),

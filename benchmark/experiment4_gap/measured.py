@@ -35,8 +35,7 @@ class Measured:
     @property
     def reasons(self) -> list[str]:
         """Why this is INVALID; nothing if it is VALID."""
-        found = [f"{users} users: {why}" for users, level in self.by_users.items() for why in self._why(level)]
-        return [*self.failures, *found]
+        return [*self.failures, *(why for users in self.by_users for why in self.reasons_at(users))]
 
     def latency_ms(self, users: int) -> ByBlock:
         """Return the mean latency at a level by block."""
@@ -73,6 +72,11 @@ class Measured:
         """Return the rate at a level over all blocks, or None."""
         values = list(self.rps(users).values())
         return mean_ratio(values).value if values else None
+
+    def reasons_at(self, users: int) -> list[str]:
+        """Return why a level is INVALID; nothing if it is VALID."""
+        level = self.by_users.get(users)
+        return [f"{users} users: {why}" for why in self._why(level)] if level else []
 
     @property
     def peak_users(self) -> int | None:

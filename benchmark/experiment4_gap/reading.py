@@ -153,6 +153,7 @@ class Predicted(_Part):
     rps_measured: float | None = None
     p50_predicted_ms: float | None = None
     p50_measured_ms: float | None = None
+    reasons: tuple[str, ...] = ()  # why what was measured is INVALID
 
 
 class Peak(_Part):
@@ -168,15 +169,17 @@ class Peak(_Part):
     error: float | None = None
     error_ci95: Interval | None = None
     cpu_off: Annotated[dict[str, float], BeforeValidator(_or_empty)] = {}
+    reasons: tuple[str, ...] = ()
 
 
 class WhatIf(_Part):
-    """A contender with another setting."""
+    """A contender with another setting; before: without it."""
 
     contender: str
     title: str
     users: int
     rps_before: float | None = None
+    rps_predicted_before: float | None = None
     rps_predicted: float | None = None
     rps_measured: float | None = None
     rps_change: Share | None = None  # measured over before
@@ -185,6 +188,7 @@ class WhatIf(_Part):
     p50_before_ms: float | None = None
     p50_predicted_ms: float | None = None
     p50_measured_ms: float | None = None
+    reasons: tuple[str, ...] = ()  # why what was measured, before or after, is INVALID
 
 
 class Crossing(_Part):
@@ -199,6 +203,12 @@ class Crossing(_Part):
     measured: bool = False
     ci95: MaybeInterval = None
     ratio_predicted: float | None = None
+    reasons: tuple[str, ...] = ()  # why what was measured is INVALID
+
+    @property
+    def stands(self) -> bool:
+        """Whether this was measured, and is VALID."""
+        return self.measured and not self.reasons
 
 
 class Lead(_Part):

@@ -18,6 +18,7 @@ from benchmark.experiment4_gap.phrases import (
 from benchmark.experiment4_gap.reading import (
     MULTIPLIED,
     RESPONSES,
+    SATURATED,
     Attribution,
     Cell,
     Explained,
@@ -256,32 +257,65 @@ def _share_words(response: str, value: float, interval: tuple[float, float] | No
 
 
 def _prediction(data: Explained) -> Claim:
-    """Say how far the prediction was off, at the peaks and at the median below saturation."""
+    """Say how far the prediction was off: at the peaks, at the median below saturation, and at the median beyond."""
     topic, files = "Prediction", (SUMMARY, PREDICTION)
-    peaks = {name: peak.error for name, peak in data.peaks.items() if peak.error is not None}
-    medians = {
-        name: found
-        for name, rows in data.prediction.items()
-        if (found := draw_prediction.worst(rows, draw_prediction.P50, saturation(rows)))
-    }
-    if not peaks and not medians:
+    said = [each for each in (_peaks(data), _medians(data)) if each]
+    if not said:
         made = "were made, but nothing was measured to hold against them" if data.prediction else "were not made"
         return Claim(f"Predictions {made} in this run, so nothing is said about them.", topic, files=files)
-    said = []
-    if peaks:
-        name = max(peaks, key=lambda each: abs(peaks[each]))
-        said.append(f"the peak rate within {_bound(peaks[name])} (worst: {name}, {percent(peaks[name])})")
-    if medians:
-        name = max(medians, key=lambda each: abs(medians[each][1]))
-        users, error = medians[name]
-        worst = f"{name} at {at_users(users)}, {percent(error)}"
-        said.append(f"the median latency below saturation within {_bound(error)} (worst: {worst})")
-    count = len(peaks.keys() | medians.keys())
-    whose = f"of {count} contenders" if count > 1 else "of one contender"
-    text = f"A queueing model, calibrated at light load only, meets {whose} {listing(said)}{_written(data)}."
+    text = f"A queueing model, calibrated at light load only, meets {listing(said)}{_beyond(data)}{_written(data)}."
     note = f"INVALID: {'; '.join(map(first_line, data.faults))}." if data.faults else ""
     labels = tuple(label for name in data.contenders if name in data.prediction for label in data.labels_of(name))
     return Claim(text, topic, bool(data.faults), note, files, labels)
+
+
+def _peaks(data: Explained) -> str:
+    peaks = {name: peak for name, peak in data.peaks.items() if peak.error is not None and not peak.reasons}
+    if not peaks:
+        return ""
+    name, error = max(((n, p.error or 0.0) for n, p in peaks.items()), key=lambda each: abs(each[1]))
+    ends = peaks[name].error_ci95
+    sure = f", 95 % interval {percent(ends[0])} to {percent(ends[1])}" if ends else ""
+    rates = f"the peak rates of {len(peaks)} contenders" if len(peaks) > 1 else f"the peak rate of {name}"
+    return f"{rates} within {_bound(error)} (worst: {name}, {percent(error)}{sure})"
+
+
+def _medians(data: Explained) -> str:
+    """Say how well the median was met at the levels that were not fitted and lie below saturation, and of whom."""
+    found = {
+        name: draw_prediction.errors(rows, draw_prediction.P50, below=saturation(rows))
+        for name, rows in data.prediction.items()
+    }
+    errors = [(name, users, error) for name, levels in found.items() for users, error in levels]
+    if not errors:
+        return ""
+    name, users, error = max(errors, key=lambda each: abs(each[2]))
+    having = [each for each, levels in found.items() if levels]
+    without = [each for each, levels in found.items() if not levels]
+    where = f"{_counted(len(errors), 'level')} of {_counted(len(having), 'contender')}"
+    text = (
+        f"the median latency within {_bound(error)} at {where} that were not fitted and lie below "
+        f"{100 * SATURATED:.0f} % of the peak rate (worst: {name} at {at_users(users)}, {percent(error)})"
+    )
+    return f"{text}; {listing(without)} {'has' if len(without) == 1 else 'have'} no such level" if without else text
+
+
+def _beyond(data: Explained) -> str:
+    """Say how far the median was off where the rate is near its ceiling."""
+    found = [
+        (name, users, error)
+        for name, rows in data.prediction.items()
+        for users, error in draw_prediction.errors(rows, draw_prediction.P50, since=saturation(rows))
+    ]
+    if not found:
+        return ""
+    name, users, error = max(found, key=lambda each: abs(each[2]))
+    worst = f"{name} at {at_users(users)}, {percent(error)}"
+    return f"; from {100 * SATURATED:.0f} % on the median is off by up to {_bound(error)} ({worst})"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"one {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _written(data: Explained) -> str:
@@ -300,7 +334,7 @@ def _bound(error: float) -> str:
 def _crossover(data: Explained) -> Claim:
     """Say where on the measured map who is ahead, and where the prediction puts the turn."""
     topic, ends = "Models that compute", data.ends
-    measured = [point for point in data.crossover if point.measured]
+    measured = [point for point in data.crossover if point.stands]
     if not ends or not measured:
         return Claim("Where the picture turns was not measured in this run, so nothing is said about it.", topic)
     counts = [
@@ -312,7 +346,9 @@ def _crossover(data: Explained) -> Claim:
     if undecided:
         said.append(f"no difference is shown at {undecided}")
     where = f"{len(measured)} measured places on the map of users and CPU of the models"
-    text = f"Of {where}, {listing(said)}; {_turn(data)}."
+    invalid = sum(point.measured and not point.stands for point in data.crossover)
+    left_out = f" ({invalid} more are INVALID and left out)" if invalid else ""
+    text = f"Of {where}{left_out}, {listing(said)}; {_turn(data)}."
     note = f"INVALID: {'; '.join(map(first_line, data.faults))}." if data.faults else ""
     return Claim(text, topic, bool(data.faults), note)
 
@@ -321,7 +357,7 @@ def _turn(data: Explained) -> str:
     grid = draw_map.Grid(data.crossover)
     if not grid.predicted:
         return "between them nothing was predicted"
-    users = sorted({point.users for point in data.crossover if point.measured})
+    users = sorted({point.users for point in data.crossover if point.stands})
     turns = [(each, draw_map.crossing_ms(grid, each)) for each in users]
     passed = [f"{plain(ms)} ms of CPU per answer at {at_users(each)}" for each, ms in turns if ms is not None]
     never = [at_users(each) for each, ms in turns if ms is None]

@@ -55,7 +55,7 @@ def prediction_rows(data: Explained) -> list[TableRow]:
                 significant(row.p50_measured_ms),
                 "fitted" if row.calibrated else _error(P50.error(row)),
             )
-            rows.append(TableRow(name, cells))
+            rows.append(TableRow(name, cells, bool(row.reasons), row.reasons))
     return rows
 
 
@@ -71,6 +71,8 @@ def peak_rows(data: Explained) -> list[TableRow]:
                 _errors(peak.error_ci95),
                 *(_error(peak.cpu_off.get(role)) for role in _SERVICES),
             ),
+            bool(peak.reasons),
+            peak.reasons,
         )
         for name in data.contenders
         for peak in [data.peaks.get(name)]
@@ -101,21 +103,22 @@ def what_if_rows(data: Explained) -> list[TableRow]:
         cells = (
             each.title,
             str(each.users),
-            *map(significant, (each.rps_before, each.rps_predicted, each.rps_measured)),
+            *map(significant, (each.rps_predicted_before, each.rps_predicted, each.rps_before, each.rps_measured)),
             _error(each.error),
             _errors(each.error_ci95),
             *map(significant, (each.p50_before_ms, each.p50_predicted_ms, each.p50_measured_ms)),
         )
-        rows.append(TableRow(each.contender, cells))
+        rows.append(TableRow(each.contender, cells, bool(each.reasons), each.reasons))
     return rows
 
 
 WHAT_IF_HEADS = (
     "what if",
     "users",
-    "requests/s before",
-    "predicted",
-    "measured",
+    "requests/s predicted before",
+    "and after",
+    "measured before",
+    "and after",
     "error",
     "95 % interval",
     "p50 before [ms]",
@@ -168,7 +171,7 @@ def crossover_rows(data: Explained) -> list[TableRow]:
             verdict = "no" if not shown(point.ci95, 1.0) else "yes"
             foreseen = f"{significant(point.ratio_predicted)} ×" if point.ratio_predicted else MISSING
             cells = (str(point.users), foreseen, f"{significant(point.ratio)} ×", _interval(point.ci95, True), verdict)
-            rows.append(TableRow(f"{point.cpu_ms:g} ms", cells))
+            rows.append(TableRow(f"{point.cpu_ms:g} ms", cells, bool(point.reasons), point.reasons))
     return rows
 
 

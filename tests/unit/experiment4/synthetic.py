@@ -254,6 +254,7 @@ def _what_if(contender: str, title: str, before: float, predicted: float, measur
         "setting": {},
         "users": 64,
         "rps_before": before,
+        "rps_predicted_before": before,
         "rps_predicted": predicted,
         "rps_measured": measured,
         "error": predicted / measured - 1 if measured else None,

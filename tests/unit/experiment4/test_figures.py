@@ -104,7 +104,28 @@ def test_errors_leave_out_what_was_fitted_and_what_was_not_measured() -> None:
     found = draw_prediction.worst(rows, draw_prediction.RATE)
     assert found
     assert abs(found[1]) == max(abs(error) for error in errors.values() if error is not None)
-    assert draw_prediction.worst(rows, draw_prediction.RATE, below=16) is None
+    assert draw_prediction.errors(rows, draw_prediction.RATE, below=16) == []
+    assert [users for users, _ in draw_prediction.errors(rows, draw_prediction.RATE, below=64)] == [16, 32]
+    assert [users for users, _ in draw_prediction.errors(rows, draw_prediction.RATE, since=32)] == [32, 64]
+
+
+def test_what_was_measured_and_is_invalid_is_no_error_of_the_prediction() -> None:
+    summary = make_summary()
+    rows = summary["prediction"]["async"]
+    next(row for row in rows if row["users"] == 32)["reasons"] = ["32 users: 3 requests failed"]
+    rows = parse(summary, make_manifest()).prediction["async"]
+    assert [users for users, _ in draw_prediction.errors(rows, draw_prediction.RATE)] == [16, 64]
+
+
+def test_a_place_of_the_map_that_is_invalid_shows_what_was_predicted() -> None:
+    summary = make_summary()
+    place = next(point for point in summary["crossover"] if point["measured"])
+    place.update(reasons=["map-to-2ms: 3 requests failed"], ratio=99.0)
+    data = parse(summary, make_manifest())
+    point = draw_map.Grid(data.crossover).point(place["cpu_ms"], place["users"])
+    assert point
+    assert (point.measured, point.ratio) == (False, place["ratio_predicted"])
+    assert "99" not in draw_map.in_words(data, ("sync", "async-aiohttp"))
 
 
 def test_the_line_of_one_passes_where_the_prediction_turns() -> None:

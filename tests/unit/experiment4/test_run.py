@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
-from benchmark.cell import ParityError
+from benchmark.cell import CellPlan, ParityError
+from benchmark.contenders import Contender
 from benchmark.errors import StackError
 from benchmark.experiment4_gap.run import report
-from tests.unit.experiment4.conftest import Explain, stopping
+from benchmark.record import Cell, Run
+from tests.unit.benchmark.synthetic import Held, write_files
+from tests.unit.experiment4.conftest import Explain, measure_well, stopping
 
 
 @pytest.fixture(scope="module")
@@ -181,6 +184,22 @@ def test_a_cell_that_fails_is_named_and_its_block_is_left_out(explaining: Explai
     assert summary["attribution"]["latency_ms"]["blocks"] == 2
     entry = next(cell for cell in summary["cells"] if cell["label"] == "cell-runtime")
     assert entry["valid"] is False
+
+
+def test_rows_that_rest_on_an_invalid_level_say_why(explaining: Explain) -> None:
+    def failing(run: Run, contender: Contender, cell: Cell, plan: CellPlan) -> None:
+        if cell.contender in {"whatif-1-async-aiohttp", "map-from-2ms-sync"}:
+            write_files(run, cell, Held(1, 100.0), Held(8, 100.0, errors=3))
+        else:
+            measure_well(run, contender, cell, plan)
+
+    summary = explaining.run(failing).summary
+    said = {(row["title"], row["users"]): row["reasons"] for row in summary["what_if"]}
+    assert "3 requests failed" in said["models of 10 ms", 8][0]
+    assert said["16 threads instead of 64", 8] == []
+    places = {(row["cpu_ms"], row["users"]): row["reasons"] for row in summary["crossover"] if row["measured"]}
+    assert "requests failed" in places[2, 8][0]
+    assert places[2, 1] == places[20, 8] == []
 
 
 def test_a_block_counts_for_a_gap_that_does_not_rest_on_the_cell_that_failed(explaining: Explain) -> None:

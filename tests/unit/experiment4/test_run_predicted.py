@@ -213,6 +213,7 @@ def test_the_error_at_the_peak_is_paired_by_block_and_says_what_became_of_the_cp
     assert "redis" not in peak["cpu_off"]  # nothing was foreseen for it
     asked = {(row["title"], row["users"]): row for row in summary["what_if"] if row["contender"] == "sync"}
     threads = asked["16 threads instead of 64", 8]
+    assert threads["rps_predicted_before"] == pytest.approx(math.sqrt(60.0 * 120.0))
     assert threads["error"] == pytest.approx(math.sqrt(60.0 * 120.0) / threads["rps_measured"] - 1)
     # Threads change nothing here, so it is off by as much as the contender.
     assert threads["error_ci95"] == pytest.approx([low - 1, high - 1], rel=1e-2)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from benchmark.experiment4_gap import advice, story
-from benchmark.experiment4_gap.reading import Explained, parse
+from benchmark.experiment4_gap.reading import Explained, parse, saturation
 from tests.unit.experiment4.synthetic import Summary, make_manifest, make_summary, variants
 
 
@@ -28,7 +28,10 @@ def test_the_answer_is_five_sentences_with_numbers() -> None:
     assert rate.startswith("async-aiohttp carries 3.70 [3.45, 3.96] times the peak rate of sync")
     assert "no effect is shown for the fan-out (1.02 [0.969, 1.07] times)" in rate
     assert cpu.startswith("A request takes 2.14 [1.54, 2.74] ms less CPU with async-aiohttp than with sync")
-    assert "meets of 4 contenders the peak rate within 13 % (worst: async, +13 %)" in prediction
+    assert (
+        "meets the peak rates of 4 contenders within 13 % (worst: async, +13 %, 95 % interval +5.0 % to +22 %) and "
+        "the median latency within "
+    ) in prediction
     assert "async-aiohttp carries more at 7 and sync carries more at 2" in turn
 
 
@@ -95,7 +98,8 @@ def measured_settings(**changes: Any) -> list[str]:
 def test_of_a_setting_the_largest_change_is_told_that_is_shown() -> None:
     sure, unsure = {"value": 1.2, "ci95": [1.1, 1.3]}, {"value": 1.5, "ci95": [0.8, 2.8]}
     (said,) = measured_settings(at_8=sure, at_64=unsure)
-    assert "100 requests/s become 120 at 8 users (+20 %" in said
+    # 451 requests/s were foreseen without the change, and 470 with it.
+    assert "100 requests/s become 120 at 8 users (+20 %, foreseen +4.2 %)" in said
     assert "× [1.10, 1.30]." in said
     assert "no effect" not in said
 
@@ -238,7 +242,36 @@ def test_only_levels_below_saturation_count_for_the_median() -> None:
     for row in summary["prediction"]["sync"]:
         if row["users"] == 128:
             row["p50_predicted_ms"] = row["p50_measured_ms"] * 3
-    assert "+200 %" not in answer(summary)[3]
+    below, _, beyond = answer(summary)[3].partition("; from 90 % on the median is off by up to ")
+    assert beyond.startswith("200 % (sync at 128 users, +200 %)")
+    assert "+200 %" not in below
+
+
+def test_a_contender_without_a_level_between_light_load_and_saturation_is_named() -> None:
+    summary = make_summary()
+    assert "no such level" not in answer(summary)[3]
+    saturated = saturation(read(summary).prediction["async"])
+    assert saturated
+    for row in summary["prediction"]["async"]:
+        row["calibrated"] = row["users"] < saturated
+    assert "; async has no such level; from 90 % on" in answer(summary)[3]
+
+
+def test_invalid_places_of_the_map_are_not_counted() -> None:
+    summary = make_summary()
+    for point in [point for point in summary["crossover"] if point["measured"]][:2]:
+        point["reasons"] = ["map-to-2ms: 3 requests failed"]
+    turn = answer(summary)[4]
+    assert turn.startswith("Of 7 measured places on the map of users and CPU of the models (2 more are INVALID")
+
+
+def test_a_measured_setting_that_is_invalid_is_struck_and_says_why() -> None:
+    summary = make_summary()
+    summary["what_if"][0]["reasons"] = ["64 users: 3 requests failed"]
+    found = {claim.struck: claim for claim in advice.what_to_change_first(read(summary)) if claim.topic}
+    assert set(found) == {False, True}
+    assert found[True].text.startswith("sync, threads doubled")
+    assert found[True].note == "INVALID: 64 users: 3 requests failed."
 
 
 @pytest.mark.parametrize("variant", list(variants()))
