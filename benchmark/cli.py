@@ -175,15 +175,15 @@ def contenders() -> None:
 def _print_table(summary: dict[str, Any]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("contender")
-    for heading in ("1 user p50 ms", "x floor", "peak rps", "at users", "p99 ms", "CPU ms/request", ""):
+    for heading in ("1 user mean ms", "x floor", "peak rps", "at users", "p99 ms", "CPU ms/request", ""):
         table.add_column(heading, justify="right")
     for name, entry in summary["contenders"].items():
         low, peak = entry["low_load"] or {}, entry["peak"] or {}
         services = [ms for role, ms in entry["cpu_ms_per_request"].items() if role != "load" and ms is not None]
         table.add_row(
             name,
-            _number(low.get("p50_ms"), ".1f"),
-            _number(low.get("p50_over_floor"), ".3f"),
+            _number(low.get("mean_ms"), ".1f"),
+            _number(low.get("over_floor"), ".3f"),
             _number(peak.get("rps"), ".0f"),
             _number(peak.get("users"), "d"),
             _number(peak.get("p99_ms"), ".0f"),

@@ -114,7 +114,7 @@ def _diagrams() -> str:
 
 def _table(summary: dict[str, Any]) -> str:
     head = (
-        "| contender | | 1 user, p50 | over the floor | peak rate | p99 there | CPU per request |\n"
+        "| contender | | 1 user, mean | over the floor | peak rate | p99 there | CPU per request |\n"
         + "|---" * 7
         + "|\n"
     )
@@ -130,8 +130,8 @@ def _row(name: str, entry: dict[str, Any]) -> str:
     cells = (
         f"`{name}`",
         entry["title"] + ("" if entry["valid"] else " (INVALID in this run)"),
-        f"{low['p50_ms']:.1f} ms",
-        f"{low['p50_over_floor']:.2f} x",
+        f"{low['mean_ms']:.1f} ms",
+        f"{low['over_floor']:.2f} x",
         f"{peak['rps']:.0f} rps at {peak['users']} users",
         p99,
         f"{cpu_ms:.1f} ms",

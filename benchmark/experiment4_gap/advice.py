@@ -30,6 +30,7 @@ from benchmark.experiment4_gap.reading import (
 from benchmark.experiment4_gap.story import PREDICTION, SUMMARY, Claim
 from benchmark.report.verdict import SMALLEST_CLAIM
 from benchmark.report.wording import at_users, first_line, listing, significant
+from benchmark.stats import samples_needed
 
 _IN_SENTENCE: Final = {
     CLIENT: "in the client and on the wire",
@@ -45,12 +46,12 @@ def what_to_change_first(data: Explained) -> list[Claim]:
     """Return one sentence for each factor that is shown to improve anything, the largest share first.
 
     Shares of different responses are ordered by what they do to the starting point: |share| / value for
-    differences, |log| for factors. A share is an average over orders, and what is shown to make something worse
-    when it is changed first comes after what is not. An attribution that is INVALID counts for nothing.
+    differences, |log| for factors. A share is an average over orders, and what does not improve something when it
+    is changed first comes after what does. An attribution that is INVALID counts for nothing.
     """
     found = _standing_shares(data)
     largest = {name: max(_relative(data, r, s) for r, s in shares.items()) for name, shares in found.items()}
-    order = sorted(found, key=lambda name: (bool(_worse_first(found[name])), -largest[name]))
+    order = sorted(found, key=lambda name: (bool(_not_at_first(found[name])), -largest[name]))
     claims = [_change(data, name, found[name]) for name in order if _improvements(found[name])]
     idle = [factor_title(data, name) for name in order if not _improvements(found[name])]
     if idle:
@@ -81,11 +82,13 @@ def where_it_could_be_wrong(data: Explained, manifest: Mapping[str, Any]) -> lis
         f"The load generator, the services and the store share {machine}: the generator takes CPU away from what it "
         "loads, and from a fast contender more than from a slow one.",
         "Loopback is not a network: no packet is lost or late, and connections are cheap.",
-        "The models sleep as a remote GPU would let a client wait. A model that computes on the same machine turns "
-        "the picture; the map shows where.",
+        "The models sleep as a remote GPU would let a client wait. A model that computes on the same machine changes "
+        "the picture; the map shows how far.",
         f"Each service has {_count(workers)}. More of them share the load unevenly, and cost memory.",
         "A factor's share is an average over all orders of changing the factors. In your service only one order "
         "happens: where factors interact, the step that you see is another.",
+        f"Each interval holds at 95 % by itself. Of {_intervals(data)} shares and interactions some may be shown by "
+        "chance; what only one run shows is to be measured again.",
         "The prediction knows CPU, sleep, threads and one interpreter lock per process. It knows nothing of memory, "
         "garbage collection, a busy neighbour or a slow disk.",
         "HTTP clients and servers change from release to release; the versions are listed below.",
@@ -112,10 +115,14 @@ def _improvements(shares: Mapping[str, Share]) -> list[str]:
     return [r for r, s in shares.items() if shown(s.ci95, none_of(r)) and improves(r, s.value)]
 
 
-def _worse_first(shares: Mapping[str, Share]) -> dict[str, Step]:
-    """Return by response what a factor makes worse when it is changed before all others."""
-    steps = {r: s.first for r, s in shares.items() if s.first}
-    return {r: s for r, s in steps.items() if shown(s.ci95, none_of(r)) and not improves(r, s.value)}
+def _not_at_first(shares: Mapping[str, Share]) -> dict[str, Step]:
+    """Return by response what a factor does before all others, where that is no improvement.
+
+    Only where it might be taken for one, since its share is; or where it is shown to make things worse.
+    """
+    steps = {r: s.first for r, s in shares.items() if s.first and not improves(r, s.first.value)}
+    better = _improvements(shares)
+    return {r: step for r, step in steps.items() if r in better or shown(step.ci95, none_of(r))}
 
 
 def _change(data: Explained, name: str, shares: Mapping[str, Share]) -> Claim:
@@ -130,9 +137,11 @@ def _change(data: Explained, name: str, shares: Mapping[str, Share]) -> Claim:
         text += f"; at the price of {listing([_effect(r, shares[r]) for r in worse])}"
     if silent:
         text += f"; no effect is shown on {listing(silent)}"
-    if at_first := {r: step for r, step in _worse_first(shares).items() if r not in worse}:
+    if at_first := {r: step for r, step in _not_at_first(shares).items() if r not in worse}:
         effects = listing([_effect(r, step) for r, step in at_first.items()])
-        text += f". These are averages over all orders: as the first change it brings {effects}, which is worse"
+        is_worse = any(shown(step.ci95, none_of(r)) for r, step in at_first.items())
+        verdict = "which is worse" if is_worse else "which is no improvement"
+        text += f". These are averages over all orders: as the first change it brings {effects}, {verdict}"
     return Claim(f"{text}.")
 
 
@@ -212,9 +221,11 @@ def _waiting(data: Explained, name: str, users: int) -> str:
     found = next((each for each in data.waiting.get(name, ()) if each.users == users), None)
     if found is None or found.mean_ms is None:
         return ""
-    tail = f" and {plain(found.p99_ms)} ms at p99" if found.p99_ms is not None else ""
+    tail_ms = found.p99_ms if found.n >= samples_needed(99) else None
+    tail = f" and {plain(tail_ms)} ms at p99" if tail_ms is not None else ""
     return (
-        f" Whoever waited in that process meanwhile waited {plain(found.mean_ms)} ms on average{tail} ({found.kind})."
+        f" In a run of its own at as many users, whoever waited in that process waited {plain(found.mean_ms)} ms on "
+        f"average{tail} ({found.kind}, and the wait for a core)."
     )
 
 
@@ -226,6 +237,10 @@ def _clock(name: str, cost: ClockCost) -> Claim:
             size = f"{share_text('cpu_ms', figure.value)} {interval_text(figure.ci95)}".rstrip()
             said.append(f"{size} of {what}{'' if shown(figure.ci95) else ' (no effect shown)'}")
     return Claim(f"The stage clock itself costs {name} {listing(said)}.", topic="What looking costs")
+
+
+def _intervals(data: Explained) -> int:
+    return sum(len(each.shares) + len(each.interactions) for each in data.attribution.values())
 
 
 def _product(data: Explained, names: str) -> str:

@@ -41,11 +41,16 @@ def blocks(summary: Mapping[str, Any], manifest: Mapping[str, Any], folder: Pure
 
 
 def headline(summary: Mapping[str, Any], manifest: Mapping[str, Any], folder: PurePath) -> str:
-    """Return the gap in latency and in rate, and the first waterfall: what the front page shows."""
+    """Return the gap in latency and in rate, that with the customary setting, and the first waterfall.
+
+    It is what the front page shows.
+    """
     data = parse(summary, manifest)
     picture = next(iter(drawings.waterfalls(data)), None)
     image = f"\n![{_bare(picture.alt)}]({(folder / f'{picture.key}.svg').as_posix()})\n" if picture else ""
-    return _quoted(story.write_answer(data)[:2]) + _recorded(data, manifest) + image
+    latency, rate, *_ = story.write_answer(data)
+    customary = [claim for claim in story.write_customary(data) if claim.topic == rate.topic]
+    return _quoted([latency, rate, *customary]) + _recorded(data, manifest) + image
 
 
 def _quoted(claims: Iterable[story.Claim]) -> str:

@@ -149,8 +149,8 @@ def map_figure(data: Explained, ends: tuple[str, str]) -> Picture:
         caption=(
             f"The rate of {ends[1]} divided by the rate of {ends[0]}, over users and over the CPU time that a model "
             "burns for each answer. Framed and bold: measured; the others are filled by the prediction. Along the "
-            f"black line both carry the same.{line} Pure sleep flatters whoever waits well: the further up, the less "
-            "there is to wait for."
+            f"black line both carry the same.{line} Pure sleep flatters whoever waits well: the further up, the "
+            "more the cores decide, which both share."
         ),
         alt=f"Heat map of the ratio of rates, measured at {draw_map.in_words(data, ends)}.",
         **both(lambda layout: draw_map.draw_map(layout, data, ends)),

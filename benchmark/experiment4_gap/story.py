@@ -24,6 +24,7 @@ from benchmark.experiment4_gap.reading import (
     Explained,
     Interaction,
     Share,
+    Step,
     saturation,
     shown,
 )
@@ -199,24 +200,23 @@ def _along(data: Explained, response: str, gap: Attribution, name: str, share: S
     size = _share_words(response, share.value, share.ci95, signed=False)
     verb = "come from" if response == "latency_ms" else "by"
     said = f"{size} {verb} the {factor_title(data, name)}{_confounded(data, name)}"
-    turns = _turns(response, share)
     if first:
         said += f" ({setting(data, name)} instead of {setting(data, name, 'from')})"
-    elif not turns:
-        return said
+    if step := _turned_step(response, share):
+        at_first = _share_words(response, step.value, step.ci95, signed=True)
+        return f"{said}, on average over all orders (as the first change: {at_first})"
     alone = _alone(data, name, gap)
     figure = alone.figure(response) if alone else None
-    if alone and figure and alone.stands(response):
+    if first and alone and figure and alone.stands(response):
         who = f" ({alone.contender})" if alone.contender else ""
-        link = "on average over all orders, though" if turns else "which"
-        said += f", {link} by itself {'it ' if turns else ''}takes {gap.from_} to {amount(response, figure.value)}{who}"
+        said += f", which by itself takes {gap.from_} to {amount(response, figure.value)}{who}"
     return said
 
 
-def _turns(response: str, share: Share) -> bool:
-    """Whether a factor is shown to do the opposite of its share when it is changed before all others."""
+def _turned_step(response: str, share: Share) -> Step | None:
+    """Return what a factor does when it is changed before all others, if that is the opposite of its share."""
     none, step = none_of(response), share.first
-    return step is not None and shown(step.ci95, none) and (step.value > none) != (share.value > none)
+    return step if step and (step.value > none) != (share.value > none) else None
 
 
 def _named(data: Explained, response: str, name: str, share: Share) -> str:

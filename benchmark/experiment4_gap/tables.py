@@ -13,11 +13,22 @@ from benchmark.experiment4_gap.phrases import (
     setting,
     share_text,
 )
-from benchmark.experiment4_gap.reading import MULTIPLIED, RESPONSES, Attribution, Cell, Explained, Figure, Step, shown
+from benchmark.experiment4_gap.reading import (
+    MULTIPLIED,
+    RESPONSES,
+    Attribution,
+    Cell,
+    Explained,
+    Figure,
+    Step,
+    Waiting,
+    shown,
+)
 from benchmark.experiment4_gap.story import pair_title
 from benchmark.report.data import Interval
-from benchmark.report.tables import TableRow
+from benchmark.report.tables import NOT_ENOUGH, TableRow
 from benchmark.report.wording import MISSING, at_users, significant
+from benchmark.stats import samples_needed
 
 
 def cell_rows(data: Explained) -> list[TableRow]:
@@ -157,10 +168,14 @@ def anatomy_rows(data: Explained) -> list[TableRow]:
 def waiting_rows(data: Explained) -> list[TableRow]:
     """Return one row per contender and level: how long whoever waits in the scoring process waits."""
     return [
-        TableRow(name, (each.kind, str(each.users), significant(each.mean_ms), significant(each.p99_ms), f"{each.n:,}"))
+        TableRow(name, (each.kind, str(each.users), significant(each.mean_ms), _p99(each), f"{each.n:,}"))
         for name, rows in data.waiting.items()
         for each in rows
     ]
+
+
+def _p99(waiting: Waiting) -> str:
+    return significant(waiting.p99_ms) if waiting.n >= samples_needed(99) else NOT_ENOUGH
 
 
 def crossover_rows(data: Explained) -> list[TableRow]:

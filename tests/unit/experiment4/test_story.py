@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from benchmark.experiment4_gap import advice, story
+from benchmark.experiment4_gap import advice, story, tables
 from benchmark.experiment4_gap.reading import Explained, parse, saturation
 from tests.unit.experiment4.synthetic import Summary, make_manifest, make_summary, variants
 
@@ -113,6 +113,25 @@ def test_a_setting_that_changes_nothing_is_no_advice() -> None:
     assert said.endswith("a reading without an interval.")
 
 
+@pytest.mark.parametrize(("n", "told"), [(458, False), (459, True)])
+def test_the_tail_of_the_waiting_is_told_where_samples_are_enough(n: int, told: bool) -> None:
+    summary = make_summary()
+    for row in summary["waiting"]["sync"]:
+        row["n"] = n
+    sync = advice.write_anatomy(read(summary))[0].text
+    assert "In a run of its own at as many users, whoever waited in that process waited 2.56 ms on average" in sync
+    assert ("38.4 ms at p99" in sync) is told
+    cells = next(row.cells for row in tables.waiting_rows(read(summary)) if row.cells[1] == "128")
+    assert (cells[3] == "38.4") is told
+
+
+def test_it_is_said_how_many_intervals_could_show_something_by_chance() -> None:
+    data = read(make_summary())
+    count = sum(len(each.shares) + len(each.interactions) for each in data.attribution.values())
+    assert count > 12
+    assert any(f"Of {count} shares and interactions" in said for said in advice.where_it_could_be_wrong(data, {}))
+
+
 def test_where_time_goes_is_told_where_waiting_was_sampled() -> None:
     summary = make_summary()
     common = set.intersection(*({row["users"] for row in rows} for rows in summary["anatomy"].values()))
@@ -146,20 +165,32 @@ def test_what_makes_worse_when_it_is_changed_first_comes_after_the_others_and_sa
     assert not any("averages over all orders" in text for text in first[:3])
 
 
-def test_a_first_step_that_shows_no_effect_or_a_good_one_changes_no_order() -> None:
+def test_a_first_step_that_is_not_shown_to_be_worse_is_no_improvement_either() -> None:
+    first = [c.text for c in advice.what_to_change_first(read(turning("peak_rps", "runtime", 0.9, [0.7, 1.1])))]
+    assert first[3].startswith("Runtime of the scoring handler")
+    assert first[3].endswith("it brings peak rate × 0.900 [0.700, 1.10], which is no improvement.")
+
+
+def test_a_first_step_that_improves_changes_no_order() -> None:
     usual = [claim.text for claim in advice.what_to_change_first(read(make_summary()))]
-    for value, ci95 in ((0.9, [0.7, 1.1]), (1.2, [1.1, 1.3])):
-        summary = turning("peak_rps", "runtime", value, ci95)
-        assert [claim.text for claim in advice.what_to_change_first(read(summary))] == usual
+    summary = turning("peak_rps", "runtime", 1.2, [0.9, 1.6])
+    assert [claim.text for claim in advice.what_to_change_first(read(summary))] == usual
 
 
-def test_the_answer_says_where_a_factor_by_itself_does_the_opposite_of_its_share() -> None:
+def test_a_share_that_is_no_improvement_is_no_advice_whose_first_step_must_be_told() -> None:
+    summary = turning("latency_ms", "model_runtime", 0.4, [-0.2, 1.0])
+    summary["attribution"]["latency_ms"]["shares"]["model_runtime"].update(value=-0.1, ci95=[-0.3, 0.1])
+    assert not any("averages" in claim.text for claim in advice.what_to_change_first(read(summary)))
+
+
+def test_the_answer_says_where_a_factor_does_the_opposite_of_its_share_as_the_first_change() -> None:
     rate = answer(turning("peak_rps", "runtime", 0.75, [0.6, 0.9]))[1]
     assert (
-        "by the runtime of the scoring handler, on average over all orders, though by itself it takes sync to" in rate
-    )
-    assert "though by itself" not in answer(make_summary())[1]
-    assert "though by itself" not in answer(turning("peak_rps", "runtime", 0.75, [0.5, 1.1]))[1]
+        "by the runtime of the scoring handler, on average over all orders (as the first change: 0.750 [0.600, 0.900] "
+        "times)"
+    ) in rate
+    assert "first change" not in answer(make_summary())[1]
+    assert "first change" not in answer(turning("peak_rps", "runtime", 1.2, [0.9, 1.6]))[1]
 
 
 def test_what_to_change_first_goes_by_the_largest_shares() -> None:
