@@ -159,11 +159,11 @@ def _settings(data: Explained) -> list[Claim]:
     largest: dict[tuple[str, str], WhatIf] = {}
     for each in sorted(measured, key=lambda what_if: (_is_shown(what_if), _change_of_rate(what_if))):
         largest[each.contender, each.title] = each
-    order = sorted(largest.values(), key=lambda what_if: (not _is_shown(what_if), -_change_of_rate(what_if)))
+    order = sorted(largest.values(), key=lambda each: (_is_worse(each), not _is_shown(each), -_change_of_rate(each)))
     return [
         Claim(
             _setting_said(each),
-            "Measured setting",
+            "Measured setting, for the worse" if _is_worse(each) else "Measured setting",
             bool(data.faults or each.reasons),
             _note([*data.faults, *each.reasons]),
             (SUMMARY, PREDICTION),
@@ -188,6 +188,10 @@ def _setting_said(each: WhatIf) -> str:
 def _is_shown(what_if: WhatIf) -> bool:
     change = what_if.rps_change
     return change is not None and shown(change.ci95, 1.0) and abs(change.value - 1) >= SMALLEST_CLAIM
+
+
+def _is_worse(what_if: WhatIf) -> bool:
+    return _is_shown(what_if) and what_if.rps_change is not None and what_if.rps_change.value < 1
 
 
 def _change_of_rate(what_if: WhatIf) -> float:

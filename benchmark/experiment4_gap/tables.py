@@ -114,10 +114,12 @@ def what_if_rows(data: Explained) -> list[TableRow]:
         cells = (
             each.title,
             str(each.users),
-            *map(significant, (each.rps_predicted_before, each.rps_predicted, each.rps_before, each.rps_measured)),
+            _change(each.rps_predicted_before, each.rps_predicted),
+            _change(each.rps_before, each.rps_measured),
             _error(each.error),
             _errors(each.error_ci95),
-            *map(significant, (each.p50_before_ms, each.p50_predicted_ms, each.p50_measured_ms)),
+            significant(each.p50_predicted_ms),
+            _change(each.p50_before_ms, each.p50_measured_ms),
         )
         rows.append(TableRow(each.contender, cells, bool(each.reasons), each.reasons))
     return rows
@@ -126,16 +128,18 @@ def what_if_rows(data: Explained) -> list[TableRow]:
 WHAT_IF_HEADS = (
     "what if",
     "users",
-    "requests/s predicted before",
-    "and after",
-    "measured before",
-    "and after",
+    "predicted [requests/s]",
+    "measured [requests/s]",
     "error",
     "95 % interval",
-    "p50 before [ms]",
-    "predicted",
+    "p50 predicted [ms]",
     "measured",
 )
+
+
+def _change(before: float | None, after: float | None) -> str:
+    """Return a figure without the setting and with it."""
+    return f"{significant(before)} → {significant(after)}"
 
 
 def stages_of(data: Explained) -> list[str]:

@@ -104,6 +104,14 @@ def test_of_a_setting_the_largest_change_is_told_that_is_shown() -> None:
     assert "no effect" not in said
 
 
+def test_a_setting_that_makes_it_worse_comes_last_and_says_so() -> None:
+    summary = make_summary()
+    summary["what_if"][0]["rps_change"] = {"value": 0.5, "ci95": [0.4, 0.6]}
+    summary["what_if"][1]["rps_change"] = {"value": 1.1, "ci95": [1.05, 1.2]}
+    worse = advice.what_to_change_first(read(summary))[-1]
+    assert (worse.topic, worse.text.partition(":")[0]) == ("Measured setting, for the worse", "sync, threads doubled")
+
+
 def test_a_setting_that_changes_nothing_is_no_advice() -> None:
     (said,) = measured_settings(at_8={"value": 0.93, "ci95": [0.8, 1.1]})
     assert said.endswith("× [0.800, 1.10]: no effect is shown.")
