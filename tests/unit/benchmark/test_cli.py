@@ -1,5 +1,6 @@
 """The command line: help, exit status, and one sentence instead of a traceback."""
 
+import io
 import os
 import re
 import signal
@@ -9,9 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
-from benchmark import provenance
+from benchmark import cli, provenance
 from benchmark.cli import app
 from benchmark.contenders import ROOT, discover
 from benchmark.options import end_on_signals
@@ -198,3 +200,13 @@ def test_the_place_of_a_report_is_said_as_it_is(tmp_path: Path, folder: str) -> 
     run = make_run(tmp_path / folder, [A])
     answer = invoke("report", str(run.path))
     assert f"report: {run.path / 'report.html'}\n" in answer.output
+
+
+def test_the_table_of_a_run_keeps_names_whole_in_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.StringIO()
+    monkeypatch.setattr(cli, "console", Console(file=written, width=80))
+    low, peak = {"mean_ms": 96.41, "over_floor": 1.0712}, {"rps": 10927.4, "users": 256, "p99_ms": 8812.0}
+    entry = {"low_load": low, "peak": peak, "cpu_ms_per_request": {"scoring": 3.5, "load": 0.4}, "valid": False}
+    cli._print_table({"contenders": {"sync-concurrent": entry, "async-aiohttp": entry}})
+    for name, line in zip(("sync-concurrent", "async-aiohttp"), written.getvalue().splitlines()[-2:], strict=True):
+        assert line.split() == [name, "96.4", "1.071", "10927", "256", "8812", "3.50", "INVALID"]
