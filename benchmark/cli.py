@@ -174,9 +174,9 @@ def contenders() -> None:
 
 def _print_table(summary: dict[str, Any]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("contender", min_width=max(map(len, summary["contenders"]), default=0))
+    table.add_column("contender", no_wrap=True)
     for heading in ("1 user ms", "x floor", "peak rps", "users", "p99 ms", "CPU ms a request", ""):
-        table.add_column(heading, justify="right", min_width=0 if heading else len("INVALID"))
+        table.add_column(heading, justify="right", no_wrap=not heading)  # headings may be wrapped, INVALID may not
     for name, entry in summary["contenders"].items():
         low, peak = entry["low_load"] or {}, entry["peak"] or {}
         services = [ms for role, ms in entry["cpu_ms_per_request"].items() if role != "load" and ms is not None]
