@@ -2,13 +2,16 @@
 
 import math
 from collections import Counter
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from benchmark.cell import CellPlan, ParityError
 from benchmark.contenders import Contender
 from benchmark.errors import StackError
+from benchmark.experiment4_gap.beside import over_users
+from benchmark.experiment4_gap.measured import Measured
 from benchmark.experiment4_gap.run import report
 from benchmark.record import Cell, Run
 from tests.unit.benchmark.synthetic import Held, write_files
@@ -200,6 +203,30 @@ def test_rows_that_rest_on_an_invalid_level_say_why(explaining: Explain) -> None
     places = {(row["cpu_ms"], row["users"]): row["reasons"] for row in summary["crossover"] if row["measured"]}
     assert "requests failed" in places[2, 8][0]
     assert places[2, 1] == places[20, 8] == []
+
+
+def test_a_what_if_whose_contender_is_invalid_without_it_says_why(explaining: Explain) -> None:
+    def failing(run: Run, contender: Contender, cell: Cell, plan: CellPlan) -> None:
+        if cell.contender == "cell-none":
+            write_files(run, cell, Held(1, 100.0), Held(8, 100.0, errors=3))
+        else:
+            measure_well(run, contender, cell, plan)
+
+    said = {(row["title"], row["users"]): row["reasons"] for row in explaining.run(failing).summary["what_if"]}
+    assert "requests failed" in said["16 threads instead of 64", 8][0]
+    assert said["models of 10 ms", 8] == []
+
+
+def test_a_predicted_level_says_why_what_was_measured_there_is_invalid() -> None:
+    measured = SimpleNamespace(
+        rps={1: {0: 10.0}, 8: {0: 80.0}}.get,
+        rate={1: 10.0, 8: 80.0}.get,
+        p50_ms={1: 100.0, 8: 100.0}.get,
+        reasons_at={1: [], 8: ["8 users: 3 requests failed"]}.get,
+    )
+    rows = [{"users": users, "calibrated": False, "rps": 9.0, "p50_ms": 99.0} for users in (1, 8, 64)]
+    found = over_users({"sync": [cast(Measured, measured)]}, {"contenders": {"sync": rows}})["sync"]
+    assert [row["reasons"] for row in found] == [[], ["8 users: 3 requests failed"], []]
 
 
 def test_a_block_counts_for_a_gap_that_does_not_rest_on_the_cell_that_failed(explaining: Explain) -> None:
