@@ -117,7 +117,6 @@ class BlockMeasurer:
     ) -> None:
         self._run, self._pairs, self._seed, self._guard, self._progress = run, pairs, seed, guard, progress
         self._refused: dict[str, str] = {}  # by label, those that failed parity
-        self._passed: set[str] = set()  # labels, those that did not
         self._climbed: dict[str, CellPlan] = {}  # by label, the levels that the first block has found worth holding
 
     def measure(self, order: Sequence[Sequence[str]]) -> None:
@@ -135,9 +134,9 @@ class BlockMeasurer:
             self._run.append_cell(cell)
         else:
             plan = self._climbed.get(label, cell_plan)
-            _measure_one(self._run, contender, cell, plan, self._guard, self._progress, label not in self._passed)
+            # Who was measured once has passed parity.
+            _measure_one(self._run, contender, cell, plan, self._guard, self._progress, label not in self._climbed)
             if cell.status == "measured":
-                self._passed.add(label)
                 self._climbed.setdefault(label, _without_climb(cell_plan, cell))
             if cell.reason.startswith(_PARITY):
                 self._refused[label] = cell.reason

@@ -296,6 +296,14 @@ def test_a_contender_without_a_level_between_light_load_and_saturation_is_named(
     assert "; async has no such level; from 90 % on" in answer(summary)[3]
 
 
+def test_a_peak_that_is_invalid_is_not_counted() -> None:
+    summary = make_summary()
+    summary["peaks"]["async"]["reasons"] = ["64 users: 3 requests failed"]
+    assert "meets the peak rates of 3 contenders within 9.0 % (worst: async-aiohttp, +9.0 %" in answer(summary)[3]
+    (row,) = [row for row in tables.peak_rows(read(summary)) if row.invalid]
+    assert (row.name, row.why) == ("async", ("64 users: 3 requests failed",))
+
+
 def test_invalid_places_of_the_map_are_not_counted() -> None:
     summary = make_summary()
     for point in [point for point in summary["crossover"] if point["measured"]][:2]:
