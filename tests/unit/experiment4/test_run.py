@@ -10,7 +10,7 @@ import pytest
 from benchmark.cell import CellPlan, ParityError
 from benchmark.contenders import Contender
 from benchmark.errors import StackError
-from benchmark.experiment4_gap.beside import over_users
+from benchmark.experiment4_gap.beside import over_users, peaks
 from benchmark.experiment4_gap.measured import Measured
 from benchmark.experiment4_gap.run import report
 from benchmark.record import Cell, Run
@@ -227,6 +227,20 @@ def test_a_predicted_level_says_why_what_was_measured_there_is_invalid() -> None
     rows = [{"users": users, "calibrated": False, "rps": 9.0, "p50_ms": 99.0} for users in (1, 8, 64)]
     found = over_users({"sync": [cast(Measured, measured)]}, {"contenders": {"sync": rows}})["sync"]
     assert [row["reasons"] for row in found] == [[], ["8 users: 3 requests failed"], []]
+
+
+def test_a_peak_says_why_what_was_measured_is_invalid() -> None:
+    measured = SimpleNamespace(
+        peak_users=8,
+        rps={8: {0: 80.0}}.get,
+        rate={8: 80.0}.get,
+        cpu_by_role={8: {}}.get,
+        reasons_at={8: ["8 users: 3 requests failed"], 64: []}.get,
+    )
+    told = {"peaks": {"sync": {"users": 64, "rps": 90.0}, "async": {"users": 8, "rps": 9.0}}}
+    found = peaks({"sync": [cast(Measured, measured)]}, told)
+    assert found["sync"]["reasons"] == ["8 users: 3 requests failed"]
+    assert (found["async"]["rps_measured"], found["async"]["reasons"]) == (None, [])
 
 
 def test_a_block_counts_for_a_gap_that_does_not_rest_on_the_cell_that_failed(explaining: Explain) -> None:
