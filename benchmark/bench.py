@@ -5,23 +5,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from benchmark import parity
 from benchmark.cell import CellPlan, ParityError, measure_cell
 from benchmark.containers import ContainerLauncher
 from benchmark.contenders import Contender
 from benchmark.errors import BenchmarkError, RecordError
 from benchmark.guard import Guard
 from benchmark.load.plan import Level
-from benchmark.manifest import make_manifest, service_environment, settings_of_services
+from benchmark.manifest import make_manifest
 from benchmark.progress import Progress
 from benchmark.record import Cell, Run
 from benchmark.report.bench import write_bench_report
+from benchmark.service_settings import with_overrides
 from benchmark.session import measuring
-from benchmark.stack import Launcher, ProcessLauncher
+from benchmark.stack import ProcessLauncher
 from benchmark.summary import summarise
-from contract.model import latency_floor_ms, quantile_function
-from contract.settings import PREFIX
-from feature_store.seed import DEFAULT_INFO
 
 CELL_OVERHEAD_S = 3.0  # to start and stop a contender; only the progress display relies on it
 
@@ -86,12 +83,13 @@ def run_bench(
 
     With `containers` the contenders' processes run in those.
     """
+    contenders = with_overrides(contenders, service_settings)
     facts = {"containers": containers.facts(contenders)} if containers else {}
     manifest = make_manifest(contenders, plan.seed, asdict(plan), service_settings)
     order = shuffled_blocks([c.label for c in contenders], plan.blocks, plan.seed)
     run = Run.create(results, "bench", {**manifest, **facts, "order": order})
     cells = plan.blocks * len(contenders)
-    cell_plan = _cell_plan(plan, service_settings, containers)
+    cell_plan = CellPlan(plan.levels, plan.climb, plan.stage_clock, plan.free_ports, containers or ProcessLauncher())
     pairs = {contender.label: (contender, cell_plan) for contender in contenders}
     with measuring(run, progress, cells, plan.cell_s, lambda _: report(run, contenders)) as guard:
         BlockMeasurer(run, pairs, plan.seed, guard, progress).measure(order)
@@ -100,9 +98,7 @@ def run_bench(
 
 def report(run: Run, contenders: Sequence[Contender]) -> None:
     """Compute the summary of a run from its record and draw the report."""
-    settings = settings_of_services(run.manifest["settings"]["services"])
-    floors_ms = {c.label: latency_floor_ms(settings, c.floor) for c in contenders}
-    run.write_json("summary.json", summarise(run, contenders, floors_ms))
+    run.write_json("summary.json", summarise(run, contenders))
     write_bench_report(run)
 
 
@@ -185,32 +181,3 @@ def _measure_one(
         raise
     finally:
         run.append_cell(cell)
-
-
-def _cell_plan(plan: BenchPlan, service_settings: Mapping[str, str], launcher: Launcher | None) -> CellPlan:
-    made = make_cell_plan(plan.levels, plan.climb, service_settings, plan.stage_clock, plan.free_ports)
-    return replace(made, launcher=launcher or ProcessLauncher())
-
-
-def make_cell_plan(
-    levels: tuple[Level, ...],
-    climb: tuple[Level, ...],
-    service_settings: Mapping[str, str],
-    stage_clock: bool,
-    free_ports: bool,
-    law: Mapping[str, str] | None = None,
-) -> CellPlan:
-    """Return the plan of a cell whose services get these settings; `law` holds those of one contender's models."""
-    settings = settings_of_services(service_settings)
-    env = service_environment(service_settings)
-    clock = stage_clock and settings.stage_clock
-    return CellPlan(
-        levels=levels,
-        climb=climb,
-        answer_bounds_s=quantile_function(settings_of_services({**service_settings, **(law or {})})).bounds_s,
-        stage_clock=clock,
-        service_env={**env, f"{PREFIX}STAGE_CLOCK": str(clock).lower()},
-        free_ports=free_ports,
-        parity_cases=tuple(parity.cases(DEFAULT_INFO.entities, settings.max_body_bytes)),
-        launcher=ProcessLauncher(),
-    )

@@ -2,10 +2,9 @@
 
 import contextlib
 import json
-import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -14,11 +13,23 @@ from benchmark import parity
 from benchmark.contenders import Contender
 from benchmark.errors import BenchmarkError, LoadError, RecordError
 from benchmark.guard import Guard
+from benchmark.law import law_of, scoring_settings
 from benchmark.levels import GENERATOR_ROLE
 from benchmark.load.plan import Level, LoadPlan
 from benchmark.record import Cell, Run, Window
 from benchmark.sampling import Sampler
-from benchmark.stack import Launcher, ProcessLauncher, Stack, log_tail, running_stack, start_process, stop_processes
+from benchmark.service_settings import SEED, STAGE_CLOCK
+from benchmark.stack import (
+    Launcher,
+    ProcessLauncher,
+    Stack,
+    log_tail,
+    own_environment,
+    running_stack,
+    start_process,
+    stop_processes,
+)
+from feature_store.seed import DEFAULT_INFO
 
 OnPhase = Callable[[str], None]
 
@@ -29,11 +40,8 @@ class CellPlan:
 
     levels: tuple[Level, ...]
     climb: tuple[Level, ...]
-    answer_bounds_s: tuple[float, float]
     stage_clock: bool
-    service_env: Mapping[str, str]
     free_ports: bool
-    parity_cases: tuple[parity.Case, ...]
     launcher: Launcher = ProcessLauncher()  # noqa: RUF009 - it has no state
 
 
@@ -51,14 +59,15 @@ def measure_cell(
     on_phase("start")
     logs = run.path / "logs" / f"block-{cell.block + 1}"
     logs.mkdir(exist_ok=True)
-    env = {**plan.service_env, "SERVING_MODEL_SEED": str(cell.seed)}
+    clock = plan.stage_clock and scoring_settings(contender).stage_clock
+    env = {SEED: str(cell.seed), STAGE_CLOCK: str(clock).lower()}
     with (
         _generator(run, contender, cell, plan, guard) as begin,
         running_stack(contender, logs, guard, env, plan.free_ports, plan.launcher) as stack,
     ):
         if check_parity:
             on_phase("parity")
-            _check_parity(stack, contender, plan)
+            check_parity_of(stack)
         generator = begin(stack)
         sources = {running.role: running.usage_source for running in stack.processes} | {GENERATOR_ROLE: generator.pid}
         with run.resource_writer(cell) as resources, Sampler(sources, resources.append) as sampler:
@@ -96,7 +105,7 @@ def _generator(
     """Start a load generator beside the contender; the function that is yielded lets it begin."""
     plan_file = run.file("locust", cell, ".plan.json")
     argv = [sys.executable, "-m", "benchmark.load.runner", str(plan_file)]
-    process = start_process(argv, _generator_log(run, cell), guard, os.environ, talking=True)
+    process = start_process(argv, _generator_log(run, cell), guard, own_environment(), talking=True)
 
     def begin(stack: Stack) -> subprocess.Popen[bytes]:
         load_plan = LoadPlan(
@@ -104,10 +113,10 @@ def _generator(
             endpoint=contender.endpoint,
             protocol=contender.protocol,
             seed=cell.seed,
-            stage_clock=plan.stage_clock,
+            stage_clock=plan.stage_clock and scoring_settings(contender).stage_clock,
             levels=plan.levels,
             climb=() if contender.harness_floor else plan.climb,
-            answer_bounds_s=plan.answer_bounds_s,
+            answer_bounds_s=law_of(contender).bounds_s,
             samples=run.file("samples", cell, ".csv"),
             locust=run.file("locust", cell),
         )
@@ -132,9 +141,12 @@ def _generator_log(run: Run, cell: Cell) -> Any:
     return run.path / "logs" / f"block-{cell.block + 1}" / f"{cell.contender}-{GENERATOR_ROLE}.log"
 
 
-def _check_parity(stack: Stack, contender: Contender, plan: CellPlan) -> None:
-    wanted = [case for case in plan.parity_cases if case.basic or not contender.harness_floor]
-    differences = parity.find_differences(stack.base_url, contender.endpoint, wanted, plan.answer_bounds_s)
+def check_parity_of(stack: Stack) -> None:
+    """Ask a contender everything that the contract says. Raises ParityError, or StackError if it has died."""
+    contender = stack.contender
+    cases = parity.cases(DEFAULT_INFO.entities, scoring_settings(contender).max_body_bytes)
+    wanted = [case for case in cases if case.basic or not contender.harness_floor]
+    differences = parity.find_differences(stack.base_url, contender.endpoint, wanted, law_of(contender).bounds_s)
     found = list(islice(differences, 3))  # of one that is silent each takes a timeout
     if found:
         stack.check_alive()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from benchmark.law import AnswerLaw
 from benchmark.record import Cell, Window
 from benchmark.stats import rate_in_window, shares_in_window
 
@@ -43,14 +44,14 @@ class LevelFigures:
         return {role: share * 1e3 / self.rps for role, share in self.cpu_share.items()} if self.rps else {}
 
 
-def level_figures(cell: Cell, samples: pd.DataFrame, resources: pd.DataFrame, floor: str) -> list[LevelFigures]:
+def level_figures(cell: Cell, samples: pd.DataFrame, resources: pd.DataFrame, law: AnswerLaw) -> list[LevelFigures]:
     """Return the figures of every measured window of a cell."""
     good = samples[samples["ok"]]
-    return [_figures(cell.block, window, samples, good, resources, floor) for window in cell.windows]
+    return [_figures(cell.block, window, samples, good, resources, law) for window in cell.windows]
 
 
 def _figures(
-    block: int, window: Window, samples: pd.DataFrame, good: pd.DataFrame, resources: pd.DataFrame, floor: str
+    block: int, window: Window, samples: pd.DataFrame, good: pd.DataFrame, resources: pd.DataFrame, law: AnswerLaw
 ) -> LevelFigures:
     inside = good[good["end_ns"].between(window.start_ns, window.end_ns, inclusive="left")]
     failed = samples[~samples["ok"] & samples["end_ns"].between(window.start_ns, window.end_ns, inclusive="left")]
@@ -66,7 +67,7 @@ def _figures(
         latencies_ms=inside["latency_ms"].to_numpy(),
         errors=len(failed),
         first_error=str(failed["error"].iloc[0]) if len(failed) else "",
-        fastest_excess_ms=_fastest_excess_ms(inside, floor),
+        fastest_excess_ms=fastest_excess_ms(inside, law),
         cpu_share={str(role): share for role, (share, _) in usage.items()},
         rss_mb={str(role): rss for role, (_, rss) in usage.items()},
         drift=drift_rps / rps if rps else 0.0,
@@ -82,14 +83,9 @@ def _rate(good: pd.DataFrame, start_ns: int, end_ns: int) -> float:
     return rate_in_window(good["start_ns"].to_numpy(), good["end_ns"].to_numpy(), (start_ns, end_ns))
 
 
-def _fastest_excess_ms(inside: pd.DataFrame, floor: str) -> float:
-    """Return the smallest latency above what the answer implies; negative if one came back too early.
-
-    The answer is the mean of the models' durations, so asking them one after the other took at
-    least twice that, and asking them at once at least that.
-    """
-    factor = {"sum": 2.0, "max": 1.0, "none": 0.0}[floor]
-    excess_ms = inside["latency_ms"] - factor * inside["detail_s"].astype(float) * 1e3
+def fastest_excess_ms(good: pd.DataFrame, law: AnswerLaw) -> float:
+    """Return the smallest latency above what the answer implies; negative if one came back too early."""
+    excess_ms = good["latency_ms"] - law.least_times_answer * good["detail_s"].astype(float) * 1e3
     return float(excess_ms.min()) if len(excess_ms) else 0.0
 
 

@@ -1,6 +1,5 @@
 """What a run sets out to do, on what: written before anything is measured."""
 
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,7 +7,8 @@ from typing import Any
 from benchmark import provenance
 from benchmark.contenders import ROOT, Contender
 from benchmark.record import utc_now
-from contract.settings import PREFIX, Settings, make_settings
+from benchmark.service_settings import variables, with_env
+from contract.settings import loggable, settings_from
 
 
 def make_manifest(
@@ -23,7 +23,10 @@ def make_manifest(
         "contenders": {c.label: c.model_dump(mode="json", exclude={"folder"}) for c in contenders},
         "settings": {
             "services": dict(service_settings),
-            "defaults": settings_of_services(service_settings).model_dump(mode="json"),
+            # What a service is told if no row says more; which HTTP client it may have depends on the twin.
+            "defaults": loggable(
+                settings_from(variables({name: v for name, v in service_settings.items() if name != "http_client"}))
+            ),
         },
         "busy_before_start": provenance.busy_share(),
         "environment": provenance.environment(),
@@ -31,17 +34,10 @@ def make_manifest(
 
 
 def recorded_contenders(manifest: Mapping[str, Any]) -> list[Contender]:
-    """Return the contenders as they were when a run was recorded."""
-    return [Contender(folder=ROOT, **row) for row in manifest["contenders"].values()]
-
-
-def settings_of_services(overrides: Mapping[str, str]) -> Settings:
-    """Return the settings that the services get: from overrides by name, never from the user's shell."""
-    for name in [name for name in os.environ if name.startswith(PREFIX)]:
-        del os.environ[name]
-    return make_settings(**{name.lower(): value for name, value in overrides.items()})
-
-
-def service_environment(overrides: Mapping[str, str]) -> dict[str, str]:
-    """Return the same overrides as environment variables."""
-    return {f"{PREFIX}{name.upper()}": value for name, value in overrides.items()}
+    """Return the contenders as they were when a run was recorded, with all settings that they ran with."""
+    rows = [Contender(folder=ROOT, **row) for row in manifest["contenders"].values()]
+    shared = variables(manifest["settings"]["services"])
+    # Older records have `--set` beside the rows and not in them.
+    return [
+        row.model_copy(update={"process": tuple(with_env(p, {**shared, **p.env}) for p in row.process)}) for row in rows
+    ]

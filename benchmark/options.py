@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from benchmark.contenders import ROOT, Contender, choose, discover
-from benchmark.errors import BenchmarkError, ContenderError, UnknownContender
+from benchmark.errors import BenchmarkError, ContenderError, SettingRefused, UnknownContender
 
 if TYPE_CHECKING:
     from benchmark.record import Run
@@ -68,9 +68,9 @@ def parse_levels(text: str) -> list[int]:
 
 
 def parse_settings(pairs: list[str]) -> dict[str, str]:
-    """Return settings by name."""
-    from benchmark.manifest import settings_of_services
-    from contract.settings import Settings, SettingsError
+    """Return settings by name; whether each contender takes them is for `with_overrides` to say."""
+    from benchmark.service_settings import variables
+    from contract.settings import Settings, SettingsError, settings_from
 
     settings = {}
     for pair in pairs:
@@ -83,7 +83,8 @@ def parse_settings(pairs: list[str]) -> dict[str, str]:
             raise typer.BadParameter(f"--set {pair!r}: {_SET_OTHERWISE[name.lower()]}")
         settings[name.lower()] = value
     try:
-        settings_of_services(settings)
+        # Which HTTP clients there are depends on the twin.
+        settings_from(variables({name: value for name, value in settings.items() if name != "http_client"}))
     except SettingsError as error:
         raise typer.BadParameter(f"--set: {error}") from error
     return settings
@@ -135,4 +136,5 @@ def print_outcome(run: "Run") -> None:
 def fail(error: BenchmarkError) -> NoReturn:
     """End a command with the sentence of an error."""
     console.print(f"[red]error:[/] {escape(str(error))}", soft_wrap=True)
-    raise typer.Exit(EXIT_USAGE if isinstance(error, UnknownContender | ContenderError) else EXIT_FAILED)
+    wrong_usage = isinstance(error, UnknownContender | ContenderError | SettingRefused)
+    raise typer.Exit(EXIT_USAGE if wrong_usage else EXIT_FAILED)

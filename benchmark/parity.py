@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from benchmark.load.bodies import check_answer
 from contract import errors, schema
 from contract.scoring import choose_entity
 
@@ -101,11 +102,9 @@ def ask(base_url: str, endpoint: str, case: Case) -> Response:
 
 def _check_answer(case: Case, response: Response, bounds_s: tuple[float, float]) -> str | None:
     try:
-        detail_s = schema.parse_answer(response.body, 0)
-    except errors.BadModelAnswer:
-        return f"{case.name}: body is {response.body[:200]!r}, expected {{'detail': <seconds>}}"
-    if not bounds_s[0] <= detail_s <= bounds_s[1]:
-        return f"{case.name}: answer {detail_s} s, expected {bounds_s[0]} to {bounds_s[1]} s"
+        check_answer(response.body, bounds_s)
+    except errors.BadModelAnswer as error:
+        return f"{case.name}: {error.detail}; body is {response.body[:200]!r}, expected {{'detail': <seconds>}}"
     return None
 
 

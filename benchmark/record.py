@@ -27,6 +27,7 @@ import pandas as pd
 from benchmark.errors import RecordError
 from benchmark.load.plan import SAMPLE_COLUMNS
 from benchmark.sampling import ResourceSample
+from contract.secrets import masked
 
 SCHEMA = 1
 _CELLS = "cells.jsonl"
@@ -112,7 +113,7 @@ class Run:
     def append_line(self, name: str, document: dict[str, Any]) -> None:
         """Add a document to a file of one JSON document per line. Raises RecordError."""
         with _writing(self.path), (self.path / name).open("a") as file:
-            file.write(json.dumps(document, allow_nan=False) + "\n")
+            file.write(json.dumps(masked(document), allow_nan=False) + "\n")
 
     def lines(self, name: str) -> list[dict[str, Any]]:
         """Return what `append_line` has written; nothing if there is no such file."""
@@ -159,10 +160,10 @@ class Run:
             writer.close()
 
     def write_json(self, name: str, document: dict[str, Any]) -> None:
-        """Write a document whole or not at all."""
+        """Write a document whole or not at all, and without the secrets that its URLs hold."""
         with _writing(self.path):
             part = self.path / f"{name}.part"
-            part.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n")
+            part.write_text(json.dumps(masked(document), indent=2, allow_nan=False) + "\n")
             part.replace(self.path / name)
 
     def read_json(self, name: str) -> dict[str, Any]:

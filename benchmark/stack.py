@@ -152,7 +152,7 @@ def start_role(
 ) -> Running:
     """Start one process of a contender. Raises StackError if its port is taken."""
     _check_port_is_free(contender, process, ports[process.role])
-    settings = {**(env or {}), **{name: _fill_in(value, process, ports) for name, value in process.env.items()}}
+    settings = {**{name: _fill_in(value, process, ports) for name, value in process.env.items()}, **(env or {})}
     log = logs / f"{contender.label or contender.name}-{process.role}.log"
     return (launcher or ProcessLauncher()).launch(Launch(contender, process, ports, settings, log), guard)
 
@@ -208,12 +208,23 @@ def command(process: Process, ports: Mapping[str, int], python: str = sys.execut
     return start + [_fill_in(argument, process, ports) for argument in process.args]
 
 
+# What a process needs of the user's shell to start at all. Everything else could change what is measured:
+# LOCUST_HOST sends the load elsewhere, WEB_CONCURRENCY and GUNICORN_CMD_ARGS change the servers, LD_PRELOAD and
+# MALLOC_ARENA_MAX the memory allocator, AIOHTTP_NO_EXTENSIONS the client, PYTHONPATH the packages.
+_PASSED_ON = {
+    *("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TMP", "TEMP", "TZ", "LANG", "LANGUAGE", "VIRTUAL_ENV"),
+    *("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "XDG_RUNTIME_DIR", "SYSTEMROOT"),
+}
+
+
+def own_environment(folder: Path = ROOT) -> dict[str, str]:
+    """Return what a process that is started here gets of this one's environment; modules are found in a folder."""
+    passed = {name: v for name, v in os.environ.items() if name in _PASSED_ON or name.startswith("LC_")}
+    return {**passed, "PYTHONPATH": os.pathsep.join(dict.fromkeys([str(folder), str(ROOT)]))}
+
+
 def _environment(launch: Launch) -> dict[str, str]:
-    """Return this process's environment with the contender's on top, free of settings of the user's shell."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith("SERVING_")}
-    paths = [str(launch.contender.folder), str(ROOT), env.get("PYTHONPATH", "")]
-    env["PYTHONPATH"] = os.pathsep.join(paths).strip(os.pathsep)
-    return {**env, **launch.settings}
+    return {**own_environment(launch.contender.folder), **launch.settings}
 
 
 def _fill_in(text: str, process: Process, ports: Mapping[str, int]) -> str:

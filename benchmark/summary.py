@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from benchmark.contenders import Contender
+from benchmark.law import law_of
 from benchmark.levels import GENERATOR_ROLE, LevelFigures, level_figures
 from benchmark.load.plan import grows
 from benchmark.record import SCHEMA, Cell, Run
@@ -17,16 +18,13 @@ MIN_CLAIM = 0.02  # a difference below this share is not claimed, however narrow
 Blocks = Sequence[LevelFigures]
 
 
-def summarise(run: Run, contenders: Sequence[Contender], floors_ms: Mapping[str, float]) -> dict[str, Any]:
-    """Return the summary of a run in the form of summary.json.
-
-    `floors_ms` gives each contender's latency floor by label.
-    """
+def summarise(run: Run, contenders: Sequence[Contender]) -> dict[str, Any]:
+    """Return the summary of a run in the form of summary.json."""
     manifest = run.manifest
     cells = run.cells()
     figures = {c.label: _by_level(run, c, [cell for cell in cells if cell.contender == c.label]) for c in contenders}
     entries = {
-        c.label: _contender_entry(c, floors_ms[c.label], figures[c.label], [x for x in cells if x.contender == c.label])
+        c.label: _contender_entry(c, law_of(c).floor_ms, figures[c.label], [x for x in cells if x.contender == c.label])
         for c in contenders
     }
     planned = [(block, label) for block, order in enumerate(manifest["order"]) for label in order]
@@ -68,7 +66,7 @@ def summary_head(
 def _by_level(run: Run, contender: Contender, cells: Sequence[Cell]) -> dict[int, list[LevelFigures]]:
     by_level: dict[int, list[LevelFigures]] = {}
     for cell in cells:
-        for figures in level_figures(cell, run.cell_samples(cell), run.cell_resources(cell), contender.floor):
+        for figures in level_figures(cell, run.cell_samples(cell), run.cell_resources(cell), law_of(contender)):
             by_level.setdefault(figures.users, []).append(figures)
     return dict(sorted(by_level.items()))
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from benchmark.contenders import Contender
 from benchmark.levels import GENERATOR_ROLE, LevelFigures
+from benchmark.load.bodies import early_reasons
 from benchmark.stats import block_interval
 
 MAX_GENERATOR_CPU = 0.90  # cores; above, the generator is what is being measured
@@ -14,8 +15,6 @@ MAX_BUSY_BEFORE = 0.15  # of all cores, before the first process is started
 MAX_DRIFT = 0.15  # between the two halves of a window, the mean over blocks: noise has no direction, warming up has
 # A run judges a hundred levels; at 95 % five of them would be called unsteady by chance.
 DRIFT_CONFIDENCE = 0.999
-# A timer of whole milliseconds may wake up to half a millisecond early, once per model.
-EARLY_MS = 1.0
 
 
 def level_reasons(contender: Contender, blocks: Sequence[LevelFigures]) -> list[str]:
@@ -28,9 +27,7 @@ def level_reasons(contender: Contender, blocks: Sequence[LevelFigures]) -> list[
     if errors:
         example = next(block.first_error for block in blocks if block.errors)
         reasons.append(f"{errors} requests failed, for instance: {example}")
-    early_ms = min(block.fastest_excess_ms for block in blocks)
-    if early_ms < -EARLY_MS:
-        reasons.append(f"an answer came {-early_ms:.1f} ms sooner than its models can have taken")
+    reasons += early_reasons(min(block.fastest_excess_ms for block in blocks))
     if contender.harness_floor:
         return reasons  # it is there to saturate the generator; the two rules below would only say so
     generator = float(np.mean([block.cpu_share.get(GENERATOR_ROLE, 0.0) for block in blocks]))

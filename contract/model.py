@@ -7,8 +7,9 @@ import math
 import os
 import random
 import time
+from collections.abc import Sequence
 from statistics import NormalDist
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from contract.settings import Settings
@@ -37,7 +38,22 @@ class FakeModel:
             pass
 
 
-def quantile_function(settings: "Settings") -> "QuantileFunction":
+class ModelLaw(NamedTuple):
+    """What settings say of how long a model's answer takes, by their names."""
+
+    model_law: str
+    model_min_ms: float
+    model_max_ms: float
+    model_sigma: float
+    model_cpu_ms: float
+
+
+def law_in(settings: "Settings") -> ModelLaw:
+    """Return the law that a model with these settings follows."""
+    return ModelLaw(*(getattr(settings, name) for name in ModelLaw._fields))
+
+
+def quantile_function(settings: "Settings | ModelLaw") -> "QuantileFunction":
     """Return the law of a model's duration as its quantile function."""
     return QuantileFunction(
         settings.model_law,
@@ -77,6 +93,14 @@ class QuantileFunction:
             return self._min_s, self._min_s + self._width_s
         return self(0.0), self(1.0)
 
+    def probability_below(self, duration_s: float) -> float:
+        """Return how likely a draw is at most so long: the law's distribution function."""
+        if self.law == "uniform" and self._width_s:
+            return min(max((duration_s - self._min_s) / self._width_s, 0.0), 1.0)
+        if self.law == "lognormal" and self._sigma and self._median_s:
+            return self._normal.cdf(math.log(duration_s / self._median_s) / self._sigma) if duration_s > 0 else 0.0
+        return float(duration_s >= self._median_s)
+
     def expected_max_s(self, draws: int) -> float:
         """Return the mean of the largest of independent draws, in seconds; of one draw, the mean.
 
@@ -88,19 +112,40 @@ class QuantileFunction:
         return math.fsum(draws * u ** (draws - 1) * self(u) for u in midpoints) / steps
 
 
+def expected_max_ms(models: Sequence["ModelLaw"]) -> float:
+    """Return the mean of the slowest of several models that are asked at once, in ms, each with its CPU time.
+
+    For models alike as an order statistic, see `expected_max_s`; else E[max] = integral over t of
+    1 - F1(t) F2(t) ... (David & Nagaraja, Order Statistics, 3rd ed., section 5.2), by the midpoint rule.
+    """
+    if len(set(models)) == 1:
+        return quantile_function(models[0]).expected_max_s(len(models)) * 1e3 + models[0].model_cpu_ms
+    laws = [(quantile_function(model), model.model_cpu_ms / 1e3) for model in models]
+    longest_s = max(law.bounds_s[1] + cpu_s for law, cpu_s in laws)
+    steps = 20_000
+    width_s = longest_s / steps
+    beyond = (
+        1 - math.prod(law.probability_below((i + 0.5) * width_s - cpu_s) for law, cpu_s in laws) for i in range(steps)
+    )
+    return math.fsum(beyond) * width_s * 1e3
+
+
 def latency_floor_ms(settings: "Settings", floor: str) -> float:
+    """Return `floor_of_models` for as many models as the settings name, all with the law that they hold."""
+    return floor_of_models([law_in(settings)] * len(settings.model_urls), floor)
+
+
+def floor_of_models(models: Sequence["ModelLaw"], floor: str) -> float:
     """Return the mean latency that no implementation can beat, in ms.
 
-    `floor` says how the models are asked: `sum` one after the other, `max` all at once,
+    `floor` says how these models are asked: `sum` one after the other, `max` all at once,
     `none` not at all.
     """
-    models = len(settings.model_urls)
-    quantile = quantile_function(settings)
     match floor:
         case "sum":
-            return models * (quantile.expected_max_s(1) * 1e3 + settings.model_cpu_ms)
+            return math.fsum(quantile_function(m).expected_max_s(1) * 1e3 + m.model_cpu_ms for m in models)
         case "max":
-            return quantile.expected_max_s(models) * 1e3 + settings.model_cpu_ms
+            return expected_max_ms(models)
         case "none":
             return 0.0
     raise ValueError(f"floor is {floor!r}, expected 'sum', 'max' or 'none'")

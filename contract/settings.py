@@ -1,12 +1,14 @@
 """Every knob of every service: name, unit, default. Read from the environment as SERVING_<NAME>."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from contract.schema import predict_path
+from contract.secrets import masked
 
 PREFIX = "SERVING_"
 
@@ -140,13 +142,47 @@ def load_settings(architecture: Architecture, role: Role, **overrides: object) -
 
 def make_settings(**values: object) -> Settings:
     """Return settings from values by name and from the environment. Raises SettingsError."""
+    return _checked(Settings, values)
+
+
+def settings_from(variables: Mapping[str, str], **values: object) -> Settings:
+    """Return the settings of a process that has these environment variables, and not those of this one.
+
+    Values by name are on top. Raises SettingsError.
+    """
+    given = {
+        name.upper().removeprefix(PREFIX).lower(): value
+        for name, value in variables.items()
+        if name.upper().startswith(PREFIX)
+    }
+    known = {name: value for name, value in given.items() if name in Settings.model_fields}
+    return _checked(_SettingsOfAnother, {**known, **values})
+
+
+class _SettingsOfAnother(Settings):
+    """Settings that are given, in place of looked up in the environment of this process."""
+
+    @classmethod
+    def settings_customise_sources(  # type: ignore[override]
+        cls, _: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **__: PydanticBaseSettingsSource
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+
+def loggable(settings: Settings) -> dict[str, Any]:
+    """Return the settings as they may be written down, without what a URL holds of secrets."""
+    found: dict[str, Any] = masked(settings.model_dump(mode="json"))
+    return found
+
+
+def _checked(kind: type[Settings], values: Mapping[str, object]) -> Settings:
     try:
-        return Settings(**values)  # type: ignore[arg-type]
+        return kind(**values)  # type: ignore[arg-type]
     except ValidationError as error:
         lines = [
-            f"{PREFIX}{'_'.join(map(str, e['loc'])).upper()} is {e['input']!r}: {e['msg']}"
+            f"{PREFIX}{'_'.join(map(str, e['loc'])).upper()} is {masked(e['input'])!r}: {e['msg']}"
             if e["loc"]
-            else e["msg"].removeprefix("Value error, ")
+            else masked(e["msg"].removeprefix("Value error, "))
             for e in error.errors()
         ]
         raise SettingsError("; ".join(lines)) from error

@@ -18,7 +18,7 @@ from uvicorn.supervisors import Multiprocess
 
 from async_api import lag, web
 from contract.garbage import set_aside_what_is_loaded
-from contract.settings import Role, Settings, SettingsError, load_settings
+from contract.settings import Role, Settings, SettingsError, load_settings, loggable
 
 logger = logging.getLogger("async_api")
 
@@ -30,7 +30,7 @@ def create_app(settings: Settings) -> FastAPI:
     """Compose a service; its clients and pools are made in the lifespan, once per process."""
     app = FastAPI(lifespan=partial(_live, settings=settings), openapi_url=None, redirect_slashes=False)
     web.handle_errors(app)
-    logger.info("settings: %s", settings.model_dump(exclude={"redis_url"}))  # its URL may hold a password
+    logger.info("settings: %s", loggable(settings))
     return app
 
 

@@ -8,6 +8,7 @@ from benchmark.errors import RecordError
 from benchmark.experiment2_timeit import fit
 from benchmark.experiment2_timeit.repeats import read_repeats
 from benchmark.experiment2_timeit.summary import complete_repeats, repeat_sums
+from benchmark.law import law_of
 from benchmark.levels import GENERATOR_ROLE, LevelFigures, level_figures
 from benchmark.manifest import recorded_contenders
 from benchmark.record import Run
@@ -91,7 +92,7 @@ def _by_level(run: Run, label: str) -> dict[int, list[LevelFigures]]:
     for cell in run.cells():
         if cell.contender != label:
             continue
-        for block in level_figures(cell, run.cell_samples(cell), run.cell_resources(cell), contender.floor):
+        for block in level_figures(cell, run.cell_samples(cell), run.cell_resources(cell), law_of(contender)):
             if block.n:
                 by_level.setdefault(block.users, []).append(block)
     return dict(sorted(by_level.items()))

@@ -16,7 +16,7 @@ import psutil
 import requests
 
 from benchmark.experiment1_profiling.recorders import PYINSTRUMENT, YAPPI_CLOCKS, Sessions, Yappi, let_go
-from benchmark.load.bodies import check_answer, request_bodies
+from benchmark.load.bodies import check_answer, early_reasons, request_bodies
 from contract.errors import BadModelAnswer
 from contract.schema import JSON_CONTENT_TYPE
 from contract.timing import request_start_header
@@ -34,6 +34,7 @@ class CallPlan:
     requests: int
     seed: int
     answer_bounds_s: tuple[float, float]
+    least_times_answer: float  # an answer of d seconds takes at least so many times d
     pids: Mapping[str, int]  # by role: the services whose CPU is read before and after
     folder: str  # where profiles are written; those of services wait there for the warm-up to end
     profiler: str | None = None  # the client's own
@@ -108,10 +109,10 @@ def _call(session: requests.Session, plan: CallPlan, body: str) -> float | str:
     if response.status_code != 200:
         return f"status {response.status_code}"
     try:
-        check_answer(response.content, plan.answer_bounds_s)
+        answer_s = check_answer(response.content, plan.answer_bounds_s)
     except BadModelAnswer as error:
         return error.detail
-    return latency_ms
+    return "; ".join(early_reasons(latency_ms - plan.least_times_answer * answer_s * 1e3)) or latency_ms
 
 
 def _cpu_ms(pids: Mapping[str, int]) -> dict[str, float]:

@@ -3,7 +3,6 @@
 import contextlib
 import csv
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,10 +10,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from benchmark import parity
-from benchmark.cell import CellPlan, measure_cell
+from benchmark.cell import CellPlan, check_parity_of, measure_cell
 from benchmark.contenders import Contender
-from benchmark.errors import BenchmarkError, LoadError, StackError
+from benchmark.errors import BenchmarkError, LoadError, SettingRefused, StackError
 from benchmark.experiment1_profiling import export, plot
 from benchmark.experiment1_profiling.calls import CallPlan
 from benchmark.experiment1_profiling.libraries import kind_of
@@ -30,15 +28,14 @@ from benchmark.experiment1_profiling.stacks import Growth, count_shares, fold
 from benchmark.experiment1_profiling.summary import CALLS, PLAIN, SAMPLED, SHARES, CallsRow, summarise
 from benchmark.experiment1_profiling.under_profiler import under_profiler
 from benchmark.guard import Guard
+from benchmark.law import law_of, scoring_settings
 from benchmark.load.plan import Level
-from benchmark.manifest import make_manifest, service_environment, settings_of_services
+from benchmark.manifest import make_manifest
 from benchmark.progress import Progress
 from benchmark.record import Cell, Run
+from benchmark.service_settings import SEED, with_overrides
 from benchmark.session import measuring
-from benchmark.stack import Stack, log_tail, running_stack, start_process, stop_processes
-from contract.model import quantile_function
-from contract.settings import PREFIX
-from feature_store.seed import DEFAULT_INFO
+from benchmark.stack import Stack, log_tail, own_environment, running_stack, start_process, stop_processes
 
 PROFILED_ROLES: Final = ("scoring", "model")
 SAMPLED_ROLES: Final = ("scoring",)
@@ -134,6 +131,10 @@ def run_profile(
     progress: Progress,
 ) -> Run:
     """Measure, and write record, profiles, summary and report, also when interrupted. Raises BenchmarkError."""
+    contenders = with_overrides(contenders, service_settings)
+    for contender in contenders:
+        if not scoring_settings(contender).stage_clock:
+            raise SettingRefused(f"stage_clock=false: profiling {contender.name} needs the stage clock; leave it out")
     planned = {**asdict(plan), "sampled_s": plan.sampled_s}
     run = Run.create(results, "profile", make_manifest(contenders, plan.seed, planned, service_settings))
     failures: dict[str, str] = {}
@@ -142,7 +143,8 @@ def run_profile(
         report(run, contenders, failures, interrupted)
 
     with measuring(run, progress, len(contenders), plan.contender_s, finish) as guard:
-        setting = Setting(run, plan, _cell_plan(plan, service_settings), guard, progress)
+        cells = CellPlan(levels=plan.levels(), climb=(), stage_clock=True, free_ports=plan.free_ports)
+        setting = Setting(run, plan, cells, guard, progress)
         for contender in contenders:
             failures.update(_profile_one(setting, contender))
     return run
@@ -253,6 +255,8 @@ def _record_shares(setting: Setting, contender: Contender, cell: Cell, growth: G
 def _call_without(setting: Setting, contender: Contender) -> None:
     """Call services that are not profiled: without any profiler, and with the client under each."""
     with _stack(setting, contender, "plain") as stack:
+        if "server" not in setting.plan.sides:  # else it was asked before it was put under load
+            check_parity_of(stack)
         _call(setting, contender, stack, side="", profiler=None)
         if "client" in setting.plan.sides:
             for profiler in setting.plan.runs:
@@ -272,7 +276,7 @@ def _call_profiled_services(setting: Setting, contender: Contender, profiler: st
 def _stack(setting: Setting, contender: Contender, name: str) -> Iterator[Stack]:
     logs = setting.run.path / "logs" / f"calls-{name}"
     logs.mkdir(exist_ok=True)
-    env = {**setting.cells.service_env, f"{PREFIX}MODEL_SEED": str(setting.plan.seed)}
+    env = {SEED: str(setting.plan.seed)}
     setting.progress.phase(contender.label, name)
     with running_stack(contender, logs, setting.guard, env, setting.plan.free_ports) as stack:
         yield stack
@@ -281,13 +285,14 @@ def _stack(setting: Setting, contender: Contender, name: str) -> Iterator[Stack]
 def _call(setting: Setting, contender: Contender, stack: Stack, side: str, profiler: str | None) -> None:
     """Make the calls in a process of their own, and record what they took. Raises StackError or LoadError."""
     setting.progress.phase(contender.label, f"{side or 'no profiler'} {profiler or ''}")
-    name = f"{contender.label}-{side or 'plain'}-{profiler or 'none'}"
+    name, law = f"{contender.label}-{side or 'plain'}-{profiler or 'none'}", law_of(contender)
     plan = CallPlan(
         url=stack.base_url + contender.endpoint,
         warmup=setting.plan.warmup_calls,
         requests=setting.plan.requests,
         seed=setting.plan.seed,
-        answer_bounds_s=setting.cells.answer_bounds_s,
+        answer_bounds_s=law.bounds_s,
+        least_times_answer=law.least_times_answer,
         pids={running.role: running.pid for running in stack.processes},
         folder=str(profiles_of(setting.run, contender.label)),
         profiler=profiler if side == "client" else None,
@@ -307,7 +312,7 @@ def _run_calls(setting: Setting, plan: CallPlan, name: str) -> bytes | None:
     plan_file.write_text(json.dumps(plan.to_json()))
     argv = [sys.executable, "-m", "benchmark.experiment1_profiling.calls", str(plan_file)]
     log = setting.run.path / "logs" / f"{name}.log"
-    process: subprocess.Popen[bytes] = start_process(argv, log, setting.guard, os.environ, talking=True)
+    process: subprocess.Popen[bytes] = start_process(argv, log, setting.guard, own_environment(), talking=True)
     try:
         printed, _ = process.communicate()
     finally:
@@ -322,16 +327,3 @@ def _append_csv(path: Path, columns: Sequence[str], rows: Sequence[Sequence[obje
         if is_new:
             writer.writerow(columns)
         writer.writerows(rows)
-
-
-def _cell_plan(plan: ProfilePlan, service_settings: Mapping[str, str]) -> CellPlan:
-    settings = settings_of_services(service_settings)
-    return CellPlan(
-        levels=plan.levels(),
-        climb=(),
-        answer_bounds_s=quantile_function(settings).bounds_s,
-        stage_clock=True,
-        service_env={**service_environment(service_settings), f"{PREFIX}STAGE_CLOCK": "true"},
-        free_ports=plan.free_ports,
-        parity_cases=tuple(parity.cases(DEFAULT_INFO.entities, settings.max_body_bytes)),
-    )

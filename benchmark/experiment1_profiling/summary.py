@@ -11,13 +11,12 @@ from benchmark.contenders import Contender
 from benchmark.experiment1_profiling.export import list_profiles
 from benchmark.experiment1_profiling.libraries import by_kind
 from benchmark.experiment1_profiling.recorders import CPU_SAMPLER
+from benchmark.law import law_of
 from benchmark.levels import LevelFigures, level_figures
-from benchmark.manifest import settings_of_services
 from benchmark.record import Cell, Run
 from benchmark.report.wording import at_users
 from benchmark.summary import summary_head
 from benchmark.validity import MAX_DRIFT, level_reasons
-from contract.model import latency_floor_ms
 from contract.timing import parse_server_timing
 
 CallsRow = dict[str, Any]
@@ -83,7 +82,7 @@ def _entry(
         reasons.append(_NOT_MEASURED)
     return {
         "title": contender.title,
-        "floor_ms": round(_floor_ms(run, contender), 3),
+        "floor_ms": round(law_of(contender).floor_ms, 3),
         "valid": not reasons,
         "reasons": reasons,
         "notes": _notes([plain, sampled]),
@@ -129,7 +128,7 @@ def attribute(samples: Mapping[str, int], held: Held | None, plan: Mapping[str, 
 
 
 def _by_users(run: Run, contender: Contender, cell: Cell) -> dict[int, Held]:
-    found = level_figures(cell, run.cell_samples(cell), run.cell_resources(cell), contender.floor)
+    found = level_figures(cell, run.cell_samples(cell), run.cell_resources(cell), law_of(contender))
     return {
         figures.users: Held(figures, figures.rps * window.seconds)
         for figures, window in zip(found, cell.windows, strict=True)
@@ -269,10 +268,6 @@ def _n(row: CallsRow) -> int:
 
 def _name(row: CallsRow) -> str:
     return f"{row['profiler']}, {row['side']}" if row["side"] else "no profiler"
-
-
-def _floor_ms(run: Run, contender: Contender) -> float:
-    return latency_floor_ms(settings_of_services(run.manifest["settings"]["services"]), contender.floor)
 
 
 def _read_shares(run: Run) -> pd.DataFrame:

@@ -6,10 +6,12 @@ and what is timed here is a plain blocking call.
 
 import http.client
 import socket
+import time
 from contextlib import suppress
 
 from benchmark.errors import LoadError
-from benchmark.load.bodies import check_answer, request_bodies
+from benchmark.law import AnswerLaw
+from benchmark.load.bodies import check_answer, early_reasons, request_bodies
 from contract.errors import BadModelAnswer
 from contract.schema import JSON_CONTENT_TYPE
 
@@ -20,19 +22,21 @@ _HEADERS = {"Content-Type": JSON_CONTENT_TYPE}
 class PersistentClient:
     """Asks over one connection, which is opened at once and kept. http.client sets TCP_NODELAY on it."""
 
-    def __init__(self, host: str, port: int, endpoint: str, seed: int, bounds_s: tuple[float, float]) -> None:
+    def __init__(self, host: str, port: int, endpoint: str, seed: int, law: AnswerLaw) -> None:
         self._connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
         self._endpoint = endpoint
         self._bodies = request_bodies(seed)
-        self._bounds_s = bounds_s
-        self._answers: list[tuple[int, bytes]] = []
+        self._law = law
+        self._answers: list[tuple[int, bytes, float]] = []
         self._socket: socket.socket | None = None
 
     def call(self) -> None:
         """Ask once and keep the answer for later. Raises OSError or http.client.HTTPException."""
+        start_s = time.perf_counter()
         self._connection.request("POST", self._endpoint, next(self._bodies), _HEADERS)
         response = self._connection.getresponse()
-        self._answers.append((response.status, response.read()))
+        body = response.read()
+        self._answers.append((response.status, body, (time.perf_counter() - start_s) * 1e3))
 
     def wake(self) -> None:
         """Ask once without being timed, on a new connection if the server has closed the idle one.
@@ -48,8 +52,8 @@ class PersistentClient:
     def check(self) -> None:
         """Check all answers since the last check. Raises LoadError if one is not what the contract says."""
         answers, self._answers = self._answers, []
-        for place, (status, body) in enumerate(answers, start=1):
-            problem = self._problem(status, body)
+        for place, (status, body, latency_ms) in enumerate(answers, start=1):
+            problem = self._problem(status, body, latency_ms)
             if problem:
                 raise LoadError(f"answer {place} of {len(answers)} is wrong: {problem}")
         if self._connection.sock is not self._socket:
@@ -64,11 +68,12 @@ class PersistentClient:
         self._socket = self._connection.sock
         self.check()
 
-    def _problem(self, status: int, body: bytes) -> str | None:
+    def _problem(self, status: int, body: bytes, latency_ms: float) -> str | None:
         if status != 200:
             return f"status {status}, {body[:120]!r}"
         try:
-            check_answer(body, self._bounds_s)
+            answer_s = check_answer(body, self._law.bounds_s)
         except BadModelAnswer as error:
             return error.detail
-        return None
+        early = early_reasons(latency_ms - self._law.least_times_answer * answer_s * 1e3)
+        return early[0] if early else None

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rich.markup import escape
 
-from benchmark import parity
+from benchmark.cell import ParityError, check_parity_of
 from benchmark.contenders import Contender
 from benchmark.errors import BenchmarkError, LoadError, StackError
 from benchmark.experiment2_timeit.client import PersistentClient
@@ -24,14 +24,13 @@ from benchmark.experiment2_timeit.repeats import RepeatsFile, read_repeats, writ
 from benchmark.experiment2_timeit.summary import summarise
 from benchmark.experiment2_timeit.verdict import write_headline
 from benchmark.guard import Guard
-from benchmark.manifest import make_manifest, service_environment, settings_of_services
+from benchmark.law import law_of
+from benchmark.manifest import make_manifest
 from benchmark.progress import Progress
 from benchmark.record import Cell, Run
+from benchmark.service_settings import SEED, with_overrides
 from benchmark.session import measuring
 from benchmark.stack import HOST, Stack, log_tail, running_stack
-from contract.model import latency_floor_ms, quantile_function
-from contract.settings import PREFIX
-from feature_store.seed import DEFAULT_INFO
 
 START_S = 3.0  # to start and stop a contender; only the progress display relies on it
 LONG_S = 600.0
@@ -46,7 +45,6 @@ class _Session:
     run: Run
     contenders: Sequence[Contender]
     plan: TimeitPlan
-    service_settings: Mapping[str, str]
     guard: Guard
     progress: Progress
     file: RepeatsFile
@@ -74,15 +72,16 @@ def run_timeit(
     progress: Progress,
 ) -> Run:
     """Measure, and write record, summary and page, also when interrupted. Raises BenchmarkError."""
+    contenders = with_overrides(contenders, service_settings)
     run = Run.create(results, "timeit", make_manifest(contenders, plan.seed, asdict(plan), service_settings))
-    repeat_s = plan.expected_s(floors_ms(contenders, service_settings), START_S)
+    repeat_s = plan.expected_s(floors_ms(contenders), START_S)
     # A cell of the display is a repeat.
     with measuring(run, progress, plan.repeats, repeat_s, lambda _: report(run, contenders)) as guard:
         if plan.repeats * repeat_s > LONG_S:
             progress.say(
                 "That is long: Ctrl-C reports what was measured by then, `--scale 0.1` takes under three minutes."
             )
-        session = _Session(run, contenders, plan, service_settings, guard, progress, RepeatsFile(run.path))
+        session = _Session(run, contenders, plan, guard, progress, RepeatsFile(run.path))
         for repeat in range(plan.repeats):
             if len(session.lost) == len(contenders):
                 break
@@ -93,7 +92,7 @@ def run_timeit(
 
 def report(run: Run, contenders: Sequence[Contender]) -> None:
     """Compute the summary of a run from its record and draw its page."""
-    floors = floors_ms(contenders, run.manifest["settings"]["services"])
+    floors = floors_ms(contenders)
     repeats = read_repeats(run.path)
     summary = summarise(run.manifest, run.cells(), repeats, contenders, floors)
     run.write_json("summary.json", {**summary, "verdict": write_headline(summary)})
@@ -101,10 +100,9 @@ def report(run: Run, contenders: Sequence[Contender]) -> None:
     write_report(run)
 
 
-def floors_ms(contenders: Sequence[Contender], service_settings: Mapping[str, str]) -> dict[str, float]:
+def floors_ms(contenders: Sequence[Contender]) -> dict[str, float]:
     """Return each contender's latency floor in ms by label."""
-    settings = settings_of_services(service_settings)
-    return {contender.label: latency_floor_ms(settings, contender.floor) for contender in contenders}
+    return {contender.label: law_of(contender).floor_ms for contender in contenders}
 
 
 def _measure_repeat(session: _Session, repeat: int) -> None:
@@ -137,30 +135,23 @@ def _start_all(session: _Session, started: ExitStack, labels: list[str], repeat:
     """Start contenders that `started` will stop, and return those that are ready by label."""
     logs = session.run.path / "logs" / f"repeat-{repeat + 1}"
     logs.mkdir(exist_ok=True)
-    env = {**service_environment(session.service_settings), f"{PREFIX}MODEL_SEED": str(seed)}
-    settings = settings_of_services(session.service_settings)
-    bounds_s = quantile_function(settings).bounds_s
-    cases = parity.cases(DEFAULT_INFO.entities, settings.max_body_bytes) if repeat == 0 else []
     ready = {}
     for contender in session.contenders:
         if contender.label not in labels:
             continue
         session.progress.phase(contender.label, "start")
         try:
-            stack = started.enter_context(running_stack(contender, logs, session.guard, env, free_ports=True))
-            _check_parity(stack, [case for case in cases if case.basic or not contender.harness_floor], bounds_s)
-        except (StackError, LoadError) as error:
+            stack = started.enter_context(
+                running_stack(contender, logs, session.guard, {SEED: str(seed)}, free_ports=True)
+            )
+            if repeat == 0:
+                check_parity_of(stack)
+        except (StackError, ParityError) as error:
             session.lose(contender.label, error)
         else:
-            client = PersistentClient(HOST, stack.port("scoring"), contender.endpoint, seed, bounds_s)
+            client = PersistentClient(HOST, stack.port("scoring"), contender.endpoint, seed, law_of(contender))
             ready[contender.label] = _Ready(stack, started.enter_context(closing(client)))
     return ready
-
-
-def _check_parity(stack: Stack, cases: list[parity.Case], bounds_s: tuple[float, float]) -> None:
-    found = list(parity.find_differences(stack.base_url, stack.contender.endpoint, cases, bounds_s))
-    if found:
-        raise LoadError(f"not measured, it answers otherwise than the contract says: {'; '.join(found[:3])}")
 
 
 def _time(ready: _Ready, n: int) -> float:

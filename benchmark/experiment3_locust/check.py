@@ -28,18 +28,17 @@ from benchmark.experiment3_locust.examples import LOAD_TEST, RESPONSE_TIME
 from benchmark.experiment3_locust.run import TRY_COUNTED_S, TRY_WARMUP_S, Experiment, Plan
 from benchmark.experiment3_locust.staircase import Outcome, Staircase, judge
 from benchmark.guard import Guard
+from benchmark.law import AnswerLaw, law_of
 from benchmark.load.arrivals import arrivals_until
 from benchmark.load.bodies import check_answer, request_bodies
-from benchmark.manifest import service_environment
 from benchmark.options import RESULTS
 from benchmark.progress import Progress
 from benchmark.record import Run
+from benchmark.service_settings import with_overrides
 from benchmark.stack import running_stack
 from contract.errors import BadModelAnswer
 from contract.garbage import set_aside_what_is_loaded
-from contract.model import quantile_function
 from contract.schema import JSON_CONTENT_TYPE
-from contract.settings import Settings
 
 _CROSSINGS = 3
 _TOLERANCE = 0.1
@@ -50,10 +49,10 @@ _HEADERS = {"Content-Type": JSON_CONTENT_TYPE}
 class Sender:
     """Sends requests at their times, and keeps when each was due and how long it took, if its answer was right."""
 
-    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
+    def __init__(self, url: str, session: aiohttp.ClientSession, law: AnswerLaw) -> None:
         self._url, self._session = url, session
         self._bodies: Iterator[str] = request_bodies(_SEED)
-        self._bounds_s = quantile_function(Settings()).bounds_s
+        self._law = law
         self.answered_s: list[float] = []
         self.latency_ms: list[float] = []
 
@@ -71,19 +70,19 @@ class Sender:
     async def _one(self, start_s: float, at_s: float) -> None:
         try:
             async with self._session.post(self._url, data=next(self._bodies), headers=_HEADERS) as response:
-                check_answer(await response.read() if response.status == 200 else b"", self._bounds_s)
+                check_answer(await response.read() if response.status == 200 else b"", self._law.bounds_s)
         except (aiohttp.ClientError, BadModelAnswer):
             return
         self.answered_s.append(at_s)
         self.latency_ms.append((time.monotonic() - start_s - at_s) * 1e3)
 
 
-async def offer(url: str, rps: float, seed: int, limit_ms: float) -> Outcome:
+async def offer(url: str, law: AnswerLaw, rps: float, seed: int, limit_ms: float) -> Outcome:
     """Offer a rate and return what became of it."""
     until_s = TRY_WARMUP_S + TRY_COUNTED_S
     due_s = arrivals_until(rps, seed, until_s)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        sender = Sender(url, session)
+        sender = Sender(url, session, law)
         await sender.send(due_s, patience_s=limit_ms / 1e3 + 1)
     answered = np.array(sender.answered_s), np.array(sender.latency_ms)
     return judge(np.array(due_s), *answered, TRY_WARMUP_S, until_s, limit_ms)
@@ -98,17 +97,16 @@ def check(run: Run, contender: Contender, entry: Entry, guard: Guard, scratch: P
     alone = entry.last(RESPONSE_TIME.name)
     if entry.breaking_point is None or alone is None or alone.p95_ms is None:
         raise LoadError(f"{run.path} has no breaking point of {contender.name}, or no p95 with one user")
-    limit_ms, services = P95_LIMIT * alone.p95_ms, run.manifest["settings"]["services"]
+    limit_ms, law = P95_LIMIT * alone.p95_ms, law_of(contender)
     plan, progress = Plan((LOAD_TEST.name,), seed=_SEED), Progress(Console(quiet=True))
-    experiment = Experiment(Run.create(scratch, "locust", run.manifest), plan, services, guard, progress)
-    env = service_environment(services)
+    experiment = Experiment(Run.create(scratch, "locust", run.manifest), plan, guard, progress)
 
     def by_locust(rps: float, number: int) -> Outcome:
         return experiment.try_rate(contender, rps, number, limit_ms)
 
     def independently(rps: float, number: int) -> Outcome:
-        with running_stack(contender, scratch, guard, env) as stack:
-            return asyncio.run(offer(stack.base_url + contender.endpoint, rps, _SEED + 500 + number, limit_ms))
+        with running_stack(contender, scratch, guard) as stack:
+            return asyncio.run(offer(stack.base_url + contender.endpoint, law, rps, _SEED + 500 + number, limit_ms))
 
     searches = {
         name: (Staircase(entry.breaking_point.rps, _CROSSINGS), attempt)
@@ -132,7 +130,8 @@ def main(argv: list[str]) -> int:
     wanted = argv[1:] or list(data.breaking_points)
     set_aside_what_is_loaded()
     with closing(Guard()) as guard:
-        for contender in choose(wanted, discover()):
+        services = run.manifest["settings"]["services"]
+        for contender in with_overrides(choose(wanted, discover()), services):
             with TemporaryDirectory() as scratch:
                 found = check(run, contender, data.entries[contender.name], guard, Path(scratch))
             rows[contender.name] = _row(data.breaking_points[contender.name].rps, found)

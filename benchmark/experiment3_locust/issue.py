@@ -1,7 +1,6 @@
 """One Locust process against one running contender: start it, sample it, wait for its end."""
 
 import contextlib
-import os
 import subprocess
 import sys
 import time
@@ -15,10 +14,11 @@ import pandas as pd
 from benchmark.errors import LoadError
 from benchmark.experiment3_locust.examples import END_SIGNAL, Example
 from benchmark.guard import Guard
+from benchmark.law import law_of
 from benchmark.levels import GENERATOR_ROLE
 from benchmark.record import Cell, Run, read_samples
 from benchmark.sampling import Sampler
-from benchmark.stack import Stack, log_tail, start_process, stop_processes
+from benchmark.stack import Stack, log_tail, own_environment, start_process, stop_processes
 
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
 STOP_GRACE_S = 20.0  # more than the Locust file gives requests in flight
@@ -84,9 +84,10 @@ def issue(
         *options,
     ]
     settings = {
-        **os.environ,
+        **own_environment(),
         "CONTENDERS": stack.contender.name,
         "HOST_URL": stack.base_url,
+        "ANSWER_BOUNDS_S": ",".join(map(repr, law_of(stack.contender).bounds_s)),
         "BENCHMARK_SAMPLES": str(samples),
         **env,
     }

@@ -30,9 +30,10 @@ from benchmark.experiment3_locust.staircase import STEPS, Outcome, Staircase, ju
 from benchmark.experiment3_locust.summary import CLOSED_AT_RATE, OPEN_LOOP, summarise
 from benchmark.guard import Guard
 from benchmark.load.arrivals import arrivals_until
-from benchmark.manifest import make_manifest, service_environment
+from benchmark.manifest import make_manifest
 from benchmark.progress import Progress
 from benchmark.record import Cell, Run, read_samples
+from benchmark.service_settings import SEED, with_overrides
 from benchmark.session import measuring
 from benchmark.stack import Stack, running_stack
 from benchmark.stats import percentile
@@ -88,11 +89,9 @@ class Plan:
 class Experiment:
     """One run of the experiment; every finding is appended to findings.jsonl as soon as it is made."""
 
-    def __init__(
-        self, run: Run, plan: Plan, service_settings: Mapping[str, str], guard: Guard, progress: Progress
-    ) -> None:
+    def __init__(self, run: Run, plan: Plan, guard: Guard, progress: Progress) -> None:
         self._run, self._plan, self._guard, self._progress = run, plan, guard, progress
-        self._env = {**service_environment(service_settings), "SERVING_MODEL_SEED": str(plan.seed)}
+        self._env = {SEED: str(plan.seed)}
 
     def measure(self, contender: Contender) -> None:
         """Carry out the chosen examples on a contender. Raises StackError or LoadError."""
@@ -278,7 +277,8 @@ def run_locust(
     results: Path, contenders: Sequence[Contender], plan: Plan, service_settings: Mapping[str, str], progress: Progress
 ) -> Run:
     """Run the experiment; record, summary and page are written also when it is interrupted."""
-    order = random.Random(plan.seed).sample(list(contenders), len(contenders))
+    contenders = with_overrides(contenders, service_settings)
+    order = random.Random(plan.seed).sample(contenders, len(contenders))
     run = Run.create(results, "locust", make_manifest(contenders, plan.seed, asdict(plan), service_settings))
 
     def report(interrupted: bool) -> None:
@@ -286,7 +286,7 @@ def run_locust(
         write_report(run)
 
     with measuring(run, progress, len(order), plan.duration_s(), report) as guard:
-        experiment = Experiment(run, plan, service_settings, guard, progress)
+        experiment = Experiment(run, plan, guard, progress)
         for contender in order:
             cell = _measure(experiment, contender)
             run.append_cell(cell)

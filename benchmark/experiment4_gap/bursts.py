@@ -20,11 +20,13 @@ import numpy as np
 from benchmark.contenders import Contender
 from benchmark.errors import LoadError
 from benchmark.guard import Guard
+from benchmark.law import AnswerLaw, law_of
 from benchmark.levels import GENERATOR_ROLE
-from benchmark.load.bodies import request_bodies
+from benchmark.load.bodies import check_answer, early_reasons, request_bodies
 from benchmark.record import Run
 from benchmark.sampling import cpu_ns_of_tree
 from benchmark.stack import Stack, running_stack
+from contract.errors import BadModelAnswer
 from contract.schema import JSON_CONTENT_TYPE
 from contract.timing import request_start_header
 
@@ -75,7 +77,7 @@ def measure_bursts(
 ) -> None:
     """Send bursts of every size to a contender and append what they cost to the record.
 
-    Raises StackError, or LoadError if a request is not answered with 200.
+    Raises StackError, or LoadError if a request is not answered rightly.
     """
     logs = run.path / "logs" / "bursts"
     logs.mkdir(exist_ok=True)
@@ -100,7 +102,7 @@ async def _measure(stack: Stack, contender: Contender, size: int, seconds: float
     timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
     pids = {running.role: running.pid for running in stack.processes}
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as session:
-        sender = _Sender(session, stack.base_url + contender.endpoint)
+        sender = _Sender(session, stack.base_url + contender.endpoint, law_of(contender))
         asks = asks_of(size, math.inf)
         once_s = 0.0
         for _ in range(_WARM_UP):
@@ -147,8 +149,8 @@ def asks_of(size: int, once_s: float) -> int:
 
 
 class _Sender:
-    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
-        self._session, self._url = session, url
+    def __init__(self, session: aiohttp.ClientSession, url: str, law: AnswerLaw) -> None:
+        self._session, self._url, self._law = session, url, law
         self._bodies = request_bodies(seed=1)
 
     async def burst(self, size: int, asks: int) -> float:
@@ -162,11 +164,19 @@ class _Sender:
             await self._one()
 
     async def _one(self) -> None:
+        started_s = time.monotonic()
         try:
             headers = {**_HEADERS, **request_start_header()}
             async with self._session.post(self._url, data=next(self._bodies), headers=headers) as response:
-                await response.read()
+                body = await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:
             raise LoadError(f"a request of a burst was not answered: {type(error).__name__} {error}") from error
         if response.status != 200:
             raise LoadError(f"a request of a burst was answered with status {response.status}")
+        latency_ms = (time.monotonic() - started_s) * 1e3
+        try:
+            answer_s = check_answer(body, self._law.bounds_s)
+        except BadModelAnswer as error:
+            raise LoadError(f"a request of a burst was answered wrongly: {error.detail}") from error
+        if early := early_reasons(latency_ms - self._law.least_times_answer * answer_s * 1e3):
+            raise LoadError(f"of a burst, {early[0]}")

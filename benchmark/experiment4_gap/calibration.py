@@ -12,17 +12,17 @@ from time import monotonic_ns
 from typing import Any
 
 from benchmark.contenders import Contender
-from benchmark.errors import ContenderError, LoadError, StackError
+from benchmark.errors import ContenderError, LoadError, SettingRefused, StackError
 from benchmark.experiment4_gap import prediction
 from benchmark.experiment4_gap.bursts import measure_bursts, read_bursts
 from benchmark.experiment4_gap.demand import NotCalibrated, learn, learn_generator
 from benchmark.experiment4_gap.plan import ExplainPlan
 from benchmark.guard import Guard
+from benchmark.law import law_of
 from benchmark.levels import LevelFigures, level_figures
-from benchmark.manifest import service_environment
 from benchmark.progress import Progress
 from benchmark.record import Cell, Run, utc_now
-from contract.settings import PREFIX
+from benchmark.service_settings import SEED
 
 PREDICTION = "prediction.json"
 # A prediction in the form that prediction.py describes, with `block`, `written_utc` and `written_ns`.
@@ -37,7 +37,7 @@ class Calibrator:
     ) -> None:
         self._run, self._question, self._plan = run, question, plan
         self._guard, self._progress = guard, progress
-        self._env = {**service_environment(question.service_settings), f"{PREFIX}MODEL_SEED": str(plan.seed)}
+        self._env = {SEED: str(plan.seed)}
         self._levels: dict[str, list[LevelFigures]] = {}  # by contender, those of its last calibration
         self._models: dict[str, prediction.Model] = {}  # the same
 
@@ -49,7 +49,7 @@ class Calibrator:
         found: Part
         try:
             model = self._learn(contender, light)
-        except (NotCalibrated, ContenderError, StackError, LoadError) as error:
+        except (NotCalibrated, ContenderError, SettingRefused, StackError, LoadError) as error:
             found = {"not_calibrated": {contender.name: str(error)}}
         else:
             self._models[contender.name] = model
@@ -73,11 +73,11 @@ class Calibrator:
             run, contender, self._env, self._guard, plan.burst_s, plan.free_ports, plan.burst_sizes, light.block
         )
         bursts = [b for b in read_bursts(run.path) if (b.contender, b.block) == (contender.label, light.block)]
-        levels = level_figures(light, run.cell_samples(light), run.cell_resources(light), contender.floor)
+        levels = level_figures(light, run.cell_samples(light), run.cell_resources(light), law_of(contender))
         self._levels[contender.name] = levels
         # The generator is the same program for all: what it costs is learnt from the last light levels of each.
         generator = learn_generator([level for found in self._levels.values() for level in found])
-        return prediction.calibrated(contender, learn(levels, bursts), generator, self._question.service_settings)
+        return prediction.calibrated(contender, learn(levels, bursts), generator)
 
     def _write(self, part: Part) -> None:
         written = utc_now()

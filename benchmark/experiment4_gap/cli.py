@@ -51,14 +51,16 @@ def explain(
     from benchmark.experiment4_gap.run import run_explain
     from benchmark.experiment4_gap.what_ifs import read_what_ifs
     from benchmark.progress import Progress
+    from benchmark.service_settings import with_overrides
 
     end_on_signals()
     try:
-        known = {name: c for name, c in discover().items() if not c.harness_floor}
+        services = parse_settings(setting or [])
+        real = [contender for contender in discover().values() if not contender.harness_floor]
+        known = {contender.name: contender for contender in with_overrides(real, services)}
         file = read_factors()
         file = file.model_copy(update={"from_": from_ or file.from_, "to": to or file.to})
         design = Design(file, known, [name.strip() for name in factors.split(",")] if factors else ())
-        services = parse_settings(setting or [])
         design.refuse(services)
         plan = plans.adjust(plans.quick_plan() if quick else plans.default_plan(), design, blocks, seed, free_ports)
         mains, what_ifs = choose(known, known), read_what_ifs(known)

@@ -4,15 +4,14 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from benchmark.contenders import Contender, Process, choose
 from benchmark.errors import ContenderError
-from benchmark.manifest import settings_of_services
-from contract.schema import predict_path
-from contract.settings import PREFIX, Architecture, Settings
+from benchmark.service_settings import architecture_of, with_env
+from contract.settings import PREFIX, Settings, settings_from
 
 FILE = Path(__file__).with_name("factors.toml")
 ENTRANCE = "scoring"  # the role that is asked; its process decides what else a cell consists of
@@ -111,7 +110,9 @@ class Design:
                 raise ContenderError(f"there is no factor {name!r}; choose from {', '.join(file.factor)}")
         self.factors = {n: f for n, f in file.factor.items() if (n in names if names else f.default)}
         self.known = dict(known)
-        self.waiting = {c.name: file.waiting[kind] for c in known.values() if (kind := architecture(c)) in file.waiting}
+        self.waiting = {
+            c.name: file.waiting[kind] for c in known.values() if (kind := architecture_of(c)) in file.waiting
+        }
         self.contenders: dict[Side, Contender] = {
             side: choose([name], known)[0] for side, name in zip(SIDES, (file.from_, file.to), strict=True)
         }
@@ -135,7 +136,7 @@ class Design:
         if factor.variable:
             return factor.level[self._levels[name, side]].title
         contender = self.contenders[side]
-        return factor.titles.get(architecture(contender) or "", contender.title)
+        return factor.titles.get(architecture_of(contender) or "", contender.title)
 
     def cell(self, raised: frozenset[str]) -> Contender:
         """Return the contender in which these factors are at `to` and all others at `from`."""
@@ -236,22 +237,12 @@ class Design:
     def _value(name: str, level: Level, base: Contender) -> str:
         if isinstance(level.value, str):
             return level.value
-        kind = architecture(base)
+        kind = architecture_of(base)
         if kind not in level.value:
             raise ContenderError(
                 f"factor {name}: no value for {kind or base.name}, given {', '.join(level.value)} at {level.title!r}"
             )
         return level.value[kind]
-
-
-def architecture(contender: Contender) -> str | None:
-    """Return the architecture that a contender's endpoint names, or None."""
-    return next((name for name in get_args(Architecture) if predict_path(name) == contender.endpoint), None)
-
-
-def with_env(process: Process, env: Mapping[str, str]) -> Process:
-    """Return a process with more in its environment."""
-    return process.model_copy(update={"env": {**process.env, **env}})
 
 
 def with_settings(contender: Contender, settings: Mapping[str, Mapping[str, str]]) -> Contender:
@@ -268,7 +259,7 @@ def _value_in(contender: Contender, process: Process, variable: str) -> str:
     """Return the value that a variable has in a contender's process: what it is set to, or its default."""
     if variable in process.env:
         return process.env[variable]
-    kind, name = architecture(contender), variable.removeprefix(PREFIX).lower()
+    kind, name = architecture_of(contender), variable.removeprefix(PREFIX).lower()
     if not variable.startswith(PREFIX) or name not in Settings.model_fields or kind is None:
         raise ContenderError(f"{contender.name} does not set {variable} for {process.role}, and it has no default")
-    return str(getattr(settings_of_services({"architecture": kind, "role": process.role}), name))
+    return str(getattr(settings_from({}, architecture=kind, role=process.role), name))

@@ -10,6 +10,7 @@ from benchmark.contenders import Contender
 from benchmark.experiment4_gap.attribution import mean_ratio
 from benchmark.experiment4_gap.plan import LOW_USERS
 from benchmark.experiment4_gap.slept import mean_slept_ms
+from benchmark.law import law_of
 from benchmark.levels import GENERATOR_ROLE, LevelFigures, level_figures
 from benchmark.record import Cell, Run
 from benchmark.stats import Interval, percentile, positive_interval
@@ -117,11 +118,12 @@ def as_entry(interval: Interval) -> dict[str, Any]:
 def _measured(run: Run, contender: Contender, facts: Mapping[str, Any], cells: Sequence[Cell]) -> Measured:
     by_users: dict[int, list[LevelFigures]] = {}
     slept_ms: ByBlock = {}
+    law = law_of(contender)
     for cell in cells:
         samples = run.cell_samples(cell)
-        for figures in level_figures(cell, samples, run.cell_resources(cell), contender.floor):
+        for figures in level_figures(cell, samples, run.cell_resources(cell), law):
             by_users.setdefault(figures.users, []).append(figures)
-        if slept := mean_slept_ms(samples, LOW_USERS, contender.floor):
+        if slept := mean_slept_ms(samples, LOW_USERS, law.asked):
             slept_ms[cell.block] = slept
     failures = [f"block {cell.block + 1}: {cell.reason}" for cell in cells if cell.status == "failed"]
     return Measured(contender, facts, dict(sorted(by_users.items())), failures, slept_ms)

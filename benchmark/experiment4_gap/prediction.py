@@ -30,6 +30,7 @@ from benchmark.experiment4_gap.demand import Demands, GeneratorDemand
 from benchmark.experiment4_gap.factors import with_settings
 from benchmark.experiment4_gap.simulation import Demand, Network, Steady, constant, simulate, simulate_burst
 from benchmark.experiment4_gap.what_ifs import WhatIf
+from benchmark.law import law_of
 from contract.settings import PREFIX, Settings
 
 USERS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -43,7 +44,6 @@ _REQUESTS = 600  # of a simulation, at least
 class Question:
     """What the predictions are asked."""
 
-    service_settings: Mapping[str, str]
     what_ifs: Sequence[WhatIf]
     from_: Contender
     to: Contender
@@ -108,7 +108,6 @@ class Model:
     network: Network
     generator: GeneratorDemand
     demands: Demands
-    defaults: Mapping[str, str]  # settings of all services
 
     def job(self, users: int) -> Job:
         return Job(self.network, self.generator, users)
@@ -116,7 +115,7 @@ class Model:
     def changed(self, setting: Mapping[str, Mapping[str, str]], assume: Mapping[str, float]) -> "Model":
         """Return the model of a contender with other settings (by role) and assumptions (fields of Network)."""
         contender = with_settings(self.contender, setting)
-        network = replace(self.network, **network_settings(contender, self.defaults))
+        network = replace(self.network, **network_settings(contender))
         assumed: dict[str, Any] = {name: type(getattr(network, name))(value) for name, value in assume.items()}
         return replace(self, network=replace(network, **assumed))
 
@@ -124,9 +123,7 @@ class Model:
         return replace(self, network=replace(self.network, model_cpu_ms=cpu_ms))
 
 
-def calibrated(
-    contender: Contender, demands: Demands, generator: GeneratorDemand, defaults: Mapping[str, str]
-) -> Model:
+def calibrated(contender: Contender, demands: Demands, generator: GeneratorDemand) -> Model:
     """Return a contender's model that explains what its light load has cost."""
     network = Network(
         load=constant(0),
@@ -134,12 +131,12 @@ def calibrated(
         store=constant(demands.store_ms),
         model=constant(demands.model_ms),
         cores=len(os.sched_getaffinity(0)),
-        **network_settings(contender, defaults),
+        **network_settings(contender),
     )
     # What a model burns for an answer was measured with the rest; the network has it as work of its own.
     burnt_ms = network.models * network.model_cpu_ms
     network = replace(network, model=constant(max(demands.model_ms - burnt_ms, 0.0)))
-    return Model(contender, fitted(network, generator, demands), generator, demands, defaults)
+    return Model(contender, fitted(network, generator, demands), generator, demands)
 
 
 def fitted(network: Network, generator: GeneratorDemand, demands: Demands) -> Network:
@@ -164,19 +161,19 @@ def _over_backlog(network: Network, demands: Demands) -> Demand:
     return Demand(tuple(backlog), tuple(points[each] for each in backlog))
 
 
-def network_settings(contender: Contender, defaults: Mapping[str, str]) -> dict[str, Any]:
-    """Return the fields of Network that a contender's settings decide; `defaults` are those of all services, by name.
+def network_settings(contender: Contender) -> dict[str, Any]:
+    """Return the fields of Network that a contender's settings decide.
 
     Raises ContenderError for a process whose runtime networks.toml does not describe.
     """
-    shared = {f"{PREFIX}{name.upper()}": value for name, value in defaults.items()}
-    env = {process.role: {**shared, **process.env} for process in contender.process}
+    env = {process.role: process.env for process in contender.process}
     if missing := set(_SERVICES) - set(env):
         raise ContenderError(f"{contender.label} has no process of the role {' and '.join(sorted(missing))}")
     runtimes = {process.role: _runtime(process.module) for process in contender.process if process.role in _SERVICES}
-    fan_out = env["scoring"].get(f"{PREFIX}FAN_OUT")
+    law = law_of(contender)
     found: dict[str, Any] = {
-        "one_by_one": fan_out == "sequential" if fan_out else contender.floor == "sum",
+        "one_by_one": law.asked == "sum",
+        "models": law.models,
         "threads": _threads("scoring", env, runtimes),
         "model_threads": _threads("model", env, runtimes),
         "workers": int(env["scoring"].get(f"{PREFIX}WORKERS", 1)),

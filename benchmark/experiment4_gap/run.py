@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmark.bench import BlockMeasurer, make_cell_plan, shuffled_blocks
+from benchmark.bench import BlockMeasurer, shuffled_blocks
 from benchmark.cell import CellPlan
 from benchmark.contenders import Contender
 from benchmark.experiment4_gap.calibration import Calibrator, read_prediction
@@ -21,10 +21,6 @@ from benchmark.manifest import make_manifest
 from benchmark.progress import Progress
 from benchmark.record import Run
 from benchmark.session import measuring
-from contract.settings import PREFIX
-
-# What decides how long a model's answer takes, and so which answers are right.
-_LAW = tuple(f"{PREFIX}{name}" for name in ("MODEL_LAW", "MODEL_MIN_MS", "MODEL_MAX_MS", "MODEL_SIGMA"))
 
 
 def run_explain(
@@ -38,7 +34,8 @@ def run_explain(
 ) -> Run:
     """Measure, and write record, summary and page, also when interrupted. Raises BenchmarkError.
 
-    `mains` are the contenders that are calibrated, predicted and taken apart, with labels.
+    `mains` are the contenders that are calibrated, predicted and taken apart, with labels. They and those of the
+    design have the service settings already.
     """
     variants = make_variants(design, mains, what_ifs, plan)
     order = make_order(variants, plan.seed)
@@ -46,7 +43,6 @@ def run_explain(
     explain = describe(design, variants, what_ifs, plan)
     run = Run.create(results, "explain", {**manifest, "explain": explain, "order": order})
     question = Question(
-        service_settings=service_settings,
         what_ifs=what_ifs,
         from_=design.contenders["from"],
         to=design.contenders["to"],
@@ -57,7 +53,7 @@ def run_explain(
     count = sum(len(labels) for blocks in order.values() for labels in blocks)
     calibrated = {v.label: _named(mains, v.of) for v in variants if v.phase == "light"}
     with measuring(run, progress, count, expected_s(variants) / count, lambda _: report(run)) as guard:
-        pairs = {v.label: (v.contender, _cell_plan(v, plan, service_settings)) for v in variants}
+        pairs = {v.label: (v.contender, _cell_plan(v, plan)) for v in variants}
         measurer = BlockMeasurer(run, pairs, plan.seed, guard, progress)
         calibrator = Calibrator(run, question, plan, guard, progress)
         for block, labels in enumerate(order["cell"]):
@@ -120,14 +116,8 @@ def _with_neighbours(
     return [*around("light"), label, *what_ifs]
 
 
-def _cell_plan(variant: Variant, plan: ExplainPlan, service_settings: Mapping[str, str]) -> CellPlan:
-    law = {
-        name.removeprefix(PREFIX).lower(): value
-        for process in variant.contender.process
-        for name, value in process.env.items()
-        if name in _LAW
-    }
+def _cell_plan(variant: Variant, plan: ExplainPlan) -> CellPlan:
     levels, climb = variant.plan.levels, variant.plan.climb
     held = {level.users for level in levels}
     climb = tuple(level for level in climb if level.users not in held)
-    return make_cell_plan(levels, climb, service_settings, variant.stage_clock, plan.free_ports, law)
+    return CellPlan(levels, climb, variant.stage_clock, plan.free_ports)

@@ -11,11 +11,11 @@ from benchmark.experiment4_gap.measured import Measured, entry, measure_all, rat
 from benchmark.experiment4_gap.plan import CPU_USERS, LOW_USERS
 from benchmark.experiment4_gap.slept import attribute_parts
 from benchmark.experiment4_gap.waiting import waiting
-from benchmark.manifest import recorded_contenders, settings_of_services
+from benchmark.law import law_of
+from benchmark.manifest import recorded_contenders
 from benchmark.record import SCHEMA, Cell, Run
 from benchmark.stats import block_interval
 from benchmark.validity import run_reasons
-from contract.model import latency_floor_ms
 
 
 def summarise(run: Run, predicted: Mapping[str, Any]) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def summarise(run: Run, predicted: Mapping[str, Any]) -> dict[str, Any]:
     mains = _main_variants(explain, by_label)
     complete, reasons = _judge(run, variants)
     anatomy, doubts = stage_anatomy(
-        run, _anatomy_cells(run, mains), {n: v[0].contender.floor for n, v in mains.items()}
+        run, _anatomy_cells(run, mains), {n: law_of(v[0].contender).asked for n, v in mains.items()}
     )
     lead = lead_s(run.cells(), variants, predicted)
     reasons += [*doubts, *_too_late(lead)]
@@ -152,14 +152,13 @@ def _by_raised(explain: Mapping[str, Any], by_label: Mapping[str, Measured]) -> 
 
 
 def _latency_parts(manifest: Mapping[str, Any], by_label: Mapping[str, Measured]) -> dict[str, Any]:
-    explain, settings = manifest["explain"], settings_of_services(manifest["settings"]["services"])
-    settings = settings.model_copy(update={"model_cpu_ms": 0.0})  # the sleep alone
+    explain = manifest["explain"]
     cells = _by_raised(explain, by_label)
     return attribute_parts(
         list(explain["factors"]),
         {raised: v.latency_ms(LOW_USERS) for raised, v in cells.items()},
         {raised: v.slept_ms for raised, v in cells.items()},
-        {raised: latency_floor_ms(settings, v.contender.floor) for raised, v in cells.items()},
+        {raised: law_of(v.contender).sleep_floor_ms for raised, v in cells.items()},
         explain["half"],
     )
 

@@ -80,7 +80,7 @@ class NullProtocol(asyncio.Protocol):
 
 async def serve(port: int) -> None:
     """Serve on loopback until the process is stopped."""
-    model = FakeModel(Settings(role="model"))
+    model = FakeModel(Settings(role="model", http_client=None))  # it has no client, whatever the services have
     server = await asyncio.get_running_loop().create_server(lambda: NullProtocol(model), "127.0.0.1", port)
     set_aside_what_is_loaded()
     async with server:

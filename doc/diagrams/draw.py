@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from contract.model import latency_floor_ms, quantile_function
-from contract.settings import Architecture, Role, Settings, make_settings
+from contract.settings import Architecture, Role, Settings, settings_from
 
 HERE: Final = Path(__file__).resolve().parent
 NAMES: Final = ("sync", "async")
@@ -137,8 +137,7 @@ def _filled_in(box: Box, architecture: Architecture) -> Box:
 
 def _defaults(architecture: Architecture, role: Role) -> Settings:
     """Return a service's settings where the environment sets none, whatever this one sets."""
-    values = {name: field.default for name, field in Settings.model_fields.items()}
-    return make_settings(**values | {"architecture": architecture, "role": role})
+    return settings_from({}, architecture=architecture, role=role)
 
 
 def floor_ms(flow: Flow) -> float:

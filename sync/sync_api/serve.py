@@ -10,7 +10,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.workers.gthread import ThreadWorker
 
 from contract.garbage import set_aside_what_is_loaded
-from contract.settings import Role, Settings, SettingsError, load_settings
+from contract.settings import Role, Settings, SettingsError, load_settings, loggable
 from sync_api import lag, web
 
 logger = logging.getLogger("sync_api")
@@ -31,7 +31,7 @@ def create_app(settings: Settings) -> Flask:
         app.register_blueprint(web.make_common_routes(settings, check=lambda: None))
     if settings.lag_sample_ms:
         _sample_lag(settings.lag_sample_ms)
-    logger.info("settings: %s", settings.model_dump(exclude={"redis_url"}))  # its URL may hold a password
+    logger.info("settings: %s", loggable(settings))
     return app
 
 

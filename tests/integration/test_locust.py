@@ -20,6 +20,7 @@ from benchmark.experiment3_locust.findings import LocustRun, of_kind, read_findi
 from benchmark.experiment3_locust.issue import Issued, class_name, example_environment, issue, samples_file
 from benchmark.experiment3_locust.run import TRY_WARMUP_S, Experiment, Plan
 from benchmark.guard import Guard
+from benchmark.law import law_of
 from benchmark.load.arrivals import arrivals_until
 from benchmark.record import Run
 from benchmark.stack import Stack
@@ -143,7 +144,7 @@ def test_a_rate_that_is_easily_carried_is_sustained_and_an_absurd_one_is_not(run
     """Every arrival of the schedule is accounted for: those that Locust does not report were not answered."""
     progress: Any = SimpleNamespace(phase=lambda *_: None)
     plan = Plan(("load-test",), scale=0.01, free_ports=True)
-    experiment = Experiment(run, plan, {}, guard, progress)
+    experiment = Experiment(run, plan, guard, progress)
     contender = discover()[CONTENDER]
     assert experiment.try_rate(contender, 20.0, 0, limit_ms=1000.0).sustained
     lost = experiment.try_rate(contender, 4500.0, 1, limit_ms=100.0)
@@ -158,5 +159,6 @@ def test_the_independent_generator_sees_an_easy_rate_sustained(stacks: Stacks, m
     monkeypatch.setattr(check, "TRY_WARMUP_S", 0.5)
     monkeypatch.setattr(check, "TRY_COUNTED_S", 3.0)
     stack = stacks.get(CONTENDER)
-    outcome = asyncio.run(check.offer(stack.base_url + stack.contender.endpoint, 20.0, seed=1, limit_ms=1000.0))
+    url, law = stack.base_url + stack.contender.endpoint, law_of(stack.contender)
+    outcome = asyncio.run(check.offer(url, law, 20.0, seed=1, limit_ms=1000.0))
     assert outcome.sustained

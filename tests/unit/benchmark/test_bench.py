@@ -220,7 +220,7 @@ def test_a_setting_is_given_to_the_services_as_it_is_recorded(benching: Bench) -
     environments = []
 
     def measure(run: Run, contender: Contender, cell: Cell, plan: CellPlan) -> None:
-        environments.append(dict(plan.service_env))
+        environments.append(contender.process[0].env)
         measure_well(run, contender, cell, plan)
 
     run = benching.run([A], measure, settings=given)

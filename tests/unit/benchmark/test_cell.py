@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from benchmark import parity
-from benchmark.cell import CellPlan, ParityError, _check_parity, _follow
+from benchmark.cell import ParityError, _follow, check_parity_of
 from benchmark.errors import StackError
 from benchmark.record import Cell, Window
 from tests.unit.benchmark.synthetic import make_contender
@@ -56,10 +56,10 @@ def check_parity(monkeypatch: pytest.MonkeyPatch, error: Exception, check_alive:
         raise error
 
     monkeypatch.setattr(parity, "ask", ask)
-    stack = SimpleNamespace(base_url="http://127.0.0.1:1", check_alive=check_alive)
-    plan = cast(CellPlan, SimpleNamespace(parity_cases=CASES, answer_bounds_s=(0.04, 0.05)))
+    monkeypatch.setattr(parity, "cases", lambda entities, max_body_bytes: list(CASES))
+    stack = SimpleNamespace(base_url="http://127.0.0.1:1", check_alive=check_alive, contender=make_contender("a"))
     with pytest.raises(ParityError, match="case 0: no answer"):
-        _check_parity(cast(Any, stack), make_contender("a"), plan)
+        check_parity_of(cast(Any, stack))
     return asked
 
 

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmark.law import law_of
 from benchmark.levels import LevelFigures, level_figures
 from benchmark.record import Cell, Window
 from benchmark.sampling import ResourceSample
-from tests.unit.benchmark.synthetic import MS_NS, SECOND_NS, samples_of
+from tests.unit.benchmark.synthetic import MS_NS, SECOND_NS, make_contender, samples_of
 
 START_NS = 100 * SECOND_NS
 WINDOW = Window(users=4, start_ns=START_NS, end_ns=START_NS + 2 * SECOND_NS)
@@ -34,7 +35,7 @@ def resources(*samples: tuple[float, str, float, float]) -> pd.DataFrame:
 
 def figures(samples: pd.DataFrame, used: pd.DataFrame = NO_RESOURCES, floor: str = "none") -> LevelFigures:
     cell = Cell(block=3, contender="a", seed=1, windows=[WINDOW])
-    (level,) = level_figures(cell, samples, used, floor)
+    (level,) = level_figures(cell, samples, used, law_of(make_contender(floor=floor)))
     return level
 
 
@@ -130,9 +131,9 @@ def test_a_mean_latency_counts_each_request_by_its_share_of_the_window() -> None
 def test_every_window_of_a_cell_has_figures_of_its_own() -> None:
     later = Window(8, START_NS + 3 * SECOND_NS, START_NS + 4 * SECOND_NS)
     cell = Cell(0, "a", 1, windows=[WINDOW, later])
-    found = level_figures(cell, steady(), NO_RESOURCES, "none")
+    found = level_figures(cell, steady(), NO_RESOURCES, law_of(make_contender(floor="none")))
     assert [(level.users, level.n) for level in found] == [(4, 100), (8, 0)]
 
 
 def test_a_cell_that_was_stopped_before_its_first_window_has_no_figures() -> None:
-    assert level_figures(Cell(0, "a", 1), steady(), NO_RESOURCES, "none") == []
+    assert level_figures(Cell(0, "a", 1), steady(), NO_RESOURCES, law_of(make_contender(floor="none"))) == []

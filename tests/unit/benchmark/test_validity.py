@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from benchmark.levels import LevelFigures
+from benchmark.load.bodies import EARLY_MS
 from benchmark.validity import (
-    EARLY_MS,
     MAX_BUSY_BEFORE,
     MAX_DRIFT,
     MAX_GENERATOR_CPU,

@@ -15,6 +15,8 @@ import pytest
 from benchmark.experiment3_locust import check as module
 from benchmark.experiment3_locust.run import Experiment
 from benchmark.experiment3_locust.staircase import Outcome
+from benchmark.law import law_of
+from tests.unit.benchmark.synthetic import make_contender
 from tests.unit.experiment3.synthetic import CONTENDERS, findings_of, recorded
 
 GOOD, BAD = Outcome(1.0, 1.0), Outcome(1.0, 0.5)
@@ -85,7 +87,7 @@ def test_a_run_without_a_breaking_point_has_nothing_to_check(tmp_path: Path, tri
 def test_a_refused_connection_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "TRY_WARMUP_S", 0.1)
     monkeypatch.setattr(module, "TRY_COUNTED_S", 0.3)
-    outcome = asyncio.run(module.offer("http://127.0.0.1:9/", 50.0, seed=1, limit_ms=100.0))
+    outcome = asyncio.run(module.offer("http://127.0.0.1:9/", law_of(make_contender()), 50.0, seed=1, limit_ms=100.0))
     assert outcome == Outcome(0.0, 0.0)
 
 

@@ -73,7 +73,7 @@ def measured(tmp_path: Path, scale: float, examples: tuple[str, ...] = (*EXAMPLE
     progress: Any = SimpleNamespace(phase=lambda *_: None)
     guard: Any = None
     plan = Plan(examples, scale=scale)
-    Experiment(run, plan, {}, guard, progress).measure(make_contender("one"))
+    Experiment(run, plan, guard, progress).measure(make_contender("one"))
     return run
 
 

@@ -21,6 +21,7 @@ from benchmark.experiment4_gap.what_ifs import read_what_ifs
 from benchmark.load.plan import Level
 from benchmark.progress import Progress
 from benchmark.record import Cell, Run
+from benchmark.service_settings import with_overrides
 from tests.unit.benchmark.synthetic import CPU, SECOND_NS, START_NS, Held, write_files
 
 KNOWN = {name: contender for name, contender in discover().items() if not contender.harness_floor}
@@ -113,10 +114,11 @@ class Explain:
             measure(run, contender, cell, plan)
 
         self._patch.setattr(bench, "measure_cell", measure_cell)
-        design = Design(read_factors().model_copy(update={"from_": from_, "to": to}), KNOWN)
+        known = {c.name: c for c in with_overrides(KNOWN.values(), settings or {})}
+        design = Design(read_factors().model_copy(update={"from_": from_, "to": to}), known)
         plan = adjust(replace(PLAN, **changes), design, None, 1, free_ports=True)
-        mains, progress = choose(KNOWN, KNOWN), Progress(Console(file=self.output))
-        self.last = run_explain(self.results, design, mains, read_what_ifs(KNOWN), plan, settings or {}, progress)
+        mains, progress = choose(known, known), Progress(Console(file=self.output))
+        self.last = run_explain(self.results, design, mains, read_what_ifs(known), plan, settings or {}, progress)
         return self.last
 
     @property

@@ -10,6 +10,7 @@ from benchmark.experiment4_gap.bursts import Burst
 from benchmark.experiment4_gap.demand import Demands, GeneratorDemand
 from benchmark.experiment4_gap.prediction import Model, calibrated, fitted, network_settings
 from benchmark.experiment4_gap.simulation import Demand, Network, constant, simulate, simulate_burst
+from benchmark.service_settings import with_overrides
 
 KNOWN = discover()
 DEMANDS = Demands(2.0, 1.0, 0.1, mean_ms=95.0, bursts=(), levels=(1, 2))
@@ -22,9 +23,14 @@ def model(name: str) -> Model:
         scoring=constant(2),
         store=constant(0.1),
         model=constant(1),
-        **network_settings(KNOWN[name], {}),
+        **network_settings(KNOWN[name]),
     )
-    return Model(KNOWN[name], network, GeneratorDemand(0.5, 0.0, 0.1), DEMANDS, {})
+    return Model(KNOWN[name], network, GeneratorDemand(0.5, 0.0, 0.1), DEMANDS)
+
+
+def told(name: str, **settings: str) -> Contender:
+    """Return a contender with settings in all its processes."""
+    return with_overrides([KNOWN[name]], settings)[0]
 
 
 def test_threads_and_fan_out_come_from_the_contender() -> None:
@@ -37,7 +43,7 @@ def test_threads_and_fan_out_come_from_the_contender() -> None:
 
 
 def test_settings_of_all_services_reach_every_process() -> None:
-    found = network_settings(KNOWN["sync"], {"model_min_ms": "8", "model_max_ms": "12", "threads": "16"})
+    found = network_settings(told("sync", model_min_ms="8", model_max_ms="12", threads="16"))
     assert (found["sleep_ms"], found["threads"], found["model_threads"]) == ((8.0, 12.0), 16, 16)
 
 
@@ -68,7 +74,7 @@ def test_a_what_if_changes_the_network_and_nothing_else(
 @pytest.mark.parametrize("cpu_ms", [0.0, 5.0])
 def test_what_models_burn_is_measured_with_the_rest_and_not_counted_twice(cpu_ms: float) -> None:
     demands = replace(DEMANDS, model_ms=1.0 + 2 * cpu_ms)
-    network = calibrated(KNOWN["sync"], demands, GENERATOR, {"model_cpu_ms": str(cpu_ms)}).network
+    network = calibrated(told("sync", model_cpu_ms=str(cpu_ms)), demands, GENERATOR).network
     assert network.model_cpu_ms == cpu_ms
     assert network.model == constant(1.0)
     assert simulate(network, 1).utilisation["model"] == pytest.approx(
@@ -77,16 +83,16 @@ def test_what_models_burn_is_measured_with_the_rest_and_not_counted_twice(cpu_ms
 
 
 def test_the_law_of_the_models_is_that_of_the_settings() -> None:
-    found = network_settings(KNOWN["sync"], {"model_law": "lognormal", "model_sigma": "0.3"})
+    found = network_settings(told("sync", model_law="lognormal", model_sigma="0.3"))
     assert (found["law"], found["sleep_ms"], found["sigma"]) == ("lognormal", (40.0, 50.0), 0.3)
-    assert network_settings(KNOWN["sync"], {})["law"] == "uniform"
+    assert network_settings(KNOWN["sync"])["law"] == "uniform"
 
 
 def test_a_contender_without_models_is_named() -> None:
     row = KNOWN["sync"].model_dump()
     row["process"] = [process for process in row["process"] if process["role"] != "model"]
     with pytest.raises(ContenderError, match="no process of the role model"):
-        network_settings(Contender(**row), {})
+        network_settings(Contender(**row))
 
 
 def test_an_assumption_may_be_a_fraction_where_the_network_has_one() -> None:
@@ -103,7 +109,7 @@ def test_a_runtime_that_is_not_known_is_named() -> None:
     row = KNOWN["sync"].model_dump()
     row["process"] = [{**process, "module": "elsewhere.serve"} for process in row["process"]]
     with pytest.raises(ContenderError, match=r"elsewhere\.serve"):
-        network_settings(Contender(**row), {})
+        network_settings(Contender(**row))
 
 
 def bursts_of(network: Network, sizes: tuple[int, ...]) -> tuple[Burst, ...]:
