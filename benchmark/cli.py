@@ -30,6 +30,7 @@ from benchmark.options import (
     measuring_command,
     parse_levels,
     parse_settings,
+    parse_sweep,
     print_outcome,
 )
 
@@ -52,6 +53,12 @@ def bench(
     ] = None,
     seed: SeedOption = 1,
     setting: SettingOption = None,
+    sweep: Annotated[
+        str,
+        typer.Option(
+            help="Measure each contender once for each value of a setting: model_pool_size=16,32,64 or threads=16,64."
+        ),
+    ] = "",
     stage_clock: Annotated[bool, typer.Option(help="Have the services answer with Server-Timing.")] = True,
     free_ports: Annotated[
         bool, typer.Option("--free-ports", help="Use any free ports instead of the usual ones.")
@@ -72,9 +79,12 @@ def bench(
     from benchmark import bench as verb
     from benchmark.containers import ContainerLauncher
     from benchmark.progress import Progress
+    from benchmark.service_settings import swept
 
     with measuring_command():
-        chosen = choose_contenders(contenders)
+        chosen, swept_setting = choose_contenders(contenders), parse_sweep(sweep)
+        if swept_setting:
+            chosen = swept(chosen, *swept_setting)
         users = parse_levels(levels)
         make_plan = verb.quick_plan if quick else verb.full_plan if full else verb.default_plan
         plan = verb.adjust(make_plan(users), blocks, seed, stage_clock, free_ports)
@@ -161,12 +171,12 @@ def down() -> None:
 def contenders() -> None:
     """List what can be measured."""
     table = Table(box=None, pad_edge=False)
-    for heading in ("name", "title", "processes"):
+    for heading in ("name", "title", "", "processes"):
         table.add_column(heading)
     try:
         for contender in discover().values():
             processes = ", ".join(f"{p.role} :{p.port}" for p in contender.process)
-            table.add_row(contender.name, contender.title, processes)
+            table.add_row(contender.name, contender.title, "" if contender.default else "when named", processes)
     except BenchmarkError as error:
         fail(error)
     console.print(table)

@@ -47,6 +47,7 @@ class Contender(_Table):
     endpoint: str = Field(pattern="^/")
     protocol: Literal["predict"] = "predict"
     order: int = 100  # its place in tables and figures; the first one is the baseline
+    default: bool = True  # whether it is measured where no contenders are named
     harness_floor: bool = False  # shows the ceiling of the harness; may saturate it
     process: tuple[Process, ...] = Field(min_length=1)
     folder: Path  # where its contender.toml lies; its modules are found there

@@ -46,9 +46,13 @@ RealContendersOption = Annotated[
 
 
 def choose_contenders(names: str) -> list[Contender]:
-    """Return the contenders that an option names, all by default. Raises UnknownContender or ContenderError."""
+    """Return the contenders that an option names, or else those measured by default.
+
+    Raises UnknownContender or ContenderError.
+    """
     known = discover()
-    return choose([name.strip() for name in names.split(",")] if names else list(known), known)
+    by_default = [contender.name for contender in known.values() if contender.default]
+    return choose([name.strip() for name in names.split(",")] if names else by_default, known)
 
 
 def choose_real_contenders(names: str) -> list[Contender]:
@@ -88,6 +92,19 @@ def parse_settings(pairs: list[str]) -> dict[str, str]:
     except SettingsError as error:
         raise typer.BadParameter(f"--set: {error}") from error
     return settings
+
+
+def parse_sweep(text: str) -> tuple[str, list[str]] | None:
+    """Return the name of a setting and its values, or None."""
+    if not text:
+        return None
+    name, equals, values = text.partition("=")
+    found = [value.strip() for value in values.split(",") if value.strip()]
+    if not equals or len(found) < 2 or len(set(found)) < len(found):
+        raise typer.BadParameter(f"--sweep is {text!r}, expected name=value,value,... such as model_pool_size=16,32,64")
+    for value in found:
+        parse_settings([f"{name}={value}"])
+    return name.strip().lower(), found
 
 
 @contextmanager

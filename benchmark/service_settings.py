@@ -39,6 +39,16 @@ def with_overrides(contenders: Iterable[Contender], overrides: Mapping[str, str]
     return [_with_overrides(contender, overrides) for contender in contenders]
 
 
+def swept(contenders: Iterable[Contender], name: str, values: Iterable[str]) -> list[Contender]:
+    """Return each contender once for each value of a setting, labelled with it. Raises SettingRefused."""
+    return [
+        changed.model_copy(update={"label": f"{changed.label or changed.name}-{name}-{value}"})
+        for contender in contenders
+        for value in values
+        for changed in with_overrides([contender], {name: value})
+    ]
+
+
 def settings_of(contender: Contender, role: str) -> Settings | None:
     """Return the settings of a twin's service, or None if the contender has no such process, or is no twin.
 

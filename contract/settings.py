@@ -26,6 +26,10 @@ _FAN_OUT = {"sync": "sequential", "async": "concurrent"}
 _HTTP_CLIENTS = {"sync": ("requests", "urllib3"), "async": ("httpx", "aiohttp")}
 # The model is asked twice per request, so it gets twice the threads of the scoring handler.
 _THREADS = {"scoring": 64, "model": 128}
+# httpx looks through all connections of its pool whenever one is taken or given back, so a large pool costs more than
+# waiting for a place in a small one. aiohttp does not, and its pool is never the limit. A thread of the sync twin asks
+# each model at most once at a time, so its pool holds one connection for each.
+_ASYNC_POOLS = {"httpx": 24, "aiohttp": 2048}
 _UNSET = (None, "", 0, "0")
 
 
@@ -67,7 +71,14 @@ class Settings(BaseSettings):
         (), description="predict URLs of the models, separated by commas; default this twin's model, twice"
     )
     model_timeout_ms: int = Field(2000, ge=1, description="ms to wait for a model before 504")
-    model_pool_size: int = Field(2048, ge=1, description="connections to the models per worker")
+    model_pool_size: int = Field(
+        0,
+        ge=0,
+        description="connections to the models per worker; default 24 (httpx), 2048 (aiohttp), threads x models (sync)",
+    )
+    model_pool_idle: int = Field(
+        0, ge=0, description="idle ones of these that are kept (httpx); default all, httpx's own default is 20"
+    )
     model_idle_s: int = Field(30, ge=1, description="seconds that a client keeps an idle connection (async)")
     fan_out: Literal["sequential", "concurrent"] | None = Field(
         None, description="ask the models one after the other or at once; default sequential (sync), concurrent (async)"
@@ -106,6 +117,14 @@ class Settings(BaseSettings):
             model = f"http://127.0.0.1:{PORTS[architecture, 'model']}{predict_path(architecture)}"
             values["model_urls"] = (model, model)
         return values
+
+    @model_validator(mode="after")
+    def _size_pool(self) -> "Settings":
+        """Fill in the size of the pool, which depends on the client, the threads and the models."""
+        size = self.model_pool_size or _ASYNC_POOLS.get(self.http_client or "", self.threads * len(self.model_urls))
+        object.__setattr__(self, "model_pool_size", size)
+        object.__setattr__(self, "model_pool_idle", min(self.model_pool_idle or size, size))
+        return self
 
     @model_validator(mode="after")
     def _check(self) -> "Settings":

@@ -31,7 +31,7 @@ _KEPT = {
 }
 _TOPICS = {question.topic for question in QUESTIONS}
 _SET_BY_THE_PROGRAM = {"architecture", "role"}
-_ZERO_DEPENDS_ON_THE_SERVICE = {"port", "threads"}
+_ZERO_DEPENDS_ON_THE_SERVICE = {"port", "threads", "model_pool_size", "model_pool_idle"}
 _SETTINGS_HEAD = """# Settings
 
 Every service reads these from the environment. `.env.example` holds the same list. An empty default

@@ -13,7 +13,7 @@ from benchmark.guard import Guard
 from benchmark.stack import Stack, running_stack
 
 CONTENDERS = discover()
-REAL = [name for name, contender in CONTENDERS.items() if not contender.harness_floor]
+REAL = [name for name, contender in CONTENDERS.items() if contender.default and not contender.harness_floor]
 IN_CI = bool(os.environ.get("CI"))
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts background jobs so, and children inherit it

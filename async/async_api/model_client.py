@@ -109,7 +109,7 @@ class HttpxTransport:
             timeout=settings.model_timeout_ms / 1e3,
             limits=httpx.Limits(
                 max_connections=settings.model_pool_size,
-                max_keepalive_connections=settings.model_pool_size,
+                max_keepalive_connections=settings.model_pool_idle,
                 keepalive_expiry=settings.model_idle_s,
             ),
             trust_env=False,

@@ -63,7 +63,9 @@ def explain(
         design = Design(file, known, [name.strip() for name in factors.split(",")] if factors else ())
         design.refuse(services)
         plan = plans.adjust(plans.quick_plan() if quick else plans.default_plan(), design, blocks, seed, free_ports)
-        mains, what_ifs = choose(known, known), read_what_ifs(known)
+        ends = {file.from_, file.to}
+        mains = choose([name for name, contender in known.items() if contender.default or name in ends], known)
+        what_ifs = read_what_ifs(known)
         run = run_explain(results, design, mains, what_ifs, plan, services, Progress(console))
     except BenchmarkError as error:
         fail(error)

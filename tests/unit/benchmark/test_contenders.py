@@ -93,8 +93,12 @@ def write(folder: Path, text: str | bytes) -> Path:
     return path
 
 
-def test_the_project_has_five_contenders_in_this_order() -> None:
-    assert list(discover()) == ["sync", "sync-concurrent", "async", "async-aiohttp", "null"]
+def test_the_project_has_five_contenders_in_this_order_and_others_that_are_measured_when_named() -> None:
+    known = discover()
+    assert [name for name, each in known.items() if each.default] == [
+        *("sync", "sync-concurrent", "async", "async-aiohttp", "null")
+    ]
+    assert [name for name, each in known.items() if not each.default] == ["async-httpx-default"]
 
 
 @pytest.mark.parametrize("contender", discover().values(), ids=list(discover()))
@@ -190,4 +194,4 @@ def test_an_unknown_name_is_answered_with_the_names_that_there_are(name: str) ->
         choose(["sync", name], discover())
     message = str(raised.value)
     assert repr(name) in message
-    assert "sync, sync-concurrent, async, async-aiohttp, null" in message
+    assert "sync, sync-concurrent, async, async-aiohttp, async-httpx-default, null" in message

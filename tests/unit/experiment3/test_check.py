@@ -15,7 +15,7 @@ import pytest
 from benchmark.experiment3_locust import check as module
 from benchmark.experiment3_locust.run import Experiment
 from benchmark.experiment3_locust.staircase import Outcome
-from benchmark.law import law_of
+from benchmark.law import AnswerLaw, law_of
 from tests.unit.benchmark.synthetic import make_contender
 from tests.unit.experiment3.synthetic import CONTENDERS, findings_of, recorded
 
@@ -31,7 +31,7 @@ def tries(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, float]]:
         found.append(("locust", rps))
         return GOOD if rps <= 100 else BAD
 
-    async def offer(url: str, rps: float, seed: int, limit_ms: float) -> Outcome:
+    async def offer(url: str, law: AnswerLaw, rps: float, seed: int, limit_ms: float) -> Outcome:
         found.append((url, rps))
         assert limit_ms == pytest.approx(3 * 55.0)
         return GOOD if rps <= LIMITS[url] else BAD

@@ -24,7 +24,7 @@ from benchmark.record import Cell, Run
 from benchmark.service_settings import with_overrides
 from tests.unit.benchmark.synthetic import CPU, SECOND_NS, START_NS, Held, write_files
 
-KNOWN = {name: contender for name, contender in discover().items() if not contender.harness_floor}
+KNOWN = {name: contender for name, contender in discover().items() if contender.default and not contender.harness_floor}
 Measure = Callable[[Run, Contender, Cell, CellPlan], None]
 
 

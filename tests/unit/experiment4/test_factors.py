@@ -12,7 +12,7 @@ from benchmark.experiment4_gap.factors import FILE, Cell, Design, read_factors, 
 from contract.settings import make_settings
 from tests.unit.benchmark.synthetic import make_contender
 
-KNOWN = {name: contender for name, contender in discover().items() if not contender.harness_floor}
+KNOWN = {name: contender for name, contender in discover().items() if contender.default and not contender.harness_floor}
 ARCHITECTURES = {"sync_api.serve": "sync", "async_api.serve": "async"}
 
 

@@ -312,9 +312,9 @@ def test_bursts_meet_services_with_the_settings_of_the_run(
     found: list[dict[str, str]] = []
 
     def remember(run: Run, contender: Contender, env: dict[str, str], *_: Any) -> None:
-        found.append(env)
+        found.extend(process.env for process in contender.process)
 
     monkeypatch.setattr(calibration, "measure_bursts", remember)
     explaining.run(settings={"model_cpu_ms": "1"}, **TWICE)
-    assert len(found) == 2 * len(KNOWN)
+    assert len(found) == 2 * sum(len(contender.process) for contender in KNOWN.values())
     assert {env["SERVING_MODEL_CPU_MS"] for env in found} == {"1"}
