@@ -18,7 +18,7 @@ from benchmark.levels import GENERATOR_ROLE
 from benchmark.load.plan import Level, LoadPlan
 from benchmark.record import Cell, Run, Window
 from benchmark.sampling import Sampler
-from benchmark.service_settings import SEED, STAGE_CLOCK
+from benchmark.service_settings import SEED, STAGE_CLOCK, with_variables
 from benchmark.stack import (
     Launcher,
     ProcessLauncher,
@@ -60,10 +60,10 @@ def measure_cell(
     logs = run.path / "logs" / f"block-{cell.block + 1}"
     logs.mkdir(exist_ok=True)
     clock = plan.stage_clock and scoring_settings(contender).stage_clock
-    env = {SEED: str(cell.seed), STAGE_CLOCK: str(clock).lower()}
+    contender = with_variables(contender, {SEED: str(cell.seed), STAGE_CLOCK: str(clock).lower()})
     with (
         _generator(run, contender, cell, plan, guard) as begin,
-        running_stack(contender, logs, guard, env, plan.free_ports, plan.launcher) as stack,
+        running_stack(contender, logs, guard, None, plan.free_ports, plan.launcher) as stack,
     ):
         if check_parity:
             on_phase("parity")
@@ -113,7 +113,7 @@ def _generator(
             endpoint=contender.endpoint,
             protocol=contender.protocol,
             seed=cell.seed,
-            stage_clock=plan.stage_clock and scoring_settings(contender).stage_clock,
+            stage_clock=scoring_settings(contender).stage_clock,
             levels=plan.levels,
             climb=() if contender.harness_floor else plan.climb,
             answer_bounds_s=law_of(contender).bounds_s,

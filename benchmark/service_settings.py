@@ -30,6 +30,11 @@ def variables(settings: Mapping[str, str]) -> dict[str, str]:
     return {f"{PREFIX}{name.upper()}": value for name, value in settings.items()}
 
 
+def with_variables(contender: Contender, env: Mapping[str, str]) -> Contender:
+    """Return a contender with the same variables in the environment of all its processes, whatever its rows say."""
+    return contender.model_copy(update={"process": tuple(with_env(process, env) for process in contender.process)})
+
+
 def with_overrides(contenders: Iterable[Contender], overrides: Mapping[str, str]) -> list[Contender]:
     """Return the contenders with settings by name in all their processes.
 
@@ -82,8 +87,7 @@ def _with_overrides(contender: Contender, overrides: Mapping[str, str]) -> Conte
                     f"--set {_name(variable)}={value}: {contender.name} sets {variable} itself for {process.role}, "
                     f"to {own!r}; leave it out, or measure contenders that do not (--contenders)"
                 )
-    processes = tuple(with_env(process, given) for process in contender.process)
-    changed = contender.model_copy(update={"process": processes})
+    changed = with_variables(contender, given)
     for role in get_args(Role):
         settings_of(changed, role)
     return changed

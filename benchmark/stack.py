@@ -152,7 +152,7 @@ def start_role(
 ) -> Running:
     """Start one process of a contender. Raises StackError if its port is taken."""
     _check_port_is_free(contender, process, ports[process.role])
-    settings = {**{name: _fill_in(value, process, ports) for name, value in process.env.items()}, **(env or {})}
+    settings = {**(env or {}), **{name: _fill_in(value, process, ports) for name, value in process.env.items()}}
     log = logs / f"{contender.label or contender.name}-{process.role}.log"
     return (launcher or ProcessLauncher()).launch(Launch(contender, process, ports, settings, log), guard)
 

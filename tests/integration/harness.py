@@ -19,7 +19,7 @@ from benchmark.record import Run
 
 VALID, FAILED, INVALID, INTERRUPTED = 0, 1, 3, 130
 REAL, NULL = "async-aiohttp", "null"
-_MARK = "BENCH_UNDER_TEST"
+_MARK = "LC_BENCH_UNDER_TEST"  # services and generators get nothing else that is unknown
 
 
 class Harness:

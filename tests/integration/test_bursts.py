@@ -1,7 +1,9 @@
 """Bursts against a real process."""
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +12,7 @@ from benchmark.errors import LoadError
 from benchmark.experiment4_gap import bursts
 from benchmark.experiment4_gap.bursts import asks_of, measure_bursts, read_bursts
 from benchmark.guard import Guard
+from benchmark.law import law_of
 from benchmark.record import Run
 
 pytestmark = pytest.mark.integration
@@ -86,3 +89,16 @@ def test_a_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "bursts.jsonl").write_text('{"contender": "sy')
     assert read_bursts(tmp_path) == []
     assert read_bursts(tmp_path / "nowhere") == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"bounds_s": (1.0, 2.0)}, "answered wrongly: answer"), ({"least_times_answer": 100.0}, "sooner than its models")],
+)
+def test_a_wrong_answer_or_one_too_soon_does_not_calibrate(
+    run: Run, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], message: str
+) -> None:
+    (null,) = choose(["null"], discover())
+    monkeypatch.setattr(bursts, "law_of", lambda contender: replace(law_of(contender), **changes))
+    with closing(Guard()) as guard, pytest.raises(LoadError, match=message):
+        measure_bursts(run, null, {}, guard, seconds=0.1, free_ports=True, sizes=(16,))

@@ -154,8 +154,8 @@ def test_reporting_again_reproduces_the_summary_from_the_record_alone(tiny: Run)
 
 def test_ctrl_c_reports_what_was_measured_and_leaves_no_process(tmp_path: Path) -> None:
     argv = [sys.executable, "-m", "benchmark", "explain", "--quick", "--free-ports", "--results", str(tmp_path)]
-    mark = f"EXPLAIN_UNDER_TEST={tmp_path}"
-    env = {**os.environ, "EXPLAIN_UNDER_TEST": str(tmp_path)}
+    mark = f"LC_EXPLAIN_UNDER_TEST={tmp_path}"
+    env = {**os.environ, "LC_EXPLAIN_UNDER_TEST": str(tmp_path)}
     with (tmp_path / "output").open("w") as output:
         process = subprocess.Popen(argv, cwd=ROOT, env=env, stdout=output, stderr=output, start_new_session=True)
     try:

@@ -121,11 +121,28 @@ def test_a_placeholder_that_there_is_not_is_answered_with_those_that_there_are(
     assert "port, scoring" in str(raised.value)
 
 
+# Each of these would change what is measured.
+FROM_THE_SHELL = (
+    *(
+        "OTHER_VARIABLE",
+        "LOCUST_HOST",
+        "LOCUST_RUN_TIME",
+        "GUNICORN_CMD_ARGS",
+        "WEB_CONCURRENCY",
+        "FORWARDED_ALLOW_IPS",
+    ),
+    *("FLASK_DEBUG", "LD_PRELOAD_OF_OURS", "MALLOC_ARENA_MAX", "AIOHTTP_NO_EXTENSIONS", "PYTHONASYNCIODEBUG"),
+    *("PYTHONDEVMODE", "PYTHONMALLOC", "PYTHONOPTIMIZE", "HTTP_PROXY", "ALL_PROXY", "GEVENT_LOOP", "UVLOOP_DEBUG"),
+)
+
+
 def test_a_service_gets_the_settings_of_its_contender_and_none_of_the_shell(
     tmp_path: Path, watching: Watching, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SERVING_THREADS", "abc")
-    monkeypatch.setenv("OTHER_VARIABLE", "kept")
+    for name in FROM_THE_SHELL:
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
     contender = pair()
     scoring = contender.process[1].model_copy(
         update={"env": {"SERVING_PORT": "{port}", "SERVING_MODEL_URLS": "http://{model}/", "SERVING_WORKERS": "1"}}
@@ -142,7 +159,9 @@ def test_a_service_gets_the_settings_of_its_contender_and_none_of_the_shell(
         "SERVING_MODEL_URLS": f"http://{HOST}:{contender.process[0].port}/",
     }
     assert {name for name in model if name.startswith("SERVING_")} == set(given)
-    assert model["OTHER_VARIABLE"] == "kept"
+    assert not set(FROM_THE_SHELL) & set(model)
+    assert model["LC_ALL"] == "C.UTF-8"
+    assert model["PATH"] == os.environ["PATH"]
 
 
 # Running
