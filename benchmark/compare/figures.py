@@ -1,7 +1,7 @@
 """One contender's figures, each as its values by block: what two runs are compared by."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from benchmark.errors import RecordError
@@ -15,6 +15,7 @@ from benchmark.stats import percentile
 from benchmark.validity import run_reasons
 
 LOW_USERS = 1
+PEAK_RATE = "peak rate"
 PERCENTS = (50, 95, 99)
 
 
@@ -84,9 +85,9 @@ def _of_bench(run: Run, label: str, tails_at: int | None) -> list[Figure]:
 def _of_peak(blocks: Sequence[LevelFigures], stands: bool, tried: str) -> list[Figure]:
     """Return what is said of the peak: how high a rate climbs depends on the levels that were tried."""
     rates, cpu_ms = tuple(block.rps for block in blocks), tuple(map(_cpu_ms, blocks))
-    absent = "no peak among the same numbers of users"
+    absent = "none for the same numbers of users"
     return [
-        Figure("peak rate", "requests/s", False, rates, stands, tried, absent),
+        Figure(PEAK_RATE, "requests/s", False, rates, stands, tried, absent),
         Figure("CPU per request", "ms", True, cpu_ms, stands, tried, absent),
     ]
 
@@ -97,9 +98,24 @@ def _higher_but_invalid(entry: Mapping[str, Any]) -> bool:
 
 
 def pair_of(a: Run, label_a: str, b: Run, label_b: str) -> tuple[dict[str, Figure], dict[str, Figure]]:
-    """Return the figures of a contender of A and of one of B, percentiles at A's peak. Raises RecordError."""
-    ours = figures_of(a, label_a)
-    return ours, figures_of(b, label_b, peak_users(a, label_a))
+    """Return the figures of a contender of A and of one of B, percentiles at A's peak. Raises RecordError.
+
+    A rate that may rise beyond the levels of either run is the highest that was seen, and no peak.
+    """
+    ours, theirs = figures_of(a, label_a), figures_of(b, label_b, peak_users(a, label_a))
+    if _is_peak(a, label_a) and _is_peak(b, label_b):
+        return ours, theirs
+    return _without_peak(ours), _without_peak(theirs)
+
+
+def _is_peak(run: Run, label: str) -> bool:
+    """Whether a run held levels on either side of a contender's peak; records that do not say so are believed."""
+    return bool((run.summary["contenders"][label].get("peak") or {}).get("bracketed", True))
+
+
+def _without_peak(figures: Mapping[str, Figure]) -> dict[str, Figure]:
+    renamed = (replace(each, name="highest rate") if each.name == PEAK_RATE else each for each in figures.values())
+    return {figure.key: figure for figure in renamed}
 
 
 def planned_users(manifest: Mapping[str, Any]) -> str:

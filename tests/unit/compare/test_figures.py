@@ -128,3 +128,18 @@ def test_a_level_without_an_answer_is_a_figure_that_is_invalid(tmp_path: Path) -
     report(run, CONTENDERS[:1])
     found = by_name(run, "a")["rate at 9 users"]
     assert (found.values, found.valid) == ((), False)
+
+
+@pytest.mark.parametrize("bracketed", [(True, True), (True, False), (False, True), (False, False)])
+def test_a_rate_that_may_rise_further_in_either_run_is_called_no_peak(
+    tmp_path: Path, bracketed: tuple[bool, bool]
+) -> None:
+    runs = [recorded(tmp_path / name) for name in ("one", "other")]
+    for run, is_peak in zip(runs, bracketed, strict=True):
+        summary = run.summary
+        summary["contenders"]["a"]["peak"]["bracketed"] = is_peak
+        run.write_json("summary.json", summary)
+    found = compare_figures([("a", *pair_of(runs[0], "a", runs[1], "a"))])
+    names = [each.figure.name for each in found]
+    assert ("peak rate" in names, "highest rate" in names) == (all(bracketed), not all(bracketed))
+    assert len(names) == 8

@@ -1,5 +1,6 @@
 """The exit status of `compare --fail-if-slower`, on recorded runs of `bench` and `timeit`."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -121,6 +122,16 @@ def test_a_level_that_b_did_not_hold_does_not_pass(tmp_path: Path) -> None:
     result = run_compare(a, b, "--fail-if-slower", "5%")
     assert result.exit_code == 3
     assert "cannot tell: a, rate at 8 users and mean latency at 8 users: not measured in B" in result.output
+
+
+def test_a_peak_of_another_climb_does_not_pass(tmp_path: Path) -> None:
+    a, b = bench(tmp_path / "a"), bench(tmp_path / "b")
+    manifest = json.loads((b / "manifest.json").read_text())
+    manifest["plan"]["climb"] = [{"users": 16}]
+    (b / "manifest.json").write_text(json.dumps(manifest))
+    result = run_compare(a, b, "--fail-if-slower", "5%")
+    assert result.exit_code == 3
+    assert "cannot tell: a, peak rate and CPU per request: none for the same numbers of users in B" in result.output
 
 
 def test_a_percentile_for_which_b_has_too_few_samples_does_not_pass(tmp_path: Path) -> None:
