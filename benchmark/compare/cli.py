@@ -11,39 +11,43 @@ from benchmark.errors import BenchmarkError
 from benchmark.options import EXIT_INVALID, EXIT_USAGE, console
 
 if TYPE_CHECKING:
-    from benchmark.compare.verdict import Comparison
+    from benchmark.compare.side import Side
+    from benchmark.compare.verdict import Comparison, Pair
 
 EXIT_SLOWER = 4
 _COLOURS = {"faster": "green", "slower": "red", "INVALID": "strike dim", "no difference shown": ""}
+_WORDS = {"no difference shown": "not shown"}
 
 
 def compare(
     a: Annotated[str, typer.Argument(help="A run directory, or RUN:contender.", metavar="A")],
     b: Annotated[str, typer.Argument(help="Another one, or the same with another contender.", metavar="B")],
     fail_if_slower: Annotated[
-        str, typer.Option(help="End with status 4 if a shown difference makes B slower than A by more, e.g. 5%.")
+        str,
+        typer.Option(
+            help="Be a gate: end with status 0 only if every figure of A was compared and B is shown not to be slower "
+            "by more than this, e.g. 5%. A loss below 2% is not claimed."
+        ),
     ] = "",
 ) -> None:
     """Show two recorded runs side by side: B / A of every figure, with interval and verdict.
 
-    Works for two runs of `bench` or two of `timeit`. Exit status: 0, 2 for what cannot be read,
-    3 if no figure is VALID in both, 4 see --fail-if-slower.
+    Works for two runs of `bench` or two of `timeit`. A verdict is that of the interval beside it.
+
+    Exit status: 0 compared, 2 a run cannot be read, 3 no figure is VALID in both.
+
+    With --fail-if-slower: 0 no figure of B is slower by more, 4 one is, by its whole interval, 3 neither is sure.
+
+    Sentences say what is not sure: figures of A that are INVALID or not in B, intervals that hold a larger loss.
     """
     limit = parse_limit(fail_if_slower)
-    from benchmark.compare.figures import figures_of
-    from benchmark.compare.side import circumstances, open_side, pair_up
+    from benchmark.compare.gate import unseen
+    from benchmark.compare.side import circumstances, open_side
     from benchmark.compare.verdict import compare_figures, sentence
 
     try:
         sides = open_side(a), open_side(b)
-        pairs = [
-            (
-                ours if ours == theirs else f"{ours} → {theirs}",
-                figures_of(sides[0].run, ours),
-                figures_of(sides[1].run, theirs),
-            )
-            for ours, theirs in pair_up(*sides)
-        ]
+        pairs = _pairs(*sides)
     except BenchmarkError as error:
         console.print(f"error: {error}", style="red", soft_wrap=True, markup=False)
         raise typer.Exit(EXIT_USAGE) from error
@@ -56,7 +60,7 @@ def compare(
         console.print(f"   they differ in {difference}", soft_wrap=True, markup=False)
     console.print(_table(comparisons))
     console.print(sentence(comparisons), soft_wrap=True, markup=False)
-    raise typer.Exit(_exit_status(comparisons, limit))
+    raise typer.Exit(_exit_status(comparisons, unseen(pairs), limit))
 
 
 def parse_limit(text: str) -> float | None:
@@ -72,19 +76,37 @@ def parse_limit(text: str) -> float | None:
     return percent / 100
 
 
-def _exit_status(comparisons: "Sequence[Comparison]", limit: float | None) -> int:
-    if all(each.verdict == "INVALID" for each in comparisons):
-        return EXIT_INVALID
-    worse = [each for each in comparisons if each.verdict == "slower" and limit is not None and each.slower_by > limit]
-    for each in worse:
-        console.print(f"too slow: {each.contender}, {each.figure.name}: {each.slower_by:.1%} slower", markup=False)
-    return EXIT_SLOWER if worse else 0
+def _pairs(a: "Side", b: "Side") -> "list[Pair]":
+    """Return who is compared with whom, and who of A has nobody to be compared with. Raises RecordError."""
+    from benchmark.compare.figures import figures_of, pair_of
+    from benchmark.compare.side import only_in_a, pair_up
+
+    pairs: list[Pair] = [
+        (ours if ours == theirs else f"{ours} → {theirs}", *pair_of(a.run, ours, b.run, theirs))
+        for ours, theirs in pair_up(a, b)
+    ]
+    return pairs + [(name, figures_of(a.run, name), {}) for name in only_in_a(a, b)]
+
+
+def _exit_status(comparisons: "Sequence[Comparison]", unseen: "Sequence[str]", limit: float | None) -> int:
+    from benchmark.compare.gate import judge
+
+    if limit is None:
+        for each in unseen:
+            console.print(f"not compared: {each}", soft_wrap=True, markup=False)
+        return EXIT_INVALID if all(each.verdict == "INVALID" for each in comparisons) else 0
+    outcome = judge(comparisons, unseen, limit)
+    for each in outcome.sentences:
+        console.print(each, soft_wrap=True, markup=False)
+    return EXIT_SLOWER if outcome.slower else 0 if outcome.passes else EXIT_INVALID
 
 
 def _table(comparisons: "Sequence[Comparison]") -> Table:
+    counted = sum(each.verdict != "INVALID" for each in comparisons)
+    interval = "95 % interval" + (f",\nadjusted for {counted}" if counted > 1 else "")
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")  # fits 80 columns
     table.add_column("figure", no_wrap=True)
-    for heading in ("A", "B", "B / A", "95 % interval"):
+    for heading in ("A", "B", "B / A", interval):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict")
     before = ""
@@ -92,14 +114,27 @@ def _table(comparisons: "Sequence[Comparison]") -> Table:
         if each.contender != before:
             table.add_row(each.contender, style="bold")
         before = each.contender
-        low, high = each.ratio.low, each.ratio.high
+        ends = each.ratio.as_list()
         table.add_row(
             escape(f"  {each.figure.name} [{each.figure.unit}]"),
-            f"{each.a:,.4g}",
-            f"{each.b:,.4g}",
-            f"{each.ratio.value:.3f}",
-            "-" if low is None or high is None else f"{low:.3f} … {high:.3f}",
-            each.verdict,
+            _value(each.a),
+            _value(each.b),
+            _ratio(each.ratio.value),
+            " … ".join(map(_ratio, ends)) if ends else "-",
+            "below 2 %" if each.too_small else _WORDS.get(each.verdict, each.verdict),
             style=_COLOURS[each.verdict],
         )
     return table
+
+
+def _value(value: float) -> str:
+    return f"{value:,.4g}" if value >= 0.1 else f"{value:.3g}"
+
+
+def _ratio(ratio: float) -> str:
+    """Return a ratio in six characters at most."""
+    if ratio < 0.001:
+        return "<0.001"
+    if ratio >= 999.5:
+        return ">999"
+    return f"{ratio:.3f}" if ratio < 10 else f"{ratio:.4g}"

@@ -1,7 +1,7 @@
 """One contender's figures, each as its values by block: what two runs are compared by."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from benchmark.errors import RecordError
@@ -12,9 +12,12 @@ from benchmark.law import law_of
 from benchmark.levels import GENERATOR_ROLE, LevelFigures, level_figures
 from benchmark.manifest import recorded_contenders
 from benchmark.record import Run
+from benchmark.stats import percentile
 from benchmark.validity import run_reasons
 
 LOW_USERS = 1
+PEAK_RATE = "peak rate"
+PERCENTS = (50, 95, 99)
 
 
 @dataclass(frozen=True)
@@ -27,45 +30,93 @@ class Figure:
     values: tuple[float, ...]
     valid: bool = True
     plan: str = ""  # what both runs must have planned alike for the figure to mean the same
+    absent: str = "not measured"  # what it means if the other run has no such figure
 
     @property
     def key(self) -> str:
         return f"{self.name} {self.plan}"
 
 
-def figures_of(run: Run, label: str) -> dict[str, Figure]:
-    """Return a contender's figures by key, in reading order. Raises RecordError if the run cannot be compared."""
+def figures_of(run: Run, label: str, tails_at: int | None = None) -> dict[str, Figure]:
+    """Return a contender's figures by key, in reading order. Raises RecordError if the run cannot be compared.
+
+    `tails_at` is the number of users at which there are percentiles besides those at low load: that of the
+    other run's peak, so that both runs have them at the same load; its own peak's by default.
+    """
     command = run.manifest["command"]
     if command not in _READERS:
         raise RecordError(f"{run.path.name} is a run of `{command}`, expected one of {', '.join(_READERS)}")
     try:
-        return {figure.key: figure for figure in _READERS[command](run, label)}
+        at = peak_users(run, label) if tails_at is None else tails_at
+        return {figure.key: figure for figure in _READERS[command](run, label, at)}
     except (KeyError, ValueError, OSError) as error:
         raise RecordError(f"{run.path.name} cannot be read: {error!r}") from error
 
 
-def _of_bench(run: Run, label: str) -> list[Figure]:
+def peak_users(run: Run, label: str) -> int | None:
+    """Return at how many users a contender had its peak, None without one."""
+    peak = run.summary["contenders"][label].get("peak")
+    return int(peak["users"]) if peak else None
+
+
+def _of_bench(run: Run, label: str, tails_at: int | None) -> list[Figure]:
     entry = run.summary["contenders"][label]
     by_level = _by_level(run, label)
     counts = _stands(run, entry)
     valid = {level["users"]: counts and level["valid"] for level in entry["levels"]}
     found = []
-    if LOW_USERS in by_level:
-        found.append(_latency("low-load mean latency", by_level[LOW_USERS], valid.get(LOW_USERS, False)))
+    if LOW_USERS in valid:
+        low = by_level.get(LOW_USERS, [])
+        found += [_mean("low-load mean latency", low, valid[LOW_USERS])]
+        found += _tails("low-load p{} latency", low, valid[LOW_USERS])
     if entry["peak"]:
-        users = entry["peak"]["users"]
-        blocks, stands = by_level.get(users, []), valid.get(users, False)
-        # How high a rate climbs depends on the levels that were tried.
-        tried = planned_users(run.manifest)
-        rates = tuple(block.rps for block in blocks)
-        found.append(Figure("peak rate", "requests/s", False, rates, stands, tried))
-        found.append(Figure("CPU per request", "ms", True, tuple(map(_cpu_ms, blocks)), stands, tried))
-    for users, blocks in by_level.items():
+        stands = valid.get(entry["peak"]["users"], False) and not _higher_but_invalid(entry)
+        found += _of_peak(by_level.get(entry["peak"]["users"], []), stands, planned_users(run.manifest))
+    for users, stands in valid.items():
         if users != LOW_USERS:  # there, in a closed loop, the rate is but the latency turned upside down
+            blocks = by_level.get(users, [])
             rates = tuple(block.rps for block in blocks)
-            found.append(Figure(f"rate at {users} users", "requests/s", False, rates, valid.get(users, False)))
-            found.append(_latency(f"mean latency at {users} users", blocks, valid.get(users, False)))
+            found.append(Figure(f"rate at {users} users", "requests/s", False, rates, stands))
+            found.append(_mean(f"mean latency at {users} users", blocks, stands))
+            if users == tails_at:
+                found += _tails(f"p{{}} latency at {users} users", blocks, stands)
     return found
+
+
+def _of_peak(blocks: Sequence[LevelFigures], stands: bool, tried: str) -> list[Figure]:
+    """Return what is said of the peak: how high a rate climbs depends on the levels that were tried."""
+    rates, cpu_ms = tuple(block.rps for block in blocks), tuple(map(_cpu_ms, blocks))
+    absent = "none for the same numbers of users"
+    return [
+        Figure(PEAK_RATE, "requests/s", False, rates, stands, tried, absent),
+        Figure("CPU per request", "ms", True, cpu_ms, stands, tried, absent),
+    ]
+
+
+def _higher_but_invalid(entry: Mapping[str, Any]) -> bool:
+    """Whether an INVALID level reached a higher rate than the peak, which then is that of the rest only."""
+    return any(not level["valid"] and level["rps"] > entry["peak"]["rps"] for level in entry["levels"])
+
+
+def pair_of(a: Run, label_a: str, b: Run, label_b: str) -> tuple[dict[str, Figure], dict[str, Figure]]:
+    """Return the figures of a contender of A and of one of B, percentiles at A's peak. Raises RecordError.
+
+    A rate that may rise beyond the levels of either run is the highest that was seen, and no peak.
+    """
+    ours, theirs = figures_of(a, label_a), figures_of(b, label_b, peak_users(a, label_a))
+    if _is_peak(a, label_a) and _is_peak(b, label_b):
+        return ours, theirs
+    return _without_peak(ours), _without_peak(theirs)
+
+
+def _is_peak(run: Run, label: str) -> bool:
+    """Whether a run held levels on either side of a contender's peak; records that do not say so are believed."""
+    return bool((run.summary["contenders"][label].get("peak") or {}).get("bracketed", True))
+
+
+def _without_peak(figures: Mapping[str, Figure]) -> dict[str, Figure]:
+    renamed = (replace(each, name="highest rate") if each.name == PEAK_RATE else each for each in figures.values())
+    return {figure.key: figure for figure in renamed}
 
 
 def planned_users(manifest: Mapping[str, Any]) -> str:
@@ -74,7 +125,7 @@ def planned_users(manifest: Mapping[str, Any]) -> str:
     return ", ".join(str(level["users"]) for part in ("levels", "climb") for level in plan.get(part, []))
 
 
-def _of_timeit(run: Run, label: str) -> list[Figure]:
+def _of_timeit(run: Run, label: str, _: int | None) -> list[Figure]:
     timings = read_repeats(run.path)
     sums = repeat_sums(timings[timings["contender"] == label])
     whole = [repeat for repeat in complete_repeats(run.cells(), label) if repeat in sums]
@@ -105,8 +156,19 @@ def _stands(run: Run, entry: Mapping[str, Any]) -> bool:
     return not faults and not run_reasons(run.manifest["busy_before_start"])
 
 
-def _latency(name: str, blocks: list[LevelFigures], valid: bool) -> Figure:
+def _mean(name: str, blocks: Sequence[LevelFigures], valid: bool) -> Figure:
     return Figure(name, "ms", True, tuple(block.mean_ms for block in blocks), valid)
+
+
+def _tails(name: str, blocks: Sequence[LevelFigures], valid: bool) -> list[Figure]:
+    """Return the percentiles for which the samples of every block suffice, p50 first."""
+    found = []
+    for percent in PERCENTS:
+        each_ms = [percentile(block.latencies_ms, percent) for block in blocks]
+        values = tuple(ms for ms in each_ms if ms is not None)
+        if values and len(values) == len(blocks):
+            found.append(Figure(name.format(percent), "ms", True, values, valid, absent="too few samples, or no level"))
+    return found
 
 
 def _cpu_ms(block: LevelFigures) -> float:

@@ -47,11 +47,16 @@ def pair_up(a: Side, b: Side) -> list[tuple[str, str]]:
                 choices = ", ".join(side.summary["contenders"])
                 raise RecordError(f"{side.run.path.name} has no contender {name!r}; choose from {choices}")
         return [names]
-    both = [name for name, entry in a.summary["contenders"].items() if not entry.get("harness_floor")]
-    both = [name for name in both if name in b.summary["contenders"]]
+    both = [name for name in _real(a) if name in b.summary["contenders"]]
     if not both:
         raise RecordError("the two runs have no contender in common; name one of each, as in RUN:sync RUN:async")
     return [(name, name) for name in both]
+
+
+def only_in_a(a: Side, b: Side) -> list[str]:
+    """Return the contenders of run A that run B does not have, if whole runs are compared."""
+    named = a.contender or b.contender
+    return [] if named else [name for name in _real(a) if name not in b.summary["contenders"]]
 
 
 def circumstances(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
@@ -80,6 +85,11 @@ _CIRCUMSTANCES = {
     "settings": ("settings", "services"),
     "scale": ("plan", "scale"),
 }
+
+
+def _real(side: Side) -> list[str]:
+    """Return a run's contenders but for those that only show the harness's floor."""
+    return [name for name, entry in side.summary["contenders"].items() if not entry.get("harness_floor")]
 
 
 def _split(text: str) -> tuple[str, str | None]:

@@ -9,10 +9,13 @@ import numpy as np
 from scipy import stats
 
 from benchmark.compare.figures import Figure
-from benchmark.stats import CONFIDENCE, Interval, holm
+from benchmark.stats import CONFIDENCE, Interval, holm, holm_levels
 from benchmark.summary import MIN_CLAIM
 
 Verdict = Literal["faster", "slower", "no difference shown", "INVALID"]
+Pair = tuple[str, Mapping[str, Figure], Mapping[str, Figure]]  # the contender, its figures in A and in B
+_MAX_LOG = 700.0  # two blocks that differ much have an interval that no number holds
+_ALIKE = 1e-12  # logarithms differ by so little if they are the same but for rounding
 
 
 @dataclass(frozen=True)
@@ -21,56 +24,81 @@ class Comparison:
 
     contender: str  # `async`, or `sync → async` where two are compared
     figure: Figure  # of A
-    a: float  # mean over blocks
-    b: float
-    ratio: Interval  # B / A
+    other: Figure  # of B
+    ratio: Interval  # B / A, with the interval that decides the verdict; none where nothing is decided
+    confidence: float  # of that interval
     verdict: Verdict
+
+    @property
+    def a(self) -> float:
+        """The mean over A's blocks."""
+        return _mean(self.figure.values)
+
+    @property
+    def b(self) -> float:
+        """The mean over B's blocks."""
+        return _mean(self.other.values)
 
     @property
     def slower_by(self) -> float:
         """By which share B is slower than A, negative if it is faster: of the time, or of the time per request."""
-        return self.ratio.value - 1 if self.figure.lower_is_better else 1 / self.ratio.value - 1
+        return self.slower_interval.value
+
+    @property
+    def slower_interval(self) -> Interval:
+        """`slower_by` with what the interval of `ratio` says of it."""
+        shares = [_slower_by(end, self.figure.lower_is_better) for end in self.ratio.as_list() or ()]
+        low, high = (min(shares), max(shares)) if shares else (None, None)
+        return Interval(_slower_by(self.ratio.value, self.figure.lower_is_better), low, high)
+
+    @property
+    def too_small(self) -> bool:
+        """Whether there is a difference, but one that is too small to be claimed."""
+        ends = self.ratio.as_list()
+        return self.verdict == "no difference shown" and ends is not None and not ends[0] <= 1 <= ends[1]
 
 
-def compare_figures(pairs: Sequence[tuple[str, Mapping[str, Figure], Mapping[str, Figure]]]) -> list[Comparison]:
-    """Return the comparison of every figure that both sides have; each pair is (name, figures of A, figures of B).
+def compare_figures(pairs: Sequence[Pair]) -> list[Comparison]:
+    """Return the comparison of every figure that both sides have.
 
     A difference is shown if it survives Holm's correction for the number of VALID figures and is at
-    least 2 %: otherwise among many figures one would differ by chance.
+    least 2 %: otherwise among many figures one would differ by chance. The interval is that of Holm's
+    step, so that it leaves out 1 where there is a difference.
     """
     both = [
         (name, figure, b[key])
         for name, a, b in pairs
         for key, figure in a.items()
-        if key in b and _usable(figure) and _usable(b[key])
+        if key in b and usable(figure) and usable(b[key])
     ]
     counted = [place for place, (_, a, b) in enumerate(both) if a.valid and b.valid]
     p_values = [welch_p_value(both[place][1].values, both[place][2].values) for place in counted]
-    shown = {place for place, each in zip(counted, holm(p_values), strict=True) if each}
-    return [
-        _comparison(name, a, b, counted=place in counted, shown=place in shown)
-        for place, (name, a, b) in enumerate(both)
-    ]
+    shown = dict(zip(counted, zip(holm(p_values), holm_levels(p_values), strict=True), strict=True))
+    return [_comparison(*each, *shown.get(place, (None, CONFIDENCE))) for place, each in enumerate(both)]
 
 
 def welch_ratio(a: Sequence[float], b: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
     """Return B / A of two independent sets of blocks, by their geometric means, with its interval.
 
     Welch's t on the logarithms, with Satterthwaite's degrees of freedom (Welch 1947): the blocks of
-    two runs are not paired, and one run may scatter more than the other. No interval from single blocks.
+    two runs are not paired, and one run may scatter more than the other. No interval from a single block.
     """
-    ratio = math.exp(math.fsum(map(math.log, b)) / len(b) - math.fsum(map(math.log, a)) / len(a))
-    if not _has_spread(a, b):
+    log_ratio, error, freedom = _welch(a, b)
+    ratio = math.exp(log_ratio)
+    if freedom is None:
         return Interval(ratio, None, None)
-    ends = stats.ttest_ind(np.log(b), np.log(a), equal_var=False).confidence_interval(confidence)
-    return Interval(ratio, math.exp(float(ends.low)), math.exp(float(ends.high)))
+    half = float(stats.t.ppf((1 + confidence) / 2, freedom)) * error
+    return Interval(ratio, *(math.exp(min(max(log_ratio + end, -_MAX_LOG), _MAX_LOG)) for end in (-half, half)))
 
 
 def welch_p_value(a: Sequence[float], b: Sequence[float]) -> float:
-    """Return how likely the logarithms would lie so far apart if there were no difference; 1 from single blocks."""
-    if not _has_spread(a, b):
+    """Return how likely the logarithms would lie so far apart if there were no difference; 1 from a single block."""
+    log_ratio, error, freedom = _welch(a, b)
+    if freedom is None:
         return 1.0
-    return float(stats.ttest_ind(np.log(b), np.log(a), equal_var=False).pvalue)
+    if not error:  # all blocks of either run are alike
+        return 1.0 if abs(log_ratio) <= _ALIKE else 0.0
+    return float(2 * stats.t.sf(abs(log_ratio) / error, freedom))
 
 
 def sentence(comparisons: Sequence[Comparison]) -> str:
@@ -91,23 +119,37 @@ def sentence(comparisons: Sequence[Comparison]) -> str:
     )
 
 
-def _comparison(name: str, a: Figure, b: Figure, counted: bool, shown: bool) -> Comparison:
-    ratio = welch_ratio(a.values, b.values)
-    verdict: Verdict = "INVALID"
-    if counted:
-        better = (ratio.value < 1) == a.lower_is_better
-        claimed = shown and abs(ratio.value - 1) >= MIN_CLAIM
-        verdict = "no difference shown" if not claimed else "faster" if better else "slower"
-    return Comparison(name, a, _mean(a.values), _mean(b.values), ratio, verdict)
-
-
-def _usable(figure: Figure) -> bool:
+def usable(figure: Figure) -> bool:
+    """Whether a figure has values of which ratios can be made."""
     return bool(figure.values) and all(value > 0 for value in figure.values)
 
 
-def _has_spread(a: Sequence[float], b: Sequence[float]) -> bool:
-    """Whether both have several blocks, and they are not all alike, so that there is a t to speak of."""
-    return min(len(a), len(b)) > 1 and float(np.std(np.log(a)) + np.std(np.log(b))) > 1e-12
+def _comparison(name: str, a: Figure, b: Figure, shown: bool | None, confidence: float) -> Comparison:
+    """Return one comparison; `shown` is None where a figure is INVALID, and nothing is decided."""
+    ratio = welch_ratio(a.values, b.values, confidence)
+    if shown is None:
+        return Comparison(name, a, b, Interval(ratio.value, None, None), confidence, "INVALID")
+    better = (ratio.value < 1) == a.lower_is_better
+    claimed = shown and abs(ratio.value - 1) >= MIN_CLAIM
+    verdict: Verdict = "no difference shown" if not claimed else "faster" if better else "slower"
+    return Comparison(name, a, b, ratio, confidence, verdict)
+
+
+def _slower_by(ratio: float, lower_is_better: bool) -> float:
+    return ratio - 1 if lower_is_better else 1 / ratio - 1
+
+
+def _welch(a: Sequence[float], b: Sequence[float]) -> tuple[float, float, float | None]:
+    """Return the logarithm of B / A, its standard error and the degrees of freedom, None from a single block."""
+    logs = [np.log(values) for values in (a, b)]
+    log_ratio = math.fsum(logs[1]) / len(b) - math.fsum(logs[0]) / len(a)
+    if min(len(a), len(b)) < 2:
+        return log_ratio, 0.0, None
+    squares = [float(np.var(each, ddof=1)) / each.size for each in logs]
+    if math.sqrt(sum(squares)) <= _ALIKE:
+        return log_ratio, 0.0, 1.0
+    freedom = sum(squares) ** 2 / sum(square**2 / (each.size - 1) for square, each in zip(squares, logs, strict=True))
+    return log_ratio, math.sqrt(sum(squares)), freedom
 
 
 def _mean(values: Sequence[float]) -> float:

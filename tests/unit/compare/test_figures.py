@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from benchmark.bench import report
-from benchmark.compare.figures import Figure, figures_of
+from benchmark.compare.figures import Figure, figures_of, pair_of
 from benchmark.compare.side import circumstances
 from benchmark.compare.verdict import compare_figures
 from benchmark.record import Run
@@ -34,10 +34,13 @@ def test_every_figure_of_a_bench_is_there(tmp_path: Path) -> None:
     found = by_name(recorded(tmp_path), "a")
     assert list(found) == [
         "low-load mean latency",
+        "low-load p50 latency",
         "peak rate",
         "CPU per request",
         "rate at 8 users",
         "mean latency at 8 users",
+        "p50 latency at 8 users",
+        "p95 latency at 8 users",
     ]
     assert found["mean latency at 8 users"].values == pytest.approx([60.0 * factor for factor in BLOCKS], rel=0.01)
     assert all(len(figure.values) == len(BLOCKS) and figure.valid for figure in found.values())
@@ -71,7 +74,72 @@ def test_peaks_of_different_climbs_are_not_compared(tmp_path: Path) -> None:
     found = compare_figures([("a", figures_of(one, "a"), figures_of(other, "a"))])
     assert [each.figure.name for each in found] == [
         "low-load mean latency",
+        "low-load p50 latency",
         "rate at 8 users",
         "mean latency at 8 users",
+        "p50 latency at 8 users",
+        "p95 latency at 8 users",
     ]
     assert "users: 1, 8, then 1, 8, 16; so peaks are not compared" in circumstances(one.manifest, other.manifest)
+
+
+def test_percentiles_are_those_at_the_peak_of_a_in_both_runs(tmp_path: Path) -> None:
+    runs = []
+    for name, at_8, at_16 in (("a", 60.0, 200.0), ("b", 60.0, 100.0)):  # the one peaks at 8 users, the other at 16
+        run = make_run(tmp_path / name, CONTENDERS[:1], blocks=2)
+        for block, factor in enumerate(BLOCKS[:2]):
+            record(run, block, "a", Held(1, 50.0 * factor), Held(8, at_8 * factor), Held(16, at_16 * factor))
+        report(run, CONTENDERS[:1])
+        runs.append(run)
+    a, b = pair_of(runs[0], "a", runs[1], "a")
+    tails = [[figure.name for figure in side.values() if "p95" in figure.name] for side in (a, b)]
+    assert tails == [["p95 latency at 8 users"]] * 2
+    b, a = pair_of(runs[1], "a", runs[0], "a")
+    tails = [[figure.name for figure in side.values() if "p95" in figure.name] for side in (a, b)]
+    assert tails == [["p95 latency at 16 users"]] * 2
+    assert by_name(runs[1], "a")["p95 latency at 16 users"].values == pytest.approx([100.0, 100.4], rel=0.01)
+
+
+def test_a_percentile_takes_samples_enough_in_every_block(tmp_path: Path) -> None:
+    run = make_run(tmp_path, CONTENDERS[:1], blocks=2)
+    for block, seconds in enumerate((6.0, 1.0)):  # 800 and 133 samples
+        record(run, block, "a", Held(1, 50.0, seconds), Held(8, 60.0, seconds))
+    report(run, CONTENDERS[:1])
+    found = by_name(run, "a")
+    assert ("p95 latency at 8 users" in found, "p99 latency at 8 users" in found) == (True, False)
+    assert ("low-load p50 latency" in found, "low-load p95 latency" in found) == (True, False)
+
+
+def test_a_peak_below_a_higher_rate_that_is_invalid_is_invalid(tmp_path: Path) -> None:
+    run = make_run(tmp_path, CONTENDERS[:1], blocks=2)
+    for block in range(2):
+        record(run, block, "a", Held(1, 50.0), Held(8, 60.0, errors=3))
+    report(run, CONTENDERS[:1])
+    assert run.summary["contenders"]["a"]["peak"]["users"] == 1
+    found = by_name(run, "a")
+    assert (found["peak rate"].valid, found["CPU per request"].valid) == (False, False)
+    assert found["low-load mean latency"].valid
+
+
+def test_a_level_without_an_answer_is_a_figure_that_is_invalid(tmp_path: Path) -> None:
+    run = make_run(tmp_path, CONTENDERS[:1], blocks=2)
+    for block in range(2):
+        record(run, block, "a", Held(1, 50.0), Held(9, 100_000.0))
+    report(run, CONTENDERS[:1])
+    found = by_name(run, "a")["rate at 9 users"]
+    assert (found.values, found.valid) == ((), False)
+
+
+@pytest.mark.parametrize("bracketed", [(True, True), (True, False), (False, True), (False, False)])
+def test_a_rate_that_may_rise_further_in_either_run_is_called_no_peak(
+    tmp_path: Path, bracketed: tuple[bool, bool]
+) -> None:
+    runs = [recorded(tmp_path / name) for name in ("one", "other")]
+    for run, is_peak in zip(runs, bracketed, strict=True):
+        summary = run.summary
+        summary["contenders"]["a"]["peak"]["bracketed"] = is_peak
+        run.write_json("summary.json", summary)
+    found = compare_figures([("a", *pair_of(runs[0], "a", runs[1], "a"))])
+    names = [each.figure.name for each in found]
+    assert ("peak rate" in names, "highest rate" in names) == (all(bracketed), not all(bracketed))
+    assert len(names) == 8

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from benchmark.compare.figures import Figure
 from benchmark.compare.verdict import Comparison, compare_figures, sentence, welch_p_value, welch_ratio
@@ -69,6 +70,58 @@ def test_only_what_both_have_is_compared() -> None:
 
 def test_one_value_that_is_no_time_is_not_compared() -> None:
     assert compare((LATENCY, Figure("mean latency", "ms", True, (50.0, -1.0)))) == []
+
+
+@pytest.mark.parametrize("sizes", [(2, 2), (2, 7), (4, 4), (10, 3)])
+def test_interval_and_p_value_are_those_of_a_reference(sizes: tuple[int, int]) -> None:
+    draw = np.random.default_rng(5)
+    a, b = (np.exp(spread * draw.standard_normal(n)) for n, spread in zip(sizes, (0.02, 0.3), strict=True))
+    reference = stats.ttest_ind(np.log(b), np.log(a), equal_var=False)
+    ends = reference.confidence_interval(0.99)
+    assert welch_p_value(list(a), list(b)) == pytest.approx(reference.pvalue)
+    assert welch_ratio(list(a), list(b), 0.99).as_list() == pytest.approx(list(np.exp([ends.low, ends.high])))
+
+
+def test_blocks_that_are_all_alike_differ_or_do_not() -> None:
+    alike = Figure("mean latency", "ms", True, (50.0, 50.0))
+    assert [compare((alike, times(alike, factor)))[0].verdict for factor in (1.0, 1.01, 1.5)] == [
+        "no difference shown",
+        "no difference shown",
+        "slower",
+    ]
+    assert compare((alike, times(alike, 1.5)))[0].ratio.as_list() == pytest.approx([1.5, 1.5])
+
+
+def test_the_interval_beside_a_verdict_is_the_one_that_decides_it() -> None:
+    """Over many figures, some of which differ: 1 lies outside exactly where a difference is shown, or is too small."""
+    draw = np.random.default_rng(3)
+    seen = set()
+    for _ in range(100):
+        ours = {
+            str(i): Figure(str(i), "ms", True, tuple(50 * np.exp(0.03 * draw.standard_normal(4)))) for i in range(9)
+        }
+        factors = np.exp(0.1 * draw.standard_normal(9) * (draw.random(9) > 0.5))
+        theirs = {str(i): times(figure, factors[int(i)] * 1.001) for i, figure in ours.items()}
+        for each in compare_figures([("a", ours, theirs)]):
+            assert each.ratio.low is not None
+            assert each.ratio.high is not None
+            without_1 = not each.ratio.low <= 1 <= each.ratio.high
+            assert without_1 == (each.verdict != "no difference shown" or each.too_small)
+            seen.add(without_1)
+    assert seen == {True, False}
+
+
+def test_a_difference_that_is_too_small_to_claim_is_told_from_none() -> None:
+    steady = Figure("mean latency", "ms", True, (50.0, 50.001, 49.999, 50.0))
+    small, none = compare((steady, times(steady, 1.015)))[0], compare((LATENCY, LATENCY))[0]
+    assert (small.verdict, small.too_small) == ("no difference shown", True)
+    assert (none.verdict, none.too_small) == ("no difference shown", False)
+
+
+def test_what_decides_nothing_has_no_interval() -> None:
+    found = compare((LATENCY, times(LATENCY, 2.0, valid=False)), (RATE, RATE))
+    assert found[0].ratio.as_list() is None
+    assert found[1].confidence == pytest.approx(0.95)  # only what counts is adjusted for
 
 
 def test_unequal_scatter_and_numbers_of_blocks_are_allowed() -> None:
