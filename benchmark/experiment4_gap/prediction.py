@@ -30,7 +30,8 @@ from benchmark.experiment4_gap.demand import Demands, GeneratorDemand
 from benchmark.experiment4_gap.factors import with_settings
 from benchmark.experiment4_gap.simulation import Demand, Network, Steady, constant, simulate, simulate_burst
 from benchmark.experiment4_gap.what_ifs import WhatIf
-from benchmark.law import law_of
+from benchmark.law import law_of, scoring_settings
+from benchmark.service_settings import architecture_of
 from contract.settings import PREFIX, Settings
 
 USERS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -170,11 +171,12 @@ def network_settings(contender: Contender) -> dict[str, Any]:
     if missing := set(_SERVICES) - set(env):
         raise ContenderError(f"{contender.label} has no process of the role {' and '.join(sorted(missing))}")
     runtimes = {process.role: _runtime(process.module) for process in contender.process if process.role in _SERVICES}
-    law = law_of(contender)
+    law, threads = law_of(contender), _threads("scoring", env, runtimes)
     found: dict[str, Any] = {
         "one_by_one": law.asked == "sum",
         "models": law.models,
-        "threads": _threads("scoring", env, runtimes),
+        "pool": _pool(contender, threads, law.models),
+        "threads": threads,
         "model_threads": _threads("model", env, runtimes),
         "workers": int(env["scoring"].get(f"{PREFIX}WORKERS", 1)),
         "model_workers": int(env["model"].get(f"{PREFIX}WORKERS", 1)),
@@ -194,6 +196,13 @@ def _sleep(env: Mapping[str, str]) -> dict[str, Any]:
         for name in ("model_law", "model_min_ms", "model_max_ms", "model_sigma")
     )
     return {"law": law, "sleep_ms": (float(low_ms), float(high_ms)), "sigma": float(sigma)}
+
+
+def _pool(contender: Contender, threads: int, models: int) -> int:
+    """Return the connections to the models if they can be fewer than the calls in flight, or else 0."""
+    size = scoring_settings(contender).model_pool_size
+    is_enough = threads and size >= threads * models
+    return 0 if is_enough or architecture_of(contender) is None else size
 
 
 _SERVICES = ("scoring", "model")

@@ -60,6 +60,7 @@ class Network:
     overhead_ms: float = 0.0  # of a request at no load, what neither sleep nor CPU explains
     threads: int = 0  # requests that a scoring process takes at a time; 0: any number
     model_threads: int = 0
+    pool: int = 0  # connections to the models of a scoring process; 0: any number
     feature_reads: int = 1  # of the store, per request
     workers: int = 1  # scoring processes
     model_workers: int = 1
@@ -224,6 +225,7 @@ class _Run:
         }
         self._threads = _slots(env, network.threads * network.workers)
         self._model_threads = _slots(env, network.model_threads * network.model_workers)
+        self._pool = _slots(env, network.pool * network.workers)
         self._latencies_ms: list[float] = []
         self._met: list[float] = []
         self._since_ms = 0.0
@@ -289,16 +291,22 @@ class _Run:
         yield from self._piece("scoring", self._n.scoring, pieces)
 
     def _ask(self, pieces: int) -> Event:
-        """One model: half of its CPU before the sleep, half after it; the handler sends and reads."""
+        """One model, over a connection of its own: the handler sends and reads, in between the model answers."""
+        with self._pool.request() as connection:
+            yield connection
+            yield from self._piece("scoring", self._n.scoring, pieces)
+            yield from self._answer()
+            yield from self._piece("scoring", self._n.scoring, pieces)
+
+    def _answer(self) -> Event:
+        """A model's answer: half of its CPU before the sleep, half after it."""
         each = 2 * self._n.models
-        yield from self._piece("scoring", self._n.scoring, pieces)
         with self._model_threads.request() as thread:
             yield thread
             yield from self._piece("model", self._n.model, each)
             yield from self._stations["model"].work(self._n.model_cpu_ms)
             yield self._env.timeout(self._sleep_ms(self._draw.random()))
             yield from self._piece("model", self._n.model, each)
-        yield from self._piece("scoring", self._n.scoring, pieces)
 
     def _piece(self, role: str, demand: Demand, of: int) -> Event:
         station = self._stations[role]

@@ -171,3 +171,17 @@ def test_a_woken_thread_takes_an_idle_core_and_else_waits_for_the_one_with_less_
 
 def test_where_cores_are_idle_it_does_not_matter_who_waits_for_which() -> None:
     assert simulate(NETWORK, 1).rps == pytest.approx(simulate(replace(NETWORK, cores=8), 1).rps, rel=0.01)
+
+
+def test_a_pool_of_connections_is_a_ceiling() -> None:
+    """Calls in flight are the pool's connections at most: rate <= connections / (models x time of a call)."""
+    wide = replace(NETWORK, one_by_one=False, scoring=constant(0.4), cores=4)
+    narrow = simulate(replace(wide, pool=8), 64)
+    assert narrow.rps <= 8 / (2 * 45.0) * 1e3
+    assert narrow.rps == pytest.approx(8 / (2 * 45.0) * 1e3, rel=0.06)
+    assert simulate(replace(wide, pool=128), 64).rps == pytest.approx(simulate(wide, 64).rps, rel=0.03)
+
+
+def test_each_worker_has_a_pool_of_its_own() -> None:
+    narrow = replace(NETWORK, one_by_one=False, scoring=constant(0.4), cores=4, pool=8)
+    assert simulate(replace(narrow, workers=2), 64).rps == pytest.approx(2 * simulate(narrow, 64).rps, rel=0.08)
