@@ -16,6 +16,7 @@ from benchmark.errors import BenchmarkError, LoadError, RecordError
 from benchmark.guard import Guard
 from benchmark.levels import GENERATOR_ROLE
 from benchmark.load.plan import Level, LoadPlan
+from benchmark.machine import SURROUNDINGS
 from benchmark.record import Cell, Run, Window
 from benchmark.sampling import Sampler
 from benchmark.stack import Launcher, ProcessLauncher, Stack, log_tail, running_stack, start_process, stop_processes
@@ -61,6 +62,7 @@ def measure_cell(
             _check_parity(stack, contender, plan)
         generator = begin(stack)
         sources = {running.role: running.usage_source for running in stack.processes} | {GENERATOR_ROLE: generator.pid}
+        sources |= SURROUNDINGS
         with run.resource_writer(cell) as resources, Sampler(sources, resources.append) as sampler:
             _follow(generator, stack, cell, on_phase, sampler.sample_soon)
         if resources.failure:
