@@ -36,6 +36,10 @@ def test_every_size_is_recorded_with_what_it_cost(run: Run) -> None:
         spent_ms = (burst.cpu_ms["scoring"] + burst.seldom_ms["scoring"]) * burst.requests
         assert burst.busy["scoring"] == pytest.approx(spent_ms / 1e3 / burst.seconds)
         assert burst.last_ms > 0
+        assert burst.foreign_share is not None
+        assert burst.steal_share is not None
+        assert 0 <= burst.foreign_share <= 1
+        assert 0 <= burst.steal_share <= 1
 
 
 def test_the_rest_grows_until_the_scoring_process_was_idle_enough(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,3 +90,10 @@ def test_a_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "bursts.jsonl").write_text('{"contender": "sy')
     assert read_bursts(tmp_path) == []
     assert read_bursts(tmp_path / "nowhere") == []
+
+
+def test_bursts_of_a_record_that_does_not_tell_of_the_machine_can_be_read(run: Run) -> None:
+    old = {"contender": "a", "size": 16, "requests": 64, "seconds": 1.0, "cpu_ms": {}, "seldom_ms": {}, "busy": {}}
+    run.append_line(bursts.RECORD, {**old, "last_ms": 5.0})
+    (burst,) = read_bursts(run.path)
+    assert (burst.foreign_share, burst.steal_share) == (None, None)
