@@ -5,7 +5,7 @@ BenchmarkError
 ├── UnknownContender   a name on the command line that no contender.toml has
 ├── StackError         a contender's process cannot start, died, or did not become ready
 ├── EngineError        containers are asked for, and the engine or an image is missing
-├── AlreadyUp          `up` finds that the services run already
+├── ServicesError      what `up` has started cannot be told, or cannot be stopped
 ├── LoadError          the load generator failed
 └── RecordError        a run directory cannot be written or read
 """
@@ -31,7 +31,7 @@ class EngineError(BenchmarkError):
     pass
 
 
-class AlreadyUp(BenchmarkError):
+class ServicesError(BenchmarkError):
     pass
 
 
