@@ -125,6 +125,7 @@ def test_down_stops_a_worker_that_is_left_of_a_service_that_died(folder: Path) -
     _, leader = pids(folder)
     until(lambda: len(members({leader})) == 2, "it has a worker")
     os.kill(leader, signal.SIGKILL)
+    until(lambda: len(members({leader})) == 1, "its worker is left")
     assert list(down(folder)) == ["stopped 1 services"]
     assert members({leader}) == []
 
