@@ -70,7 +70,13 @@ def test_every_command_of_the_readme_is_typed_here_or_takes_too_long() -> None:
 
 def make(*words: str) -> list[str]:
     """Return a `make` command that takes this Python's programs, and installs nothing."""
-    return ["make", "--old-file=.venv/installed-benchmark", f"BIN={Path(sys.executable).parent}", *words]
+    return [
+        "make",
+        "--no-print-directory",
+        "--old-file=.venv/installed-benchmark",
+        f"BIN={Path(sys.executable).parent}",
+        *words,
+    ]
 
 
 def done(*words: str) -> str:
