@@ -59,7 +59,7 @@ locust-master: up ## a Locust master with the web UI; start workers beside it
 locust-worker: install ## a Locust worker; MASTER=host for one elsewhere
 	@$(LOCUST) --worker --master-host $(or $(MASTER),127.0.0.1)
 
-up: install ## start Redis and the four services in the background, on the usual ports
+up: install ## start Redis and the four services in the background, on the usual ports; what is up already stays
 	@$(BIN)/python -m benchmark up
 
 down: install ## stop what `make up` started
@@ -89,7 +89,8 @@ install-dev: .venv/installed-dev
 lock: install-dev ## resolve requirements/*.txt anew from pyproject.toml
 	@$(BIN)/python requirements/lock.py
 
-clean: ## remove the virtual environment and the results
+clean: ## remove the virtual environment and the results; what `make up` started is stopped before
+	@test ! -e run/services.json || $(BIN)/python -m benchmark down || true
 	rm -rf .venv results run
 
 docs: install-dev ## write what is generated: doc/settings.md, .env.example, the figures of the README

@@ -16,6 +16,7 @@ from benchmark.guard import Guard
 from benchmark.law import law_of, scoring_settings
 from benchmark.levels import GENERATOR_ROLE
 from benchmark.load.plan import Level, LoadPlan
+from benchmark.machine import SURROUNDINGS
 from benchmark.record import Cell, Run, Window
 from benchmark.sampling import Sampler
 from benchmark.service_settings import SEED, STAGE_CLOCK, with_variables
@@ -70,6 +71,7 @@ def measure_cell(
             check_parity_of(stack)
         generator = begin(stack)
         sources = {running.role: running.usage_source for running in stack.processes} | {GENERATOR_ROLE: generator.pid}
+        sources |= SURROUNDINGS
         with run.resource_writer(cell) as resources, Sampler(sources, resources.append) as sampler:
             _follow(generator, stack, cell, on_phase, sampler.sample_soon)
         if resources.failure:

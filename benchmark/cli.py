@@ -4,6 +4,7 @@ Exit status: 0 measured and VALID, 1 could not be measured, 2 wrong usage, 3 mea
 130 interrupted.
 """
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +19,7 @@ from benchmark.experiment2_timeit.cli import timeit
 from benchmark.experiment3_locust.cli import locust
 from benchmark.experiment4_gap.cli import explain, print_summary
 from benchmark.options import (
+    EXIT_INTERRUPTED,
     RESULTS,
     ContendersOption,
     ResultsOption,
@@ -148,14 +150,20 @@ def _redraw(run_directory: Path) -> Path:
 
 @app.command()
 def up() -> None:
-    """Start the feature store and all services in the background, on their usual ports."""
+    """Start the feature store and all services in the background, on their usual ports.
+
+    What is up already stays. Ctrl-C stops what was started by then.
+    """
     from benchmark import services
 
-    try:
-        for line in services.up():
-            console.print(line, soft_wrap=True, markup=False)
-    except BenchmarkError as error:
-        fail(error)
+    with measuring_command(), closing(services.up()) as lines:
+        try:
+            for line in lines:
+                console.print(line, soft_wrap=True, markup=False)
+        except KeyboardInterrupt:
+            lines.close()
+            console.print("interrupted; what was started is stopped again")
+            raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
 @app.command()
@@ -163,8 +171,11 @@ def down() -> None:
     """Stop what `up` started."""
     from benchmark import services
 
-    for line in services.down():
-        console.print(line, soft_wrap=True, markup=False)
+    try:
+        for line in services.down():
+            console.print(line, soft_wrap=True, markup=False)
+    except BenchmarkError as error:
+        fail(error)
 
 
 @app.command()

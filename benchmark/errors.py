@@ -6,7 +6,7 @@ BenchmarkError
 ├── SettingRefused     a setting that a contender does not take, or would not reach what is measured
 ├── StackError         a contender's process cannot start, died, or did not become ready
 ├── EngineError        containers are asked for, and the engine or an image is missing
-├── AlreadyUp          `up` finds that the services run already
+├── ServicesError      what `up` has started cannot be told, or cannot be stopped
 ├── LoadError          the load generator failed
 └── RecordError        a run directory cannot be written or read
 """
@@ -36,7 +36,7 @@ class EngineError(BenchmarkError):
     pass
 
 
-class AlreadyUp(BenchmarkError):
+class ServicesError(BenchmarkError):
     pass
 
 

@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 
 from benchmark.law import AnswerLaw
+from benchmark.machine import BUSY, HARNESS, IDLE, STEAL, Disturbance, MachineTimes, disturbance
 from benchmark.record import Cell, Window
 from benchmark.stats import rate_in_window, shares_in_window
 
 GENERATOR_ROLE = "load"
+_SURROUNDINGS = (BUSY, IDLE, STEAL, HARNESS)  # rows of the resource samples that are no process of the contender's
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,9 @@ class LevelFigures:
     cpu_share: Mapping[str, float]  # by role, in cores
     rss_mb: Mapping[str, float]  # by role, the largest seen
     drift: float  # (rate of the second half - rate of the first half) / rate
+    # Shares of all cores in the window; None where a record does not tell.
+    foreign_share: float | None = None  # that other programs used
+    steal_share: float | None = None  # that the hypervisor gave to others
 
     @property
     def n(self) -> int:
@@ -55,7 +60,9 @@ def _figures(
 ) -> LevelFigures:
     inside = good[good["end_ns"].between(window.start_ns, window.end_ns, inclusive="left")]
     failed = samples[~samples["ok"] & samples["end_ns"].between(window.start_ns, window.end_ns, inclusive="left")]
-    usage = {role: _usage(group, window) for role, group in resources.groupby("role")}
+    surroundings = resources["role"].isin(_SURROUNDINGS)
+    usage = {role: _usage(group, window) for role, group in resources[~surroundings].groupby("role")}
+    others = disturbance_between(resources, window.start_ns, window.end_ns)
     middle_ns = (window.start_ns + window.end_ns) // 2
     rps = _rate(good, window.start_ns, window.end_ns)
     drift_rps = _rate(good, middle_ns, window.end_ns) - _rate(good, window.start_ns, middle_ns)
@@ -71,7 +78,21 @@ def _figures(
         cpu_share={str(role): share for role, (share, _) in usage.items()},
         rss_mb={str(role): rss for role, (_, rss) in usage.items()},
         drift=drift_rps / rps if rps else 0.0,
+        foreign_share=others.foreign_share,
+        steal_share=others.steal_share,
     )
+
+
+def disturbance_between(resources: pd.DataFrame, start_ns: int, end_ns: int) -> Disturbance:
+    """Return what others had of the machine between two moments; `resources` hold all roles of a Sampler.
+
+    Whatever is no row of the machine's counts as ours: the contender, the load generator and the harness.
+    """
+    used_ns = {str(role): _used_ns(group, start_ns, end_ns) for role, group in resources.groupby("role")}
+    if not used_ns.keys() >= {BUSY, IDLE, STEAL}:
+        return Disturbance()
+    machine = MachineTimes(*(used_ns.pop(role) for role in (BUSY, IDLE, STEAL)))
+    return disturbance(machine, sum(used_ns.values()))
 
 
 def _mean_ms(good: pd.DataFrame, window: Window) -> float:
@@ -91,8 +112,14 @@ def fastest_excess_ms(good: pd.DataFrame, law: AnswerLaw) -> float:
 
 def _usage(samples: pd.DataFrame, window: Window) -> tuple[float, float]:
     """Return one role's mean CPU use in cores, and its largest memory in MB, within a window."""
-    t_ns = samples["t_ns"].to_numpy(dtype=float)
-    cpu_ns = np.interp([window.start_ns, window.end_ns], t_ns, samples["cpu_ns"].to_numpy(dtype=float))
+    used_ns = _used_ns(samples, window.start_ns, window.end_ns)
     inside = samples[samples["t_ns"].between(window.start_ns, window.end_ns)]
     rss = inside["rss_bytes"].max() if len(inside) else samples["rss_bytes"].iloc[-1]
-    return float((cpu_ns[1] - cpu_ns[0]) / (window.end_ns - window.start_ns)), float(rss) / 1e6
+    return used_ns / (window.end_ns - window.start_ns), float(rss) / 1e6
+
+
+def _used_ns(samples: pd.DataFrame, start_ns: int, end_ns: int) -> float:
+    """Return the CPU time that one role has used between two moments, read off between its samples."""
+    t_ns, cpu_ns = samples["t_ns"].to_numpy(dtype=float), samples["cpu_ns"].to_numpy(dtype=float)
+    at_ns = np.interp([start_ns, end_ns], t_ns, cpu_ns)
+    return float(at_ns[1] - at_ns[0])

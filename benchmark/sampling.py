@@ -92,7 +92,7 @@ def _sample(role: str, tree: list[psutil.Process]) -> ResourceSample | None:
     """Return one sample, or None if a process has ended: half a sum would be a lie."""
     try:
         rss_bytes = sum(_rss_bytes(process) for process in tree)
-        cpu_ns = sum(_cpu_ns(process) for process in tree)
+        cpu_ns = sum(cpu_ns_of(process) for process in tree)
     except psutil.NoSuchProcess:
         return None
     return ResourceSample(time.monotonic_ns(), role, cpu_ns, rss_bytes) if tree else None
@@ -106,8 +106,11 @@ def _rss_bytes(process: psutil.Process) -> int:
     return rss_bytes
 
 
-def _cpu_ns(process: psutil.Process) -> int:
-    """Return the CPU time of a process, all threads, in ns: to the ns where the system has such a clock."""
+def cpu_ns_of(process: psutil.Process) -> int:
+    """Return the CPU time of a process, all threads, in ns: to the ns where the system has such a clock.
+
+    Raises psutil.NoSuchProcess.
+    """
     try:
         # Linux: the clock id of another process's CPU time, see clock_getcpuclockid(3) and
         # CPUCLOCK_SCHED in the kernel's posix-timers.h.
@@ -117,6 +120,14 @@ def _cpu_ns(process: psutil.Process) -> int:
         return int((times.user + times.system) * 1e9)
 
 
+def processes_of(pid: int) -> list[psutil.Process]:
+    """Return a process and its children, and theirs, as they are now; none if it has ended."""
+    try:
+        return _tree(psutil.Process(pid))
+    except psutil.NoSuchProcess:
+        return []
+
+
 def cpu_ns_of_tree(pid: int) -> int:
     """Return the CPU time of a process and its children so far, in ns."""
-    return sum(_cpu_ns(process) for process in _tree(psutil.Process(pid)))
+    return sum(cpu_ns_of(process) for process in _tree(psutil.Process(pid)))

@@ -255,7 +255,7 @@ def await_ready(stack: Stack) -> None:
     processes = {process.role: process for process in stack.contender.process}
     for running in stack.processes:
         process = processes[running.role]
-        while not _is_ready(running, process):
+        while not is_ready(process, running.port):
             if running.popen.poll() is not None:
                 raise StackError(_obituary(stack.contender, running, "at start"))
             if time.monotonic() > until_s:
@@ -266,12 +266,13 @@ def await_ready(stack: Stack) -> None:
             time.sleep(0.05)
 
 
-def _is_ready(running: Running, process: Process) -> bool:
+def is_ready(process: Process, port: int) -> bool:
+    """Whether a process that listens on a port says that it is ready."""
     try:
         if process.ready == "tcp":
-            socket.create_connection((HOST, running.port), timeout=1).close()
+            socket.create_connection((HOST, port), timeout=1).close()
             return True
-        connection = http.client.HTTPConnection(HOST, running.port, timeout=2)
+        connection = http.client.HTTPConnection(HOST, port, timeout=2)
         with contextlib.closing(connection):
             connection.request("GET", process.ready)
             return connection.getresponse().status == 200

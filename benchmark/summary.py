@@ -140,6 +140,8 @@ def _level_entry(contender: Contender, blocks: Blocks) -> dict[str, Any]:
         "generator_cpu": _mean_by_role([block.cpu_share for block in blocks]).get(GENERATOR_ROLE),
         "little_n": _r(float(np.mean([block.little_n for block in counted]))) if counted else None,
         "cpu_ms_per_request": _mean_by_role([block.cpu_ms_per_request for block in counted]),
+        "foreign_share": _mean_seen([block.foreign_share for block in blocks]),
+        "steal_share": _mean_seen([block.steal_share for block in blocks]),
     }
 
 
@@ -214,6 +216,12 @@ _FIGURES = {
 def _mean_by_role(rows: Sequence[Mapping[str, float]]) -> dict[str, float | None]:
     roles = sorted({role for row in rows for role in row})
     return {role: _r(float(np.mean([row[role] for row in rows if role in row]))) for role in roles}
+
+
+def _mean_seen(shares: Sequence[float | None]) -> float | None:
+    """Return the mean of the shares that were observed; None if none was."""
+    seen = [share for share in shares if share is not None]
+    return _r(float(np.mean(seen))) if seen else None
 
 
 def _largest(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:

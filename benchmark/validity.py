@@ -1,6 +1,7 @@
 """Whether a figure may be believed: every rule, its bound, and the sentence that is printed when it is broken."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -12,6 +13,10 @@ from benchmark.stats import block_interval
 MAX_GENERATOR_CPU = 0.90  # cores; above, the generator is what is being measured
 MAX_LITTLE_ERROR = 0.05
 MAX_BUSY_BEFORE = 0.15  # of all cores, before the first process is started
+# Of all cores, while a level is measured: the mean over its blocks, and any single one, so that a program that ran
+# during one of four blocks is not averaged away. Measured with nothing beside it, a level shows 0 to 2 %.
+MAX_FOREIGN, MAX_FOREIGN_IN_BLOCK = 0.15, 0.20
+MAX_STEAL, MAX_STEAL_IN_BLOCK = 0.10, 0.20
 MAX_DRIFT = 0.15  # between the two halves of a window, the mean over blocks: noise has no direction, warming up has
 # A run judges a hundred levels; at 95 % five of them would be called unsteady by chance.
 DRIFT_CONFIDENCE = 0.999
@@ -19,10 +24,10 @@ DRIFT_CONFIDENCE = 0.999
 
 def level_reasons(contender: Contender, blocks: Sequence[LevelFigures]) -> list[str]:
     """Return why one contender's level is INVALID; nothing if it is VALID."""
+    reasons = disturbance_reasons(blocks)
     silent = [block.block + 1 for block in blocks if not block.n]
     if silent:
-        return [f"no checked answer in block {', '.join(map(str, silent))}"]
-    reasons = []
+        return [f"no checked answer in block {', '.join(map(str, silent))}", *reasons]
     errors = sum(block.errors for block in blocks)
     if errors:
         example = next(block.first_error for block in blocks if block.errors)
@@ -42,6 +47,46 @@ def level_reasons(contender: Contender, blocks: Sequence[LevelFigures]) -> list[
     if abs(drift.value) > MAX_DRIFT and not chance:
         reasons.append(f"the rate changed by {drift.value:+.0%} within the windows: not a steady state; warm up longer")
     return reasons
+
+
+class Observed(Protocol):
+    """Something measured beside which the machine was watched, such as a level in one block."""
+
+    @property
+    def foreign_share(self) -> float | None: ...
+
+    @property
+    def steal_share(self) -> float | None: ...
+
+
+def disturbance_reasons(blocks: Sequence[Observed], unit: str = "block") -> list[str]:
+    """Return why what was measured in these blocks was disturbed by others; nothing where that was not observed.
+
+    `unit` is what a block is called there.
+    """
+    foreign = _excess([block.foreign_share for block in blocks], MAX_FOREIGN, MAX_FOREIGN_IN_BLOCK, unit)
+    steal = _excess([block.steal_share for block in blocks], MAX_STEAL, MAX_STEAL_IN_BLOCK, unit)
+    reasons = []
+    if foreign:
+        share, when = foreign
+        reasons.append(f"other programs used {share} of the machine {when}; stop them and measure again")
+    if steal:
+        share, when = steal
+        reasons.append(f"the hypervisor gave {share} of the machine's time to others {when}; measure again")
+    return reasons
+
+
+def _excess(shares: Sequence[float | None], bound: float, bound_in_block: float, unit: str) -> tuple[str, str] | None:
+    """Return the share by which a bound is broken, and when that was, in words; None if none is."""
+    seen = [share for share in shares if share is not None]
+    if not seen:
+        return None
+    mean, worst = float(np.mean(seen)), max(seen)
+    if mean > bound:
+        return f"{mean:.0%}", f"while this was measured (at most {bound:.0%} is allowed)"
+    if worst > bound_in_block:
+        return f"{worst:.0%}", f"in the worst of {len(seen)} {unit}s (at most {bound_in_block:.0%} is allowed)"
+    return None
 
 
 def level_notes(contender: Contender, blocks: Sequence[LevelFigures]) -> list[str]:

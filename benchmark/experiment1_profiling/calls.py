@@ -5,6 +5,7 @@ load while a service is profiled, and can be profiled itself. Prints one JSON do
 """
 
 import json
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ import requests
 
 from benchmark.experiment1_profiling.recorders import PYINSTRUMENT, YAPPI_CLOCKS, Sessions, Yappi, let_go
 from benchmark.load.bodies import check_answer, early_reasons, request_bodies
+from benchmark.machine import Watch
 from contract.errors import BadModelAnswer
 from contract.schema import JSON_CONTENT_TYPE
 from contract.timing import request_start_header
@@ -54,6 +56,8 @@ class Calls:
     latencies_ms: list[float]  # of checked answers
     errors: list[str]
     cpu_ms: dict[str, float]  # by role, children included, as the operating system counts it: all calls together
+    foreign_share: float | None = None  # of all cores meanwhile: other programs than those of the whole run
+    steal_share: float | None = None  # the same: other virtual machines
 
 
 def make_calls(plan: CallPlan) -> Calls:
@@ -65,15 +69,17 @@ def make_calls(plan: CallPlan) -> Calls:
         for _ in range(plan.warmup):
             _call(session, plan, next(bodies))
         let_go(Path(plan.folder))
-        before_ms = _cpu_ms(plan.pids)
-        taken = [_profiled_call(session, plan, next(bodies), profiler) for _ in range(plan.requests)]
-        after_ms = _cpu_ms(plan.pids)
+        with Watch(os.getppid()) as watch:  # the harness, which has started the services and this client
+            before_ms = _cpu_ms(plan.pids)
+            taken = [_profiled_call(session, plan, next(bodies), profiler) for _ in range(plan.requests)]
+            after_ms = _cpu_ms(plan.pids)
     if profiler:
         profiler.write()
     return Calls(
         latencies_ms=[one for one in taken if isinstance(one, float)],
         errors=[one for one in taken if isinstance(one, str)],
         cpu_ms={role: after_ms[role] - before_ms[role] for role in after_ms},
+        **asdict(watch.disturbance),
     )
 
 

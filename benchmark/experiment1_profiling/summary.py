@@ -13,10 +13,11 @@ from benchmark.experiment1_profiling.libraries import by_kind
 from benchmark.experiment1_profiling.recorders import CPU_SAMPLER
 from benchmark.law import law_of
 from benchmark.levels import LevelFigures, level_figures
+from benchmark.machine import Disturbance
 from benchmark.record import Cell, Run
 from benchmark.report.wording import at_users
 from benchmark.summary import summary_head
-from benchmark.validity import MAX_DRIFT, level_reasons
+from benchmark.validity import MAX_DRIFT, disturbance_reasons, level_reasons
 from contract.timing import parse_server_timing
 
 CallsRow = dict[str, Any]
@@ -156,7 +157,13 @@ def _reasons(
         for row in calls
         if row["errors"]
     ]
+    reasons += [f"calls ({_name(row)}): {reason}" for row in calls for reason in disturbance_reasons([_others(row)])]
     return reasons
+
+
+def _others(row: CallsRow) -> Disturbance:
+    """Return what others had of the machine during some calls; nothing is known of that in older records."""
+    return Disturbance(row.get("foreign_share"), row.get("steal_share"))
 
 
 def _notes(cells: Sequence[Mapping[int, Held]]) -> list[str]:

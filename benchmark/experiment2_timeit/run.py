@@ -5,6 +5,7 @@ meet the same machine. Waiting costs next to nothing: four idle contenders were 
 """
 
 import http.client
+import os
 import time
 import timeit
 from collections.abc import Mapping, Sequence
@@ -21,10 +22,11 @@ from benchmark.experiment2_timeit.client import PersistentClient
 from benchmark.experiment2_timeit.plan import TimeitPlan
 from benchmark.experiment2_timeit.plot import write_report
 from benchmark.experiment2_timeit.repeats import RepeatsFile, read_repeats, write_table
-from benchmark.experiment2_timeit.summary import summarise
+from benchmark.experiment2_timeit.summary import WATCHED, summarise
 from benchmark.experiment2_timeit.verdict import write_headline
 from benchmark.guard import Guard
 from benchmark.law import law_of
+from benchmark.machine import Watch
 from benchmark.manifest import make_manifest
 from benchmark.progress import Progress
 from benchmark.record import Cell, Run
@@ -94,7 +96,7 @@ def report(run: Run, contenders: Sequence[Contender]) -> None:
     """Compute the summary of a run from its record and draw its page."""
     floors = floors_ms(contenders)
     repeats = read_repeats(run.path)
-    summary = summarise(run.manifest, run.cells(), repeats, contenders, floors)
+    summary = summarise(run.manifest, run.cells(), repeats, contenders, floors, run.lines(WATCHED))
     run.write_json("summary.json", {**summary, "verdict": write_headline(summary)})
     write_table(run.path, repeats, [contender.label for contender in contenders])
     write_report(run)
@@ -109,15 +111,19 @@ def _measure_repeat(session: _Session, repeat: int) -> None:
     """Time every number of calls with every contender once; each contender's cell is recorded, however it ends."""
     seed = session.plan.seed * 1000 + repeat
     cells = {c.label: Cell(repeat, c.label, seed) for c in session.contenders if c.label not in session.lost}
+    watches: dict[str, Watch] = {}  # by label, all timings of this repeat together: some are shorter than a tick
     try:
         with ExitStack() as started:
             ready = _start_all(session, started, list(cells), repeat, seed)
+            watches.update({label: Watch(os.getpid()) for label in ready})
             for n, label in session.plan.pairs(repeat, [contender.label for contender in session.contenders]):
                 if label in session.lost:
                     continue
                 session.progress.phase(label, f"{n} calls")
                 try:
-                    session.file.append(repeat, n, label, _time(ready[label], n))
+                    with watches[label]:
+                        seconds = _time(ready[label], n)
+                    session.file.append(repeat, n, label, seconds)
                 except (StackError, LoadError) as error:
                     session.lose(label, error)
     except BaseException:
@@ -129,6 +135,8 @@ def _measure_repeat(session: _Session, repeat: int) -> None:
             if label in session.lost:
                 cell.status, cell.reason = "failed", session.lost[label]
             session.run.append_cell(cell)
+        for label, watch in watches.items():
+            session.run.append_line(WATCHED, {"repeat": repeat, "contender": label, **asdict(watch.disturbance)})
 
 
 def _start_all(session: _Session, started: ExitStack, labels: list[str], repeat: int, seed: int) -> dict[str, _Ready]:

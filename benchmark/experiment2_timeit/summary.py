@@ -8,10 +8,13 @@ import pandas as pd
 
 from benchmark.contenders import Contender
 from benchmark.experiment2_timeit import fit
+from benchmark.machine import Disturbance
 from benchmark.record import Cell
 from benchmark.stats import Interval, holm, ratio_p_value
 from benchmark.summary import MIN_CLAIM, summary_head
+from benchmark.validity import disturbance_reasons
 
+WATCHED = "machine.jsonl"  # by repeat and contender: what others had of the machine while it was timed
 BELOW_FLOOR_ERRORS = 3.0  # standard errors by which a mean may miss the floor by chance
 
 
@@ -21,11 +24,12 @@ def summarise(
     repeats: pd.DataFrame,
     contenders: Sequence[Contender],
     floors_ms: Mapping[str, float],
+    watched: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Return the summary of a run in the form of summary.json.
 
     `repeats` holds the timings (benchmark.experiment2_timeit.repeats.COLUMNS), `floors_ms` each
-    contender's latency floor by label.
+    contender's latency floor by label, `watched` the lines of WATCHED, which older records lack.
     """
     counted = {c.label: _counted(repeats, cells, c.label) for c in contenders}
     baseline = next((c for c in contenders if not c.harness_floor), contenders[0]).label
@@ -35,6 +39,9 @@ def summarise(
         )
         for c in contenders
     }
+    for label, entry in entries.items():
+        entry["reasons"] += _disturbed(watched, label, counted[label])
+        entry["valid"] = not entry["reasons"]
     _mark_what_is_shown(entries, counted, baseline)
     planned = manifest["plan"]["repeats"]
     complete = all(_has_ended(label, cells, planned) for label in entries)
@@ -102,6 +109,13 @@ def _entry(
             "calls": int(timings["n"].sum()),
         },
     }
+
+
+def _disturbed(watched: Sequence[Mapping[str, Any]], label: str, timings: pd.DataFrame) -> list[str]:
+    """Return why the timings that count were disturbed by others."""
+    repeats = set(timings["repeat"])
+    own = [row for row in watched if row["contender"] == label and row["repeat"] in repeats]
+    return disturbance_reasons([Disturbance(row["foreign_share"], row["steal_share"]) for row in own], "repeat")
 
 
 def _figures(

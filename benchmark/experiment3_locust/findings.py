@@ -39,6 +39,9 @@ class LocustRun:
     users: int | None = None
     plan: Example | None = None
     rate_rps: float | None = None  # that both loops were to issue
+    # Shares of all cores, from the first request to the last answer; None where a record does not tell.
+    foreign_share: float | None = None  # that other programs used
+    steal_share: float | None = None  # that the hypervisor gave to others
 
     @property
     def duration_s(self) -> float | None:
@@ -46,7 +49,7 @@ class LocustRun:
 
     def to_json(self) -> dict[str, Any]:
         """Return the finding as it stands in findings.jsonl and in summary.json."""
-        optional = ("users", "plan", "rate_rps")
+        optional = ("users", "plan", "rate_rps", "foreign_share", "steal_share")
         return {key: value for key, value in asdict(self).items() if key not in optional or value is not None}
 
 

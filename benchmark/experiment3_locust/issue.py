@@ -15,7 +15,8 @@ from benchmark.errors import LoadError
 from benchmark.experiment3_locust.examples import END_SIGNAL, Example
 from benchmark.guard import Guard
 from benchmark.law import law_of
-from benchmark.levels import GENERATOR_ROLE
+from benchmark.levels import GENERATOR_ROLE, disturbance_between
+from benchmark.machine import SURROUNDINGS
 from benchmark.record import Cell, Run, read_samples
 from benchmark.sampling import Sampler
 from benchmark.stack import Stack, log_tail, own_environment, start_process, stop_processes
@@ -35,6 +36,8 @@ class Issued:
     start_ns: int  # of the first request
     generator_cpu: float  # cores, mean
     seconds: float
+    foreign_share: float | None = None  # of all cores, from the first request to the last answer: other programs
+    steal_share: float | None = None  # the same: other virtual machines
 
 
 def late_arrivals(samples: pd.DataFrame) -> int:
@@ -95,7 +98,7 @@ def issue(
         process = start_process(argv, log, guard, settings)
         pids = {running.role: running.pid for running in stack.processes} | {GENERATOR_ROLE: process.pid}
         try:
-            with Sampler(pids, resources.append):
+            with Sampler({**pids, **SURROUNDINGS}, resources.append):
                 seconds = _wait(process, stack, duration_s, on_tick, until)
         finally:
             stop_processes([process], guard, grace_s=STOP_GRACE_S)
@@ -158,7 +161,9 @@ def _issued(run: Run, cell: Cell, samples: Path, seconds: float) -> Issued:
     if frame.empty:
         raise LoadError("Locust sent no request")
     start_ns, end_ns = int(frame["start_ns"].min()), int(frame["end_ns"].max())
-    usage = run.cell_resources(cell)
-    usage = usage[(usage["role"] == GENERATOR_ROLE) & usage["t_ns"].between(start_ns, end_ns)]
+    resources = run.cell_resources(cell)
+    others = disturbance_between(resources, start_ns, end_ns)
+    usage = resources[(resources["role"] == GENERATOR_ROLE) & resources["t_ns"].between(start_ns, end_ns)]
     spent_ns, passed_ns = (float(np.ptp(usage[column])) if len(usage) > 1 else 0.0 for column in ("cpu_ns", "t_ns"))
-    return Issued(frame, start_ns, spent_ns / passed_ns if passed_ns else 0.0, seconds)
+    generator_cpu = spent_ns / passed_ns if passed_ns else 0.0
+    return Issued(frame, start_ns, generator_cpu, seconds, others.foreign_share, others.steal_share)

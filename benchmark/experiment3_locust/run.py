@@ -270,6 +270,8 @@ def describe(issued: Issued, contender: str, example: str, stem: str, warmup_s: 
         p50_ms=percentile(good, 50),
         p95_ms=float(np.percentile(good, 95)) if good.size else None,
         p99_ms=percentile(good, 99),
+        foreign_share=issued.foreign_share,
+        steal_share=issued.steal_share,
     )
 
 

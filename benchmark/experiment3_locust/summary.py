@@ -10,7 +10,7 @@ from benchmark.experiment3_locust.examples import LOAD_TEST, MAX_PERFORMANCE, PA
 from benchmark.experiment3_locust.findings import Breaks, Broke, Finding, Held, LocustRun, Tried, of_kind, read_findings
 from benchmark.record import Cell, Run
 from benchmark.summary import summary_head
-from benchmark.validity import MAX_GENERATOR_CPU
+from benchmark.validity import MAX_GENERATOR_CPU, disturbance_reasons
 
 OPEN_LOOP, CLOSED_AT_RATE = "open-loop", "closed-at-rate"
 _MAX_LATE = 0.01  # share of arrivals sent late before an open loop is INVALID
@@ -90,7 +90,8 @@ def _entry(contender: Contender, findings: Sequence[Finding], cell: Cell | None)
 
 def run_reasons(found: LocustRun) -> list[str]:
     """Return why the figures of a Locust run are not to be believed."""
-    reasons, name = [], found.example
+    name = found.example
+    reasons = [f"{name}: {reason}" for reason in disturbance_reasons([found])]
     if found.generator_cpu > MAX_GENERATOR_CPU:
         reasons.append(f"{name}: the load generator used {found.generator_cpu:.0%} of a core; add workers")
     if name == OPEN_LOOP and found.late + found.dropped > _most_late(found.n):

@@ -9,6 +9,7 @@ be learnt without any.
 import asyncio
 import json
 import math
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -23,6 +24,7 @@ from benchmark.guard import Guard
 from benchmark.law import AnswerLaw, law_of
 from benchmark.levels import GENERATOR_ROLE
 from benchmark.load.bodies import check_answer, early_reasons, request_bodies
+from benchmark.machine import Watch
 from benchmark.record import Run
 from benchmark.sampling import cpu_ns_of_tree
 from benchmark.stack import Stack, running_stack
@@ -63,6 +65,9 @@ class Burst:
     last_ms: float  # from sending a burst to its last answer, median
     block: int = 0
     asks: int = 1  # requests of each user of a burst, one after the other
+    # Shares of all cores during the bursts and the rests between them; None where a record does not tell.
+    foreign_share: float | None = None  # that other programs used
+    steal_share: float | None = None  # that the hypervisor gave to others
 
 
 def measure_bursts(
@@ -83,11 +88,13 @@ def measure_bursts(
     logs.mkdir(exist_ok=True)
     with running_stack(contender, logs, guard, env, free_ports) as stack:
         for size in sizes:
-            burst = asyncio.run(_measure(stack, contender, size, seconds))
+            with Watch(os.getpid()) as watch:
+                burst = asyncio.run(_measure(stack, contender, size, seconds))
             if burst is None:
                 break
+            burst = replace(burst, block=block, **asdict(watch.disturbance))
             with (run.path / RECORD).open("a") as file:
-                file.write(json.dumps(asdict(replace(burst, block=block))) + "\n")
+                file.write(json.dumps(asdict(burst)) + "\n")
 
 
 def read_bursts(run_path: Path) -> list[Burst]:

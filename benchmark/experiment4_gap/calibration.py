@@ -14,7 +14,7 @@ from typing import Any
 from benchmark.contenders import Contender
 from benchmark.errors import ContenderError, LoadError, SettingRefused, StackError
 from benchmark.experiment4_gap import prediction
-from benchmark.experiment4_gap.bursts import measure_bursts, read_bursts
+from benchmark.experiment4_gap.bursts import Burst, measure_bursts, read_bursts
 from benchmark.experiment4_gap.demand import NotCalibrated, learn, learn_generator
 from benchmark.experiment4_gap.plan import ExplainPlan
 from benchmark.guard import Guard
@@ -23,6 +23,7 @@ from benchmark.levels import LevelFigures, level_figures
 from benchmark.progress import Progress
 from benchmark.record import Cell, Run, utc_now
 from benchmark.service_settings import SEED
+from benchmark.validity import Observed, disturbance_reasons
 
 PREDICTION = "prediction.json"
 # A prediction in the form that prediction.py describes, with `block`, `written_utc` and `written_ns`.
@@ -74,6 +75,7 @@ class Calibrator:
         )
         bursts = [b for b in read_bursts(run.path) if (b.contender, b.block) == (contender.label, light.block)]
         levels = level_figures(light, run.cell_samples(light), run.cell_resources(light), law_of(contender))
+        _check_undisturbed(levels, bursts)
         self._levels[contender.name] = levels
         # The generator is the same program for all: what it costs is learnt from the last light levels of each.
         generator = learn_generator([level for found in self._levels.values() for level in found])
@@ -84,6 +86,17 @@ class Calibrator:
         stamped = {"written_utc": written, "written_ns": monotonic_ns(), **part}  # on the clock of the samples
         parts = [*read_prediction(self._run).get("parts", ()), stamped]
         self._run.write_json(PREDICTION, combined(parts))
+
+
+def _check_undisturbed(levels: Sequence[LevelFigures], bursts: Sequence[Burst]) -> None:
+    """Raise NotCalibrated if others used the machine: what a request costs would be learnt from them, too."""
+    seen: list[tuple[str, Observed]] = [
+        *((f"level of {level.users} users", level) for level in levels),
+        *((f"bursts of {burst.size} users", burst) for burst in bursts),
+    ]
+    reasons = [f"{name}: {reason}" for name, each in seen for reason in disturbance_reasons([each])]
+    if reasons:
+        raise NotCalibrated("; ".join(reasons))
 
 
 def read_prediction(run: Run) -> dict[str, Any]:

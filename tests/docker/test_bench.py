@@ -25,7 +25,14 @@ pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 BENCH = f"{PROJECT}=bench"
 VALID, INVALID = 0, 3
 # What only says that the machine had something else to do.
-NOISE = ("the machine was", "rate x latency", "the rate changed", "the load generator used")
+NOISE = (
+    "the machine was",
+    "rate x latency",
+    "the rate changed",
+    "the load generator used",
+    "other programs",
+    "the hypervisor",
+)
 
 
 def until(condition: object, what: str, seconds: float = 60) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from benchmark.guard import Guard
 from benchmark.load.plan import SAMPLE_COLUMNS
+from benchmark.machine import STEAL, SURROUNDINGS
 from benchmark.record import Run
 from contract.timing import parse_server_timing
 from tests.conftest import CONTENDERS
@@ -120,8 +121,17 @@ def test_every_request_is_a_well_formed_row(tiny: Harness, label: str) -> None:
 @pytest.mark.parametrize("label", [NULL, REAL])
 def test_every_resource_sample_is_a_well_formed_row(tiny: Harness, label: str) -> None:
     rows = rows_of(tiny.run.path / "resources" / f"0-{label}.csv")
-    assert {row["role"] for row in rows} == {p.role for p in CONTENDERS[label].process} | {"load"}
-    assert all(int(row["t_ns"]) > 0 and int(row["cpu_ns"]) > 0 and int(row["rss_bytes"]) >= 0 for row in rows)
+    assert {row["role"] for row in rows} == {p.role for p in CONTENDERS[label].process} | {"load"} | set(SURROUNDINGS)
+    # A machine that is nobody's guest is stolen nothing from.
+    assert all(int(row["cpu_ns"]) > 0 or row["role"] == STEAL for row in rows)
+    assert all(int(row["t_ns"]) > 0 and int(row["cpu_ns"]) >= 0 and int(row["rss_bytes"]) >= 0 for row in rows)
+
+
+@pytest.mark.parametrize("label", [NULL, REAL])
+def test_every_level_says_what_others_had_of_the_machine(tiny: Harness, label: str) -> None:
+    for level in tiny.run.summary["contenders"][label]["levels"]:
+        assert 0 <= level["foreign_share"] <= 1
+        assert 0 <= level["steal_share"] <= 1
 
 
 @pytest.mark.parametrize("label", [NULL, REAL])

@@ -4,7 +4,9 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ import pytest
 from benchmark.guard import Guard
 from tests.conftest import CONTENDERS
 from tests.integration.harness import FAILED, INTERRUPTED, INVALID, NULL, REAL, Harness, command, rows_of, until
+from tests.integration.processes import BUSY, started
 from tests.unit.benchmark.form import assert_summary_form
 
 pytestmark = pytest.mark.integration
@@ -80,6 +83,30 @@ def test_a_contender_whose_service_is_killed_is_named_and_the_others_are_measure
     assert victim in harness.output
     assert "Traceback" not in harness.output
     assert harness.alive() == []
+
+
+# Another program runs beside it
+
+
+def test_a_program_that_starts_while_it_is_measured_makes_the_run_invalid_and_is_named(
+    folder: Path, guard: Guard
+) -> None:
+    harness = Harness(folder / "beside", guard, "--contenders", REAL, "--blocks", "2", "--levels", "1")
+    with ExitStack() as busy:
+        try:
+            harness.await_running()
+            for number in range(max((os.cpu_count() or 1) // 2, 1)):  # half of the machine, or more
+                busy.enter_context(started([sys.executable, "-c", BUSY], folder / f"busy-{number}", guard))
+            assert harness.end() == INVALID, harness.output
+        finally:
+            harness.stop_all()
+    summary = harness.run.summary
+    assert (summary["complete"], summary["valid"]) == (True, False)
+    (level,) = summary["contenders"][REAL]["levels"]
+    assert level["foreign_share"] > 0.1
+    (reason,) = (reason for reason in summary["reasons"] if "other programs" in reason)
+    assert reason.startswith(f"{REAL}: 1 users: other programs used ")
+    assert "stop them and measure again" in harness.output
 
 
 # The harness itself dies, the disk is full

@@ -39,6 +39,10 @@ def test_every_size_is_recorded_with_what_it_cost(run: Run) -> None:
         spent_ms = (burst.cpu_ms["scoring"] + burst.seldom_ms["scoring"]) * burst.requests
         assert burst.busy["scoring"] == pytest.approx(spent_ms / 1e3 / burst.seconds)
         assert burst.last_ms > 0
+        assert burst.foreign_share is not None
+        assert burst.steal_share is not None
+        assert 0 <= burst.foreign_share <= 1
+        assert 0 <= burst.steal_share <= 1
 
 
 def test_the_rest_grows_until_the_scoring_process_was_idle_enough(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,3 +106,10 @@ def test_a_wrong_answer_or_one_too_soon_does_not_calibrate(
     monkeypatch.setattr(bursts, "law_of", lambda contender: replace(law_of(contender), **changes))
     with closing(Guard()) as guard, pytest.raises(LoadError, match=message):
         measure_bursts(run, null, {}, guard, seconds=0.1, free_ports=True, sizes=(16,))
+
+
+def test_bursts_of_a_record_that_does_not_tell_of_the_machine_can_be_read(run: Run) -> None:
+    old = {"contender": "a", "size": 16, "requests": 64, "seconds": 1.0, "cpu_ms": {}, "seldom_ms": {}, "busy": {}}
+    run.append_line(bursts.RECORD, {**old, "last_ms": 5.0})
+    (burst,) = read_bursts(run.path)
+    assert (burst.foreign_share, burst.steal_share) == (None, None)

@@ -103,6 +103,15 @@ def test_arrivals_of_an_open_loop_come_on_while_the_service_stands_still(issued:
     assert np.diff(np.sort(issued["closed"].samples["start_ns"])).max() > 0.9 * STALL_S * 1e9
 
 
+def test_what_others_had_of_the_machine_is_observed(issued: dict[str, Issued]) -> None:
+    for each in issued.values():
+        assert each.foreign_share is not None
+        assert each.steal_share is not None
+        assert 0 <= each.foreign_share <= 1
+        assert 0 <= each.steal_share <= 1
+        assert each.generator_cpu > 0
+
+
 def test_what_locust_writes_itself_is_kept(run: Run, issued: dict[str, Issued]) -> None:
     for name in issued:
         assert "<title>Locust" in (run.path / "locust" / f"0-{name}.html").read_text()

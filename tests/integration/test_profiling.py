@@ -96,6 +96,12 @@ def test_each_profiler_says_what_it_cost(entries: dict[str, dict[str, Any]]) -> 
         assert sides == expected | {("cpu-sampler", "scoring")}
 
 
+def test_all_calls_say_what_others_had_of_the_machine(run: Run) -> None:
+    rows = run.lines("calls.jsonl")
+    assert len(rows) == len(NAMES) * 7
+    assert all(0 <= row["foreign_share"] <= 1 and 0 <= row["steal_share"] <= 1 for row in rows)
+
+
 def test_a_report_is_written_and_the_run_is_the_latest(run: Run) -> None:
     page = (run.path / "report.html").read_text()
     assert "Where does one request spend its time?" in page

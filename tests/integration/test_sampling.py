@@ -8,9 +8,14 @@ from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import psutil
 import pytest
 
+from benchmark import machine
+from benchmark.levels import disturbance_between
+from benchmark.machine import SURROUNDINGS, Watch
 from benchmark.sampling import ResourceSample, Sampler
 from benchmark.stack import running_stack
 from tests.conftest import CONTENDERS, REAL
@@ -143,6 +148,27 @@ def test_a_sampler_ends_cleanly_when_all_processes_are_dead(
     count = len(samples)
     time.sleep(0.3)
     assert len(samples) == count
+
+
+def test_what_we_do_not_know_as_ours_is_foreign_by_as_much_as_it_used(
+    tmp_path: Path, watching: Watching, samples: list[ResourceSample]
+) -> None:
+    ignorant = Watch(os.getpid())
+    with started([sys.executable, "-c", BUSY], tmp_path / "log", watching) as process:
+        knowing = Watch(os.getpid())
+        with Sampler({"busy": process.pid, **SURROUNDINGS}, samples.append), ignorant, knowing:
+            before_ns = cpu_ns(process.pid)
+            until(lambda: cpu_ns(process.pid) > before_ns + 5 * 10**8, "it is busy for half a second")
+    frame = pd.DataFrame(samples, columns=list(ResourceSample._fields))
+    span_ns = int(frame["t_ns"].min()), int(frame["t_ns"].max())
+    used_ns = frame.groupby("role")["cpu_ns"].agg(np.ptp)
+    share = used_ns["busy"] / used_ns[[machine.BUSY, machine.IDLE, machine.STEAL]].sum()
+    sampled = [disturbance_between(each, *span_ns) for each in (frame, frame[frame["role"] != "busy"])]
+    for known, unknown in (sampled, (knowing.disturbance, ignorant.disturbance)):
+        assert known.foreign_share is not None
+        assert unknown.foreign_share is not None
+        # The machine counts in ticks, and no share is below 0.
+        assert unknown.foreign_share - known.foreign_share == pytest.approx(share, abs=0.05)
 
 
 def test_a_real_stack_is_sampled_by_role(tmp_path: Path, watching: Watching, samples: list[ResourceSample]) -> None:

@@ -17,6 +17,7 @@ from benchmark.experiment2_timeit.client import PersistentClient
 from benchmark.experiment2_timeit.plan import TimeitPlan
 from benchmark.experiment2_timeit.run import run_timeit
 from benchmark.progress import Progress
+from benchmark.record import Run
 from tests.conftest import CONTENDERS
 
 pytestmark = pytest.mark.integration
@@ -24,6 +25,13 @@ pytestmark = pytest.mark.integration
 app = typer.Typer()
 app.command()(timeit)
 FAST = ["--set", "model_min_ms=4", "--set", "model_max_ms=5"]
+
+
+@pytest.fixture(autouse=True)
+def not_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other tests use the machine meanwhile."""
+    for bound in ("MAX_FOREIGN", "MAX_FOREIGN_IN_BLOCK", "MAX_STEAL", "MAX_STEAL_IN_BLOCK"):
+        monkeypatch.setattr(f"benchmark.validity.{bound}", 1.0)
 
 
 def test_a_tiny_run_leaves_a_record_a_summary_and_a_page(tmp_path: Path) -> None:
@@ -40,6 +48,11 @@ def test_a_tiny_run_leaves_a_record_a_summary_and_a_page(tmp_path: Path) -> None
         assert entry["timeit"]["calls"] == 9
     assert len((path / "repeats.csv").read_text().splitlines()) == 1 + 3 * 2 * 2
     assert (path / "timeit.csv").read_text().splitlines()[0] == "n,sync,async-aiohttp"
+    watched = Run.open(path).lines("machine.jsonl")
+    assert sorted((row["repeat"], row["contender"]) for row in watched) == [
+        (repeat, name) for repeat in range(3) for name in ("async-aiohttp", "sync")
+    ]
+    assert all(0 <= row["foreign_share"] <= 1 and 0 <= row["steal_share"] <= 1 for row in watched)
     assert "How do n calls add up" in (path / "report.html").read_text()
     assert (path / "headline.svg").exists()
 

@@ -123,7 +123,7 @@ def samples_of(start_ns: Any, latency_ns: Any, **columns: Any) -> pd.DataFrame:
 
 def _write_resources(run: Run, cell: Cell, held: Sequence[Held]) -> None:
     """Write CPU time that grows evenly within each window, sampled from before it until after it."""
-    cpu_ns = dict.fromkeys(CPU, 0.0)
+    cpu_ns = {role: 0.0 for level in held for role in level.cpu}
     with run.resource_writer(cell) as writer:
         for level, window in zip(held, cell.windows, strict=True):
             step_ns = SECOND_NS // 10

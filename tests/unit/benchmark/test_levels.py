@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from benchmark.law import law_of
-from benchmark.levels import LevelFigures, level_figures
+from benchmark.levels import LevelFigures, disturbance_between, level_figures
+from benchmark.machine import BUSY, HARNESS, IDLE, STEAL, Disturbance
 from benchmark.record import Cell, Window
 from benchmark.sampling import ResourceSample
 from tests.unit.benchmark.synthetic import MS_NS, SECOND_NS, make_contender, samples_of
@@ -137,3 +138,61 @@ def test_every_window_of_a_cell_has_figures_of_its_own() -> None:
 
 def test_a_cell_that_was_stopped_before_its_first_window_has_no_figures() -> None:
     assert level_figures(Cell(0, "a", 1), steady(), NO_RESOURCES, law_of(make_contender(floor="none"))) == []
+
+
+# What others had of the machine meanwhile
+
+
+def between(start: float, end: float, **cores: float) -> list[tuple[float, str, float, float]]:
+    """Return samples of roles that use so many cores from a second before the window until a second after it."""
+    names = {"busy": BUSY, "idle": IDLE, "steal": STEAL, "harness": HARNESS}
+    return [
+        (t, names.get(role, role), 7.0 + share * (t - start), 10) for role, share in cores.items() for t in (start, end)
+    ]
+
+
+def test_what_is_used_beside_us_is_foreign_and_enters_no_other_figure() -> None:
+    ours = {"scoring": 0.6, "load": 0.2, "harness": 0.1}
+    level = figures(steady(), resources(*between(-1, 3, busy=1.4, idle=0.4, steal=0.2, **ours)))
+    assert level.foreign_share == pytest.approx(0.5 / 2)
+    assert level.steal_share == pytest.approx(0.2 / 2)
+    assert level.cpu_share == {"scoring": pytest.approx(0.6), "load": pytest.approx(0.2)}
+    assert set(level.cpu_ms_per_request) == {"scoring", "load"}
+    assert level.rss_mb == {"scoring": 10, "load": 10}
+
+
+def test_every_role_of_the_contender_counts_as_ours_a_container_too() -> None:
+    ours = {"scoring": 0.5, "model": 0.25, "redis": 0.125, "load": 0.25}
+    level = figures(steady(), resources(*between(-1, 3, busy=1.125, idle=0.875, steal=0, **ours)))
+    assert (level.foreign_share, level.steal_share) == pytest.approx((0, 0))
+
+
+def test_the_machine_may_count_less_than_we_do() -> None:
+    level = figures(steady(), resources(*between(-1, 3, busy=0.5, idle=1.5, steal=0, scoring=0.6)))
+    assert level.foreign_share == 0
+
+
+def test_only_what_is_used_within_the_window_is_foreign() -> None:
+    # A core until the window begins, another one from its end on; half a core within.
+    busy = [(-1.0, 0.0), (0.0, 1.0), (2.0, 2.0), (3.0, 3.0)]
+    rows = [(t, BUSY, used, 0.0) for t, used in busy] + [(t, IDLE, 2 * t - used, 0.0) for t, used in busy]
+    level = figures(steady(), resources(*rows, *between(-1, 3, steal=0, scoring=0.1)))
+    assert level.foreign_share == pytest.approx(0.4 / 2)
+
+
+@pytest.mark.parametrize("missing", [("busy", "idle", "steal", "harness"), ("busy",), ("idle",), ("steal",)])
+def test_a_record_that_does_not_tell_of_the_machine_tells_of_no_disturbance(missing: tuple[str, ...]) -> None:
+    cores = {"busy": 1.0, "idle": 1.0, "steal": 0.0, "harness": 0.1, "scoring": 0.3}
+    kept = {role: share for role, share in cores.items() if role not in missing}
+    level = figures(steady(), resources(*between(-1, 3, **kept)))
+    assert (level.foreign_share, level.steal_share) == (None, None)
+    assert level.cpu_share == {"scoring": pytest.approx(0.3)}
+
+
+def test_a_machine_whose_clock_stands_still_tells_of_no_disturbance() -> None:
+    level = figures(steady(), resources(*between(-1, 3, busy=0, idle=0, steal=0, scoring=0.3)))
+    assert (level.foreign_share, level.steal_share) == (None, None)
+
+
+def test_without_samples_there_is_no_disturbance_to_tell_of() -> None:
+    assert disturbance_between(NO_RESOURCES, 0, SECOND_NS) == Disturbance(None, None)

@@ -8,11 +8,17 @@ import pytest
 
 from benchmark.levels import LevelFigures
 from benchmark.load.bodies import EARLY_MS
+from benchmark.machine import Disturbance
 from benchmark.validity import (
     MAX_BUSY_BEFORE,
     MAX_DRIFT,
+    MAX_FOREIGN,
+    MAX_FOREIGN_IN_BLOCK,
     MAX_GENERATOR_CPU,
     MAX_LITTLE_ERROR,
+    MAX_STEAL,
+    MAX_STEAL_IN_BLOCK,
+    disturbance_reasons,
     level_notes,
     level_reasons,
     run_reasons,
@@ -32,6 +38,8 @@ AT_THE_BOUND: dict[str, Callable[[float], dict[str, Any]]] = {
     "growing rate": lambda by: {"drift": MAX_DRIFT * (1 + by)},
     "falling rate": lambda by: {"drift": -MAX_DRIFT * (1 + by)},
     "early answer": lambda by: {"fastest_excess_ms": -EARLY_MS * (1 + by)},
+    "other programs": lambda by: {"foreign_share": MAX_FOREIGN * (1 + by)},
+    "hypervisor": lambda by: {"steal_share": MAX_STEAL * (1 + by)},
 }
 EXEMPT = {"generator", "too many in flight", "too few in flight", "growing rate", "falling rate"}
 
@@ -133,3 +141,49 @@ def test_a_ceiling_of_the_harness_is_noted_instead() -> None:
 def test_a_machine_that_was_busy_before_makes_the_run_invalid() -> None:
     assert run_reasons(MAX_BUSY_BEFORE) == []
     assert len(run_reasons(MAX_BUSY_BEFORE + JUST)) == 1
+
+
+def test_other_programs_are_named_with_their_share_what_is_allowed_and_what_to_do() -> None:
+    assert level_reasons(REAL, [level(foreign_share=0.32), level(foreign_share=0.36)]) == [
+        "other programs used 34% of the machine while this was measured (at most 15% is allowed); "
+        "stop them and measure again"
+    ]
+
+
+def test_a_hypervisor_that_gives_time_to_others_is_named() -> None:
+    assert level_reasons(REAL, [level(steal_share=0.22, foreign_share=0.01)]) == [
+        "the hypervisor gave 22% of the machine's time to others while this was measured (at most 10% is allowed); "
+        "measure again"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("share", "in_block"), [("foreign_share", MAX_FOREIGN_IN_BLOCK), ("steal_share", MAX_STEAL_IN_BLOCK)]
+)
+def test_a_disturbance_of_one_block_in_four_is_not_averaged_away(share: str, in_block: float) -> None:
+    quiet = [level(**{share: 0.01})] * 3
+    assert level_reasons(REAL, [*quiet, level(**{share: in_block * (1 - JUST)})]) == []
+    (reason,) = level_reasons(REAL, [*quiet, level(**{share: in_block * (1 + JUST)})])
+    assert f"in the worst of 4 blocks (at most {in_block:.0%} is allowed)" in reason
+
+
+@pytest.mark.parametrize("contender", [REAL, HARNESS])
+def test_nobody_is_exempt_from_being_disturbed(contender: Any) -> None:
+    assert len(level_reasons(contender, [level(foreign_share=0.5, steal_share=0.5)] * 2)) == 2
+
+
+def test_a_block_without_an_answer_may_have_been_disturbed() -> None:
+    (silent, disturbed) = level_reasons(REAL, [level(), nothing(foreign_share=0.9)])
+    assert silent == "no checked answer in block 1"
+    assert disturbed.startswith("other programs used 90%")
+
+
+def test_what_was_not_observed_is_no_reason() -> None:
+    assert level_reasons(REAL, [level(foreign_share=None, steal_share=None)] * 2) == []
+    (reason,) = level_reasons(REAL, [level(), level(foreign_share=0.9)])
+    assert reason.startswith("other programs used 90%")
+
+
+def test_what_is_repeated_is_called_what_it_is() -> None:
+    (reason,) = disturbance_reasons([Disturbance(0.0, 0.0), Disturbance(0.21, 0.0)], "repeat")
+    assert reason.startswith("other programs used 21% of the machine in the worst of 2 repeats (at most 20%")

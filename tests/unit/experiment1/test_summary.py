@@ -1,5 +1,6 @@
 """From counted stacks to ms per request: what is attributed, what is not, and what profilers cost."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,8 +8,9 @@ import pandas as pd
 import pytest
 
 from benchmark.experiment1_profiling.libraries import HTTP_CLIENT, INTERPRETER
-from benchmark.experiment1_profiling.summary import Held, _call_costs, attribute, stage_means_ms
+from benchmark.experiment1_profiling.summary import Held, _call_costs, _reasons, attribute, stage_means_ms
 from benchmark.levels import LevelFigures
+from tests.unit.benchmark.synthetic import make_contender
 
 PLAN = {"sample_every_ms": 10.0}
 
@@ -73,3 +75,24 @@ def test_the_cost_of_a_profiler_is_that_of_the_processes_it_profiles() -> None:
         ("server", 7.0, 14.0),
     ]
     assert (costs[1]["p50_ms_without"], costs[1]["p50_ms_with"]) == (51.0, 71.0)
+
+
+NO_CPU: dict[str, Any] = {"cpu_not_attributed": None, "cpu_ms_counted": None}
+CALLS: dict[str, Any] = {"side": "", "profiler": None, "latencies_ms": [50.0], "errors": [], "cpu_ms": {}}
+
+
+def test_calls_and_levels_that_were_disturbed_are_invalid_and_say_which() -> None:
+    level = held(0.5, rps=320.0)
+    disturbed = replace(level, figures=replace(level.figures, foreign_share=0.3))
+    client = {**CALLS, "side": "client", "profiler": "yappi-cpu", "foreign_share": 0.4, "steal_share": 0.3}
+    quiet = {**CALLS, "foreign_share": 0.01, "steal_share": 0.0}
+    reasons = _reasons(make_contender("a"), [{16: level}, {16: disturbed}], NO_CPU, [quiet, client])
+    assert [reason.partition(" of the machine")[0] for reason in reasons] == [
+        "16 users, sampled: other programs used 30%",
+        "calls (yappi-cpu, client): other programs used 40%",
+        "calls (yappi-cpu, client): the hypervisor gave 30%",
+    ]
+
+
+def test_calls_of_a_record_that_does_not_tell_of_the_machine_are_not_disturbed() -> None:
+    assert _reasons(make_contender("a"), [{}, {}], NO_CPU, [CALLS]) == []

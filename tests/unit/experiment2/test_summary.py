@@ -2,13 +2,14 @@
 
 import json
 import re
+from typing import Any
 
 import pytest
 
 from benchmark.experiment2_timeit.repeats import read_repeats, write_table
 from benchmark.experiment2_timeit.summary import summarise
 from benchmark.experiment2_timeit.verdict import write_headline
-from benchmark.record import Cell
+from benchmark.record import Cell, Run
 from tests.unit.experiment2.synthetic import FLOORS_MS, MS_PER_CALL, Recorder, make_contender, summary_of
 
 
@@ -116,3 +117,35 @@ def test_a_row_that_was_cut_off_is_no_timing(record: Recorder) -> None:
     with (run.path / "repeats.csv").open("a") as file:
         file.write("3,30,on")
     assert len(read_repeats(run.path)) == whole
+
+
+def watched(run: Run, **by_contender: tuple[float, ...]) -> dict[str, Any]:
+    """Return the summary of a run beside which others had so much of the machine, by contender and repeat."""
+    rows = [
+        {"repeat": repeat, "contender": name, "foreign_share": share, "steal_share": 0.0}
+        for name, shares in by_contender.items()
+        for repeat, share in enumerate(shares)
+    ]
+    contenders = [make_contender(name) for name in run.manifest["contenders"]]
+    return summarise(run.manifest, run.cells(), read_repeats(run.path), contenders, FLOORS_MS, rows)
+
+
+def test_timings_that_were_disturbed_are_invalid(record: Recorder) -> None:
+    summary = watched(record(repeats=3), one=(0.01, 0.0, 0.02), two=(0.2, 0.2, 0.2), three=(0.0, 0.3, 0.0))
+    assert {name: entry["valid"] for name, entry in summary["contenders"].items()} == {
+        "one": True, "two": False, "three": False
+    }  # fmt: skip
+    assert summary["reasons"] == [
+        "two: other programs used 20% of the machine while this was measured (at most 15% is allowed); "
+        "stop them and measure again",
+        "three: other programs used 30% of the machine in the worst of 3 repeats (at most 20% is allowed); "
+        "stop them and measure again",
+    ]
+
+
+def test_a_repeat_that_does_not_count_may_have_been_disturbed(record: Recorder) -> None:
+    assert watched(record(repeats=3), one=(0.0, 0.0, 0.0, 0.9))["valid"]
+
+
+def test_a_record_that_does_not_tell_of_the_machine_is_not_disturbed(record: Recorder) -> None:
+    assert watched(record(repeats=3))["valid"]

@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.experiment3_locust.findings import FINDINGS, LocustRun, append_finding, of_kind, read_findings
+from benchmark.experiment3_locust.findings import (
+    FINDINGS,
+    LocustRun,
+    append_finding,
+    of_kind,
+    read_findings,
+    read_locust_runs,
+)
 from benchmark.record import Run
 from tests.unit.experiment3.synthetic import findings_of, locust_run
 
@@ -44,3 +51,12 @@ def test_a_missing_percentile_is_null(run: Run) -> None:
 def test_what_is_no_number_is_refused(run: Run) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         append_finding(run, locust_run(p95_ms=float("nan")))
+
+
+def test_what_others_had_of_the_machine_is_kept_and_older_findings_do_not_tell() -> None:
+    told = locust_run(foreign_share=0.02, steal_share=0.0)
+    assert read_locust_runs([told.to_json()]) == (told,)
+    older = locust_run().to_json()
+    assert not older.keys() & {"foreign_share", "steal_share"}
+    (found,) = read_locust_runs([older])
+    assert (found.foreign_share, found.steal_share) == (None, None)

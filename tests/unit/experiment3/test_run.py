@@ -37,3 +37,10 @@ def test_without_an_answer_there_is_no_percentile() -> None:
     found = described([50.0] * 10, ok=False)
     assert (found.n, found.errors, found.first_error) == (0, 10, "Failure: status 503")
     assert (found.mean_ms, found.p50_ms, found.p95_ms, found.p99_ms) == (None, None, None, None)
+
+
+def test_what_others_had_of_the_machine_is_in_the_finding() -> None:
+    frame = pd.DataFrame(columns=["start_ns", "end_ns", "scheduled_ns", "status", "ok", "error", "response_ms"])
+    issued = Issued(frame.astype({"ok": bool}), START_NS, 0.1, 10.0, foreign_share=0.2, steal_share=0.1)
+    found = describe(issued, "one", "response-time", "one-response-time", 0.0, duration_s=10.0)
+    assert (found.foreign_share, found.steal_share) == (0.2, 0.1)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from benchmark.experiment3_locust.breaking_point import BreakingPoint
+from benchmark.experiment3_locust.examples import TRY
 from benchmark.experiment3_locust.findings import Breaks, Broke, Finding, Tried
 from benchmark.experiment3_locust.summary import OPEN_LOOP, summarise
 from benchmark.record import Cell, Run
@@ -73,6 +74,16 @@ def test_what_was_not_measured_is_null(tmp_path: Path) -> None:
         (locust_run(generator_cpu=0.95), "response-time: the load generator used 95% of a core; add workers"),
         (locust_run(example=OPEN_LOOP, late=9, dropped=2), "open-loop: 9 arrivals late, 2 dropped; add workers"),
         (locust_run(errors=3, first_error="status 503"), "response-time: 3 requests failed, for instance: status 503"),
+        (
+            locust_run(example=TRY, foreign_share=0.34),
+            "try: other programs used 34% of the machine while this was measured (at most 15% is allowed); "
+            "stop them and measure again",
+        ),
+        (
+            locust_run(steal_share=0.22),
+            "response-time: the hypervisor gave 22% of the machine's time to others while this was measured "
+            "(at most 10% is allowed); measure again",
+        ),
     ],
 )
 def test_a_figure_that_is_not_to_be_believed_makes_the_run_invalid(

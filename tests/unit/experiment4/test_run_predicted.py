@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from benchmark.cell import CellPlan
 from benchmark.contenders import Contender
 from benchmark.errors import LoadError, StackError
 from benchmark.experiment4_gap import calibration, prediction
@@ -16,10 +17,12 @@ from benchmark.experiment4_gap.bursts import RECORD, Burst
 from benchmark.experiment4_gap.demand import Demands, GeneratorDemand, learn_generator
 from benchmark.experiment4_gap.plan import Phase
 from benchmark.levels import LevelFigures
-from benchmark.record import Run
+from benchmark.machine import BUSY, IDLE, STEAL
+from benchmark.record import Cell, Run
+from benchmark.sampling import ResourceSample
 from benchmark.stats import ratio_interval
 from tests.unit.benchmark.synthetic import CPU, SECOND_NS, START_NS
-from tests.unit.experiment4.conftest import KNOWN, Explain, levels, stopping
+from tests.unit.experiment4.conftest import KNOWN, Explain, levels, measure_well, stopping
 
 REAL_CALIBRATED, REAL_PREDICT, REAL_PREDICT_MAP = (
     prediction.calibrated,
@@ -219,6 +222,49 @@ def test_the_error_at_the_peak_is_paired_by_block_and_says_what_became_of_the_cp
     assert threads["error_ci95"] == pytest.approx([low - 1, high - 1], rel=1e-2)
     for never_measured in (asked["four cores", 8], asked["16 threads instead of 64", 32]):
         assert (never_measured["error"], never_measured["error_ci95"]) == (None, None)
+
+
+@pytest.mark.parametrize("share", ["foreign_share", "steal_share"])
+def test_bursts_that_were_disturbed_calibrate_nothing_and_the_run_says_so(
+    explaining: Explain, calibrations: list[Calibration], monkeypatch: pytest.MonkeyPatch, share: str
+) -> None:
+    def bursts(run: Run, contender: Contender, *rest: Any) -> None:
+        others = 0.4 if (contender.name, rest[-1]) == ("sync", 1) else 0.01
+        cpu_ms = dict.fromkeys(("scoring", "model", "redis"), 1.0)
+        zero = dict.fromkeys(cpu_ms, 0.0)
+        burst = Burst(contender.label, 64, 128, 1.0, cpu_ms, zero, zero, 50.0, block=rest[-1])
+        run.append_line(RECORD, {**asdict(burst), share: others})
+
+    monkeypatch.setattr("benchmark.experiment4_gap.calibration.measure_bursts", bursts)
+    run = explaining.run(**TWICE)
+    assert Counter(each.contender for each in calibrations) == {**dict.fromkeys(KNOWN, 2), "sync": 1}
+    (note,) = (note for note in run.summary["notes"] if "not calibrated" in note)
+    assert note.startswith("sync was not calibrated in block 2: bursts of 64 users: ")
+    assert "40% of the machine" in note
+    (row,) = run.summary["prediction"]["sync"]
+    assert row["rps_predicted"] == pytest.approx(160.0)  # as the first block alone foretells
+    page = (run.path / "report.html").read_text()
+    assert "sync was not calibrated in block 2" in page
+
+
+def test_light_levels_that_were_disturbed_calibrate_nothing(
+    explaining: Explain, calibrations: list[Calibration]
+) -> None:
+    def measure(run: Run, contender: Contender, cell: Cell, plan: CellPlan) -> None:
+        measure_well(run, contender, cell, plan)
+        if (cell.contender, cell.block) == ("light-async", 0):
+            first, *_, last = cell.windows
+            edges_ns, spent = (first.start_ns, last.end_ns), {BUSY: 1, IDLE: 1, STEAL: 0}
+            rows = [ResourceSample(t_ns, role, t_ns * share, 0) for t_ns in edges_ns for role, share in spent.items()]
+            with run.file("resources", cell, ".csv").open("a") as file:
+                file.writelines(",".join(map(str, row)) + "\n" for row in rows)
+
+    summary = explaining.run(measure, **TWICE).summary
+    assert Counter(each.contender for each in calibrations) == {**dict.fromkeys(KNOWN, 2), "async": 1}
+    (note,) = (note for note in summary["notes"] if "not calibrated" in note)
+    assert note.startswith("async was not calibrated in block 1: level of 1 users: other programs used ")
+    assert not summary["valid"]
+    assert any(reason.startswith("async: light-async: 1 users: other programs used ") for reason in summary["reasons"])
 
 
 def test_the_record_proves_that_a_prediction_is_older_than_what_it_is_held_against(
