@@ -18,6 +18,7 @@ from uvicorn.supervisors import Multiprocess
 
 from async_api import lag, web
 from contract.garbage import set_aside_what_is_loaded
+from contract.limits import raise_open_files
 from contract.settings import Role, Settings, SettingsError, load_settings
 
 logger = logging.getLogger("async_api")
@@ -142,6 +143,7 @@ def main(argv: list[str]) -> int:
     except SettingsError as error:
         print(f"async_api.serve: {error}", file=sys.stderr)
         return 2
+    raise_open_files()
     _serve(uvicorn.Config(f"async_api.serve:load_{settings.role}", factory=True, **server_options(settings)))
     return 0
 

@@ -1,19 +1,30 @@
 """Starting a service: `python -m sync_api.serve scoring|model`, configured by SERVING_* variables."""
 
 import atexit
+import errno
 import logging
+import selectors
+import socket
 import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any, get_args
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from contract.garbage import set_aside_what_is_loaded
+from contract.limits import OWN_FILES, open_files, raise_open_files
 from contract.settings import Role, Settings, SettingsError, load_settings
 from sync_api import lag, web
 
 logger = logging.getLogger("sync_api")
+
+_MOST_CONNECTIONS = 65_536  # where open files have no limit
+_REFUSING_THREADS = 8  # they answer what is not let in; a slow reader or readiness check may hold up one of them
 
 
 def create_app(settings: Settings) -> Flask:
@@ -56,7 +67,51 @@ def _sample_lag(interval_ms: int) -> None:
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
-    """gunicorn's threads; a stopping worker takes what has arrived, and then closes the door."""
+    """gunicorn's threads, with an end to the queue before them: what exceeds it is answered at once by a few others.
+
+    A connection counts from the moment that it has sent something until it is answered, not while it is idle.
+    A stopping worker takes what has arrived, and then closes the door.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.max_keepalived = self.worker_connections  # gunicorn would have threads that are busy cost idle ones
+        self._free = self.app.settings.max_in_flight  # used by the main thread alone, and so without a lock
+        self._mark = _Mark()
+        self._refusing = ThreadPoolExecutor(_REFUSING_THREADS, "refusing", self._mark.refuse)
+
+    def load_wsgi(self) -> None:
+        super().load_wsgi()
+        self.wsgi: Callable[..., Any] = _telling(self.wsgi, self._mark)
+
+    def accept(self, listener: socket.socket) -> None:
+        """Accept a connection, and wait for its first request where those wait that are kept: not in a thread."""
+        try:
+            client, address = listener.accept()
+        except OSError as error:
+            if error.errno in {errno.EMFILE, errno.ENFILE}:
+                self._accept_no_more(error)
+            elif error.errno not in {errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED}:
+                raise
+            return
+        self.nr_conns += 1
+        conn = TConn(self.cfg, client, address, listener.getsockname())
+        conn.set_timeout()
+        self.pending_conns.append(conn)
+        self.poller.register(client, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
+
+    def enqueue_req(self, conn: TConn) -> None:
+        """Have a request answered: by a thread when one is free, or refused at once if too many wait for one."""
+        if self._free:
+            self._free -= 1
+            super().enqueue_req(conn)
+            return
+        done = partial(self.method_queue.defer, super().finish_request, conn)
+        self._refusing.submit(self.handle, conn).add_done_callback(done)
+
+    def finish_request(self, conn: TConn, fs: "Future[Any]") -> None:
+        self._free += 1
+        super().finish_request(conn, fs)
 
     def set_accept_enabled(self, enabled: bool) -> None:
         super().set_accept_enabled(enabled)
@@ -70,21 +125,57 @@ class Worker(ThreadWorker):  # type: ignore[misc]
                 self.accept(listener)
             listener.close()
 
+    def run(self) -> None:
+        try:
+            super().run()
+        finally:
+            self._refusing.shutdown(wait=False)
+
+    def _accept_no_more(self, error: OSError) -> None:
+        """Let new connections wait until one ends; gunicorn would end the worker, and all its requests."""
+        self.worker_connections = max(self.nr_conns, 1)
+        logger.error("%s: no connection beyond %d is accepted from now on", error, self.worker_connections)
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        """Close idle connections by a deadline, those that have never asked included."""
+        super()._cap_keepalive(deadline)
+        for conn in self.pending_conns:
+            conn.timeout = min(conn.timeout, deadline)
+
+
+class _Mark(threading.local):
+    """Whether a thread only refuses."""
+
+    refuses = False
+
+    def refuse(self) -> None:
+        self.refuses = True
+
+
+def _telling(app: Callable[..., Any], mark: _Mark) -> Callable[..., Any]:
+    """Return the app, told with every request whether there is a place for it."""
+
+    def answer(environ: dict[str, Any], start_response: Any) -> Any:
+        environ[web.FULL] = mark.refuses
+        return app(environ, start_response)
+
+    return answer
+
 
 class Server(BaseApplication):  # type: ignore[misc]
     """gunicorn with threads, configured by our settings alone."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self.settings = settings
         super().__init__()
 
     def load_config(self) -> None:
-        for name, value in server_options(self._settings).items():
+        for name, value in server_options(self.settings).items():
             self.cfg.set(name, value)
 
     def load(self) -> Flask:
-        app = create_app(self._settings)
-        if self._settings.gc_freeze:
+        app = create_app(self.settings)
+        if self.settings.gc_freeze:
             set_aside_what_is_loaded()
         return app
 
@@ -96,7 +187,7 @@ def server_options(settings: Settings) -> dict[str, Any]:
         "worker_class": Worker,
         "workers": settings.workers,
         "threads": settings.threads,
-        "worker_connections": settings.threads + settings.max_in_flight,
+        "worker_connections": _connections(settings),
         "backlog": settings.backlog,
         "keepalive": settings.keep_alive_s,
         "graceful_timeout": settings.drain_timeout_s,
@@ -104,6 +195,19 @@ def server_options(settings: Settings) -> dict[str, Any]:
         "loglevel": settings.log_level,
         "control_socket_disable": True,
     }
+
+
+def _connections(settings: Settings) -> int:
+    """Return how many connections a worker may have: what open files leave beside those to the store and the models.
+
+    So it is open files, as with the async twin, that end accepting, and never a number of requests.
+    """
+    files = open_files().soft
+    if files is None:
+        return _MOST_CONNECTIONS
+    asked = 1 + len(settings.model_urls) if settings.role == "scoring" else 0
+    reserved = OWN_FILES + asked * settings.threads
+    return min(max(files - reserved, (files - OWN_FILES) // (1 + asked), settings.threads + 1), _MOST_CONNECTIONS)
 
 
 def main(argv: list[str]) -> int:
@@ -117,6 +221,7 @@ def main(argv: list[str]) -> int:
         print(f"sync_api.serve: {error}", file=sys.stderr)
         return 2
     logging.basicConfig(level=settings.log_level.upper(), stream=sys.stderr)
+    raise_open_files()
     Server(settings).run()
     return 0
 

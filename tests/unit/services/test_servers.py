@@ -8,6 +8,7 @@ from gunicorn.workers.gthread import ThreadWorker
 
 import async_api.serve
 import sync_api.serve
+from contract.limits import OpenFiles
 from contract.settings import Settings, load_settings
 
 SETTINGS: dict[str, Any] = {
@@ -84,6 +85,34 @@ def test_the_sync_server_runs_the_threads_of_the_settings_and_admits_all_that_ma
     assert issubclass(cfg.worker_class, ThreadWorker)
     assert cfg.threads == 16
     assert cfg.worker_connections >= 100
+
+
+@pytest.mark.parametrize(
+    ("role", "files", "connections"),
+    [
+        ("scoring", 100_000, 65_536),
+        ("scoring", 20_000, 20_000 - 100 - 3 * 64),  # without what the store and two models take of each thread
+        ("scoring", 1024, 1024 - 100 - 3 * 64),
+        ("scoring", 256, 65),
+        ("model", 20_000, 20_000 - 100),
+        ("model", None, 65_536),
+    ],
+)
+def test_open_files_and_no_number_of_requests_limit_the_connections_of_the_sync_server(
+    role: Any, files: int | None, connections: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sync_api.serve, "open_files", lambda: OpenFiles(files, files))
+    assert sync_api.serve.Server(load_settings("sync", role)).cfg.worker_connections == connections
+
+
+@pytest.mark.parametrize("serve", [sync_api.serve, async_api.serve], ids=["sync", "async"])
+def test_a_service_raises_its_open_files_before_it_serves(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(serve, "raise_open_files", lambda: done.append("raised"))
+    monkeypatch.setattr(serve, "_serve", lambda *_: done.append("served"), raising=False)
+    monkeypatch.setattr(sync_api.serve.Server, "run", lambda _: done.append("served"))
+    assert serve.main(["model"]) == 0
+    assert done == ["raised", "served"]
 
 
 def test_the_async_server_runs_on_uvloop_and_httptools() -> None:
