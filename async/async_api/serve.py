@@ -7,7 +7,7 @@ import socket
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any, get_args
 
@@ -48,18 +48,20 @@ async def _live(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
 async def _add_scoring(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
     from async_api import features, model_client, scoring  # noqa: PLC0415 - a service imports only what it runs
 
-    store = features.FeatureStore(settings)
-    models = model_client.ModelClient(settings)
+    # Closed in reverse, each of them, even if closing another fails.
+    async with AsyncExitStack() as opened:
+        store = features.FeatureStore(settings)
+        opened.push_async_callback(store.close)
+        models = model_client.ModelClient(settings)
+        opened.push_async_callback(models.close)
 
-    async def check() -> None:
-        await store.check()
-        await models.check()
+        async def check() -> None:
+            await store.check()
+            await models.check()
 
-    app.include_router(scoring.make_routes(settings, store, models))
-    app.include_router(web.make_common_routes(settings, check))
-    yield
-    await models.close()
-    await store.close()
+        app.include_router(scoring.make_routes(settings, store, models))
+        app.include_router(web.make_common_routes(settings, check))
+        yield
 
 
 @asynccontextmanager
@@ -81,8 +83,10 @@ async def _sampling_lag(interval_ms: int) -> AsyncIterator[None]:
         return
     sampler = lag.LagSampler(interval_ms)
     sampler.start()
-    yield
-    await sampler.stop()
+    try:
+        yield
+    finally:
+        await sampler.stop()
 
 
 class Server(uvicorn.Server):

@@ -52,10 +52,12 @@ class ModelClient:
                     raise ModelNotReady(number)
 
     def close(self) -> None:
-        if self._fan_out:
-            self._fan_out.shutdown()
-        if self._shared:
-            self._shared.close()
+        try:
+            if self._fan_out:
+                self._fan_out.shutdown()
+        finally:
+            if self._shared:
+                self._shared.close()
 
     def _borrow(self) -> AbstractContextManager["Transport"]:
         """Return the transport of one request: the shared one, or its own, which is closed with it."""

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from functools import partial
 from typing import Any, get_args
 
@@ -23,12 +24,13 @@ from sync_api import lag, web
 
 logger = logging.getLogger("sync_api")
 
+OPENED = "sync_api.opened"  # among an app's extensions: what closes its clients
 _MOST_CONNECTIONS = 65_536  # where open files have no limit
 _REFUSING_THREADS = 8  # they answer what is not let in; a slow reader or readiness check may hold up one of them
 
 
 def create_app(settings: Settings) -> Flask:
-    """Compose a service; its clients and pools are made here, once per process."""
+    """Compose a service; its clients and pools are made here, once per process, and closed with its worker."""
     app = Flask("sync_api", static_folder=None)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False
@@ -49,8 +51,10 @@ def create_app(settings: Settings) -> Flask:
 def _add_scoring(app: Flask, settings: Settings) -> None:
     from sync_api import features, model_client, scoring  # noqa: PLC0415
 
-    store = features.FeatureStore(settings)
-    models = model_client.ModelClient(settings)
+    with ExitStack() as opened:  # closed in reverse, each of them, even if closing another fails
+        store = opened.enter_context(closing(features.FeatureStore(settings)))
+        models = opened.enter_context(closing(model_client.ModelClient(settings)))
+        app.extensions[OPENED] = opened.pop_all()
 
     def check() -> None:
         store.check()
@@ -194,6 +198,7 @@ def server_options(settings: Settings) -> dict[str, Any]:
         "accesslog": None,
         "loglevel": settings.log_level,
         "control_socket_disable": True,
+        "worker_exit": _close_clients,
     }
 
 
@@ -208,6 +213,13 @@ def _connections(settings: Settings) -> int:
     asked = 1 + len(settings.model_urls) if settings.role == "scoring" else 0
     reserved = OWN_FILES + asked * settings.threads
     return min(max(files - reserved, (files - OWN_FILES) // (1 + asked), settings.threads + 1), _MOST_CONNECTIONS)
+
+
+def _close_clients(_: Any, worker: Worker) -> None:
+    """Close what a worker's app has opened; gunicorn calls it when a worker ends, whichever way it does."""
+    opened = worker.app.callable and worker.app.callable.extensions.get(OPENED)
+    if opened:
+        opened.close()
 
 
 def main(argv: list[str]) -> int:
