@@ -21,6 +21,12 @@ HOST = "127.0.0.1"
 READY_TIMEOUT_S = 30.0
 STOP_GRACE_S = 5.0
 _LOG_TAIL_LINES = 15
+# What in a user's shell would change what is measured: settings of ours, of the servers, of their libraries.
+_OF_THE_SHELL = (
+    *("SERVING_", "GUNICORN_", "UVICORN_", "FLASK_", "FASTAPI_", "OTEL_", "AIOHTTP_"),
+    *("WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS", "SCRIPT_NAME", "SENDFILE"),
+    *("PYTHONASYNCIODEBUG", "PYTHONDEVMODE", "PYTHONMALLOC", "PYTHONTRACEMALLOC"),
+)
 
 
 @dataclass(frozen=True)
@@ -210,7 +216,7 @@ def command(process: Process, ports: Mapping[str, int], python: str = sys.execut
 
 def _environment(launch: Launch) -> dict[str, str]:
     """Return this process's environment with the contender's on top, free of settings of the user's shell."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith("SERVING_")}
+    env = {name: value for name, value in os.environ.items() if not name.startswith(_OF_THE_SHELL)}
     paths = [str(launch.contender.folder), str(ROOT), env.get("PYTHONPATH", "")]
     env["PYTHONPATH"] = os.pathsep.join(paths).strip(os.pathsep)
     return {**env, **launch.settings}

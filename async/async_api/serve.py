@@ -14,6 +14,7 @@ from typing import Any, get_args
 import uvicorn
 import uvloop
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from uvicorn.supervisors import Multiprocess
 
 from async_api import lag, web
@@ -25,11 +26,18 @@ logger = logging.getLogger("async_api")
 
 _SETTLE_S = 0.02  # a few turns of the loop
 _LINGER_S = 0.5  # for idle connections of a stopping server
+# It would begin by itself, in every request, where a package of OpenTelemetry or a variable of the shell wants it.
+_NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 
 
 def create_app(settings: Settings) -> FastAPI:
     """Compose a service; its clients and pools are made in the lifespan, once per process."""
-    app = FastAPI(lifespan=partial(_live, settings=settings), openapi_url=None, redirect_slashes=False)
+    app = FastAPI(
+        lifespan=partial(_live, settings=settings),
+        openapi_url=None,
+        redirect_slashes=False,
+        telemetry=_NO_TELEMETRY,
+    )
     web.handle_errors(app)
     logger.info("settings: %s", settings.model_dump(exclude={"redis_url"}))  # its URL may hold a password
     return app
@@ -134,6 +142,12 @@ def server_options(settings: Settings) -> dict[str, Any]:
         "timeout_graceful_shutdown": settings.drain_timeout_s,
         "access_log": False,
         "log_level": settings.log_level,
+        # What else would depend on which packages are installed, or on the environment.
+        "interface": "asgi3",
+        "lifespan": "on",
+        "env_file": None,
+        "use_colors": False,
+        "forwarded_allow_ips": "127.0.0.1,::1",
     }
 
 

@@ -17,7 +17,8 @@ from contract.schema import HEALTHCHECK_PATH, JSON_CONTENT_TYPE, encode_numbers,
 from contract.scoring import ModelReply
 from contract.settings import Settings
 
-_HEADERS = {"Content-Type": JSON_CONTENT_TYPE}
+# By default a client lists what the packages that happen to be installed can decode.
+_HEADERS = {"Content-Type": JSON_CONTENT_TYPE, "Accept-Encoding": "identity"}
 _Errors = tuple[type[Exception], ...]
 
 

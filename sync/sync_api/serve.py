@@ -32,6 +32,7 @@ _REFUSING_THREADS = 8  # they answer what is not let in; a slow reader or readin
 def create_app(settings: Settings) -> Flask:
     """Compose a service; its clients and pools are made here, once per process, and closed with its worker."""
     app = Flask("sync_api", static_folder=None)
+    app.debug = False  # whatever FLASK_DEBUG says
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False
     web.handle_errors(app)
@@ -199,6 +200,12 @@ def server_options(settings: Settings) -> dict[str, Any]:
         "loglevel": settings.log_level,
         "control_socket_disable": True,
         "worker_exit": _close_clients,
+        # What else would depend on which packages are installed, or on the environment.
+        "http_parser": "python",
+        "sendfile": False,
+        "forwarded_allow_ips": "127.0.0.1,::1",
+        "default_proc_name": "sync_api",
+        "raw_env": ["SCRIPT_NAME="],
     }
 
 
