@@ -18,6 +18,7 @@ import requests
 from benchmark.experiment1_profiling.recorders import PYINSTRUMENT, YAPPI_CLOCKS, Sessions, Yappi, let_go
 from benchmark.load.bodies import check_answer, request_bodies
 from contract.errors import BadModelAnswer
+from contract.limits import raise_open_files
 from contract.schema import JSON_CONTENT_TYPE
 from contract.timing import request_start_header
 
@@ -131,4 +132,5 @@ def _clock_ns(pid: int) -> int:
 
 
 if __name__ == "__main__":
+    raise_open_files()
     print(json.dumps(asdict(make_calls(CallPlan.from_json(json.loads(Path(sys.argv[1]).read_text()))))))
