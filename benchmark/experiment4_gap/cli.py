@@ -19,6 +19,7 @@ from benchmark.options import (
     fail,
     parse_settings,
 )
+from contract.limits import open_files, raise_open_files
 
 
 def explain(
@@ -50,9 +51,11 @@ def explain(
     from benchmark.experiment4_gap.factors import Design, read_factors
     from benchmark.experiment4_gap.run import run_explain
     from benchmark.experiment4_gap.what_ifs import read_what_ifs
+    from benchmark.open_files import files_per_user
     from benchmark.progress import Progress
 
     end_on_signals()
+    raise_open_files()
     try:
         known = {name: c for name, c in discover().items() if not c.harness_floor}
         file = read_factors()
@@ -62,6 +65,7 @@ def explain(
         design.refuse(services)
         plan = plans.adjust(plans.quick_plan() if quick else plans.default_plan(), design, blocks, seed, free_ports)
         mains, what_ifs = choose(known, known), read_what_ifs(known)
+        plan = plans.fit(plan, open_files().soft, files_per_user(mains))
         run = run_explain(results, design, mains, what_ifs, plan, services, Progress(console))
     except BenchmarkError as error:
         fail(error)
