@@ -8,7 +8,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from functools import partial
 from typing import Any, get_args
@@ -26,6 +26,7 @@ logger = logging.getLogger("sync_api")
 
 OPENED = "sync_api.opened"  # among an app's extensions: what closes its clients
 _MOST_CONNECTIONS = 65_536  # where open files have no limit
+_AMPLE = 8  # so many times as many places as threads: what a thread takes at once is not what fills them
 _REFUSING_THREADS = 8  # they answer what is not let in; a slow reader or readiness check may hold up one of them
 
 
@@ -81,13 +82,25 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.max_keepalived = self.worker_connections  # gunicorn would have threads that are busy cost idle ones
-        self._free = self.app.settings.max_in_flight  # used by the main thread alone, and so without a lock
-        self._mark = _Mark()
-        self._refusing = ThreadPoolExecutor(_REFUSING_THREADS, "refusing", self._mark.refuse)
+        limit, threads = self.app.settings.max_in_flight, self.cfg.threads
+        self._places = [None] * limit  # taken and given back by single, atomic operations
+        # So few left that it is worth a system call to see whether there is a request: it would wait for a thread.
+        self._few = limit - threads if limit >= _AMPLE * threads else limit
+        self._here = _Here()
+        self._refusing = ThreadPoolExecutor(_REFUSING_THREADS, "refusing")
 
     def load_wsgi(self) -> None:
         super().load_wsgi()
-        self.wsgi: Callable[..., Any] = _telling(self.wsgi, self._mark)
+        app = self.wsgi
+
+        def answer(environ: dict[str, Any], start_response: Any) -> Any:
+            environ[web.FULL] = not self._here.has_place
+            try:
+                return app(environ, start_response)
+            finally:
+                self._give_back()  # before the answer is sent, so that who has it may ask again at once
+
+        self.wsgi: Callable[..., Any] = answer
 
     def accept(self, listener: socket.socket) -> None:
         """Accept a connection, and wait for its first request where those wait that are kept: not in a thread."""
@@ -107,16 +120,23 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def enqueue_req(self, conn: TConn) -> None:
         """Have a request answered: by a thread when one is free, or refused at once if too many wait for one."""
-        if self._free:
-            self._free -= 1
+        if len(self._places) <= self._few and _has_hung_up(conn):
+            self.nr_conns -= 1
+            conn.close()
+        elif self._places:
+            self._places.pop()
             super().enqueue_req(conn)
-            return
-        done = partial(self.method_queue.defer, super().finish_request, conn)
-        self._refusing.submit(self.handle, conn).add_done_callback(done)
+        else:
+            done = partial(self.method_queue.defer, self.finish_request, conn)
+            self._refusing.submit(super().handle, conn).add_done_callback(done)
 
-    def finish_request(self, conn: TConn, fs: "Future[Any]") -> None:
-        self._free += 1
-        super().finish_request(conn, fs)
+    def handle(self, conn: TConn) -> Any:
+        """Answer a request that has a place; runs in a thread."""
+        self._here.has_place = True
+        try:
+            return super().handle(conn)
+        finally:
+            self._give_back()  # of a request that never came to the app
 
     def set_accept_enabled(self, enabled: bool) -> None:
         super().set_accept_enabled(enabled)
@@ -136,6 +156,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         finally:
             self._refusing.shutdown(wait=False)
 
+    def _give_back(self) -> None:
+        if self._here.has_place:
+            self._here.has_place = False
+            self._places.append(None)
+
     def _accept_no_more(self, error: OSError) -> None:
         """Let new connections wait until one ends; gunicorn would end the worker, and all its requests."""
         self.worker_connections = max(self.nr_conns, 1)
@@ -148,23 +173,22 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             conn.timeout = min(conn.timeout, deadline)
 
 
-class _Mark(threading.local):
-    """Whether a thread only refuses."""
+def _has_hung_up(conn: TConn) -> bool:
+    """Whether a connection became readable because its client has closed it, which is no request."""
+    if conn.parser and conn.parser.unreader.buf.getvalue():
+        return False  # a request that came with the one before
+    try:
+        return not conn.sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
 
-    refuses = False
 
-    def refuse(self) -> None:
-        self.refuses = True
+class _Here(threading.local):
+    """Whether the request that this thread answers has a place among those that may be in flight."""
 
-
-def _telling(app: Callable[..., Any], mark: _Mark) -> Callable[..., Any]:
-    """Return the app, told with every request whether there is a place for it."""
-
-    def answer(environ: dict[str, Any], start_response: Any) -> Any:
-        environ[web.FULL] = mark.refuses
-        return app(environ, start_response)
-
-    return answer
+    has_place = False
 
 
 class Server(BaseApplication):  # type: ignore[misc]
