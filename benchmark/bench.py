@@ -12,6 +12,7 @@ from benchmark.errors import BenchmarkError, RecordError
 from benchmark.guard import Guard
 from benchmark.load.plan import Level
 from benchmark.manifest import make_manifest
+from benchmark.open_files import allowed_users, left_out_note, refuse_beyond, within
 from benchmark.progress import Progress
 from benchmark.record import Cell, Run
 from benchmark.report.bench import write_bench_report
@@ -33,6 +34,7 @@ class BenchPlan:
     seed: int = 1
     stage_clock: bool = True
     free_ports: bool = False
+    left_out: str | None = None  # which levels open files do not allow, as a sentence
 
     @property
     def cell_s(self) -> float:
@@ -61,6 +63,18 @@ def full_plan(users: Sequence[int] = ()) -> BenchPlan:
 def adjust(plan: BenchPlan, blocks: int | None, seed: int, stage_clock: bool, free_ports: bool) -> BenchPlan:
     """Return a plan with what the user asked for on the command line."""
     return replace(plan, blocks=blocks or plan.blocks, seed=seed, stage_clock=stage_clock, free_ports=free_ports)
+
+
+def fit(plan: BenchPlan, limit: int | None, per_user: int) -> BenchPlan:
+    """Return a plan without the levels that a limit of open files does not allow. Raises TooFewOpenFiles without any.
+
+    `per_user` is how many files a user takes.
+    """
+    allowed = allowed_users(limit, per_user)
+    planned = [level.users for level in (*plan.levels, *plan.climb)]
+    refuse_beyond(min(planned), limit, per_user)
+    note = left_out_note(planned, limit, allowed)
+    return replace(plan, levels=within(plan.levels, allowed), climb=within(plan.climb, allowed), left_out=note)
 
 
 def levels_for(users: Sequence[int], low_s: float, base_s: float, per_user_s: float) -> tuple[Level, ...]:

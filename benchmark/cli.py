@@ -35,6 +35,7 @@ from benchmark.options import (
     parse_sweep,
     print_outcome,
 )
+from contract.limits import open_files
 
 app = typer.Typer(
     help="Real-time ML serving, sync or async? Measures the contenders and explains the difference.",
@@ -80,6 +81,7 @@ def bench(
     """
     from benchmark import bench as verb
     from benchmark.containers import ContainerLauncher
+    from benchmark.open_files import files_per_user, refuse_beyond
     from benchmark.progress import Progress
     from benchmark.service_settings import swept
 
@@ -89,7 +91,12 @@ def bench(
             chosen = swept(chosen, *swept_setting)
         users = parse_levels(levels)
         make_plan = verb.quick_plan if quick else verb.full_plan if full else verb.default_plan
-        plan = verb.adjust(make_plan(users), blocks, seed, stage_clock, free_ports)
+        limit, per_user = open_files().soft, files_per_user(chosen, containers)
+        if users:
+            refuse_beyond(max(users), limit, per_user)
+        plan = verb.fit(verb.adjust(make_plan(users), blocks, seed, stage_clock, free_ports), limit, per_user)
+        if plan.left_out:
+            console.print(plan.left_out, soft_wrap=True, markup=False)
         launcher = ContainerLauncher() if containers else None
         run = verb.run_bench(results, chosen, plan, parse_settings(setting or []), Progress(console), launcher)
     _print_table(run.summary)

@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from benchmark.contenders import ROOT, Contender, choose, discover
 from benchmark.errors import BenchmarkError, ContenderError, SettingRefused, UnknownContender
+from contract.limits import raise_open_files
 
 if TYPE_CHECKING:
     from benchmark.record import Run
@@ -109,8 +110,12 @@ def parse_sweep(text: str) -> tuple[str, list[str]] | None:
 
 @contextmanager
 def measuring_command() -> Iterator[None]:
-    """The body of a command that measures: signals end it as Ctrl-C does, an error ends it with a sentence."""
+    """The body of a command that measures: signals end it as Ctrl-C does, an error ends it with a sentence.
+
+    Its limit of open files, which the processes that it starts inherit, is as high as the system lets it be.
+    """
     end_on_signals()
+    raise_open_files()
     try:
         yield
     except BenchmarkError as error:

@@ -11,12 +11,16 @@ from typing import Any
 import psutil
 
 from benchmark.contenders import ROOT
+from contract.limits import open_files
 
 BUSY_PROBE_S = 1.0
 
 
 def environment() -> dict[str, Any]:
-    """Return the machine, the Python, every installed package and the commit, without host or user names."""
+    """Return the machine, the Python, every installed package, the commit and the limits of open files.
+
+    Without the names of host or user.
+    """
     return {
         "machine": {
             "os": _os_name(),
@@ -28,6 +32,7 @@ def environment() -> dict[str, Any]:
         },
         "python": platform.python_version(),
         "python_build": sys.version,
+        "open_files": open_files()._asdict(),
         "packages": _packages(),
         "git": _commit(),
     }

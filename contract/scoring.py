@@ -56,14 +56,14 @@ class InFlight:
     """
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self.limit = limit
         self._free = [None] * limit
 
     def __enter__(self) -> None:
         try:
             self._free.pop()
         except IndexError:
-            raise TooManyInFlight(self._limit) from None
+            raise TooManyInFlight(self.limit) from None
 
     def __exit__(self, *_: object) -> None:
         self._free.append(None)

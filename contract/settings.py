@@ -52,7 +52,9 @@ class Settings(BaseSettings):
     backlog: int = Field(2048, ge=1, description="connections that may wait to be accepted")
     keep_alive_s: int = Field(75, ge=1, description="seconds that an idle connection is kept")
     drain_timeout_s: int = Field(30, ge=0, description="seconds that a stopping process waits for its requests")
-    max_in_flight: int = Field(1024, ge=1, description="requests in flight per worker before 503")
+    max_in_flight: int = Field(
+        1024, ge=1, description="requests in one worker, those that wait for a thread included, before 503"
+    )
     max_body_bytes: int = Field(16384, ge=2, description="bytes of a request body before 413")
     stage_clock: bool = Field(True, description="answer with Server-Timing")
     gc_freeze: bool = Field(

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from contract.limits import raise_open_files
 from contract.schema import MAX_STORED_FEATURES
 from feature_store.codec import StoreInfo
 from feature_store.seed import DEFAULT_INFO, seed
@@ -81,6 +82,7 @@ def serve_command(
     started it ends, so that nothing is left behind; --stay keeps it.
     """
     info = StoreInfo(entities, features, DEFAULT_INFO.seed)
+    raise_open_files()  # a server allows itself as many connections as it may have files
 
     def announce(url: str) -> None:
         typer.echo(f"{url} is ready: {_fill(url, info, progress=False) if seeded else 'not seeded'}")

@@ -2,6 +2,7 @@
 
 from typing import cast
 
+import hiredis  # noqa: F401 - redis parses with it if it is there, and several times slower, and unsaid, if not
 import redis.asyncio as redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff

@@ -4,10 +4,9 @@ import asyncio
 
 from fastapi import APIRouter, Request, Response
 
-from async_api.web import answer, read_body
+from async_api.web import InFlight, answer, read_body
 from contract.model import FakeModel
 from contract.schema import encode_answer, parse_model_numbers, predict_path
-from contract.scoring import InFlight
 from contract.settings import Settings
 from contract.timing import REQUEST_START_HEADER, start_clock
 

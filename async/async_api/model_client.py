@@ -16,7 +16,8 @@ from contract.schema import HEALTHCHECK_PATH, JSON_CONTENT_TYPE, encode_numbers,
 from contract.scoring import ModelReply
 from contract.settings import Settings
 
-_HEADERS = {"Content-Type": JSON_CONTENT_TYPE}
+# By default a client lists what the packages that happen to be installed can decode.
+_HEADERS = {"Content-Type": JSON_CONTENT_TYPE, "Accept-Encoding": "identity"}
 _Errors = tuple[type[Exception], ...]
 
 
@@ -133,7 +134,11 @@ class AiohttpTransport:
     def __init__(self, settings: Settings) -> None:
         self._session = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=settings.model_timeout_ms / 1e3),
-            connector=aiohttp.TCPConnector(limit=settings.model_pool_size, keepalive_timeout=settings.model_idle_s),
+            connector=aiohttp.TCPConnector(
+                limit=settings.model_pool_size,
+                keepalive_timeout=settings.model_idle_s,
+                resolver=aiohttp.ThreadedResolver(),  # with aiodns installed it would be another one
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
         )

@@ -4,9 +4,9 @@ from fastapi import APIRouter, Request, Response
 
 from async_api.features import FeatureStore
 from async_api.model_client import ModelClient
-from async_api.web import answer, read_body
+from async_api.web import InFlight, answer, read_body
 from contract.schema import encode_answer, parse_scoring_numbers, predict_path
-from contract.scoring import InFlight, combine, model_input, requested_entity
+from contract.scoring import combine, model_input, requested_entity
 from contract.settings import Settings
 from contract.timing import REQUEST_START_HEADER, start_clock
 

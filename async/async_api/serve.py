@@ -7,28 +7,37 @@ import socket
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any, get_args
 
 import uvicorn
 import uvloop
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from uvicorn.supervisors import Multiprocess
 
 from async_api import lag, web
 from contract.garbage import set_aside_what_is_loaded
+from contract.limits import raise_open_files
 from contract.settings import Role, Settings, SettingsError, load_settings, loggable
 
 logger = logging.getLogger("async_api")
 
 _SETTLE_S = 0.02  # a few turns of the loop
 _LINGER_S = 0.5  # for idle connections of a stopping server
+# It would begin by itself, in every request, where a package of OpenTelemetry or a variable of the shell wants it.
+_NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 
 
 def create_app(settings: Settings) -> FastAPI:
     """Compose a service; its clients and pools are made in the lifespan, once per process."""
-    app = FastAPI(lifespan=partial(_live, settings=settings), openapi_url=None, redirect_slashes=False)
+    app = FastAPI(
+        lifespan=partial(_live, settings=settings),
+        openapi_url=None,
+        redirect_slashes=False,
+        telemetry=_NO_TELEMETRY,
+    )
     web.handle_errors(app)
     logger.info("settings: %s", loggable(settings))
     return app
@@ -47,18 +56,20 @@ async def _live(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
 async def _add_scoring(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
     from async_api import features, model_client, scoring  # noqa: PLC0415 - a service imports only what it runs
 
-    store = features.FeatureStore(settings)
-    models = model_client.ModelClient(settings)
+    # Closed in reverse, each of them, even if closing another fails.
+    async with AsyncExitStack() as opened:
+        store = features.FeatureStore(settings)
+        opened.push_async_callback(store.close)
+        models = model_client.ModelClient(settings)
+        opened.push_async_callback(models.close)
 
-    async def check() -> None:
-        await store.check()
-        await models.check()
+        async def check() -> None:
+            await store.check()
+            await models.check()
 
-    app.include_router(scoring.make_routes(settings, store, models))
-    app.include_router(web.make_common_routes(settings, check))
-    yield
-    await models.close()
-    await store.close()
+        app.include_router(scoring.make_routes(settings, store, models))
+        app.include_router(web.make_common_routes(settings, check))
+        yield
 
 
 @asynccontextmanager
@@ -80,8 +91,10 @@ async def _sampling_lag(interval_ms: int) -> AsyncIterator[None]:
         return
     sampler = lag.LagSampler(interval_ms)
     sampler.start()
-    yield
-    await sampler.stop()
+    try:
+        yield
+    finally:
+        await sampler.stop()
 
 
 class Server(uvicorn.Server):
@@ -129,6 +142,12 @@ def server_options(settings: Settings) -> dict[str, Any]:
         "timeout_graceful_shutdown": settings.drain_timeout_s,
         "access_log": False,
         "log_level": settings.log_level,
+        # What else would depend on which packages are installed, or on the environment.
+        "interface": "asgi3",
+        "lifespan": "on",
+        "env_file": None,
+        "use_colors": False,
+        "forwarded_allow_ips": "127.0.0.1,::1",
     }
 
 
@@ -142,6 +161,7 @@ def main(argv: list[str]) -> int:
     except SettingsError as error:
         print(f"async_api.serve: {error}", file=sys.stderr)
         return 2
+    raise_open_files()
     _serve(uvicorn.Config(f"async_api.serve:load_{settings.role}", factory=True, **server_options(settings)))
     return 0
 

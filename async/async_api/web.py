@@ -7,10 +7,14 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from contract import docs, errors, schema
+from contract import docs, errors, schema, scoring
 from contract.settings import Settings
 
 logger = logging.getLogger("async_api")
+
+
+class InFlight(scoring.InFlight):
+    """Admission to one process. Every request is in its handler as soon as it is there, so that counts all."""
 
 
 async def read_body(request: Request, limit_bytes: int) -> bytes:

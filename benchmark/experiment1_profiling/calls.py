@@ -20,6 +20,7 @@ from benchmark.experiment1_profiling.recorders import PYINSTRUMENT, YAPPI_CLOCKS
 from benchmark.load.bodies import check_answer, early_reasons, request_bodies
 from benchmark.machine import Watch
 from contract.errors import BadModelAnswer
+from contract.limits import raise_open_files
 from contract.schema import JSON_CONTENT_TYPE
 from contract.timing import request_start_header
 
@@ -138,4 +139,5 @@ def _clock_ns(pid: int) -> int:
 
 
 if __name__ == "__main__":
+    raise_open_files()
     print(json.dumps(asdict(make_calls(CallPlan.from_json(json.loads(Path(sys.argv[1]).read_text()))))))

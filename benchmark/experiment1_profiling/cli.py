@@ -18,6 +18,7 @@ from benchmark.options import (
     measuring_command,
     parse_settings,
 )
+from contract.limits import open_files
 
 
 class Profiler(StrEnum):
@@ -59,10 +60,12 @@ def profile(
     reports what was measured.
     """
     from benchmark.experiment1_profiling import run as verb
+    from benchmark.open_files import files_per_user, refuse_beyond
     from benchmark.progress import Progress
 
     with measuring_command():
         chosen = choose_real_contenders(",".join(contender or []))
+        refuse_beyond(users, open_files().soft, files_per_user(chosen))
         plan = verb.ProfilePlan(
             requests=requests,
             users=users,

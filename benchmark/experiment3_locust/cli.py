@@ -17,6 +17,7 @@ from benchmark.options import (
     measuring_command,
     parse_settings,
 )
+from contract.limits import open_files
 
 
 def locust(
@@ -36,8 +37,9 @@ def locust(
     still reports what was measured.
     """
     from benchmark.experiment3_locust.examples import EXAMPLES
-    from benchmark.experiment3_locust.run import Plan, run_locust
+    from benchmark.experiment3_locust.run import Plan, most_users, run_locust
     from benchmark.experiment3_locust.summary import OPEN_LOOP
+    from benchmark.open_files import files_per_user, refuse_beyond
     from benchmark.progress import Progress
 
     known = (*EXAMPLES, OPEN_LOOP)
@@ -48,5 +50,6 @@ def locust(
     with measuring_command():
         wanted = choose_real_contenders(contenders)
         plan = Plan(chosen, scale, seed, free_ports)
+        refuse_beyond(most_users(plan), open_files().soft, files_per_user(wanted))
         run = run_locust(results, wanted, plan, parse_settings(setting or []), Progress(console))
     conclude(run)

@@ -41,6 +41,7 @@ from benchmark.load.bodies import request_bodies
 from benchmark.load.samples import SampleWriter
 from benchmark.services import served
 from contract.garbage import set_aside_what_is_loaded
+from contract.limits import raise_open_files
 
 STOP_TIMEOUT_S = 15
 _REPORT_S = 5
@@ -187,6 +188,7 @@ def keep_garbage_collection_short(**_: Any) -> None:
     set_aside_what_is_loaded()
 
 
+raise_open_files()
 events.init.add_listener(record_samples)
 events.init.add_listener(end_on_signal)
 events.init.add_listener(keep_garbage_collection_short)

@@ -86,6 +86,12 @@ class Plan:
         return STEPS if self.scale >= 1 else STEPS[:2]
 
 
+def most_users(plan: Plan) -> int:
+    """Return the most users that the examples of a plan are known to have beforehand."""
+    issued = {ex.RESPONSE_TIME.name, *plan.examples} | ({ex.LOAD_TEST.name} if plan.finds_breaking_point else set())
+    return max(ex.EXAMPLES[name].users for name in issued if name in ex.EXAMPLES)
+
+
 class Experiment:
     """One run of the experiment; every finding is appended to findings.jsonl as soon as it is made."""
 

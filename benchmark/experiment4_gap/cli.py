@@ -19,6 +19,7 @@ from benchmark.options import (
     fail,
     parse_settings,
 )
+from contract.limits import open_files, raise_open_files
 
 
 def explain(
@@ -50,10 +51,12 @@ def explain(
     from benchmark.experiment4_gap.factors import Design, read_factors
     from benchmark.experiment4_gap.run import run_explain
     from benchmark.experiment4_gap.what_ifs import read_what_ifs
+    from benchmark.open_files import files_per_user
     from benchmark.progress import Progress
     from benchmark.service_settings import with_overrides
 
     end_on_signals()
+    raise_open_files()
     try:
         services = parse_settings(setting or [])
         real = [contender for contender in discover().values() if not contender.harness_floor]
@@ -66,6 +69,7 @@ def explain(
         ends = {file.from_, file.to}
         mains = choose([name for name, contender in known.items() if contender.default or name in ends], known)
         what_ifs = read_what_ifs(known)
+        plan = plans.fit(plan, open_files().soft, files_per_user(mains))
         run = run_explain(results, design, mains, what_ifs, plan, services, Progress(console))
     except BenchmarkError as error:
         fail(error)

@@ -12,6 +12,7 @@ from benchmark.experiment4_gap.factors import ENTRANCE, SIDES, Cell, Design, wit
 from benchmark.experiment4_gap.prediction import USERS
 from benchmark.experiment4_gap.what_ifs import WhatIf
 from benchmark.load.plan import Level
+from benchmark.open_files import allowed_users, left_out_note, refuse_beyond, within
 from contract.settings import Settings
 
 PhaseName = Literal["light", "cell", "lag", "whatif", "map"]
@@ -63,6 +64,7 @@ class ExplainPlan:
     half: bool = False
     seed: int = 1
     free_ports: bool = False
+    left_out: str | None = None  # which numbers of users open files do not allow, as a sentence
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,36 @@ def adjust(plan: ExplainPlan, design: Design, blocks: int | None, seed: int, fre
     )
 
 
+def fit(plan: ExplainPlan, limit: int | None, per_user: int) -> ExplainPlan:
+    """Return a plan without the users that a limit of open files does not allow. Raises TooFewOpenFiles.
+
+    `per_user` is how many files a user takes. Without the users at whom CPU is compared nothing is explained.
+    """
+    refuse_beyond(max(LOW_USERS, CPU_USERS), limit, per_user)
+    allowed = allowed_users(limit, per_user)
+    phases = [plan.light, plan.cell, plan.clock, plan.lag, plan.whatif, plan.map]
+    levels = [level.users for phase in phases if phase for level in (*phase.levels, *phase.climb)]
+
+    def fitted(phase: Phase) -> Phase:
+        return replace(phase, levels=within(phase.levels, allowed), climb=within(phase.climb, allowed))
+
+    def fits(users: int) -> bool:
+        return allowed is None or users <= allowed
+
+    return replace(
+        plan,
+        light=fitted(plan.light),
+        cell=fitted(plan.cell),
+        clock=plan.clock and fitted(plan.clock),
+        lag=plan.lag and fitted(plan.lag),
+        whatif=fitted(plan.whatif),
+        map=fitted(plan.map),
+        burst_sizes=tuple(filter(fits, plan.burst_sizes)),
+        users=tuple(filter(fits, plan.users)),
+        left_out=left_out_note([*levels, *plan.burst_sizes], limit, allowed),
+    )
+
+
 def design_cells(design: Design, plan: ExplainPlan) -> list[Cell]:
     """Return the cells that a plan measures of a design."""
     names = list(design.factors)
@@ -195,6 +227,7 @@ def describe(
         "waiting": dict(design.waiting),
         "what_ifs": [asdict(what_if) for what_if in what_ifs],
         "cpu_ms": list(plan.cpu_ms),
+        "left_out": plan.left_out,
     }
 
 

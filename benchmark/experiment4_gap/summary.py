@@ -193,7 +193,7 @@ def _difference(ours: Mapping[int, float], theirs: Mapping[int, float]) -> dict[
 
 def _notes(explain: Mapping[str, Any], by_label: Mapping[str, Measured]) -> list[str]:
     """Return what a reader should know before believing a figure."""
-    notes = []
+    notes = [f"{explain['left_out']}."] if explain.get("left_out") else []
     if explain["half"]:
         notes.append(
             "Half of the cells were measured: each factor's share cannot be told from the interaction of all "

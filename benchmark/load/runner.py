@@ -24,6 +24,7 @@ from benchmark.load.plan import Level, LoadPlan, grows
 from benchmark.load.samples import SampleWriter
 from benchmark.load.users import user_class
 from contract.garbage import set_aside_what_is_loaded
+from contract.limits import raise_open_files
 
 _FLUSH_S = 0.5
 _STOP_TIMEOUT_S = 5.0
@@ -116,6 +117,7 @@ def _say(event: str, **values: int) -> None:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    raise_open_files()
     _say("ready")
     if not sys.stdin.readline():
         sys.exit()

@@ -41,7 +41,7 @@ class CheckingUser(FastHttpUser):
             since_ns = context["start_ns"] if scheduled_ns is None else scheduled_ns
             response.request_meta["response_time"] = (time.monotonic_ns() - since_ns) / 1e6
             if response.status_code != 200:
-                response.failure(f"status {response.status_code}")
+                response.failure(_problem(response.status_code, getattr(response, "error", None)))
                 return
             try:
                 detail_s = check_answer(response.content, self.bounds_s)
@@ -49,6 +49,13 @@ class CheckingUser(FastHttpUser):
                 response.failure(error.detail)
             else:
                 response.request_meta["context"]["detail_s"] = detail_s
+
+
+def _problem(status: int, cause: BaseException | None) -> str:
+    """Return what went wrong: the status or, of an answer that never came, the reason that Locust's client has kept."""
+    if status:
+        return f"status {status}"
+    return f"no answer (status 0): {f'{type(cause).__name__}: {cause}' if cause else 'for an unknown reason'}"
 
 
 class ClosedLoopUser(CheckingUser):

@@ -14,6 +14,7 @@ import uvloop
 
 from contract import errors, schema
 from contract.garbage import set_aside_what_is_loaded
+from contract.limits import raise_open_files
 from contract.model import FakeModel
 from contract.settings import Settings
 
@@ -88,4 +89,5 @@ async def serve(port: int) -> None:
 
 
 if __name__ == "__main__":
+    raise_open_files()
     uvloop.run(serve(int(sys.argv[1])))

@@ -2,6 +2,7 @@
 
 from typing import cast
 
+import hiredis  # noqa: F401 - redis parses with it if it is there, and several times slower, and unsaid, if not
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry

@@ -6,10 +6,9 @@ from flask import Blueprint, Response, request
 
 from contract.model import FakeModel
 from contract.schema import encode_answer, parse_model_numbers, predict_path
-from contract.scoring import InFlight
 from contract.settings import Settings
 from contract.timing import REQUEST_START_HEADER, start_clock
-from sync_api.web import answer, read_body
+from sync_api.web import InFlight, answer, read_body
 
 
 def make_routes(settings: Settings) -> Blueprint:

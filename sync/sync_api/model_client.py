@@ -17,7 +17,8 @@ from contract.schema import HEALTHCHECK_PATH, JSON_CONTENT_TYPE, encode_numbers,
 from contract.scoring import ModelReply
 from contract.settings import Settings
 
-_HEADERS = {"Content-Type": JSON_CONTENT_TYPE}
+# By default a client lists what the packages that happen to be installed can decode.
+_HEADERS = {"Content-Type": JSON_CONTENT_TYPE, "Accept-Encoding": "identity"}
 _Errors = tuple[type[Exception], ...]
 
 
@@ -52,10 +53,12 @@ class ModelClient:
                     raise ModelNotReady(number)
 
     def close(self) -> None:
-        if self._fan_out:
-            self._fan_out.shutdown()
-        if self._shared:
-            self._shared.close()
+        try:
+            if self._fan_out:
+                self._fan_out.shutdown()
+        finally:
+            if self._shared:
+                self._shared.close()
 
     def _borrow(self) -> AbstractContextManager["Transport"]:
         """Return the transport of one request: the shared one, or its own, which is closed with it."""

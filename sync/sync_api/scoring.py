@@ -3,12 +3,12 @@
 from flask import Blueprint, Response, request
 
 from contract.schema import encode_answer, parse_scoring_numbers, predict_path
-from contract.scoring import InFlight, combine, model_input, requested_entity
+from contract.scoring import combine, model_input, requested_entity
 from contract.settings import Settings
 from contract.timing import REQUEST_START_HEADER, start_clock
 from sync_api.features import FeatureStore
 from sync_api.model_client import ModelClient
-from sync_api.web import answer, read_body
+from sync_api.web import InFlight, answer, read_body
 
 
 def make_routes(settings: Settings, features: FeatureStore, models: ModelClient) -> Blueprint:

@@ -2,12 +2,23 @@
 
 from collections.abc import Callable
 
-from flask import Blueprint, Flask, Request, Response, jsonify
+from flask import Blueprint, Flask, Request, Response, jsonify, request
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
-from contract import docs, errors, schema
+from contract import docs, errors, schema, scoring
 from contract.settings import Settings
+
+FULL = "sync_api.full"  # in the environ: as many requests as may be in flight had been let in before this one
+
+
+class InFlight(scoring.InFlight):
+    """Admission to one process. Who waits for a thread is in no handler yet, so the server counts, and tells."""
+
+    def __enter__(self) -> None:
+        if request.environ.get(FULL):
+            raise errors.TooManyInFlight(self.limit)
+        super().__enter__()
 
 
 def read_body(request: Request, limit_bytes: int) -> bytes:

@@ -55,6 +55,14 @@ def test_every_figure_has_a_text_alternative_and_a_caption(valid_run: "FakeRun")
     assert "sync 101.2 ms = 1.12 × floor; sync-concurrent 54.1 ms" in page
 
 
+def test_levels_that_were_left_out_and_the_limits_of_open_files_are_said(valid_run: "FakeRun") -> None:
+    valid_run.manifest["plan"] = {"left_out": "512 users were left out: the limit of 1,024 open files allows 231"}
+    valid_run.manifest["environment"]["open_files"] = {"soft": 1024, "hard": None}
+    page = render_bench_report(valid_run)
+    assert "<li>512 users were left out: the limit of 1,024 open files allows 231.</li>" in page
+    assert "<dt>open files</dt><dd>1024 per process, up to no limit</dd>" in page
+
+
 def test_too_few_samples_are_not_a_number(valid_run: "FakeRun") -> None:
     page = render_bench_report(valid_run)
     assert "n/a*" in page

@@ -8,6 +8,7 @@ from gunicorn.workers.gthread import ThreadWorker
 
 import async_api.serve
 import sync_api.serve
+from contract.limits import OpenFiles
 from contract.settings import Settings, load_settings
 
 SETTINGS: dict[str, Any] = {
@@ -75,6 +76,7 @@ def test_the_shells_own_settings_of_a_server_change_nothing(monkeypatch: pytest.
     before = gunicorn_terms(settings[0]), uvicorn_terms(settings[1])
     monkeypatch.setenv("WEB_CONCURRENCY", "7")
     monkeypatch.setenv("GUNICORN_CMD_ARGS", "--workers 7 --access-logfile -")
+    monkeypatch.setenv("PORT", "7")
     assert (gunicorn_terms(settings[0]), uvicorn_terms(settings[1])) == before
 
 
@@ -84,6 +86,100 @@ def test_the_sync_server_runs_the_threads_of_the_settings_and_admits_all_that_ma
     assert issubclass(cfg.worker_class, ThreadWorker)
     assert cfg.threads == 16
     assert cfg.worker_connections >= 100
+
+
+GUNICORN_PINS = {
+    "http_parser": "python",  # else gunicorn_h1c, where that is installed
+    "sendfile": False,  # else SENDFILE
+    "forwarded_allow_ips": ["127.0.0.1", "::1"],  # else FORWARDED_ALLOW_IPS
+    "proc_name": "sync_api",  # else, with setproctitle, the program's name
+    "env": {"SCRIPT_NAME": ""},  # else that of the shell, cut off every path
+}
+UVICORN_PINS = {
+    "loop": "uvloop",
+    "http": "httptools",
+    "ws": "none",
+    "interface": "asgi3",
+    "lifespan": "on",
+    "use_colors": False,  # else by the terminal
+    "forwarded_allow_ips": "127.0.0.1,::1",
+    "workers": 1,  # else WEB_CONCURRENCY
+}
+
+
+@pytest.mark.parametrize(("name", "value"), GUNICORN_PINS.items())
+def test_what_would_depend_on_packages_or_the_shell_is_pinned_for_gunicorn(
+    name: str, value: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("SENDFILE", "FORWARDED_ALLOW_IPS", "SCRIPT_NAME"):
+        monkeypatch.setenv(variable, "yes")
+    settings = load_settings("sync", "scoring")
+    option = {"proc_name": "default_proc_name", "env": "raw_env"}.get(name, name)
+    assert option in sync_api.serve.server_options(settings)
+    assert getattr(sync_api.serve.Server(settings).cfg, name) == value
+
+
+@pytest.mark.parametrize(("name", "value"), UVICORN_PINS.items())
+def test_what_would_depend_on_packages_or_the_shell_is_pinned_for_uvicorn(
+    name: str, value: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WEB_CONCURRENCY", "7")
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", "*")
+    options = async_api.serve.server_options(load_settings("async", "scoring"))
+    assert name in options
+    assert getattr(uvicorn.Config("app", **options), name) == value
+
+
+def test_uvicorn_reads_no_file_of_variables() -> None:
+    assert async_api.serve.server_options(load_settings("async", "scoring"))["env_file"] is None
+
+
+@pytest.mark.parametrize("role", ["scoring", "model"])
+def test_flask_is_no_debugger_whatever_the_shell_says(role: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLASK_DEBUG", "1")
+    assert sync_api.serve.create_app(load_settings("sync", role)).debug is False
+
+
+@pytest.mark.parametrize("role", ["scoring", "model"])
+def test_fastapi_has_no_telemetry_whatever_is_installed_and_the_shell_says(
+    role: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from opentelemetry import trace
+    from opentelemetry.trace import NoOpTracerProvider
+
+    monkeypatch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")
+    monkeypatch.setattr(trace, "get_tracer_provider", NoOpTracerProvider)  # as if somebody had configured one
+    app = async_api.serve.create_app(load_settings("async", role))
+    assert not app._native_telemetry.enabled()
+    assert not app._telemetry["auto_configure"]
+
+
+@pytest.mark.parametrize(
+    ("role", "files", "connections"),
+    [
+        ("scoring", 100_000, 65_536),
+        ("scoring", 20_000, 20_000 - 100 - 3 * 64),  # without what the store and two models take of each thread
+        ("scoring", 1024, 1024 - 100 - 3 * 64),
+        ("scoring", 256, 65),
+        ("model", 20_000, 20_000 - 100),
+        ("model", None, 65_536),
+    ],
+)
+def test_open_files_and_no_number_of_requests_limit_the_connections_of_the_sync_server(
+    role: Any, files: int | None, connections: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sync_api.serve, "open_files", lambda: OpenFiles(files, files))
+    assert sync_api.serve.Server(load_settings("sync", role)).cfg.worker_connections == connections
+
+
+@pytest.mark.parametrize("serve", [sync_api.serve, async_api.serve], ids=["sync", "async"])
+def test_a_service_raises_its_open_files_before_it_serves(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(serve, "raise_open_files", lambda: done.append("raised"))
+    monkeypatch.setattr(serve, "_serve", lambda *_: done.append("served"), raising=False)
+    monkeypatch.setattr(sync_api.serve.Server, "run", lambda _: done.append("served"))
+    assert serve.main(["model"]) == 0
+    assert done == ["raised", "served"]
 
 
 def test_the_async_server_runs_on_uvloop_and_httptools() -> None:

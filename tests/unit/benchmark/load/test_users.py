@@ -85,6 +85,45 @@ def test_latency_counts_from_before_the_stamp_so_that_no_stage_of_the_server_is_
     assert client.meta["headers"]["X-Request-Start"] == "t=1"
 
 
+class SilentClient:
+    """Answers with a status alone; where nothing came back at all, with what its library kept of the reason."""
+
+    def __init__(self, status: int, **kept: object) -> None:
+        self._answer = SimpleNamespace(request_meta={}, status_code=status, content=None, failure=self._fail, **kept)
+        self.failed_with: list[str] = []
+
+    def _fail(self, why: str) -> None:
+        self.failed_with.append(why)
+
+    @contextmanager
+    def post(self, *_: Any, **__: Any) -> Iterator[Any]:
+        yield self._answer
+
+
+@pytest.mark.parametrize(
+    ("client", "why"),
+    [
+        (
+            SilentClient(0, error=OSError(24, "Too many open files")),
+            "no answer (status 0): OSError: [Errno 24] Too many open files",
+        ),
+        (SilentClient(0, error=ConnectionRefusedError()), "no answer (status 0): ConnectionRefusedError: "),
+        (SilentClient(0, error=None), "no answer (status 0): for an unknown reason"),
+        (SilentClient(0), "no answer (status 0): for an unknown reason"),
+        (SilentClient(503, error=None), "status 503"),
+        (SilentClient(503), "status 503"),
+    ],
+)
+def test_a_failure_carries_its_cause_and_status_0_never_stands_alone(
+    users: ModuleType, client: SilentClient, why: str
+) -> None:
+    made = users.user_class(PLAN)
+    user = made.__new__(made)
+    user.client = client
+    user.send()
+    assert client.failed_with == [why]
+
+
 def answer(detail: object) -> bytes:
     return json.dumps({"detail": detail}).encode()
 
