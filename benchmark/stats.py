@@ -134,6 +134,21 @@ def holm(p_values: Sequence[float], alpha: float = 1 - CONFIDENCE) -> list[bool]
     return shown
 
 
+def holm_levels(p_values: Sequence[float], confidence: float = CONFIDENCE) -> list[float]:
+    """Return for each of several differences the confidence level of the interval that decides whether it is shown.
+
+    Holm tests the k-th smallest of m p-values at alpha / (m - k + 1) and stops at the first that is not
+    rejected: an interval at 1 - alpha / (m - k + 1), or, behind that first one, at its level, leaves out
+    "no difference" exactly where `holm` shows one. Each is to be read by itself; they do not all hold at once.
+    """
+    alpha = 1 - confidence
+    rejected = sum(holm(p_values, alpha))
+    levels = [0.0] * len(p_values)
+    for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        levels[index] = 1 - alpha / (len(p_values) - min(rank, rejected))
+    return levels
+
+
 def shares_in_window(start_ns: ArrayLike, end_ns: ArrayLike, window: tuple[int, int]) -> NDArray[np.float64]:
     """Return for each request the share of its time that lies inside a window, shape (n,), from 0 to 1.
 

@@ -15,6 +15,7 @@ from benchmark.stats import (
     Interval,
     block_interval,
     holm,
+    holm_levels,
     percentile,
     positive_interval,
     rate_in_window,
@@ -230,6 +231,62 @@ def test_a_p_value_does_not_depend_on_which_contender_is_first(pairs: list[tuple
 )
 def test_differences_are_shown_by_holms_rule(p_values: list[float], shown: list[bool]) -> None:
     assert holm(p_values) == shown
+
+
+@pytest.mark.parametrize(
+    ("p_values", "levels"),
+    [
+        ([], []),
+        ([0.04], [0.95]),
+        ([0.06], [0.95]),
+        ([0.2, 0.04], [0.975, 0.975]),  # none is shown: all stand at the level of the first step
+        ([0.04, 0.024], [0.95, 0.975]),  # both are shown, each at its own
+        ([0.04, 0.001, 0.03, 0.9], [1 - 0.05 / 3, 1 - 0.05 / 4, 1 - 0.05 / 3, 1 - 0.05 / 3]),
+        ([0.5, 0.5, 0.5], [1 - 0.05 / 3] * 3),
+    ],
+)
+def test_an_interval_stands_at_the_level_of_its_step(p_values: list[float], levels: list[float]) -> None:
+    assert holm_levels(p_values) == pytest.approx(levels)
+
+
+@patient
+@given(
+    p_values=st.lists(st.floats(0, 1) | st.floats(0, 0.06) | st.sampled_from([0.0, 0.01, 0.025, 1.0]), max_size=12),
+    confidence=st.sampled_from([0.8, 0.95, 0.99]),
+)
+def test_a_p_value_is_below_what_its_level_leaves_where_a_difference_is_shown(
+    p_values: list[float], confidence: float
+) -> None:
+    margins = [1 - level - p_value for level, p_value in zip(holm_levels(p_values, confidence), p_values, strict=True)]
+    shown = holm(p_values, 1 - confidence)
+    assert all(margin >= -1e-12 if each else margin <= 1e-12 for margin, each in zip(margins, shown, strict=True))
+
+
+@patient
+@given(
+    contenders=st.lists(
+        st.tuples(st.lists(st.floats(0.9, 1.1), min_size=4, max_size=4), st.floats(0.8, 1.25)), min_size=1, max_size=9
+    )
+)
+def test_an_interval_at_its_level_leaves_out_1_exactly_where_a_difference_is_shown(
+    contenders: list[tuple[list[float], float]],
+) -> None:
+    base = [50.0, 51.0, 49.5, 50.2]
+    pairs = [([b * noise * by for b, noise in zip(base, noises, strict=True)], base) for noises, by in contenders]
+    p_values = [ratio_p_value(*pair) for pair in pairs]
+    levels = holm_levels(p_values)
+    for pair, level, p_value, shown in zip(pairs, levels, p_values, holm(p_values), strict=True):
+        interval = ratio_interval(*pair, confidence=level)
+        assert interval.low is not None
+        assert interval.high is not None
+        if abs(p_value - (1 - level)) > 1e-9:  # on the edge itself the last bit decides
+            assert (not interval.low <= 1 <= interval.high) == shown
+
+
+@patient
+@given(p_values=st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_no_level_is_below_that_of_a_single_comparison_or_above_that_of_the_first_step(p_values: list[float]) -> None:
+    assert all(0.95 - 1e-12 <= level <= 1 - 0.05 / len(p_values) + 1e-12 for level in holm_levels(p_values))
 
 
 def test_of_many_comparisons_without_a_difference_any_is_shown_in_5_of_100_experiments() -> None:
