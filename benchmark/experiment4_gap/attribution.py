@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmark.experiment4_gap import shapley
-from benchmark.stats import Interval, block_interval
+from benchmark.stats import block_interval
 
 Responses = Mapping[frozenset[str], Mapping[int, float]]  # by the factors at `to`, by block
 
@@ -59,13 +59,6 @@ def attribute(factors: Sequence[str], responses: Responses, scale: Scale, half: 
         },
         "interactions": _half_interactions(factors, games, scale) if half else _interactions(factors, games, scale),
     }
-
-
-def mean_ratio(values: Sequence[float]) -> Interval:
-    """Return the geometric mean of positive block values with its interval, as the attribution of ratios has it."""
-    found = RATIOS.interval([math.log(value) for value in values])
-    low, high = found["ci95"] or (None, None)
-    return Interval(found["value"], low, high)
 
 
 def _games(responses: Responses, scale: Scale) -> list[dict[frozenset[str], float]]:
