@@ -83,8 +83,8 @@ def faster_figure(data: TimeitData) -> Picture:
         title=f"Faster than {data.baseline}, in percent",
         caption=(
             f"100 × (ms per call of {data.baseline} ÷ ms per call of the contender − 1): at 100 %, it makes two calls "
-            f"while {data.baseline} makes one. Right of zero is faster. The whisker is the interval that decides whether a difference is shown; one that "
-            "crosses zero shows no difference." + _if_invalid(data)
+            f"while {data.baseline} makes one. Right of zero is faster. The whisker is the interval that decides "
+            "whether a difference is shown; one that crosses zero shows none." + _if_invalid(data)
         ),
         alt=f"Points with intervals, percent faster than {data.baseline}: {said}.",
         **both(lambda layout: _draw_percentages(layout, data)),

@@ -153,9 +153,10 @@ def _mark_what_is_shown(entries: Mapping[str, Any], counted: Mapping[str, pd.Dat
             pairs[label] = [slopes[baseline][r] for r in shared], [slopes[label][r] for r in shared]
     p_values = [ratio_p_value(*pair) for pair in pairs.values()]
     for (label, pair), is_shown, level in zip(pairs.items(), holm(p_values), holm_levels(p_values), strict=True):
-        figures, ends = entries[label]["timeit"], ratio_interval(*pair, level).as_list()
+        figures, ends = entries[label]["timeit"], ratio_interval(*pair, level)
         figures["difference_shown"] = is_shown and abs(figures["faster_than_baseline_pct"]) >= 100 * MIN_CLAIM
-        figures.update(ci_pct=ends and [_r(100 * (end - 1)) for end in ends], confidence=level)
+        bounds = [_r(100 * (end - 1)) for end in ends.as_list() or ()]
+        figures.update(ci_pct=bounds or None, confidence=level)
 
 
 def _r(value: float | None) -> float | None:
