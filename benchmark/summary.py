@@ -108,8 +108,9 @@ def _contender_entry(
     reasons = failures + [f"{level['users']} users: {reason}" for level in levels for reason in level["reasons"]]
     if not levels and not reasons:
         reasons.append("not measured")
-    believed = {level["users"]: level["rps"] for level in levels if level["valid"]}
-    users = peak_users({level["users"]: level["rps"] for level in levels}, believed)
+    rps = {users: _rps(blocks).value for users, blocks in by_level.items()}  # not rounded, or some would be the same
+    believed = {level["users"]: rps[level["users"]] for level in levels if level["valid"]}
+    users = peak_users(rps, believed)
     peak = next((level for level in levels if level["users"] == users), None)
     return {
         "title": contender.title,
@@ -155,8 +156,7 @@ def _low_load_entry(blocks: Blocks, floor_ms: float) -> dict[str, Any] | None:
 def _level_entry(contender: Contender, blocks: Blocks) -> dict[str, Any]:
     reasons = level_reasons(contender, blocks)
     counted = [block for block in blocks if block.n]
-    # The geometric mean, so that the paired ratio of two rates is the ratio of what is printed of both.
-    rps = geometric_interval([block.rps for block in counted]) if counted else Interval(0.0, None, None)
+    rps = _rps(blocks)
     return {
         "users": blocks[0].users,
         "valid": not reasons,
@@ -171,6 +171,12 @@ def _level_entry(contender: Contender, blocks: Blocks) -> dict[str, Any]:
         "little_n": _r(float(np.mean([block.little_n for block in counted]))) if counted else None,
         "cpu_ms_per_request": _mean_by_role([block.cpu_ms_per_request for block in counted]),
     }
+
+
+def _rps(blocks: Blocks) -> Interval:
+    """Return the rate of a level: the geometric mean, so that a paired ratio is that of what is printed of both."""
+    values = [block.rps for block in blocks if block.n]
+    return geometric_interval(values) if values else Interval(0.0, None, None)
 
 
 def _percentiles(blocks: Blocks) -> dict[str, float | None]:
@@ -239,9 +245,15 @@ def _peak_by_block(entry: Mapping[str, Any], by_level: Mapping[int, Blocks]) -> 
 
 
 def _cpu_by_block(entry: Mapping[str, Any], by_level: Mapping[int, Blocks]) -> dict[int, float]:
+    return service_cpu_by_block(_peak_blocks(entry, by_level))
+
+
+def service_cpu_by_block(blocks: Blocks) -> dict[int, float]:
+    """Return the CPU time per request, in ms, of all processes but the load generator, by block."""
     sums = {
         block.block: sum(ms for role, ms in block.cpu_ms_per_request.items() if role != GENERATOR_ROLE)
-        for block in _peak_blocks(entry, by_level)
+        for block in blocks
+        if block.n
     }
     return {block: cpu_ms for block, cpu_ms in sums.items() if cpu_ms}  # without samples there is no sum
 

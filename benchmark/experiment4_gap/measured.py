@@ -9,10 +9,11 @@ import numpy as np
 from benchmark.contenders import Contender
 from benchmark.experiment4_gap.plan import LOW_USERS
 from benchmark.experiment4_gap.slept import mean_slept_ms
-from benchmark.levels import GENERATOR_ROLE, LevelFigures, level_figures
+from benchmark.levels import LevelFigures, level_figures
 from benchmark.peak import peak_users, why_no_peak
 from benchmark.record import Cell, Run
 from benchmark.stats import Interval, geometric_interval, percentile, positive_interval
+from benchmark.summary import service_cpu_by_block
 from benchmark.validity import level_reasons
 
 ByBlock = dict[int, float]
@@ -47,12 +48,7 @@ class Measured:
 
     def cpu_ms(self, users: int) -> ByBlock:
         """Return the CPU time per request at a level by block, of all processes but the load generator."""
-        sums = {
-            each.block: sum(ms for role, ms in each.cpu_ms_per_request.items() if role != GENERATOR_ROLE)
-            for each in self.by_users.get(users, ())
-            if each.n
-        }
-        return {block: cpu_ms for block, cpu_ms in sums.items() if cpu_ms}  # without samples there is no sum
+        return service_cpu_by_block(self.by_users.get(users, ()))
 
     def cpu_by_role(self, users: int) -> dict[str, ByBlock]:
         """Return the CPU time per request at a level of each role, the load generator's too, by block."""

@@ -23,6 +23,8 @@ from benchmark.record import Run
 from benchmark.session import measuring
 from contract.settings import PREFIX
 
+CONTENDERS = "contenders.json"  # the contenders among the cells, as `bench` summarises them
+
 # What decides how long a model's answer takes, and so which answers are right.
 _LAW = tuple(f"{PREFIX}{name}" for name in ("MODEL_LAW", "MODEL_MIN_MS", "MODEL_MAX_MS", "MODEL_SIGMA"))
 
@@ -78,7 +80,8 @@ def _named(contenders: Sequence[Contender], name: str | None) -> Contender:
 
 def report(run: Run) -> None:
     """Compute the summary of a run from its record and draw its page."""
-    summary = summarise(run, read_prediction(run))
+    summary, contenders = summarise(run, read_prediction(run))
+    run.write_json(CONTENDERS, contenders)
     summary["verdict"] = write_headline(parse(summary, run.manifest))
     run.write_json("summary.json", summary)
     write_page(run)
