@@ -59,7 +59,7 @@ def summarise_figures(
     planned = [(block, label) for block, order in enumerate(manifest["order"]) for label in order]
     complete = len(cells) == len(planned) and not any(cell.status == "interrupted" for cell in cells)
     measured = sum(cell.status == "measured" for cell in cells)
-    baseline = next((c for c in contenders if not c.harness_floor), contenders[0]).label
+    baseline = next((c.label for c in [*_compared(contenders), *contenders]), None)
     return {
         **summary_head(manifest, entries, complete, f"{measured} of {len(planned)} cells were measured"),
         "blocks": len(manifest["order"]),
@@ -196,7 +196,9 @@ def _comparisons(
     over: Mapping[tuple[str, str], Collection[int]],
 ) -> list[dict[str, Any]]:
     """Compare every contender with the baseline, over the blocks in which both were measured."""
-    baseline, *others = [c for c in contenders if not c.harness_floor] or contenders[:1]
+    if not (compared := _compared(contenders)):
+        return []
+    baseline, *others = compared
     pairs = []
     for other in others:
         for figure, by_block in kinds.items():
@@ -219,6 +221,11 @@ def _comparisons(
             pairs, holm_levels(p_values), holm(p_values), strict=True
         )
     ]
+
+
+def _compared(contenders: Sequence[Contender]) -> list[Contender]:
+    """Return the contenders that are compared with each other: not those that show the ceiling of the harness."""
+    return [contender for contender in contenders if not contender.harness_floor]
 
 
 def _ratio(ours: Sequence[float], theirs: Sequence[float], level: float, shown: bool) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from benchmark.cell import CellPlan
 from benchmark.contenders import ROOT, Contender
 from benchmark.errors import StackError
 from benchmark.experiment4_gap import story
-from benchmark.experiment4_gap.as_bench import COMPARED
+from benchmark.experiment4_gap.as_bench import COMPARED, summarise_contenders
 from benchmark.experiment4_gap.plan import Phase
 from benchmark.experiment4_gap.reading import parse
 from benchmark.experiment4_gap.run import CONTENDERS
@@ -135,6 +135,11 @@ def test_one_record_of_explain_makes_all_pages(explained: Run, tmp_path: Path) -
         if each["figure"] == "peak_rps" and each["contender"] != "sync-concurrent":
             words = deciding(tuple(each["ci"]), each["confidence"], 12)
             assert page.count(words) == 2  # in the headline, and where the gap is explained
+
+
+def test_cells_of_which_none_is_a_contender_are_compared_with_nobody(explained: Run) -> None:
+    found = summarise_contenders(explained, {}, {})
+    assert (found["contenders"], found["comparisons"], found["baseline"]) == ({}, [], None)
 
 
 def test_a_run_of_another_command_is_not_recorded(tmp_path: Path) -> None:
