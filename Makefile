@@ -96,7 +96,7 @@ clean: ## remove the virtual environment and the results; what `make up` started
 docs: install-dev ## write what is generated: doc/settings.md, .env.example, the figures of the README
 	@$(BIN)/python doc/generate.py
 
-record: bench ## measure anew what the README shows
+record: explain ## measure anew what README, article and doc/deployment.md show; 24 minutes
 	@$(BIN)/python doc/generate.py --record results/latest
 
 docker-build: ## images of the services, on BASE_IMAGE; their unit tests run meanwhile

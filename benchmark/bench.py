@@ -49,8 +49,12 @@ def default_plan(users: Sequence[int] = ()) -> BenchPlan:
 
 
 def quick_plan(users: Sequence[int] = ()) -> BenchPlan:
-    """Under 45 s: enough to see the pattern, with wide intervals."""
-    return BenchPlan(blocks=2, levels=levels_for(users or (1, 32), low_s=0.8, base_s=0.6, per_user_s=0.004))
+    """About a minute for five contenders: levels that bracket every peak, short windows, wide intervals."""
+
+    def levels(users: Sequence[int]) -> tuple[Level, ...]:
+        return levels_for(users, low_s=0.7, base_s=0.4, per_user_s=0.002, warm_s=0.25, warm_per_user_s=0.003)
+
+    return BenchPlan(blocks=2, levels=levels(users or (1, 16, 64)), climb=() if users else levels((128, 256)))
 
 
 def full_plan(users: Sequence[int] = ()) -> BenchPlan:
@@ -77,10 +81,21 @@ def fit(plan: BenchPlan, limit: int | None, per_user: int) -> BenchPlan:
     return replace(plan, levels=within(plan.levels, allowed), climb=within(plan.climb, allowed), left_out=note)
 
 
-def levels_for(users: Sequence[int], low_s: float, base_s: float, per_user_s: float) -> tuple[Level, ...]:
+def levels_for(
+    users: Sequence[int],
+    low_s: float,
+    base_s: float,
+    per_user_s: float,
+    warm_s: float = 0.3,
+    warm_per_user_s: float = 0.007,
+) -> tuple[Level, ...]:
     """Return levels whose times, in seconds, grow with the latency that so many users may cause."""
     return tuple(
-        Level(n, warmup_s=round(0.3 + 0.007 * n, 2), measure_s=round(low_s if n == 1 else base_s + per_user_s * n, 2))
+        Level(
+            n,
+            warmup_s=round(warm_s + warm_per_user_s * n, 2),
+            measure_s=round(low_s if n == 1 else base_s + per_user_s * n, 2),
+        )
         for n in users
     )
 

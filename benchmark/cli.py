@@ -48,7 +48,9 @@ app = typer.Typer(
 @app.command()
 def bench(
     contenders: ContendersOption = "",
-    quick: Annotated[bool, typer.Option("--quick", help="Under 45 s: two blocks, 1 and 32 users.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="About a minute: two blocks, 1 to 64 users, and a climb to 256.")
+    ] = False,
     full: Annotated[bool, typer.Option("--full", help="About an hour: enough samples for every p99.")] = False,
     levels: Annotated[str, typer.Option(help="Numbers of users, ascending, separated by commas, e.g. 1,16,64.")] = "",
     blocks: Annotated[
@@ -203,7 +205,7 @@ def contenders() -> None:
 def _print_table(summary: dict[str, Any]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("contender", no_wrap=True)
-    for heading in ("1 user ms", "x floor", "peak rps", "users", "p99 ms", "CPU ms a request", ""):
+    for heading in ("1 user ms", "x floor", "highest rps", "users", "p99 ms", "CPU ms a request", ""):
         table.add_column(heading, justify="right", no_wrap=not heading)  # headings may be wrapped, INVALID may not
     for name, entry in summary["contenders"].items():
         low, peak = entry["low_load"] or {}, entry["peak"] or {}
@@ -212,7 +214,7 @@ def _print_table(summary: dict[str, Any]) -> None:
             name,
             _number(low.get("mean_ms"), ".1f"),
             _number(low.get("over_floor"), ".3f"),
-            _number(peak.get("rps"), ".0f"),
+            (">= " if peak.get("bracketed") is False else "") + _number(peak.get("rps"), ".0f"),
             _number(peak.get("users"), "d"),
             _number(peak.get("p99_ms"), ".0f"),
             _number(sum(services) if services else None, ".2f"),

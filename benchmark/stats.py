@@ -62,9 +62,9 @@ def tail_samples(quantile: float, over_limit: int, confidence: float = TAIL_CONF
 
 
 def positive_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
-    """Return the mean of positive block values with Student's t interval on their logarithms.
+    """Return the arithmetic mean of positive block values with Student's t interval on their logarithms.
 
-    For rates, latencies and CPU times: what disturbs them multiplies them, and the interval cannot
+    For latencies and CPU times: what disturbs them multiplies them, and the interval cannot
     reach below zero.
     """
     logs = block_interval([math.log(value) for value in values], confidence)
@@ -72,6 +72,16 @@ def positive_interval(values: Sequence[float], confidence: float = CONFIDENCE) -
     if logs.low is None or logs.high is None:
         return Interval(mean, None, None)
     return Interval(mean, math.exp(logs.low), math.exp(logs.high))
+
+
+def geometric_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
+    """Return the geometric mean of positive block values with Student's t interval on their logarithms.
+
+    For rates: the ratio of two such means is the mean of the ratios by block.
+    """
+    logs = block_interval([math.log(value) for value in values], confidence)
+    low, high = (None if end is None else math.exp(end) for end in (logs.low, logs.high))
+    return Interval(math.exp(logs.value), low, high)
 
 
 def block_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
@@ -100,8 +110,7 @@ def ratio_interval(
     """
     logs = [math.log(a / b) for a, b in zip(numerators, denominators, strict=True)]
     interval = block_interval(logs, confidence)
-    low = None if interval.low is None else math.exp(interval.low)
-    high = None if interval.high is None else math.exp(interval.high)
+    low, high = (None if end is None else math.exp(end) for end in (interval.low, interval.high))
     return Interval(math.exp(interval.value), low, high)
 
 

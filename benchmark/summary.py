@@ -1,6 +1,6 @@
 """The record of a run -> its summary: figures with intervals, VALID or INVALID and why, comparisons."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,21 +8,47 @@ import numpy as np
 from benchmark.contenders import Contender
 from benchmark.law import law_of
 from benchmark.levels import GENERATOR_ROLE, LevelFigures, level_figures
-from benchmark.load.plan import grows
+from benchmark.peak import is_bracketed, peak_users, why_no_peak
 from benchmark.record import SCHEMA, Cell, Run
-from benchmark.stats import Interval, holm, percentile, positive_interval, ratio_interval, ratio_p_value
+from benchmark.stats import (
+    CONFIDENCE,
+    Interval,
+    geometric_interval,
+    holm,
+    holm_levels,
+    percentile,
+    positive_interval,
+    ratio_interval,
+    ratio_p_value,
+)
 from benchmark.validity import level_notes, level_reasons, run_reasons
 
 MIN_CLAIM = 0.02  # a difference below this share is not claimed, however narrow its interval
 
 Blocks = Sequence[LevelFigures]
+ByBlock = Callable[[Mapping[str, Any], Mapping[int, Blocks]], dict[int, float]]  # from a contender's entry and levels
 
 
 def summarise(run: Run, contenders: Sequence[Contender]) -> dict[str, Any]:
     """Return the summary of a run in the form of summary.json."""
-    manifest = run.manifest
     cells = run.cells()
     figures = {c.label: _by_level(run, c, [cell for cell in cells if cell.contender == c.label]) for c in contenders}
+    return summarise_figures(run.manifest, contenders, cells, figures)
+
+
+def summarise_figures(
+    manifest: Mapping[str, Any],
+    contenders: Sequence[Contender],
+    cells: Sequence[Cell],
+    figures: Mapping[str, Mapping[int, Blocks]],
+    more_figures: Mapping[str, ByBlock] | None = None,
+    over: Mapping[tuple[str, str], Collection[int]] | None = None,
+) -> dict[str, Any]:
+    """Return the same from figures that are there already, by label and number of users.
+
+    `more_figures` are compared beside the usual ones; `over` restricts the comparison of a figure and a
+    contender to some blocks.
+    """
     entries = {
         c.label: _contender_entry(c, law_of(c).floor_ms, figures[c.label], [x for x in cells if x.contender == c.label])
         for c in contenders
@@ -30,14 +56,14 @@ def summarise(run: Run, contenders: Sequence[Contender]) -> dict[str, Any]:
     planned = [(block, label) for block, order in enumerate(manifest["order"]) for label in order]
     complete = len(cells) == len(planned) and not any(cell.status == "interrupted" for cell in cells)
     measured = sum(cell.status == "measured" for cell in cells)
-    baseline = next((c for c in contenders if not c.harness_floor), contenders[0]).label
+    baseline = next((c.label for c in [*_compared(contenders), *contenders]), None)
     return {
         **summary_head(manifest, entries, complete, f"{measured} of {len(planned)} cells were measured"),
         "blocks": len(manifest["order"]),
         "levels": sorted({users for by_level in figures.values() for users in by_level}),
         "baseline": baseline,
         "contenders": entries,
-        "comparisons": _comparisons(contenders, entries, figures),
+        "comparisons": _comparisons(contenders, entries, figures, {**_FIGURES, **(more_figures or {})}, over or {}),
         "environment": manifest["environment"],
     }
 
@@ -79,32 +105,33 @@ def _contender_entry(
     reasons = failures + [f"{level['users']} users: {reason}" for level in levels for reason in level["reasons"]]
     if not levels and not reasons:
         reasons.append("not measured")
-    counted = [level for level in levels if level["rps"]]
-    believed = [level for level in counted if level["valid"]] or counted
-    peak = max(believed, key=lambda level: level["rps"], default=None)
+    rps = {users: _rps(blocks).value for users, blocks in by_level.items()}  # not rounded, or some would be the same
+    believed = {level["users"]: rps[level["users"]] for level in levels if level["valid"]}
+    users = peak_users(rps, believed)
+    peak = next((level for level in levels if level["users"] == users), None)
     return {
         "title": contender.title,
         "floor_ms": round(floor_ms, 3),
         "harness_floor": contender.harness_floor,
         "valid": not reasons,
         "reasons": reasons,
-        "notes": [note for blocks in by_level.values() for note in level_notes(contender, blocks)]
-        + _still_rising(counted),
+        "notes": [note for blocks in by_level.values() for note in level_notes(contender, blocks)] + _no_peak(believed),
         "low_load": _low_load_entry(by_level[1], floor_ms) if 1 in by_level else None,
         "levels": levels,
-        "peak": peak
-        and {k: peak[k] for k in ("users", "rps", "ci95_rps", "p50_ms", "p99_ms", "generator_cpu", "valid")},
-        "cpu_users": peak and peak["users"],
+        "peak": peak and {**{key: peak[key] for key in _OF_PEAK}, "bracketed": is_bracketed(believed)},
+        "cpu_users": users,
         "cpu_ms_per_request": peak["cpu_ms_per_request"] if peak else {},
         "rss_mb": _largest([figures.rss_mb for blocks in by_level.values() for figures in blocks]),
     }
 
 
-def _still_rising(levels: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Say so if the highest level shows a rate that has not met its ceiling."""
-    if len(levels) < 2 or not grows([level["rps"] for level in levels]):
-        return []
-    return [f"the rate was still rising at {levels[-1]['users']} users; the peak lies higher"]
+def _no_peak(rps: Mapping[int, float]) -> list[str]:
+    """Say so if the VALID levels do not bracket the highest rate."""
+    why = why_no_peak(rps)
+    return [f"no peak is shown: the rate was {why} ({max(rps)} users at most)"] if rps and why else []
+
+
+_OF_PEAK = ("users", "rps", "ci95_rps", "p50_ms", "p99_ms", "generator_cpu", "valid")
 
 
 def _low_load_entry(blocks: Blocks, floor_ms: float) -> dict[str, Any] | None:
@@ -126,7 +153,7 @@ def _low_load_entry(blocks: Blocks, floor_ms: float) -> dict[str, Any] | None:
 def _level_entry(contender: Contender, blocks: Blocks) -> dict[str, Any]:
     reasons = level_reasons(contender, blocks)
     counted = [block for block in blocks if block.n]
-    rps = positive_interval([block.rps for block in counted]) if counted else Interval(0.0, None, None)
+    rps = _rps(blocks)
     return {
         "users": blocks[0].users,
         "valid": not reasons,
@@ -145,6 +172,12 @@ def _level_entry(contender: Contender, blocks: Blocks) -> dict[str, Any]:
     }
 
 
+def _rps(blocks: Blocks) -> Interval:
+    """Return the rate of a level: the geometric mean, so that a paired ratio is that of what is printed of both."""
+    values = [block.rps for block in blocks if block.n]
+    return geometric_interval(values) if values else Interval(0.0, None, None)
+
+
 def _percentiles(blocks: Blocks) -> dict[str, float | None]:
     pooled = _pooled(blocks)
     return {f"p{percent}_ms": _r(percentile(pooled, percent)) for percent in (50, 95, 99)}
@@ -155,33 +188,56 @@ def _pooled(blocks: Blocks) -> np.ndarray:
 
 
 def _comparisons(
-    contenders: Sequence[Contender], entries: Mapping[str, Any], figures: Mapping[str, Mapping[int, Blocks]]
+    contenders: Sequence[Contender],
+    entries: Mapping[str, Any],
+    figures: Mapping[str, Mapping[int, Blocks]],
+    kinds: Mapping[str, ByBlock],
+    over: Mapping[tuple[str, str], Collection[int]],
 ) -> list[dict[str, Any]]:
     """Compare every contender with the baseline, over the blocks in which both were measured."""
-    baseline, *others = [c for c in contenders if not c.harness_floor] or contenders[:1]
+    if not (compared := _compared(contenders)):
+        return []
+    baseline, *others = compared
     pairs = []
     for other in others:
-        for figure, by_block in _FIGURES.items():
+        for figure, by_block in kinds.items():
             ours = by_block(entries[other.label], figures[other.label])
             theirs = by_block(entries[baseline.label], figures[baseline.label])
-            shared = sorted(set(ours) & set(theirs))
+            shared = sorted(set(ours) & set(theirs) & set(over.get((figure, other.label), ours)))
             if shared:
                 pairs.append((figure, other.label, [ours[b] for b in shared], [theirs[b] for b in shared]))
     # Among many comparisons one would be "shown" by chance.
-    shown = holm([ratio_p_value(ours, theirs) for _, _, ours, theirs in pairs])
+    p_values = [ratio_p_value(ours, theirs) for _, _, ours, theirs in pairs]
+    peaks = {label for label, entry in entries.items() if entry["peak"] and entry["peak"]["bracketed"]}
     return [
-        _comparison(figure, baseline.label, label, ratio_interval(ours, theirs), is_shown)
-        for (figure, label, ours, theirs), is_shown in zip(pairs, shown, strict=True)
+        {
+            "figure": figure,
+            "baseline": baseline.label,
+            "contender": label,
+            **_ratio(ours, theirs, level, is_shown and (figure != "peak_rps" or {label, baseline.label} <= peaks)),
+        }
+        for (figure, label, ours, theirs), level, is_shown in zip(
+            pairs, holm_levels(p_values), holm(p_values), strict=True
+        )
     ]
 
 
-def _comparison(figure: str, baseline: str, contender: str, ratio: Interval, shown: bool) -> dict[str, Any]:
+def _compared(contenders: Sequence[Contender]) -> list[Contender]:
+    """Return the contenders that are compared with each other: not those that show the ceiling of the harness."""
+    return [contender for contender in contenders if not contender.harness_floor]
+
+
+def _ratio(ours: Sequence[float], theirs: Sequence[float], level: float, shown: bool) -> dict[str, Any]:
+    """Return a ratio with `ci`, the interval that decides, its `confidence`, and that of 95 % by itself.
+
+    Not rounded, so that it is the same wherever it is computed.
+    """
+    ratio = ratio_interval(ours, theirs, level)
     return {
-        "figure": figure,
-        "baseline": baseline,
-        "contender": contender,
-        "ratio": _r(ratio.value),
-        "ci95": _rs(ratio.as_list()),
+        "ratio": ratio.value,
+        "ci": ratio.as_list(),
+        "confidence": level,
+        "ci95": _rs(ratio_interval(ours, theirs, CONFIDENCE).as_list()),
         "difference_shown": shown and abs(ratio.value - 1) >= MIN_CLAIM,
     }
 
@@ -195,9 +251,15 @@ def _peak_by_block(entry: Mapping[str, Any], by_level: Mapping[int, Blocks]) -> 
 
 
 def _cpu_by_block(entry: Mapping[str, Any], by_level: Mapping[int, Blocks]) -> dict[int, float]:
+    return service_cpu_by_block(_peak_blocks(entry, by_level))
+
+
+def service_cpu_by_block(blocks: Blocks) -> dict[int, float]:
+    """Return the CPU time per request, in ms, of all processes but the load generator, by block."""
     sums = {
         block.block: sum(ms for role, ms in block.cpu_ms_per_request.items() if role != GENERATOR_ROLE)
-        for block in _peak_blocks(entry, by_level)
+        for block in blocks
+        if block.n
     }
     return {block: cpu_ms for block, cpu_ms in sums.items() if cpu_ms}  # without samples there is no sum
 

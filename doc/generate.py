@@ -2,7 +2,9 @@
 
 python doc/generate.py            write doc/settings.md, .env.example, the diagrams and the figures in README.md
 python doc/generate.py --check    only say whether they are up to date
-python doc/generate.py --record results/latest    first take over a run of `bench` or `explain` as the recorded one
+python doc/generate.py --record results/latest    first take over a run of `explain` as the recorded one
+
+All figures are of one run: its contenders are among the cells of `explain`, summarised as `bench` summarises them.
 """
 
 import html
@@ -14,10 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.experiment4_gap import article
+from benchmark.experiment4_gap.run import CONTENDERS, report
+from benchmark.record import Run
 from benchmark.report.data import parse_summary
 from benchmark.report.figures import headline_figure
 from benchmark.report.questions import QUESTIONS
 from benchmark.report.verdict import write_verdict
+from benchmark.report.wording import significant
 from contract.settings import PREFIX, Settings
 from doc.diagrams.draw import NAMES, WIDTH, all_diagrams, read
 
@@ -25,10 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RECORDED = ROOT / "doc" / "recorded"
 EXPLAINED = RECORDED / "explain"
 ARTICLE = ROOT / "doc" / "understanding-the-gap.md"
-_KEPT = {
-    "bench": (RECORDED, ("manifest.json", "summary.json", "cells.jsonl")),
-    "explain": (EXPLAINED, ("manifest.json", "summary.json", "prediction.json")),
-}
+_KEPT = ("manifest.json", "summary.json", "prediction.json")
 _TOPICS = {question.topic for question in QUESTIONS}
 _SET_BY_THE_PROGRAM = {"architecture", "role"}
 _ZERO_DEPENDS_ON_THE_SERVICE = {"port", "threads", "model_pool_size", "model_pool_idle"}
@@ -103,7 +105,8 @@ def _headline(summary: dict[str, Any]) -> str:
     sentences = " ".join(claims)
     machine = summary["environment"]["machine"]
     where = f"{machine['cores']} cores of {machine['cpu_model']}, Python {summary['environment']['python']}"
-    return f"> {sentences}\n>\n> Recorded with `make bench` on {where}, {summary['started_utc'][:10]}.\n"
+    how = f"make {summary['command']}"
+    return f"> {sentences}\n>\n> Recorded with `{how}` on {where}, {summary['started_utc'][:10]}.\n"
 
 
 def _diagrams() -> str:
@@ -114,16 +117,15 @@ def _diagrams() -> str:
 
 def _table(summary: dict[str, Any]) -> str:
     head = (
-        "| contender | | 1 user, mean | over the floor | peak rate | p99 there | CPU per request |\n"
+        "| contender | | 1 user, mean | over the floor | highest rate measured | p99 there | CPU per request |\n"
         + "|---" * 7
         + "|\n"
     )
-    return head + "".join(
-        _row(name, entry) for name, entry in summary["contenders"].items() if not entry["harness_floor"]
-    )
+    rivals = parse_summary(summary).rivals
+    return head + "".join(_row(name, summary["contenders"][name], each.at_least) for name, each in rivals.items())
 
 
-def _row(name: str, entry: dict[str, Any]) -> str:
+def _row(name: str, entry: dict[str, Any], at_least: str) -> str:
     low, peak = entry["low_load"], entry["peak"]
     cpu_ms = sum(ms for role, ms in entry["cpu_ms_per_request"].items() if role != "load")
     p99 = f"{peak['p99_ms']:.0f} ms" if peak["p99_ms"] else "not enough samples"
@@ -132,7 +134,7 @@ def _row(name: str, entry: dict[str, Any]) -> str:
         entry["title"] + ("" if entry["valid"] else " (INVALID in this run)"),
         f"{low['mean_ms']:.1f} ms",
         f"{low['over_floor']:.2f} x",
-        f"{peak['rps']:.0f} rps at {peak['users']} users",
+        f"{at_least}{significant(peak['rps'])} rps at {peak['users']} users",
         p99,
         f"{cpu_ms:.1f} ms",
     )
@@ -146,20 +148,29 @@ def _text(name: str, default: object) -> str:
     return str(default).lower() if isinstance(default, bool) else str(default)
 
 
-def _take_over(run: Path) -> None:
-    command = json.loads((run / "manifest.json").read_text())["command"]
-    if command not in _KEPT:
-        raise SystemExit(f"{run} is a run of `{command}`, expected one of {', '.join(_KEPT)}")
-    folder, names = _KEPT[command]
-    folder.mkdir(exist_ok=True)
-    for name in names:
-        shutil.copy(run / name, folder / name)
+def take_over(folder: Path) -> None:
+    """Keep what the pages show of a run of `explain`: its summary, and that of the contenders among its cells.
+
+    A run that was reported by older code is reported again.
+    """
+    run = Run.open(folder)
+    if run.manifest["command"] != "explain":
+        raise SystemExit(f"{folder} is a run of `{run.manifest['command']}`, expected one of `explain`")
+    if not (run.path / CONTENDERS).exists():
+        report(run)
+    EXPLAINED.mkdir(parents=True, exist_ok=True)
+    for name in _KEPT:
+        shutil.copy(run.path / name, EXPLAINED / name)
+    shutil.copy(run.path / CONTENDERS, RECORDED / "summary.json")
+    # What an earlier record of `bench` has left describes another run.
+    for name in ("manifest.json", "cells.jsonl"):
+        (RECORDED / name).unlink(missing_ok=True)
 
 
 def main(arguments: list[str]) -> int:
     """Write the files, or with --check only say whether they are up to date."""
     if "--record" in arguments:
-        _take_over(Path(arguments[arguments.index("--record") + 1]))
+        take_over(Path(arguments[arguments.index("--record") + 1]))
     stale = {path: text for path, text in generated().items() if not path.exists() or path.read_text() != text}
     if "--check" in arguments:
         print("\n".join(f"{path.relative_to(ROOT)} is out of date; run `make docs`" for path in stale))

@@ -62,7 +62,7 @@ def _print_table(summary: dict[str, object]) -> None:
     data = parse(summary)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("contender", no_wrap=True)
-    for heading in ("floor", "ms/call", "95 %", "% faster", "95 %", ""):
+    for heading in ("floor", "ms/call", "95 %", "% faster", "adjusted" if data.comparisons > 1 else "95 %", ""):
         table.add_column(heading, justify="right", no_wrap=True)
     for name, each in data.timeit.items():
         contender = data.contender(name)
@@ -72,7 +72,7 @@ def _print_table(summary: dict[str, object]) -> None:
             _number(each.ms_per_call),
             _interval(each.ci95),
             _number(each.faster_than_baseline_pct),
-            _interval(each.ci95_pct),
+            _interval(each.interval_pct),
             "" if contender.valid else "[red]INVALID[/]",
         )
     console.print(table)

@@ -7,11 +7,14 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from benchmark.report.data import Contender, MaybeInterval, Summary, parse_summary
+from benchmark.report.data import Contender, Interval, MaybeInterval, Summary, parse_summary
 
 
 class Timeit(BaseModel):
-    """One contender's figures; None where no line could be fitted or compared."""
+    """One contender's figures; None where no line could be fitted or compared.
+
+    `ci_pct`, at the level `confidence`, decides whether a difference is shown; older records have neither.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -21,9 +24,16 @@ class Timeit(BaseModel):
     intercept_ms: float | None = None
     faster_than_baseline_pct: float | None = None
     ci95_pct: MaybeInterval = None
+    ci_pct: MaybeInterval = None
+    confidence: float | None = None
     difference_shown: bool = False
     repeats: int = 0
     calls: int = 0
+
+    @property
+    def interval_pct(self) -> Interval | None:
+        """The interval of the percentage that decides, or in an older record the one of 95 %."""
+        return self.ci95_pct if self.confidence is None else self.ci_pct
 
 
 @dataclass(frozen=True)
@@ -40,6 +50,11 @@ class TimeitData:
     @property
     def baseline(self) -> str:
         return self.common.baseline or ""
+
+    @property
+    def comparisons(self) -> int:
+        """How many contenders are compared with the baseline; what decides is adjusted for it."""
+        return sum(each.confidence is not None for each in self.timeit.values())
 
     def contender(self, name: str) -> Contender:
         return self.common.contenders[name]

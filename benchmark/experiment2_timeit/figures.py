@@ -83,8 +83,8 @@ def faster_figure(data: TimeitData) -> Picture:
         title=f"Faster than {data.baseline}, in percent",
         caption=(
             f"100 × (ms per call of {data.baseline} ÷ ms per call of the contender − 1): at 100 %, it makes two calls "
-            f"while {data.baseline} makes one. Right of zero is faster. The whisker is the 95 % interval; one that "
-            "crosses zero shows no difference." + _if_invalid(data)
+            f"while {data.baseline} makes one. Right of zero is faster. The whisker is the interval that decides "
+            "whether a difference is shown; one that crosses zero shows none." + _if_invalid(data)
         ),
         alt=f"Points with intervals, percent faster than {data.baseline}: {said}.",
         **both(lambda layout: _draw_percentages(layout, data)),
@@ -125,7 +125,7 @@ def _draw_percentages(layout: Layout, data: TimeitData) -> Sheet:
     names = 8.0 if above else 18 + max(layout.text_px(name) for name in values)
     labels = 8.0 if above else 18 + max(layout.text_px(_percent(value)) for value in values.values())
     axes = sheet.axes(names, 4, sheet.width - names - labels, pitch * len(values))
-    ends = [0.0, *values.values()] + [end for name in values for end in data.timeit[name].ci95_pct or ()]
+    ends = [0.0, *values.values()] + [end for name in values for end in data.timeit[name].interval_pct or ()]
     pad = 0.04 * (max(ends) - min(ends)) or 1.0
     axes.set_xlim(min(ends) - pad, max(ends) + pad)
     axes.set_ylim(pitch * len(values), 0)
@@ -137,7 +137,7 @@ def _draw_percentages(layout: Layout, data: TimeitData) -> Sheet:
     faint_grid(axes, "x")
     for i, (name, value) in enumerate(values.items()):
         middle, stands = pitch * i + (pitch - 12 if above else pitch / 2), data.percentage_stands(name)
-        low, high = data.timeit[name].ci95_pct or (value, value)
+        low, high = data.timeit[name].interval_pct or (value, value)
         error = [[max(value - low, 0.0)], [max(high - value, 0.0)]]
         axes.errorbar(value, middle, xerr=error, fmt="none", ecolor=INK, elinewidth=1.4, capsize=5, zorder=4)
         axes.plot(value, middle, chosen[name].marker, color=chosen[name].colour, markersize=8, zorder=3,

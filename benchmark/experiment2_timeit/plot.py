@@ -53,7 +53,7 @@ def _row(data: TimeitData, name: str) -> TableRow:
         significant(each.over_floor),
         significant(each.intercept_ms, 2),
         significant(each.faster_than_baseline_pct) if name != data.baseline else "baseline",
-        span(each.ci95_pct) if each.ci95_pct and name != data.baseline else MISSING,
+        span(each.interval_pct) if each.interval_pct and name != data.baseline else MISSING,
         f"{each.calls:,}",
         str(each.repeats),
     )

@@ -10,7 +10,7 @@ from benchmark.contenders import Contender
 from benchmark.experiment2_timeit import fit
 from benchmark.machine import Disturbance
 from benchmark.record import Cell
-from benchmark.stats import Interval, holm, ratio_p_value
+from benchmark.stats import Interval, holm, holm_levels, ratio_interval, ratio_p_value
 from benchmark.summary import MIN_CLAIM, summary_head
 from benchmark.validity import disturbance_reasons
 
@@ -154,17 +154,23 @@ def _faster(
 
 
 def _mark_what_is_shown(entries: Mapping[str, Any], counted: Mapping[str, pd.DataFrame], baseline: str) -> None:
-    """Say of each contender whether it differs from the baseline by more than chance, and by enough to matter."""
+    """Say of each contender whether it differs from the baseline by more than chance, and by enough to matter.
+
+    `ci_pct`, of the slopes by repeat, is the interval that decides, at the level `confidence`.
+    """
     slopes = {label: {r: float(fit.slopes_ms(s)) for r, s in repeat_sums(t).items()} for label, t in counted.items()}
-    p_values = {}
+    pairs: dict[str, tuple[list[float], list[float]]] = {}
     for label, entry in entries.items():
-        entry["timeit"]["difference_shown"] = False
+        entry["timeit"].update(difference_shown=False, ci_pct=None, confidence=None)
         if label != baseline and entry["timeit"]["faster_than_baseline_pct"] is not None:
             shared = sorted(set(slopes[label]) & set(slopes[baseline]))
-            p_values[label] = ratio_p_value([slopes[baseline][r] for r in shared], [slopes[label][r] for r in shared])
-    for label, shown in zip(p_values, holm(list(p_values.values())), strict=True):
-        faster_pct = entries[label]["timeit"]["faster_than_baseline_pct"]
-        entries[label]["timeit"]["difference_shown"] = shown and abs(faster_pct) >= 100 * MIN_CLAIM
+            pairs[label] = [slopes[baseline][r] for r in shared], [slopes[label][r] for r in shared]
+    p_values = [ratio_p_value(*pair) for pair in pairs.values()]
+    for (label, pair), is_shown, level in zip(pairs.items(), holm(p_values), holm_levels(p_values), strict=True):
+        figures, ends = entries[label]["timeit"], ratio_interval(*pair, level)
+        figures["difference_shown"] = is_shown and abs(figures["faster_than_baseline_pct"]) >= 100 * MIN_CLAIM
+        bounds = [_r(100 * (end - 1)) for end in ends.as_list() or ()]
+        figures.update(ci_pct=bounds or None, confidence=level)
 
 
 def _r(value: float | None) -> float | None:

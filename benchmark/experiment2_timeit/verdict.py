@@ -6,7 +6,7 @@ from typing import Any
 from benchmark.experiment2_timeit.data import Timeit, TimeitData, parse
 from benchmark.report.data import UNSAID
 from benchmark.report.verdict import Sentence
-from benchmark.report.wording import fine_ms, first_line, listing, significant, span
+from benchmark.report.wording import deciding, fine_ms, first_line, listing, significant, span
 
 
 def write_headline(summary: Mapping[str, Any]) -> str:
@@ -67,13 +67,15 @@ def _comparison(data: TimeitData, each: Timeit) -> str:
     percent = each.faster_than_baseline_pct
     if percent is None:
         return f"nothing shows how it compares with {data.baseline}"
-    low, high = each.ci95_pct or (None, None)
-    if low is None or high is None:
+    ends = each.interval_pct
+    if ends is None:
         return f"{_faster(percent)} than {data.baseline}, without an interval: a reading that shows no difference"
     if not each.difference_shown:
-        return f"no difference to {data.baseline} is shown (95 % interval {span((low, high))} %)"
-    ends = (low, high) if percent >= 0 else (-high, -low)
-    return f"{_faster(percent)} than {data.baseline} (95 % interval {span(ends)} %)"
+        words = deciding(ends, each.confidence, data.comparisons, " %")
+        return f"no difference to {data.baseline} is shown ({significant(percent)} %, {words})"
+    turned = ends if percent >= 0 else (-ends[1], -ends[0])
+    words = deciding(turned, each.confidence, data.comparisons, " %")
+    return f"{_faster(percent)} than {data.baseline} ({words})"
 
 
 def _faster(percent: float) -> str:

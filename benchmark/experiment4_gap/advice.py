@@ -5,6 +5,7 @@ from math import log
 from typing import Any, Final
 
 from benchmark.experiment4_gap.anatomy import CLIENT, MODELS, OVERHEAD, QUEUE, SLEEP
+from benchmark.experiment4_gap.claim import PREDICTION, SUMMARY, Claim
 from benchmark.experiment4_gap.phrases import (
     NAMES,
     factor_title,
@@ -27,7 +28,6 @@ from benchmark.experiment4_gap.reading import (
     WhatIf,
     shown,
 )
-from benchmark.experiment4_gap.story import PREDICTION, SUMMARY, Claim
 from benchmark.report.verdict import SMALLEST_CLAIM
 from benchmark.report.wording import at_users, first_line, listing, significant
 from benchmark.stats import samples_needed
@@ -87,8 +87,8 @@ def where_it_could_be_wrong(data: Explained, manifest: Mapping[str, Any]) -> lis
         f"Each service has {_count(workers)}. More of them share the load unevenly, and cost memory.",
         "A factor's share is an average over all orders of changing the factors. In your service only one order "
         "happens: where factors interact, the step that you see is another.",
-        f"Each interval holds at 95 % by itself. Of {_intervals(data)} shares and interactions some may be shown by "
-        "chance; what only one run shows is to be measured again.",
+        f"{_adjusted(data)} holds at 95 % by itself. Of {_intervals(data)} shares and interactions some may be shown "
+        "by chance; what only one run shows is to be measured again.",
         "The prediction knows CPU, sleep, threads and one interpreter lock per process. It knows nothing of memory, "
         "garbage collection, a busy neighbour or a slow disk.",
         "HTTP clients and servers change from release to release; the versions are listed below.",
@@ -97,7 +97,8 @@ def where_it_could_be_wrong(data: Explained, manifest: Mapping[str, Any]) -> lis
 
 def _standing_shares(data: Explained) -> dict[str, dict[str, Share]]:
     """Return each factor's shares by response, of the attributions that are VALID."""
-    valid = {r: a for r in RESPONSES if (a := data.attribution.get(r)) and not data.against(a, r)}
+    found = {r: a for r in RESPONSES if (a := data.attribution.get(r)) and not data.against(a, r)}
+    valid = {r: a for r, a in found.items() if not data.ends_without_peak(a, r)}
     names = dict.fromkeys(name for each in valid.values() for name in each.shares)
     return {name: {r: a.shares[name] for r, a in valid.items() if name in a.shares} for name in names}
 
@@ -245,6 +246,12 @@ def _clock(name: str, cost: ClockCost) -> Claim:
 
 def _intervals(data: Explained) -> int:
     return sum(len(each.shares) + len(each.interactions) for each in data.attribution.values())
+
+
+def _adjusted(data: Explained) -> str:
+    if not data.comparisons:
+        return "Each interval"
+    return "The interval of a gap is adjusted for all comparisons of contenders; each other one"
 
 
 def _product(data: Explained, names: str) -> str:

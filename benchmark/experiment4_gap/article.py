@@ -6,6 +6,7 @@ from typing import Any
 
 from benchmark.experiment4_gap import advice, story, tables
 from benchmark.experiment4_gap import figures as drawings
+from benchmark.experiment4_gap.claim import Claim
 from benchmark.experiment4_gap.reading import Explained, parse
 from benchmark.report.figures import Picture
 from benchmark.report.tables import TableRow
@@ -53,7 +54,7 @@ def headline(summary: Mapping[str, Any], manifest: Mapping[str, Any], folder: Pu
     return _quoted([latency, rate, *customary]) + _recorded(data, manifest) + image
 
 
-def _quoted(claims: Iterable[story.Claim]) -> str:
+def _quoted(claims: Iterable[Claim]) -> str:
     return "\n>\n".join(f"> {_sentence(claim)}" for claim in claims) + "\n"
 
 
@@ -67,13 +68,13 @@ def _recorded(data: Explained, manifest: Mapping[str, Any]) -> str:
     return f">\n> Recorded with `{how}` on {where}, Python {python}, {data.started_utc[:10]}.\n"
 
 
-def _sentence(claim: story.Claim) -> str:
+def _sentence(claim: Claim) -> str:
     topic = f"**{claim.topic}.** " if claim.topic else ""
     text = f"~~{claim.text}~~ {claim.note}" if claim.struck else claim.text
     return f"{topic}{text}".rstrip()
 
 
-def _list(claims: Iterable[story.Claim], numbered: bool = False) -> str:
+def _list(claims: Iterable[Claim], numbered: bool = False) -> str:
     marks = ((f"{i}." if numbered else "-", claim) for i, claim in enumerate(claims, 1))
     return "".join(f"{mark} {_sentence(claim)}\n" for mark, claim in marks)
 

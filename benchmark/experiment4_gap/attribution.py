@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmark.experiment4_gap import shapley
-from benchmark.stats import Interval, block_interval
+from benchmark.stats import CONFIDENCE, block_interval
 
 Responses = Mapping[frozenset[str], Mapping[int, float]]  # by the factors at `to`, by block
 
@@ -20,35 +20,43 @@ class Scale:
 
     def interval(self, values: Sequence[float]) -> dict[str, Any]:
         """Return the mean on this scale with Student's t interval over blocks."""
-        found = block_interval(values)
-        bounds = None if found.low is None or found.high is None else [self.leave(found.low), self.leave(found.high)]
-        return {"value": self.leave(found.value), "ci95": bounds}
+        return {"value": self.leave(block_interval(values).value), "ci95": self.bounds(values, CONFIDENCE)}
+
+    def bounds(self, values: Sequence[float], confidence: float) -> list[float] | None:
+        """Return the ends of the interval at a confidence level; None from a single block."""
+        ends = block_interval(values, confidence).as_list()
+        return ends and [self.leave(end) for end in ends]
 
 
 DIFFERENCES = Scale(enter=float, leave=float)
 RATIOS = Scale(enter=math.log, leave=math.exp)
 
 
-def attribute(factors: Sequence[str], responses: Responses, scale: Scale, half: bool = False) -> dict[str, Any] | None:
+def attribute(
+    factors: Sequence[str], responses: Responses, scale: Scale, half: bool = False, confidence: float | None = None
+) -> dict[str, Any] | None:
     """Return the gap between the corners, each factor's share of it, and the interactions of pairs.
 
     Computed in every block in which all cells have a value, then averaged, so that the interval
     holds what changes from block to block. On the scale of differences the shares sum to the gap; on
     that of ratios their product is the gap, and the values of the corners are geometric means. A share
     is an average over orders; `first` and `last` are its ends, where the factor is changed before or
-    after all others (not in half a design, which lacks those cells). None if there is no such block.
+    after all others (not in half a design, which lacks those cells). With a `confidence` level, `ci` is the
+    interval of the gap at that level. None if there is no such block.
     """
     games = _games(responses, scale)
     if not games:
         return None
     shares_of = shapley.half_shares if half else shapley.shapley_values
     shares = [shares_of(factors, game) for game in games]
-    gaps = scale.interval([shapley.gap(factors, game) for game in games])
+    found = [shapley.gap(factors, game) for game in games]
+    gaps = scale.interval(found)
     return {
         "from_value": scale.interval([game[frozenset()] for game in games])["value"],
         "to_value": scale.interval([game[frozenset(factors)] for game in games])["value"],
         "gap": gaps["value"],
         "ci95": gaps["ci95"],
+        **({} if confidence is None else {"ci": scale.bounds(found, confidence), "confidence": confidence}),
         "blocks": len(games),
         "shares": {
             name: {
@@ -61,16 +69,15 @@ def attribute(factors: Sequence[str], responses: Responses, scale: Scale, half: 
     }
 
 
-def mean_ratio(values: Sequence[float]) -> Interval:
-    """Return the geometric mean of positive block values with its interval, as the attribution of ratios has it."""
-    found = RATIOS.interval([math.log(value) for value in values])
-    low, high = found["ci95"] or (None, None)
-    return Interval(found["value"], low, high)
+def shared_blocks(responses: Responses) -> list[int]:
+    """Return the blocks in which all cells have a value."""
+    return sorted(set.intersection(*(set(by_block) for by_block in responses.values())))
 
 
 def _games(responses: Responses, scale: Scale) -> list[dict[frozenset[str], float]]:
-    blocks = sorted(set.intersection(*(set(by_block) for by_block in responses.values())))
-    return [{raised: scale.enter(by_block[b]) for raised, by_block in responses.items()} for b in blocks]
+    return [
+        {raised: scale.enter(by_block[b]) for raised, by_block in responses.items()} for b in shared_blocks(responses)
+    ]
 
 
 def _ends(factors: Sequence[str], games: Sequence[shapley.Game], scale: Scale, name: str) -> dict[str, Any]:

@@ -54,6 +54,7 @@ def peaks(mains: Mains, predicted: Mapping[str, Any]) -> dict[str, dict[str, Any
             "cpu_off": _cpu_off(_by_block(predicted, name, users), variant.cpu_by_role(users))
             if variant and users
             else {},
+            "bracketed": not variant.no_peak if variant and users else None,
             "reasons": variant.reasons_at(users) if variant and users else [],
         }
     return found

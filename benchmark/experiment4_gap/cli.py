@@ -1,6 +1,6 @@
 """The command of experiment 4."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -94,7 +94,7 @@ def print_summary(summary: dict[str, object]) -> None:
         console.print(ends, soft_wrap=True, markup=False)
         for heading in ("factor", "share", "95 % interval"):
             table.add_column(heading, justify="left" if heading == "factor" else "right")
-        for factor, share in [*found["shares"].items(), ("all", {"value": found["gap"], "ci95": found["ci95"]})]:
+        for factor, share in [*found["shares"].items(), _whole(found)]:
             interval = " to ".join(format(bound, form) for bound in share["ci95"]) if share["ci95"] else "-"
             table.add_row(factor, format(share["value"], form), interval)
         console.print(table)
@@ -104,3 +104,9 @@ def print_summary(summary: dict[str, object]) -> None:
         assert isinstance(sentences, list)
         for sentence in sentences:
             console.print(f"  {sentence}", soft_wrap=True, markup=False)
+
+
+def _whole(found: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return the gap as one more row, with the interval that decides whether it is shown."""
+    adjusted = found.get("confidence") is not None
+    return "all, adjusted" if adjusted else "all", {"value": found["gap"], "ci95": found["ci" if adjusted else "ci95"]}

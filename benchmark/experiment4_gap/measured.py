@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 
 from benchmark.contenders import Contender
-from benchmark.experiment4_gap.attribution import mean_ratio
 from benchmark.experiment4_gap.plan import LOW_USERS
 from benchmark.experiment4_gap.slept import mean_slept_ms
 from benchmark.law import law_of
-from benchmark.levels import GENERATOR_ROLE, LevelFigures, level_figures
+from benchmark.levels import LevelFigures, level_figures
+from benchmark.peak import peak_users, why_no_peak
 from benchmark.record import Cell, Run
-from benchmark.stats import Interval, percentile, positive_interval
+from benchmark.stats import Interval, geometric_interval, percentile, positive_interval
+from benchmark.summary import service_cpu_by_block
 from benchmark.validity import level_reasons
 
 ByBlock = dict[int, float]
@@ -48,12 +49,7 @@ class Measured:
 
     def cpu_ms(self, users: int) -> ByBlock:
         """Return the CPU time per request at a level by block, of all processes but the load generator."""
-        sums = {
-            each.block: sum(ms for role, ms in each.cpu_ms_per_request.items() if role != GENERATOR_ROLE)
-            for each in self.by_users.get(users, ())
-            if each.n
-        }
-        return {block: cpu_ms for block, cpu_ms in sums.items() if cpu_ms}  # without samples there is no sum
+        return service_cpu_by_block(self.by_users.get(users, ()))
 
     def cpu_by_role(self, users: int) -> dict[str, ByBlock]:
         """Return the CPU time per request at a level of each role, the load generator's too, by block."""
@@ -72,7 +68,7 @@ class Measured:
     def rate(self, users: int) -> float | None:
         """Return the rate at a level over all blocks, or None."""
         values = list(self.rps(users).values())
-        return mean_ratio(values).value if values else None
+        return geometric_interval(values).value if values else None
 
     def reasons_at(self, users: int) -> list[str]:
         """Return why a level is INVALID; nothing if it is VALID."""
@@ -82,14 +78,21 @@ class Measured:
     @property
     def peak_users(self) -> int | None:
         """The level with the highest rate over all blocks; of valid levels, if there are any."""
-        rates = {users: rate for users in self.by_users if (rate := self.rate(users))}
-        valid = {users: rate for users, rate in rates.items() if not self._why(self.by_users[users])}
-        return max(valid or rates, key=(valid or rates).__getitem__, default=None)
+        return peak_users({users: self.rate(users) or 0.0 for users in self.by_users}, self._valid)
+
+    @property
+    def no_peak(self) -> str:
+        """Why the VALID levels do not bracket that level; nothing if they do."""
+        return why_no_peak({users: self.rate(users) or 0.0 for users in self._valid})
 
     @property
     def peak_rps(self) -> ByBlock:
         """The rates at that level by block."""
         return {} if self.peak_users is None else self.rps(self.peak_users)
+
+    @property
+    def _valid(self) -> list[int]:
+        return [users for users, level in self.by_users.items() if not self._why(level)]
 
     def _why(self, level: Sequence[LevelFigures]) -> list[str]:
         return level_reasons(self.contender, level)
@@ -108,7 +111,7 @@ def entry(values: Sequence[float]) -> dict[str, Any] | None:
 
 def ratio_entry(values: Sequence[float]) -> dict[str, Any] | None:
     """Return the geometric mean of positive block values with its interval."""
-    return as_entry(mean_ratio(values)) if values else None
+    return as_entry(geometric_interval(values)) if values else None
 
 
 def as_entry(interval: Interval) -> dict[str, Any]:

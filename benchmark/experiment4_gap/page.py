@@ -7,9 +7,9 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from benchmark.experiment4_gap import advice, figures, story, tables
+from benchmark.experiment4_gap.claim import PREDICTION, Claim
 from benchmark.experiment4_gap.draw_stages import TITLES
 from benchmark.experiment4_gap.reading import Explained, parse
-from benchmark.experiment4_gap.story import Claim
 from benchmark.record import Run
 from benchmark.report import page
 from benchmark.report.figures import Picture
@@ -84,7 +84,7 @@ def render_page(path: Path, data: Explained, manifest: Mapping[str, Any]) -> str
         machine=machine_line(environment),
         missing=_NOT_DRAWN,
         predicted_at=minute_utc(data.predicted_before) if data.predicted_before else "",
-        prediction_file=files.link(story.PREDICTION),
+        prediction_file=files.link(PREDICTION),
         state=story.write_state(data),
         answer=[files.of(claim) for claim in story.write_answer(data)],
         customary=[files.of(claim) for claim in story.write_customary(data)],

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import Final
 
-from benchmark.experiment4_gap.reading import MULTIPLIED, Explained
+from benchmark.experiment4_gap.reading import MULTIPLIED, Attribution, Explained, shown
 from benchmark.report.data import Interval
+from benchmark.report.verdict import SMALLEST_CLAIM
 from benchmark.report.wording import significant
 
 NAMES: Final = {"latency_ms": "latency at one user", "peak_rps": "peak rate", "cpu_ms": "CPU per request"}
@@ -43,6 +44,13 @@ def interval_text(interval: Interval | None, text: Callable[[float], str] = plai
 def flipped(interval: Interval | None) -> Interval | None:
     """Return the interval of the negated value."""
     return (-interval[1], -interval[0]) if interval else None
+
+
+def gap_shown(response: str, gap: Attribution) -> bool:
+    """Whether a gap is shown by the interval that decides, and is large enough to be claimed, as `bench` claims."""
+    none = none_of(response)
+    share = gap.gap - none if response in MULTIPLIED else gap.gap / gap.from_value if gap.from_value else 0.0
+    return shown(gap.interval, none) and abs(share) >= SMALLEST_CLAIM
 
 
 def improves(response: str, value: float) -> bool:

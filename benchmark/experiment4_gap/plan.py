@@ -113,7 +113,7 @@ def quick_plan() -> ExplainPlan:
 
     return ExplainPlan(
         light=Phase(1, levels(1, 8, 16)),
-        cell=Phase(2, levels(1, 8, 16, 64), climb=levels(128)),
+        cell=Phase(2, levels(1, 8, 16, 64), climb=levels_for((128, 256), low_s=0, base_s=0.4, per_user_s=0.004)),
         clock=None,
         lag=None,
         whatif=Phase(1, levels(8, 64)),
@@ -122,7 +122,6 @@ def quick_plan() -> ExplainPlan:
         burst_sizes=(16, 64),
         cpu_ms=(2, 20),
         what_ifs=2,
-        users=tuple(users for users in USERS if users <= 128),  # a peak is the highest of what is measured, too
         quick=True,
         half=True,
     )

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from benchmark.report.data import Contender, Interval, MaybeInterval
+from benchmark.report.data import Comparison, Contender, Interval, MaybeInterval
 from benchmark.report.palette import Style, styles
 
 RESPONSES = ("latency_ms", "peak_rps", "cpu_ms")
@@ -27,11 +27,20 @@ class _Part(BaseModel):
 
 
 class Figure(_Part):
-    """A value with its 95 % interval over the blocks, and the number of users it was taken at."""
+    """A value with its 95 % interval over the blocks, and the number of users it was taken at.
+
+    `bracketed` says of a rate whether the levels show a peak; older records do not.
+    """
 
     value: float
     ci95: MaybeInterval = None
     users: int | None = None
+    bracketed: bool | None = None
+
+    @property
+    def at_least(self) -> str:
+        """What stands before a rate that is no peak; nothing before any other figure."""
+        return "≥ " if self.bracketed is False else ""
 
 
 class Factor(_Part):
@@ -91,7 +100,10 @@ class Interaction(_Part):
 
 
 class Attribution(_Part):
-    """A gap between two contenders, and the shares that it consists of."""
+    """A gap between two contenders, and the shares that it consists of.
+
+    `ci`, at the level `confidence`, decides whether the gap is shown; without them `ci95` does.
+    """
 
     from_: str = Field(alias="from")
     to: str
@@ -99,8 +111,15 @@ class Attribution(_Part):
     to_value: float
     gap: float
     ci95: MaybeInterval = None
+    ci: MaybeInterval = None
+    confidence: float | None = None
     shares: dict[str, Share] = {}
     interactions: Annotated[tuple[Interaction, ...], BeforeValidator(_or_nothing)] = ()
+
+    @property
+    def interval(self) -> Interval | None:
+        """The interval that decides whether the gap is shown."""
+        return self.ci95 if self.confidence is None else self.ci
 
 
 class LatencyParts(_Part):
@@ -168,6 +187,7 @@ class Peak(_Part):
     rps_measured: float | None = None
     error: float | None = None
     error_ci95: Interval | None = None
+    bracketed: bool | None = None  # whether the levels measured show a peak; older records do not say
     cpu_off: Annotated[dict[str, float], BeforeValidator(_or_empty)] = {}
     reasons: tuple[str, ...] = ()
 
@@ -232,6 +252,7 @@ class Explained(_Part):
     factors: Annotated[dict[str, Factor], BeforeValidator(_or_empty)] = {}
     confounded: Annotated[dict[str, str], BeforeValidator(_or_empty)] = {}
     cells: Annotated[tuple[Cell, ...], BeforeValidator(_or_nothing)] = ()
+    comparisons: Annotated[tuple[Comparison, ...], BeforeValidator(_or_nothing)] = ()  # of the contenders
     attribution: Annotated[dict[str, Attribution], BeforeValidator(_or_empty)] = {}
     attribution_customary: Annotated[dict[str, Attribution], BeforeValidator(_or_empty)] = {}
     latency_parts: LatencyParts = LatencyParts()
@@ -307,6 +328,16 @@ class Explained(_Part):
             for cell in self.cells_of(attribution)
             if not cell.stands(response)
         ]
+
+    def without_peak(self, attribution: Attribution, response: str) -> list[Cell]:
+        """Return the cells that an attribution of peaks rests on, of which the levels measured show none."""
+        cells = self.cells_of(attribution) if response in MULTIPLIED else []
+        return [cell for cell in cells if (figure := cell.figure(response)) and figure.bracketed is False]
+
+    def ends_without_peak(self, attribution: Attribution, response: str) -> list[Cell]:
+        """Return the same, of the two contenders that the gap lies between: then there is no gap to speak of."""
+        ends = (attribution.from_, attribution.to)
+        return [cell for cell in self.without_peak(attribution, response) if cell.contender in ends]
 
     def cells_of(self, attribution: Attribution) -> list[Cell]:
         """Return the cells that an attribution rests on: a factor without a share stays at one setting."""

@@ -22,6 +22,8 @@ from benchmark.progress import Progress
 from benchmark.record import Run
 from benchmark.session import measuring
 
+CONTENDERS = "contenders.json"  # the contenders among the cells, as `bench` summarises them
+
 
 def run_explain(
     results: Path,
@@ -74,7 +76,8 @@ def _named(contenders: Sequence[Contender], name: str | None) -> Contender:
 
 def report(run: Run) -> None:
     """Compute the summary of a run from its record and draw its page."""
-    summary = summarise(run, read_prediction(run))
+    summary, contenders = summarise(run, read_prediction(run))
+    run.write_json(CONTENDERS, contenders)
     summary["verdict"] = write_headline(parse(summary, run.manifest))
     run.write_json("summary.json", summary)
     write_page(run)

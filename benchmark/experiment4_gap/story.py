@@ -1,19 +1,23 @@
 """The answer in sentences: what the intervals carry, and not a word more. Names and titles come from the record."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Final
 
-from benchmark.experiment4_gap import draw_map, draw_prediction
+from benchmark.experiment4_gap import draw_prediction
+from benchmark.experiment4_gap.claim import PREDICTION, SUMMARY, Claim
 from benchmark.experiment4_gap.draw_waterfall import strength
 from benchmark.experiment4_gap.phrases import (
     NAMES,
+    UNITS,
     amount,
     factor_title,
+    gap_shown,
     interval_text,
     none_of,
     percent,
     plain,
     setting,
+    share_text,
 )
 from benchmark.experiment4_gap.reading import (
     MULTIPLIED,
@@ -28,22 +32,9 @@ from benchmark.experiment4_gap.reading import (
     saturation,
     shown,
 )
-from benchmark.report.wording import at_users, first_line, listing, minute_utc, significant
-
-SUMMARY: Final = "summary.json"
-PREDICTION: Final = "prediction.json"
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A sentence and what it rests on: files of the run, and the cells whose samples it was computed from."""
-
-    text: str
-    topic: str = ""
-    struck: bool = False
-    note: str = ""  # why it is struck
-    files: tuple[str, ...] = (SUMMARY,)
-    labels: tuple[str, ...] = ()
+from benchmark.experiment4_gap.turn import crossover
+from benchmark.report.data import Interval
+from benchmark.report.wording import at_users, deciding, first_line, listing, minute_utc, significant
 
 
 def write_headline(data: Explained) -> str:
@@ -55,7 +46,7 @@ def write_headline(data: Explained) -> str:
 
 def write_answer(data: Explained) -> list[Claim]:
     """Return the answer in five sentences: latency, rate, CPU, how well it was predicted, where it turns."""
-    return [*(_gap(data, response) for response in RESPONSES), _prediction(data), _crossover(data)]
+    return [*(_gap(data, response) for response in RESPONSES), _prediction(data), crossover(data)]
 
 
 def write_state(data: Explained) -> list[str]:
@@ -137,13 +128,45 @@ def _gap(data: Explained, response: str) -> Claim:
 
 
 def _claim_of(data: Explained, response: str, attribution: Attribution) -> Claim:
-    none = none_of(response)
-    if not shown(attribution.ci95, none):
-        gap = _share_words(response, attribution.gap, attribution.ci95, signed=True)
+    if without := data.ends_without_peak(attribution, response):
+        return _no_gap(data, response, attribution, without)
+    if not gap_shown(response, attribution):
+        gap = _gap_words(data, response, attribution)
         text = f"No difference in {NAMES[response]} between {attribution.from_} and {attribution.to} is shown ({gap})."
         return _struck(data, response, attribution, text, _topic(response))
-    text = f"{_lead(data, response, attribution)}: {'; '.join(_parts(data, response, attribution))}."
+    text = f"{_lead(data, response, attribution)}: {'; '.join(_parts(data, response, attribution))}"
+    if count := len(data.without_peak(attribution, response)):
+        text += f"; the levels measured show no peak of {_counted(count, 'cell')} that these shares rest on"
+    text += "."
     return _struck(data, response, attribution, text, _topic(response))
+
+
+def _no_gap(data: Explained, response: str, attribution: Attribution, without: Sequence[Cell]) -> Claim:
+    """Say that no gap is stated, since the levels show no peak of a contender, and what was measured of it."""
+    rates = [
+        f"{cell.contender} (at least {amount(response, figure.value)} at {at_users(figure.users or 0)})"
+        for cell in without
+        if (figure := cell.figure(response))
+    ]
+    text = (
+        f"The levels measured show no peak of {listing(rates)}, so nothing is said about the gap in "
+        f"{NAMES[response]} between {attribution.from_} and {attribution.to}."
+    )
+    return _struck(data, response, attribution, text, _topic(response))
+
+
+def _gap_words(data: Explained, response: str, gap: Attribution) -> str:
+    """Return a gap with the interval that decides whether it is shown."""
+    if gap.confidence is None:
+        return _share_words(response, gap.gap, gap.ci95, signed=True)
+    size = f"{significant(gap.gap)} times" if response in MULTIPLIED else share_text(response, gap.gap)
+    return f"{size}, {_decided(data, response, gap, gap.interval)}"
+
+
+def _decided(data: Explained, response: str, gap: Attribution, interval: Interval | None) -> str:
+    """Return the interval that decides in the words of `bench`'s verdict."""
+    unit, text = ("", significant) if response in MULTIPLIED else (f" {UNITS[response]}", plain)
+    return deciding(interval, gap.confidence, len(data.comparisons), unit, text)
 
 
 def _struck(data: Explained, response: str, attribution: Attribution, text: str, topic: str) -> Claim:
@@ -167,9 +190,15 @@ def _lead(data: Explained, response: str, gap: Attribution) -> str:
     figure = cell.figure(response) if cell else None
     where = f" at {at_users(figure.users)}" if figure and figure.users and response not in MULTIPLIED else ""
     if response in MULTIPLIED:
+        if gap.confidence is not None:
+            values = f"{_decided(data, response, gap, gap.interval)}; {values}"
+            return f"{gap.to} carries {significant(gap.gap)} times the peak rate of {gap.from_} ({values})"
         size = f"{significant(gap.gap)} {interval_text(gap.ci95, significant)}"
         return f"{gap.to} carries {size} times the peak rate of {gap.from_} ({values})"
-    size = f"{plain(abs(gap.gap))} {interval_text(_turned(gap.gap, gap.ci95))} ms"
+    turned = _turned(gap.gap, gap.interval)
+    size = f"{plain(abs(gap.gap))} {interval_text(turned)} ms"
+    if gap.confidence is not None:
+        size = f"{plain(abs(gap.gap))} ms ({_decided(data, response, gap, turned)})"
     if response == "latency_ms":
         how = "faster" if gap.gap < 0 else "slower"
         return f"Of the {size} by which {gap.to} answers {how} than {gap.from_} ({values}{where or ' at one user'})"
@@ -270,7 +299,8 @@ def _prediction(data: Explained) -> Claim:
 
 
 def _peaks(data: Explained) -> str:
-    peaks = {name: peak for name, peak in data.peaks.items() if peak.error is not None and not peak.reasons}
+    met = {name: peak for name, peak in data.peaks.items() if peak.error is not None and not peak.reasons}
+    peaks = {name: peak for name, peak in met.items() if peak.bracketed is not False}
     if not peaks:
         return ""
     name, error = max(((n, p.error or 0.0) for n, p in peaks.items()), key=lambda each: abs(each[1]))
@@ -329,40 +359,3 @@ def _written(data: Explained) -> str:
 
 def _bound(error: float) -> str:
     return percent(abs(error)).lstrip("+")
-
-
-def _crossover(data: Explained) -> Claim:
-    """Say where on the measured map who is ahead, and where the prediction puts the turn."""
-    topic, ends = "Models that compute", data.ends
-    measured = [point for point in data.crossover if point.stands]
-    if not ends or not measured:
-        return Claim("Where the picture turns was not measured in this run, so nothing is said about it.", topic)
-    counts = [
-        (ends[1], sum(shown(point.ci95, 1.0) and point.ratio > 1 for point in measured)),
-        (ends[0], sum(shown(point.ci95, 1.0) and point.ratio < 1 for point in measured)),
-    ]
-    undecided = len(measured) - sum(count for _, count in counts)
-    said = [f"{name} carries more at {count}" for name, count in counts if count]
-    if undecided:
-        said.append(f"no difference is shown at {undecided}")
-    where = f"{len(measured)} measured places on the map of users and CPU of the models"
-    invalid = sum(point.measured and not point.stands for point in data.crossover)
-    left_out = f" ({invalid} more are INVALID and left out)" if invalid else ""
-    text = f"Of {where}{left_out}, {listing(said)}; {_turn(data)}."
-    note = f"INVALID: {'; '.join(map(first_line, data.faults))}." if data.faults else ""
-    return Claim(text, topic, bool(data.faults), note)
-
-
-def _turn(data: Explained) -> str:
-    grid = draw_map.Grid(data.crossover)
-    if not grid.predicted:
-        return "between them nothing was predicted"
-    users = sorted({point.users for point in data.crossover if point.stands})
-    turns = [(each, draw_map.crossing_ms(grid, each)) for each in users]
-    passed = [f"{plain(ms)} ms of CPU per answer at {at_users(each)}" for each, ms in turns if ms is not None]
-    never = [at_users(each) for each, ms in turns if ms is None]
-    said = [f"the prediction puts the turn at {listing(passed)}"] if passed else []
-    if never:
-        none, where = ("not", "within the map") if passed else ("the prediction sees no turn", "on the map")
-        said.append(f"{none} at {listing(never).replace(' and ', ' or ')} {where}")
-    return ", and ".join(said)

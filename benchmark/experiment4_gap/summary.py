@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmark.experiment4_gap.anatomy import stage_anatomy
-from benchmark.experiment4_gap.attribution import DIFFERENCES, RATIOS, Responses, attribute
+from benchmark.experiment4_gap.as_bench import COMPARED, level_of, summarise_contenders
+from benchmark.experiment4_gap.attribution import DIFFERENCES, RATIOS, Responses, Scale, attribute, shared_blocks
 from benchmark.experiment4_gap.beside import crossover, lead_s, over_users, peaks, what_ifs
 from benchmark.experiment4_gap.measured import Measured, entry, measure_all, ratio_entry
 from benchmark.experiment4_gap.plan import CPU_USERS, LOW_USERS
@@ -18,8 +19,11 @@ from benchmark.stats import block_interval
 from benchmark.validity import run_reasons
 
 
-def summarise(run: Run, predicted: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the summary of a run in the form of summary.json; `predicted` is what prediction.json holds."""
+def summarise(run: Run, predicted: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the summary of a run in the form of summary.json, and that of its contenders as `bench` would have it.
+
+    `predicted` is what prediction.json holds.
+    """
     manifest = run.manifest
     explain = manifest["explain"]
     variants = measure_all(run, recorded_contenders(manifest), explain["variants"])
@@ -31,7 +35,8 @@ def summarise(run: Run, predicted: Mapping[str, Any]) -> dict[str, Any]:
     )
     lead = lead_s(run.cells(), variants, predicted)
     reasons += [*doubts, *_too_late(lead)]
-    return {
+    contenders = summarise_contenders(run, mains, _shared_blocks(explain, by_label))
+    summary = {
         "schema": SCHEMA,
         "command": manifest["command"],
         "started_utc": manifest["started_utc"],
@@ -46,8 +51,9 @@ def summarise(run: Run, predicted: Mapping[str, Any]) -> dict[str, Any]:
         "factors": explain["factors"],
         "confounded": explain["confounded"],
         "cells": [_cell_entry(cell, by_label[cell["label"]]) for cell in explain["cells"]],
-        "attribution": _attribution(explain, by_label, list(explain["factors"]), explain["to"]),
-        "attribution_customary": _customary(explain, by_label),
+        "comparisons": contenders["comparisons"],
+        "attribution": _attribution(explain, by_label, list(explain["factors"]), explain["to"], contenders),
+        "attribution_customary": _customary(explain, by_label, contenders),
         "latency_parts": _latency_parts(manifest, by_label),
         "anatomy": anatomy,
         "waiting": waiting(run, variants, explain["waiting"]),
@@ -61,6 +67,7 @@ def summarise(run: Run, predicted: Mapping[str, Any]) -> dict[str, Any]:
         "calibrations": _calibrations(predicted),
         "environment": manifest["environment"],
     }
+    return summary, contenders
 
 
 def _calibrations(predicted: Mapping[str, Any]) -> int:
@@ -122,7 +129,7 @@ def _cell_entry(cell: Mapping[str, Any], variant: Measured) -> dict[str, Any]:
     return {
         **cell,
         "latency_ms": entry(list(variant.latency_ms(LOW_USERS).values())),
-        "peak_rps": peak and {**peak, "users": variant.peak_users},
+        "peak_rps": peak and {**peak, "users": variant.peak_users, "bracketed": not variant.no_peak},
         "cpu_ms": cpu and {**cpu, "users": CPU_USERS},
         "valid": not variant.reasons,
         "reasons": variant.reasons,
@@ -130,17 +137,57 @@ def _cell_entry(cell: Mapping[str, Any], variant: Measured) -> dict[str, Any]:
 
 
 def _attribution(
-    explain: Mapping[str, Any], by_label: Mapping[str, Measured], factors: Sequence[str], goal: str
+    explain: Mapping[str, Any],
+    by_label: Mapping[str, Measured],
+    factors: Sequence[str],
+    goal: str,
+    contenders: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Attribute the gaps of all responses to `factors`; all others are held at `from`."""
+    """Attribute the gaps of all responses to `factors`; all others are held at `from`.
+
+    A gap between two contenders is decided as `contenders` compares them.
+    """
+    compared = _is_gap_of(explain, factors, goal)
+    found = {
+        name: attribute(factors, by, scale, explain["half"], level_of(contenders, name, goal) if compared else None)
+        for name, (by, scale) in _responses(explain, by_label, factors).items()
+    }
+    return {name: {"from": explain["from"], "to": goal, **each} for name, each in found.items() if each}
+
+
+def _responses(
+    explain: Mapping[str, Any], by_label: Mapping[str, Measured], factors: Sequence[str]
+) -> dict[str, tuple[Responses, Scale]]:
+    """Return the values of the cells in which no factor but these is at `to`, by response."""
     cells = {raised: v for raised, v in _by_raised(explain, by_label).items() if raised <= set(factors)}
-    responses: dict[str, tuple[Responses, Any]] = {
+    return {
         "latency_ms": ({raised: v.latency_ms(LOW_USERS) for raised, v in cells.items()}, DIFFERENCES),
         "cpu_ms": ({raised: v.cpu_ms(CPU_USERS) for raised, v in cells.items()}, DIFFERENCES),
         "peak_rps": ({raised: v.peak_rps for raised, v in cells.items()}, RATIOS),
     }
-    found = {name: attribute(factors, by, scale, explain["half"]) for name, (by, scale) in responses.items()}
-    return {name: {"from": explain["from"], "to": goal, **each} for name, each in found.items() if each}
+
+
+def _is_gap_of(explain: Mapping[str, Any], factors: Sequence[str], goal: str) -> bool:
+    """Whether the gap lies between two contenders: the corners are these, and not only near to them."""
+    ends = {
+        frozenset(name for name, side in cell["levels"].items() if side == "to"): cell["contender"]
+        for cell in explain["cells"]
+    }
+    return (ends[frozenset()], ends[frozenset(factors)]) == (explain["from"], goal)
+
+
+def _shared_blocks(explain: Mapping[str, Any], by_label: Mapping[str, Measured]) -> dict[tuple[str, str], list[int]]:
+    """Return the blocks that a gap is attributed over, by the comparison of its contenders."""
+    goals = {explain["to"]: list(explain["factors"])}
+    if explain["customary_to"]:
+        goals[explain["customary_to"]["contender"]] = explain["customary_to"]["factors"]
+    return {
+        (COMPARED[name], goal): blocks
+        for goal, factors in goals.items()
+        if _is_gap_of(explain, factors, goal)
+        for name, (by, _) in _responses(explain, by_label, factors).items()
+        if (blocks := shared_blocks(by))
+    }
 
 
 def _by_raised(explain: Mapping[str, Any], by_label: Mapping[str, Measured]) -> dict[frozenset[str], Measured]:
@@ -163,9 +210,11 @@ def _latency_parts(manifest: Mapping[str, Any], by_label: Mapping[str, Measured]
     )
 
 
-def _customary(explain: Mapping[str, Any], by_label: Mapping[str, Measured]) -> dict[str, Any]:
+def _customary(
+    explain: Mapping[str, Any], by_label: Mapping[str, Measured], contenders: Mapping[str, Any]
+) -> dict[str, Any]:
     goal = explain["customary_to"]
-    return _attribution(explain, by_label, goal["factors"], goal["contender"]) if goal else {}
+    return _attribution(explain, by_label, goal["factors"], goal["contender"], contenders) if goal else {}
 
 
 def _clock_cost(variants: Sequence[Measured], mains: Mapping[str, Sequence[Measured]]) -> dict[str, Any] | None:

@@ -6,6 +6,7 @@ from benchmark.experiment4_gap.draw_waterfall import strength
 from benchmark.experiment4_gap.phrases import (
     NAMES,
     factor_title,
+    gap_shown,
     interval_text,
     none_of,
     percent,
@@ -26,7 +27,7 @@ from benchmark.experiment4_gap.reading import (
 )
 from benchmark.experiment4_gap.story import pair_title
 from benchmark.report.data import Interval
-from benchmark.report.tables import NOT_ENOUGH, TableRow
+from benchmark.report.tables import NO_PEAK, NOT_ENOUGH, TableRow
 from benchmark.report.wording import MISSING, at_users, significant
 from benchmark.stats import samples_needed
 
@@ -77,7 +78,7 @@ def peak_rows(data: Explained) -> list[TableRow]:
             name,
             (
                 _at(peak.rps_predicted, peak.users_predicted),
-                _at(peak.rps_measured, peak.users_measured),
+                ("≥ " if peak.bracketed is False else "") + _at(peak.rps_measured, peak.users_measured),
                 _error(peak.error),
                 _errors(peak.error_ci95),
                 *(_error(peak.cpu_off.get(role)) for role in _SERVICES),
@@ -207,7 +208,7 @@ def _figure_cells(response: str, figure: Figure | None) -> tuple[str, str]:
     if figure is None:
         return MISSING, MISSING
     multiplied = response in MULTIPLIED
-    text = significant(figure.value) if multiplied else plain(figure.value)
+    text = figure.at_least + (significant(figure.value) if multiplied else plain(figure.value))
     return text, _interval(figure.ci95, multiplied)
 
 
@@ -226,8 +227,17 @@ def _share_rows(data: Explained, response: str, attribution: Attribution) -> lis
         )
         for name, share in ordered
     ]
-    gap = (NAMES[response], *_share_cells(response, attribution.gap, attribution.ci95), MISSING, MISSING)
-    return [*rows, TableRow("all: the gap", gap, invalid)]
+    return [*rows, TableRow("all: the gap", _gap_cells(data, response, attribution), invalid)]
+
+
+def _gap_cells(data: Explained, response: str, gap: Attribution) -> tuple[str, ...]:
+    interval = _interval(gap.interval, response in MULTIPLIED)
+    if gap.confidence is not None and gap.interval and len(data.comparisons) > 1:
+        interval += f", adjusted for {len(data.comparisons)} comparisons"
+    effect = "yes" if gap_shown(response, gap) else "no"
+    if data.ends_without_peak(gap, response):
+        effect = NO_PEAK
+    return NAMES[response], share_text(response, gap.gap), interval, effect, MISSING, MISSING
 
 
 SHARE_HEADS = ("figure", "share", "95 % interval", "effect shown", "changed first", "changed last")

@@ -1,6 +1,5 @@
 """What a load generator process is told to do, and what it reports while it does so."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,14 +16,6 @@ SAMPLE_COLUMNS = (
     "server_timing",  # the answer's Server-Timing header, as it came
     "error",
 )
-
-
-GROWTH = 1.1  # a rate that grows by less than this, from one level to the next, has met its ceiling
-
-
-def grows(rates_rps: Sequence[float]) -> bool:
-    """Whether rates of ascending levels have met no ceiling yet; without any answer there is no higher rate."""
-    return bool(rates_rps[-1]) and (len(rates_rps) < 2 or rates_rps[-1] >= rates_rps[-2] * GROWTH)
 
 
 @dataclass(frozen=True)

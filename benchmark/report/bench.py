@@ -32,6 +32,7 @@ def render_bench_report(run: RunData) -> str:
         low_load_rows=tables.low_load_rows(summary),
         peak_rows=tables.peak_rows(summary, memory_roles),
         level_rows=tables.level_rows(summary, cpu_roles),
+        comparison_head=tables.comparison_head(summary),
         comparison_rows=tables.comparison_rows(summary),
         settings=tables.flatten(manifest.get("settings") or {}),
         plan=tables.flatten(manifest.get("plan") or {}),

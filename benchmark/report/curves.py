@@ -29,10 +29,17 @@ class Quantity:
     interval: Callable[[Level], Interval | None] = lambda _: None
     from_zero: bool = False
     harness: str = "alone"  # what the harness's own line shows
+    has_peak: bool = False  # whether its highest value is what is asked for
 
 
 THROUGHPUT: Final = Quantity(
-    "Throughput", "requests/s", lambda level: level.rps, lambda level: level.ci95_rps, from_zero=True, harness="ceiling"
+    "Throughput",
+    "requests/s",
+    lambda level: level.rps,
+    lambda level: level.ci95_rps,
+    from_zero=True,
+    harness="ceiling",
+    has_peak=True,
 )
 P50: Final = Quantity("Median latency (p50)", "ms", lambda level: level.p50_ms)
 P99: Final = Quantity("Tail latency (p99)", "ms", lambda level: level.p99_ms)
@@ -48,7 +55,7 @@ def draw_panel(sheet: Sheet, box: Box, summary: Summary, quantity: Quantity) -> 
     if note:
         sheet.text(box.left + 2, box.top + 29, note, colour=MUTED)
     ticks_px = 50.0
-    widest = max((layout.text_px(_line_name(name, c)) for name, c in summary.contenders.items()), default=0.0)
+    widest = max((layout.text_px(_line_name(name, c, quantity)) for name, c in summary.contenders.items()), default=0.0)
     head = 44 if summary.harness_floors else 26
     names_px = 26 + min(widest, 0.36 * box.width)
     axes = sheet.axes(box.left + ticks_px, box.top + head, box.width - ticks_px - names_px, box.height - head - 46)
@@ -192,9 +199,11 @@ def _name_lines(sheet: Sheet, axes: Axes, summary: Summary, quantity: Quantity, 
         ends_early = x < max(x for _, x, _ in ends) - 1
         sheet.line(leader, MUTED if ends_early else chosen[name].colour, dotted=ends_early)
         invalid = bool(summary.contenders[name].faults)
-        words = shorten(_line_name(name, summary.contenders[name]), sheet.layout, names.width - 24)
+        words = shorten(_line_name(name, summary.contenders[name], quantity), sheet.layout, names.width - 24)
         sheet.text(names.left + 24, place, words, struck=invalid)
 
 
-def _line_name(name: str, contender: Contender) -> str:
-    return f"{name} (harness)" if contender.harness_floor else name
+def _line_name(name: str, contender: Contender, quantity: Quantity) -> str:
+    if contender.harness_floor:
+        return f"{name} (harness)"
+    return f"{name} (no peak)" if quantity.has_peak and contender.no_peak else name

@@ -7,12 +7,13 @@ from typing import Annotated, Any, Literal, Protocol
 import pandas as pd
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from benchmark.peak import why_no_peak
+
 Interval = tuple[float, float]
 
 UNSAID = "the record does not say why"
 LOAD_GENERATOR = "load"  # the role in cpu_ms_per_request that is not the contender's own
 _FIRST_ROLES = ("scoring", "model", "redis")
-RISING = 1.1  # a rate that grows by more than this at the last step has not met its ceiling
 
 
 def _no_half_interval(value: object) -> object:
@@ -87,7 +88,7 @@ class Level(_Part):
 
 
 class Peak(_Part):
-    """The highest rate that a contender carried, and at how many users."""
+    """The highest rate of the levels measured, and at how many users; a peak if these bracket it."""
 
     users: int
     rps: float
@@ -95,6 +96,7 @@ class Peak(_Part):
     p50_ms: float | None = None
     p99_ms: float | None = None
     generator_cpu: float | None = None
+    bracketed: bool | None = None  # older records do not say
 
 
 class Contender(_Part):
@@ -141,10 +143,17 @@ class Contender(_Part):
         return sorted((level for level in self.levels if self.stands(level.users)), key=lambda level: level.users)
 
     @property
-    def still_rising(self) -> bool:
-        """Whether the rate was still growing at the last VALID level, so that its ceiling was not met."""
-        levels = self.standing_levels
-        return len(levels) < 2 or levels[-1].rps > levels[-2].rps * RISING
+    def no_peak(self) -> str:
+        """Why its VALID levels do not bracket the highest rate, after "the rate was"; nothing if they do."""
+        why = why_no_peak({level.users: level.rps for level in self.levels if level.valid})
+        if self.peak is None or self.peak.bracketed is None:
+            return why
+        return "" if self.peak.bracketed else why or "not shown to be the highest"
+
+    @property
+    def at_least(self) -> str:
+        """What stands before the highest rate: nothing if it is a peak."""
+        return "≥ " if self.no_peak else ""
 
     def figure_stands(self, figure: str, low_users: int) -> bool:
         """Whether the figure that a comparison is made of is VALID."""
@@ -159,14 +168,24 @@ class Contender(_Part):
 
 
 class Comparison(_Part):
-    """A figure of one contender over the baseline's: ratio = contender / baseline."""
+    """A figure of one contender over the baseline's: ratio = contender / baseline.
+
+    `ci` is the interval, at the level `confidence`, that decides whether a difference is shown.
+    """
 
     figure: str
     baseline: str
     contender: str
     ratio: float | None = None
+    ci: MaybeInterval = None
+    confidence: float | None = None  # older records have neither
     ci95: MaybeInterval = None
     difference_shown: bool = False
+
+    @property
+    def interval(self) -> Interval | None:
+        """The interval that decides, or in an older record the one of 95 %."""
+        return self.ci95 if self.confidence is None else self.ci
 
 
 class Summary(_Part):

@@ -54,10 +54,11 @@ def throughput_figure(summary: Summary) -> Picture:
             "Checked answers per second over the number of users who each send the next request as soon as the "
             "last is answered. Higher is better; where a line bends flat, the contender is at its ceiling. "
             "Bars: 95 % interval over the blocks, cut off where it leaves the axis."
+            + _no_peak_note(summary)
             + _harness_note(summary, "harness's own ceiling")
             + _if_invalid(summary)
         ),
-        alt=f"Lines over users, requests per second at the peak: {_peaks_in_words(summary)}.",
+        alt=f"Lines over users, highest rate measured in requests per second: {_peaks_in_words(summary)}.",
         **both(lambda layout: _one_panel("throughput", layout, summary, curves.THROUGHPUT)),
     )  # fmt: skip
 
@@ -214,6 +215,13 @@ def _harness_note(summary: Summary, shows: str) -> str:
     return f" Grey and dashed: {listing(names)}, which answers at once and so shows the {shows}."
 
 
+def _no_peak_note(summary: Summary) -> str:
+    names = [name for name, contender in summary.rivals.items() if contender.levels and contender.no_peak]
+    if not names:
+        return ""
+    return f" The levels measured show no peak of {listing(names)}: at other levels the rate may be higher."
+
+
 def _if_invalid(summary: Summary) -> str:
     measured = [contender for contender in summary.rivals.values() if contender.measured]
     return struck_note(any(c.faults or any(not level.valid for level in c.levels) for c in measured))
@@ -221,7 +229,8 @@ def _if_invalid(summary: Summary) -> str:
 
 def _peaks_in_words(summary: Summary) -> str:
     return "; ".join(
-        f"{name} {significant(c.peak.rps)} at {at_users(c.peak.users)}{'' if c.stands(c.peak.users) else ' (INVALID)'}"
+        f"{name} {c.at_least}{significant(c.peak.rps)} at {at_users(c.peak.users)}"
+        + ("" if c.stands(c.peak.users) else " (INVALID)")
         for name, c in summary.contenders.items()
         if c.peak
     )

@@ -14,7 +14,7 @@ class Standing:
 
     `short` is `50.8 ms`, `full` has the interval, `named` is what stands behind a name in brackets.
     `compared` is False where the record's comparisons are made of another figure, an INVALID one.
-    `rising_at` is the last VALID level if the figure was still growing there.
+    `no_peak` says of a rate why its levels show no peak, so that it ranks nowhere; nothing if they do.
     """
 
     name: str
@@ -24,18 +24,22 @@ class Standing:
     full: str
     named: str
     compared: bool = True
-    users: int = 0
-    rising_at: int | None = None
+    no_peak: str = ""
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of all contenders, and the words of the answer; {low} is the lowest level."""
+    """What is asked of all contenders, and the words of the answer; {low} is the lowest level.
+
+    `better` and `worse` stand before "than" and the baseline.
+    """
 
     topic: str
     figure: str  # the key under which the record compares it
     best: str  # after a name
     lead: str  # before a name
+    better: str
+    worse: str
     lower_is_better: bool
     standing: Callable[[Summary, str, Contender], Standing | None]
     measured: Callable[[Contender], bool]
@@ -62,14 +66,9 @@ def _peak(_: Summary, name: str, contender: Contender) -> Standing | None:
         return None
     short = f"{significant(peak.rps)} requests/s"
     full = f"{short} at {at_users(peak.users)} ({_interval(peak.ci95_rps, significant, ' requests/s')})"
-    reach = max((level.users for level in contender.standing_levels), default=peak.users)
-    rising = peak.users == reach and contender.still_rising
-    if rising:
-        full += ", still rising at its last VALID level"
-    named = f"{short} at {at_users(reach)} and still rising" if rising else short
-    if len(contender.standing_levels) == 1:
-        named = f"{short}, VALID only at {at_users(reach)}"
-    return Standing(name, peak.rps, peak.ci95_rps, short, full, named, compared, peak.users, reach if rising else None)
+    if contender.no_peak:
+        full = f"at least {full}, {contender.no_peak}"
+    return Standing(name, peak.rps, peak.ci95_rps, short, full, short, compared, contender.no_peak)
 
 
 def _cpu(summary: Summary, name: str, contender: Contender) -> Standing | None:
@@ -78,7 +77,7 @@ def _cpu(summary: Summary, name: str, contender: Contender) -> Standing | None:
     if total_ms is None or not contender.stands(contender.cpu_users or 0):
         return None
     compared = summary.comparison("cpu_ms_per_request", name)
-    interval = (1.0, 1.0) if name == summary.baseline else compared.ci95 if compared else None
+    interval = (1.0, 1.0) if name == summary.baseline else compared.interval if compared else None
     short = f"{significant(total_ms)} ms"
     where = f" at {at_users(contender.cpu_users)}" if contender.cpu_users else ""
     return Standing(name, total_ms, interval, short, f"{short} in all its processes{where}", short)
@@ -94,6 +93,8 @@ QUESTIONS: Final = (
         figure="low_load_mean_ms",
         best="answers fastest at {low}",
         lead="the lowest mean latency measured at {low}",
+        better="Faster",
+        worse="Slower",
         lower_is_better=True,
         standing=_low_load,
         measured=lambda contender: contender.low_load is not None,
@@ -101,8 +102,10 @@ QUESTIONS: Final = (
     Question(
         topic="Throughput",
         figure="peak_rps",
-        best="carries the highest rate",
+        best="carries the highest rate at the levels measured",
         lead="the highest rate measured",
+        better="A higher rate",
+        worse="A lower rate",
         lower_is_better=False,
         standing=_peak,
         measured=lambda contender: bool(contender.levels),
@@ -112,6 +115,8 @@ QUESTIONS: Final = (
         figure="cpu_ms_per_request",
         best="needs the least CPU per request",
         lead="the least CPU per request measured",
+        better="Less CPU",
+        worse="More CPU",
         lower_is_better=True,
         standing=_cpu,
         measured=lambda contender: service_cpu_ms(contender.cpu_ms_per_request) is not None,

@@ -8,6 +8,7 @@ from benchmark.report.data import Comparison, Contender, Interval, Level, Summar
 from benchmark.report.wording import MISSING, fine_ms, significant, span
 
 NOT_ENOUGH: Final = "n/a*"
+NO_PEAK: Final = "no peak"  # at the levels measured, so nothing is said of who carries more
 _FIGURES: Final = {
     "low_load_mean_ms": "mean latency at low load",
     "peak_rps": "highest rate",
@@ -48,6 +49,13 @@ def level_rows(summary: Summary, cpu_roles: Sequence[str]) -> list[TableRow]:
 def comparison_rows(summary: Summary) -> list[TableRow]:
     """Return one row per comparison with the baseline."""
     return [_comparison_row(comparison, summary) for comparison in summary.comparisons]
+
+
+def comparison_head(summary: Summary) -> str:
+    """Return the heading above the intervals of comparisons: those that decide, in an older record those of 95 %."""
+    adjusted = any(comparison.confidence is not None for comparison in summary.comparisons)
+    count = len(summary.comparisons)
+    return f"interval, adjusted for {count} comparisons" if adjusted and count > 1 else "95 % interval"
 
 
 def cpu_roles(summary: Summary) -> list[str]:
@@ -106,7 +114,14 @@ def _peak_row(name: str, contender: Contender, roles: Sequence[str]) -> TableRow
         tail = _percentile(peak.p99_ms)
         generator = significant(peak.generator_cpu, 2)
         interval = _span(peak.ci95_rps)
-        rate = [significant(peak.rps), interval, str(peak.users), _percentile(peak.p50_ms), tail, generator]
+        rate = [
+            contender.at_least + significant(peak.rps),
+            interval,
+            str(peak.users),
+            _percentile(peak.p50_ms),
+            tail,
+            generator,
+        ]
     cells = (
         *rate,
         significant(service_cpu_ms(cpu)),
@@ -146,12 +161,13 @@ def _row(name: str, cells: tuple[str, ...], valid: bool, contender: Contender, w
 def _comparison_row(comparison: Comparison, summary: Summary) -> TableRow:
     sides = [summary.contenders.get(name) for name in (comparison.contender, comparison.baseline)]
     low = summary.low_users
+    no_peak = comparison.figure == "peak_rps" and any(side is not None and side.no_peak for side in sides)
     invalid = any(side is not None and not side.figure_stands(comparison.figure, low) for side in sides)
     cells = (
         _FIGURES.get(comparison.figure, comparison.figure),
         f"{significant(comparison.ratio)} ×",
-        _span(comparison.ci95),
-        "yes" if comparison.difference_shown else "no",
+        _span(comparison.interval),
+        NO_PEAK if no_peak else "yes" if comparison.difference_shown else "no",
     )
     return TableRow(comparison.contender, cells, invalid)
 

@@ -18,7 +18,7 @@ from benchmark.report.data import (
     service_cpu_ms,
 )
 from benchmark.report.questions import QUESTIONS, Question, Standing
-from benchmark.report.wording import at_users, fine_ms, first_line, listing, significant, span
+from benchmark.report.wording import at_users, deciding, fine_ms, first_line, listing, significant
 
 GENERATOR_CPU_LIMIT: Final = 0.2  # cores; above it, the generator takes a noticeable share of the machine
 SMALLEST_CLAIM: Final = 0.02  # a smaller difference is not claimed, however narrow the intervals
@@ -77,41 +77,56 @@ def _without_intervals(summary: Summary) -> bool:
 
 
 def _answer(summary: Summary, question: Question) -> Sentence:
-    """Say who is best at one thing, how that compares with the baseline, and what shows no difference."""
+    """Say who is best at one thing, how all others compare with the baseline, and who ranks nowhere."""
     if not any(question.measured(contender) for contender in summary.rivals.values()):
         return Sentence("This was not measured.", topic=question.topic)
     found = [question.standing(summary, name, contender) for name, contender in summary.rivals.items()]
-    standings = sorted(
-        (standing for standing in found if standing),
-        key=lambda standing: standing.value if question.lower_is_better else -standing.value,
-    )
+    standings = [standing for standing in found if standing]
     if not standings:
         return Sentence("No contender has a VALID figure, so nothing is claimed.", topic=question.topic)
-    leader, rivals = standings[0], standings[1:]
-    equals = [rival for rival in rivals if not _separated(summary, question, leader, rival)]
-    low = at_users(summary.low_users)
+    ranked = sorted(
+        (standing for standing in standings if not standing.no_peak),
+        key=lambda standing: standing.value if question.lower_is_better else -standing.value,
+    )
+    said = [_best(summary, question, ranked, standings), *_against_baseline(summary, question, ranked, standings)]
+    return Sentence(" ".join([*said, *_not_ranked(standings)]), topic=question.topic)
+
+
+def _best(summary: Summary, question: Question, ranked: list[Standing], standings: list[Standing]) -> str:
+    """Say who is best of those that rank."""
+    if not ranked:
+        return "The levels measured show no peak, so nothing is ranked."
+    leader, rivals = ranked[0], ranked[1:]
+    excluded = sum(question.measured(contender) for contender in summary.rivals.values()) > len(standings)
+    every = [("VALID figures", excluded), ("a peak", len(ranked) < len(standings))]
+    limits = [words for words, applies in every if applies]
     if not rivals:
-        first = f"Only {leader.name} has a VALID figure, {leader.full}."
-    elif equals:
+        what = "a peak at the levels measured" if limits[-1:] == ["a peak"] else "a VALID figure"
+        return f"Only {leader.name} has {what}, {leader.full}."
+    low = at_users(summary.low_users)
+    equals = [rival for rival in rivals if not _separated(summary, question, leader, rival)]
+    if equals:
         first = (
             f"{question.lead.format(low=low)} is that of {leader.name}, {leader.full}, "
             f"but no difference is shown between it and {_name_some(equals)}."
         )
     else:
         first = f"{leader.name} {question.best.format(low=low)}: {leader.full}."
-    excluded = sum(question.measured(contender) for contender in summary.rivals.values()) > len(standings)
-    if rivals and excluded:
-        first = f"Of those with VALID figures, {first}"
-    elif equals:
-        first = first[0].upper() + first[1:]  # else the sentence starts with a name, which stays as it is
-    return Sentence(" ".join([first, *_against_baseline(summary, question, standings)]), topic=question.topic)
+    if limits:
+        return f"Of those with {listing(limits)}, {first}"
+    # A sentence that starts with a name leaves it as it is.
+    return first[0].upper() + first[1:] if equals else first
+
+
+def _not_ranked(standings: list[Standing]) -> list[str]:
+    """Name those whose levels show no peak, with what was measured."""
+    rates = [f"{standing.name}, {standing.full}" for standing in standings if standing.no_peak]
+    return [f"Not ranked, since the levels measured show no peak: {'; '.join(rates)}."] if rates else []
 
 
 def _separated(summary: Summary, question: Question, leader: Standing, rival: Standing) -> bool:
     """Whether the record shows that the leader is better than the rival."""
     if abs(leader.value - rival.value) <= SMALLEST_CLAIM * abs(rival.value):
-        return False
-    if _was_driven_harder(leader, rival):
         return False
     for one, other in ((leader, rival), (rival, leader)):
         compared = _comparison(summary, question, one, other)
@@ -122,11 +137,6 @@ def _separated(summary: Summary, question: Question, leader: Standing, rival: St
     if question.lower_is_better:
         return leader.interval[1] < rival.interval[0]
     return leader.interval[0] > rival.interval[1]
-
-
-def _was_driven_harder(leader: Standing, rival: Standing) -> bool:
-    """Whether the rival might still have grown at levels that only the leader has held."""
-    return rival.rising_at is not None and rival.rising_at < leader.users
 
 
 def _comparison(summary: Summary, question: Question, one: Standing, baseline: Standing) -> Comparison | None:
@@ -142,46 +152,51 @@ def _name_some(standings: list[Standing]) -> str:
     return listing([*named, f"{others} more"] if others else named)
 
 
-def _against_baseline(summary: Summary, question: Question, standings: list[Standing]) -> list[str]:
-    """Say how the leader compares with the baseline, and for whom else no difference to it is shown."""
-    if summary.baseline is None:
+def _against_baseline(
+    summary: Summary, question: Question, ranked: list[Standing], standings: list[Standing]
+) -> list[str]:
+    """Say how the leader compares with the baseline, who else differs from it, and for whom nothing is shown."""
+    if summary.baseline is None or not ranked:
         return []
-    baseline = next((standing for standing in standings if standing.name == summary.baseline), None)
+    baseline = next((standing for standing in ranked if standing.name == summary.baseline), None)
     if baseline is None:
-        return [f"The baseline, {summary.baseline}, has no VALID figure here, so there is no ratio."]
+        lacks = "shows no peak" if any(s.name == summary.baseline for s in standings) else "has no VALID figure here"
+        return [f"The baseline, {summary.baseline}, {lacks}, so there is no ratio."]
     said = []
-    leader = standings[0]
+    leader = ranked[0]
     compared = _comparison(summary, question, leader, baseline)
     if leader is baseline:
         said.append(f"{leader.name} is the baseline.")
     elif compared and compared.ratio:
         ratio = f"{significant(compared.ratio)} times the {baseline.short} of {baseline.name}, the baseline"
-        unmet = ", whose own peak was not reached" if _was_driven_harder(leader, baseline) else ""
-        said.append(f"Its {leader.short} are {ratio} ({_ratio_interval(summary, compared)}){unmet}.")
-    return said + _no_difference(summary, question, standings[1:], baseline)
+        said.append(f"Its {leader.short} are {ratio} ({_ratio_interval(summary, compared)}).")
+    return said + _others(summary, question, ranked[1:], baseline)
 
 
-def _no_difference(summary: Summary, question: Question, others: list[Standing], baseline: Standing) -> list[str]:
-    """Say for whom, beside the leader, the record's interval shows no difference to the baseline."""
-    alike = []
+def _others(summary: Summary, question: Question, others: list[Standing], baseline: Standing) -> list[str]:
+    """Name those, beside the leader, who are shown to be better or worse than the baseline, and the undecided."""
+    by_kind: dict[str, list[str]] = {question.better: [], question.worse: [], "": []}
     for standing in others:
         compared = _comparison(summary, question, standing, baseline)
-        if compared and compared.ci95 and not compared.difference_shown and standing is not baseline:
-            interval = _ratio_interval(summary, compared)
-            alike.append(f"{standing.name} ({significant(compared.ratio)} times, {interval})")
-    return [f"No difference to {summary.baseline} is shown for {listing(alike)}."] if alike else []
+        if standing is baseline or not compared or compared.ratio is None or not compared.interval:
+            continue
+        is_better = (compared.ratio < 1) == question.lower_is_better
+        kind = "" if not compared.difference_shown else question.better if is_better else question.worse
+        words = f"{standing.name} ({significant(compared.ratio)} times, {_ratio_interval(summary, compared)})"
+        by_kind[kind].append(words)
+    alike = by_kind.pop("")
+    said = [f"{kind} than {summary.baseline}: {listing(words)}." for kind, words in by_kind.items() if words]
+    return [*said, *([f"No difference to {summary.baseline} is shown for {listing(alike)}."] if alike else [])]
 
 
 def _ratio_interval(summary: Summary, compared: Comparison) -> str:
     """Return the interval of a ratio, and why it may show no difference although it leaves out 1."""
-    if not compared.ci95:
-        return "no interval"
-    words = f"95 % interval {span(compared.ci95)}"
-    leaves_out_1 = not compared.ci95[0] <= 1 <= compared.ci95[1]
-    if compared.difference_shown or not leaves_out_1:
+    words = deciding(compared.interval, compared.confidence, len(summary.comparisons))
+    if not compared.interval or compared.difference_shown or compared.interval[0] <= 1 <= compared.interval[1]:
         return words
     if abs((compared.ratio or 1) - 1) < SMALLEST_CLAIM:
         return f"{words}, too close to 1 to matter"
+    # In an older record the interval is that of 95 %, and not the one that decides.
     return f"{words}, too wide for one of {len(summary.comparisons)} comparisons"
 
 
@@ -252,7 +267,7 @@ def _harness(summary: Summary) -> list[Sentence]:
 
 
 def _generator(summary: Summary) -> Sentence:
-    """Say how much of the machine the load generator took at the peaks."""
+    """Say how much of the machine the load generator took where the rates were highest."""
     used = [
         (name, contender.peak.generator_cpu)
         for name, contender in summary.rivals.items()
@@ -262,11 +277,11 @@ def _generator(summary: Summary) -> Sentence:
     shares = "The load generator shares the machine with the services"
     if above:
         return Sentence(
-            f"{shares} and used, at the peak, {listing(above)}: "
-            "with a machine of its own for the load, these peaks may be higher.",
+            f"{shares} and used, at the highest rate, {listing(above)}: "
+            "with a machine of its own for the load, these rates may be higher.",
             topic="Harness",
         )
-    little = "; at every VALID peak it used at most a fifth of a core" if used else ""
+    little = "; at the highest rate of each it used at most a fifth of a core" if used else ""
     return Sentence(f"{shares}{little}.", topic="Harness")
 
 

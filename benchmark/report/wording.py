@@ -37,6 +37,21 @@ def span(interval: Interval, text: Callable[[float], str] = significant) -> str:
     return f"{significant(low, digits)} to {significant(high, digits)}"
 
 
+def deciding(
+    interval: Interval | None,
+    confidence: float | None,
+    comparisons: int,
+    unit: str = "",
+    text: Callable[[float], str] = significant,
+) -> str:
+    """Return the interval of a ratio that decides whether a difference is shown; None is 95 % by itself."""
+    if interval is None:
+        return "no interval"
+    if confidence is None or comparisons == 1:
+        return f"95 % interval {span(interval, text)}{unit}"
+    return f"{span(interval, text)}{unit} when adjusted for {comparisons} comparisons"
+
+
 def at_users(count: int) -> str:
     """Return `one user` or `8 users`."""
     return "one user" if count == 1 else f"{count} users"

@@ -210,3 +210,15 @@ def test_the_table_of_a_run_keeps_names_whole_in_80_columns(monkeypatch: pytest.
     cli._print_table({"contenders": {"sync-concurrent": entry, "async-aiohttp": entry}})
     for name, line in zip(("sync-concurrent", "async-aiohttp"), written.getvalue().splitlines()[-2:], strict=True):
         assert line.split() == [name, "96.4", "1.071", "10927", "256", "8812", "3.50", "INVALID"]
+
+
+def test_a_rate_that_is_no_peak_is_at_least_so_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.StringIO()
+    monkeypatch.setattr(cli, "console", Console(file=written, width=80))
+    peak = {"rps": 410.2, "users": 32, "p99_ms": 88.0, "bracketed": False}
+    entry = {"low_load": None, "peak": peak, "cpu_ms_per_request": {}, "valid": True}
+    cli._print_table({"contenders": {"sync": entry, "async": {**entry, "peak": {**peak, "bracketed": True}}}})
+    open_, bracketed = written.getvalue().splitlines()[-2:]
+    assert open_.split() == ["sync", "-", "-", ">=", "410", "32", "88", "-"]
+    assert bracketed.split() == ["async", "-", "-", "410", "32", "88", "-"]
+    assert "peak" not in written.getvalue()

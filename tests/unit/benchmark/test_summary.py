@@ -26,11 +26,14 @@ def summary_of(run: Run, contenders: Sequence[Contender]) -> dict[str, Any]:
 
 
 def two(tmp_path: Path, latencies: Sequence[tuple[float, float]], **changes: Any) -> dict[str, Any]:
-    """Return the summary of two contenders at one and four users, from their latencies by block in ms."""
+    """Return the summary of two contenders at one and four users, from their latencies by block in ms.
+
+    With twice the users everything takes twice as long: the peak is at four.
+    """
     run = make_run(tmp_path, [A, B], blocks=len(latencies), **changes)
     for block, pair in enumerate(latencies):
         for contender, latency_ms in zip([A, B], pair, strict=True):
-            record(run, block, contender.label, Held(1, latency_ms), Held(4, latency_ms))
+            record(run, block, contender.label, Held(1, latency_ms), Held(4, latency_ms), Held(8, 2 * latency_ms))
     return summary_of(run, [A, B])
 
 
@@ -128,6 +131,85 @@ def test_a_difference_too_small_to_matter_is_not_claimed_however_narrow_its_inte
     low, high = comparisons(summary)["low_load_mean_ms"]["ci95"]
     assert 1 < low < high or low == pytest.approx(high)
     assert shown(summary) == dict.fromkeys(FIGURES, False)
+
+
+# Nine comparisons: some differences are clear, some would be shown by themselves only, some are none.
+LATENCIES = {
+    "a": [(50, 50), (52, 51), (51, 49), (50, 52)],
+    "b": [(61, 65), (57, 60), (66, 70), (55, 58)],
+    "c": [(52, 80), (50, 76), (53, 81), (51, 90)],
+    "d": [(50, 51), (52, 50), (52, 50), (50, 52)],
+}
+
+
+def several(tmp_path: Path, latencies: dict[str, list[tuple[int, int]]] = LATENCIES) -> dict[str, Any]:
+    """Return the summary of several contenders, from their latencies in ms at one user and at four, by block."""
+    contenders = [make_contender(name) for name in latencies]
+    run = make_run(tmp_path, contenders, blocks=4)
+    for name, by_block in latencies.items():
+        for block, (alone_ms, loaded_ms) in enumerate(by_block):
+            record(run, block, name, Held(1, alone_ms), Held(4, loaded_ms), Held(8, 2 * loaded_ms))
+    return summary_of(run, contenders)
+
+
+def test_the_interval_of_a_comparison_is_the_one_that_decides(tmp_path: Path) -> None:
+    found = several(tmp_path)["comparisons"]
+    assert len(found) == 3 * len(FIGURES)
+    for each in found:
+        leaves_out_1 = not each["ci"][0] <= 1 <= each["ci"][1]
+        matters = abs(each["ratio"] - 1) >= MIN_CLAIM
+        assert each["difference_shown"] == (leaves_out_1 and matters), each
+        assert 0.95 <= each["confidence"] <= 1 - 0.05 / len(found)
+        assert each["ci"][0] <= each["ci95"][0] <= each["ratio"] <= each["ci95"][1] <= each["ci"][1]
+    # By themselves more would be shown: that is what the other interval must not be quoted for.
+    assert any(not each["difference_shown"] and not each["ci95"][0] <= 1 <= each["ci95"][1] for each in found)
+    assert any(each["difference_shown"] for each in found)
+
+
+def test_the_ratio_of_two_rates_is_that_of_the_rates_that_are_printed(tmp_path: Path) -> None:
+    summary = several(tmp_path)
+    peaks = {name: entry["peak"]["rps"] for name, entry in summary["contenders"].items()}
+    for each in summary["comparisons"]:
+        if each["figure"] == "peak_rps":
+            assert each["ratio"] == pytest.approx(peaks[each["contender"]] / peaks["a"], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("levels", "bracketed"),
+    [
+        ([(1, 50), (16, 57), (32, 316), (128, 1330)], True),  # httpx: its pool collapses
+        ([(1, 50), (32, 316)], False),
+        ([(1, 100), (64, 163), (128, 321)], True),
+        ([(1, 50), (64, 54), (128, 88)], False),
+        ([(32, 316), (64, 727)], False),
+    ],
+)
+def test_a_peak_says_whether_the_levels_bracket_it(
+    tmp_path: Path, levels: list[tuple[int, float]], bracketed: bool
+) -> None:
+    run = make_run(tmp_path, [A])
+    record(run, 0, "a", *(Held(users, latency_ms, seconds=8) for users, latency_ms in levels))
+    entry = summary_of(run, [A])["contenders"]["a"]
+    assert entry["peak"]["bracketed"] is bracketed
+    assert any("no peak is shown" in note for note in entry["notes"]) is not bracketed
+
+
+def test_a_level_that_is_invalid_brackets_nothing(tmp_path: Path) -> None:
+    run = make_run(tmp_path, [A])
+    record(run, 0, "a", Held(1, 50), Held(4, 50), Held(8, 200, errors=1))
+    peak = summary_of(run, [A])["contenders"]["a"]["peak"]
+    assert (peak["users"], peak["bracketed"]) == (4, False)
+
+
+def test_rates_whose_peak_is_not_shown_are_shown_to_differ_by_nothing(tmp_path: Path) -> None:
+    run = make_run(tmp_path, [A, B], blocks=3)
+    for block in range(3):
+        record(run, block, "a", Held(1, 100), Held(4, 100), Held(8, 200))
+        record(run, block, "b", Held(1, 50 + block), Held(4, 50 + block))
+    found = comparisons(summary_of(run, [A, B]))
+    assert found["low_load_mean_ms"]["difference_shown"]
+    assert found["peak_rps"]["ratio"] > 1.9
+    assert not found["peak_rps"]["difference_shown"]
 
 
 def test_contenders_are_compared_over_the_blocks_that_both_have(tmp_path: Path) -> None:

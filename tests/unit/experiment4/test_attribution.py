@@ -5,8 +5,9 @@ import random
 
 import pytest
 
-from benchmark.experiment4_gap.attribution import DIFFERENCES, RATIOS, attribute, mean_ratio
+from benchmark.experiment4_gap.attribution import DIFFERENCES, RATIOS, attribute
 from benchmark.experiment4_gap.design import full, half
+from benchmark.stats import geometric_interval
 
 FACTORS = ("a", "b", "c", "d")
 
@@ -104,7 +105,7 @@ def test_equal_settings_have_shares_whose_intervals_hold_zero_as_often_as_they_p
 
 
 def test_the_geometric_mean_is_that_of_the_blocks() -> None:
-    interval = mean_ratio([100.0, 400.0])
+    interval = geometric_interval([100.0, 400.0])
     assert interval.value == pytest.approx(200)
     assert interval.low is not None
     assert interval.low < 200

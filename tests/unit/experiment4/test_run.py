@@ -234,6 +234,7 @@ def test_a_peak_says_why_what_was_measured_is_invalid() -> None:
         peak_users=8,
         rps={8: {0: 80.0}}.get,
         rate={8: 80.0}.get,
+        no_peak="",
         cpu_by_role={8: {}}.get,
         reasons_at={8: ["8 users: 3 requests failed"], 64: []}.get,
     )

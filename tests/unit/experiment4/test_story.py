@@ -341,3 +341,53 @@ def test_the_anatomy_names_the_longest_stages_and_strikes_what_does_not_fit() ->
     assert not sync.struck
     summary["anatomy"]["sync"][-2]["reasons"] = ["the server's stages are 4.7% longer than the client's latency"]
     assert advice.write_anatomy(read(summary))[0].struck
+
+
+def adjusted(summary: Summary, response: str, low: float, high: float) -> Summary:
+    """Let the gap be decided by an interval that is adjusted for twelve comparisons."""
+    summary["comparisons"] = [{"figure": "peak_rps", "baseline": "sync", "contender": str(i)} for i in range(12)]
+    summary["attribution"][response].update(ci=[low, high], confidence=0.996)
+    return summary
+
+
+def test_a_gap_is_decided_by_the_interval_that_is_quoted() -> None:
+    latency, rate, cpu, *_ = answer(adjusted(make_summary(), "peak_rps", 1.9, 7.2))
+    assert rate.startswith(
+        "async-aiohttp carries 3.70 times the peak rate of sync (1.90 to 7.20 when adjusted for 12 comparisons; "
+    )
+    latency, *_ = answer(adjusted(make_summary(), "latency_ms", -46.9, -44.5))
+    assert latency.startswith(
+        "Of the 45.7 ms (44.5 to 46.9 ms when adjusted for 12 comparisons) by which async-aiohttp answers faster"
+    )
+    _, _, cpu, *_ = answer(adjusted(make_summary(), "cpu_ms", -4.5, 0.2))
+    assert cpu == (
+        "No difference in CPU per request between sync and async-aiohttp is shown "
+        "(−2.14 ms, −4.50 to 0.20 ms when adjusted for 12 comparisons)."
+    )
+
+
+def test_the_row_of_a_gap_says_by_which_interval_it_is_decided() -> None:
+    data = read(adjusted(make_summary(), "cpu_ms", -4.5, 0.2))
+    (row,) = [r for r in tables.share_rows(data, data.attribution) if r.name == "all: the gap" and "CPU" in r.cells[0]]
+    assert row.cells[2:4] == ("[−4.50, 0.20], adjusted for 12 comparisons", "no")
+
+
+def test_of_a_peak_that_the_levels_do_not_show_no_gap_is_stated() -> None:
+    summary = make_summary()
+    cell = next(each for each in summary["cells"] if each["contender"] == "async-aiohttp")
+    cell["peak_rps"]["bracketed"] = False
+    rate = answer(summary)[1]
+    assert rate.startswith("The levels measured show no peak of async-aiohttp (at least ")
+    assert "so nothing is said about the gap in peak rate between sync and async-aiohttp." in rate
+    first = [claim.text for claim in advice.what_to_change_first(read(summary))]
+    assert not any("peak rate" in text for text in first)
+    row = next(r for r in tables.cell_rows(read(summary)) if r.name == "async-aiohttp")
+    assert any(text.startswith("≥ ") for text in row.cells)
+
+
+def test_cells_in_between_whose_peak_is_not_shown_are_counted() -> None:
+    summary = make_summary()
+    for cell in summary["cells"]:
+        if cell["contender"] is None:
+            cell["peak_rps"]["bracketed"] = False
+    assert answer(summary)[1].endswith("; the levels measured show no peak of 12 cells that these shares rest on.")

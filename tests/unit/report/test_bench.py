@@ -97,3 +97,23 @@ def test_it_says_how_to_reproduce_the_run(valid_run: "FakeRun") -> None:
 def test_a_manifest_without_environment_still_renders(valid_run: "FakeRun") -> None:
     valid_run.manifest.clear()
     assert "the command line was not recorded" in render_bench_report(valid_run)
+
+
+def test_a_rate_that_is_no_peak_is_at_least_so_much_in_table_and_figure(valid_run: "FakeRun") -> None:
+    """The fastest still rises at the last level; nothing is said of who carries more."""
+    page = render_bench_report(valid_run)
+    assert "≥ 644" in page
+    assert page.count(">no peak<") == 1
+    assert "async-aiohttp (no peak)" in page
+    assert "async-aiohttp ≥ 644 at 64 users" in page
+    assert "The levels measured show no peak of async-aiohttp" in page
+    assert "≥ 147" not in page
+
+
+def test_the_interval_of_a_ratio_is_the_one_that_decides(valid_run: "FakeRun") -> None:
+    for each in valid_run.summary["comparisons"]:
+        each.update(ci=[0.451, 1.11], confidence=0.994, ci95=[0.568, 0.877], difference_shown=False)
+    page = render_bench_report(valid_run)
+    assert "interval, adjusted for 9 comparisons" in page
+    assert page.count(">0.451 to 1.11<") == 9
+    assert "0.568" not in page

@@ -14,15 +14,21 @@ def texts(summary: dict[str, Any], topic: str) -> list[str]:
 def test_the_best_is_named_with_its_interval_and_its_ratio_to_the_baseline(summaries: dict[str, Any]) -> None:
     assert texts(summaries["valid"], "Latency") == [
         "async-aiohttp answers fastest at one user: 50.8 ms on average (95 % interval 50.6 to 51.0 ms), 1.09 times "
-        "its floor. Its 50.8 ms are 0.502 times the 101.2 ms of sync, the baseline (95 % interval 0.492 to 0.512)."
+        "its floor. Its 50.8 ms are 0.502 times the 101.2 ms of sync, the baseline (95 % interval 0.492 to 0.512). "
+        "Faster than sync: async (0.520 times, 95 % interval 0.509 to 0.530) and sync-concurrent (0.535 times, "
+        "95 % interval 0.524 to 0.545)."
     ]
     assert texts(summaries["climbed"], "Throughput") == [
-        "async-aiohttp carries the highest rate: 830 requests/s at 256 users (95 % interval 805 to 855 requests/s). "
-        "Its 830 requests/s are 5.41 times the 147 requests/s of sync, the baseline (95 % interval 5.30 to 5.52)."
+        "async-aiohttp carries the highest rate at the levels measured: 830 requests/s at 256 users (95 % interval "
+        "805 to 855 requests/s). Its 830 requests/s are 5.41 times the 147 requests/s of sync, the baseline "
+        "(95 % interval 5.30 to 5.52). A higher rate than sync: sync-concurrent (1.06 times, 95 % interval 1.03 to "
+        "1.08). A lower rate than sync: async (0.701 times, 95 % interval 0.687 to 0.715)."
     ]
     assert texts(summaries["valid"], "CPU") == [
         "async-aiohttp needs the least CPU per request: 2.99 ms in all its processes at 64 users. "
-        "Its 2.99 ms are 0.333 times the 8.99 ms of sync, the baseline (95 % interval 0.326 to 0.339)."
+        "Its 2.99 ms are 0.333 times the 8.99 ms of sync, the baseline (95 % interval 0.326 to 0.339). "
+        "Less CPU than sync: sync-concurrent (0.967 times, 95 % interval 0.947 to 0.986). "
+        "More CPU than sync: async (1.57 times, 95 % interval 1.54 to 1.60)."
     ]
 
 
@@ -96,27 +102,77 @@ def test_an_invalid_peak_falls_back_to_the_best_valid_level(summaries: dict[str,
     assert texts(summaries["invalid_contender"], "Throughput") == [
         "Of those with VALID figures, the highest rate measured is that of sync-concurrent, 155 requests/s at "
         "32 users (95 % interval 150 to 159 requests/s), but no difference is shown between it and sync "
-        "(147 requests/s)."
+        "(147 requests/s). A lower rate than sync: async (0.701 times, 95 % interval 0.687 to 0.715)."
     ]
 
 
 def test_who_was_driven_less_hard_is_not_called_slower(summaries: dict[str, Any]) -> None:
     assert texts(summaries["interrupted"], "Throughput") == [
-        "The highest rate measured is that of sync, 147 requests/s at 64 users (95 % interval 142 to 151 requests/s), "
-        "but no difference is shown between it and async (98.2 requests/s at 8 users and still rising). "
-        "sync is the baseline."
+        "Only sync has a peak at the levels measured, 147 requests/s at 64 users (95 % interval 142 to 151 "
+        "requests/s). sync is the baseline. Not ranked, since the levels measured show no peak: async, at least "
+        "98.2 requests/s at 8 users (95 % interval 95.3 to 101 requests/s), still rising at its last VALID level."
     ]
 
 
-def test_a_ratio_to_a_baseline_that_did_not_reach_its_peak_says_so(summaries: dict[str, Any]) -> None:
+def test_there_is_no_ratio_to_a_baseline_that_did_not_reach_its_peak(summaries: dict[str, Any]) -> None:
     """sync was still growing at 8 users, its last level; the leader was driven further."""
     summary = copy.deepcopy(summaries["climbed"])
     sync = summary["contenders"]["sync"]
     sync["levels"] = [level for level in sync["levels"] if level["users"] <= 8]
     sync["peak"] = {**sync["peak"], "users": 8, "rps": sync["levels"][-1]["rps"]}
     (sentence,) = texts(summary, "Throughput")
-    assert "but no difference is shown between it and sync (" in sentence
-    assert "of sync, the baseline (95 % interval 5.30 to 5.52), whose own peak was not reached." in sentence
+    assert sentence.startswith("Of those with a peak, async-aiohttp carries the highest rate at the levels measured")
+    assert "The baseline, sync, shows no peak, so there is no ratio." in sentence
+    assert "Not ranked, since the levels measured show no peak: sync, at least 77.5 requests/s at 8 users" in sentence
+    assert "times" not in sentence
+
+
+def test_where_no_peak_is_shown_nothing_is_ranked(summaries: dict[str, Any]) -> None:
+    """At one user and 32, whoever has not met its ceiling may lie above or far below its own peak."""
+    summary = copy.deepcopy(summaries["valid"])
+    for contender in summary["contenders"].values():
+        contender["levels"] = [level for level in contender["levels"] if level["users"] in (1, 8)]
+        contender["peak"] = {**contender["peak"], "users": 8, "rps": contender["levels"][-1]["rps"]}
+    (sentence,) = texts(summary, "Throughput")
+    assert sentence.startswith("The levels measured show no peak, so nothing is ranked. Not ranked, since ")
+    assert sentence.count("at least") == sentence.count("still rising at its last VALID level") == 4
+    assert "times" not in sentence
+
+
+def decided(summary: dict[str, Any], figure: str, contender: str, ratio: float, low: float, high: float) -> None:
+    """Let the record decide on a comparison by an interval that is adjusted for all of them."""
+    shown = not low <= 1 <= high
+    for each in summary["comparisons"]:
+        each.setdefault("ci", each["ci95"])
+        each.setdefault("confidence", 0.95)
+        if (each["figure"], each["contender"]) == (figure, contender):
+            each.update(ratio=ratio, ci=[low, high], ci95=[0.568, 0.877], confidence=0.994, difference_shown=shown)
+
+
+def test_every_contender_that_differs_from_the_baseline_is_named_the_losers_too(summaries: dict[str, Any]) -> None:
+    decided(summaries["climbed"], "peak_rps", "async", 0.655, 0.552, 0.777)
+    (sentence,) = texts(summaries["climbed"], "Throughput")
+    assert "A lower rate than sync: async (0.655 times, 0.552 to 0.777 when adjusted for 9 comparisons)." in sentence
+    decided(summaries["climbed"], "low_load_mean_ms", "async", 1.31, 1.12, 1.53)
+    (sentence,) = texts(summaries["climbed"], "Latency")
+    assert "Slower than sync: async (1.31 times, 1.12 to 1.53 when adjusted for 9 comparisons)." in sentence
+
+
+def test_where_no_difference_is_shown_the_interval_that_decides_is_quoted(summaries: dict[str, Any]) -> None:
+    decided(summaries["climbed"], "peak_rps", "async", 0.706, 0.45, 1.11)
+    (sentence,) = texts(summaries["climbed"], "Throughput")
+    assert sentence.endswith(
+        "No difference to sync is shown for async (0.706 times, 0.450 to 1.11 when adjusted for 9 comparisons)."
+    )
+
+
+def test_the_names_in_a_sentence_are_those_of_the_record_whatever_it_shows(summaries: dict[str, Any]) -> None:
+    figures = {"Latency": "low_load_mean_ms", "Throughput": "peak_rps", "CPU": "cpu_ms_per_request"}
+    for topic, figure in figures.items():
+        (sentence,) = texts(summaries["climbed"], topic)
+        shown = [c for c in summaries["climbed"]["comparisons"] if c["figure"] == figure and c["difference_shown"]]
+        assert shown
+        assert all(each["contender"] in sentence for each in shown)
 
 
 def test_an_interrupted_run_says_so_and_names_who_is_missing(summaries: dict[str, Any]) -> None:
@@ -170,8 +226,8 @@ def test_a_busy_generator_is_warned_of(summaries: dict[str, Any]) -> None:
     assert texts(summaries["valid"], "Harness") == [
         "Against null, which answers at once, the load generator reached 1,080 requests/s: "
         "a rate near that would be its own ceiling, not a contender's.",
-        "The load generator shares the machine with the services and used, at the peak, 0.58 of a core for "
-        "async-aiohttp: with a machine of its own for the load, these peaks may be higher.",
+        "The load generator shares the machine with the services and used, at the highest rate, 0.58 of a core "
+        "for async-aiohttp: with a machine of its own for the load, these rates may be higher.",
     ]
 
 

@@ -18,7 +18,8 @@ import pytest
 
 from benchmark.contenders import ROOT
 from benchmark.guard import Guard
-from benchmark.load.plan import Level, LoadPlan, grows
+from benchmark.load.plan import Level, LoadPlan
+from benchmark.peak import grows
 from benchmark.record import Cell, Run, Window
 from contract.schema import parse_scoring_numbers
 from contract.timing import REQUEST_START_HEADER
