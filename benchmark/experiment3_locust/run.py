@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmark.cell import check_parity_of
 from benchmark.contenders import Contender
 from benchmark.errors import BenchmarkError, LoadError
 from benchmark.experiment3_locust import examples as ex
@@ -94,7 +95,8 @@ class Experiment:
         self._env = {SEED: str(plan.seed)}
 
     def measure(self, contender: Contender) -> None:
-        """Carry out the chosen examples on a contender. Raises StackError or LoadError."""
+        """Carry out the chosen examples on a contender. Raises ParityError, StackError or LoadError."""
+        self.check_parity(contender)
         wanted = self._plan.examples
         low_p95_ms = self._low_p95_ms(contender)
         if set(wanted) == {ex.RESPONSE_TIME.name}:
@@ -110,6 +112,14 @@ class Experiment:
             self._hold(contender, point, low_p95_ms)
         if OPEN_LOOP in wanted:
             self._open_loop(contender, point)
+
+    def check_parity(self, contender: Contender) -> None:
+        """Ask a contender, on processes of its own, everything that the contract says.
+
+        Raises ParityError or StackError.
+        """
+        with self._stack(contender, "parity") as stack:
+            check_parity_of(stack)
 
     def _low_p95_ms(self, contender: Contender) -> float:
         """Carry out the first example and return its p95, which all else is held against."""

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from benchmark.cell import ParityError
 from benchmark.experiment3_locust import run as module
 from benchmark.experiment3_locust.breaking_point import BreakingPoint
 from benchmark.experiment3_locust.examples import EXAMPLES
@@ -62,6 +63,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Asked]:
 
     monkeypatch.setattr(module, "issue", issue)
     monkeypatch.setattr(module, "running_stack", stack)
+    monkeypatch.setattr(module, "check_parity_of", lambda _: None)
     broke = BreakingPoint(POINT_RPS, POINT_RPS, POINT_RPS, broke=True, reason="p95")
     monkeypatch.setattr(Experiment, "_ramp_broke", lambda *_: broke)
     monkeypatch.setattr(Experiment, "_breaking_point", lambda *_: broke)
@@ -75,6 +77,33 @@ def measured(tmp_path: Path, scale: float, examples: tuple[str, ...] = (*EXAMPLE
     plan = Plan(examples, scale=scale)
     Experiment(run, plan, guard, progress).measure(make_contender("one"))
     return run
+
+
+def test_a_contender_is_asked_every_case_before_any_load(
+    asked: list[Asked], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before: list[int] = []
+    monkeypatch.setattr(module, "check_parity_of", lambda _: before.append(len(asked)))
+    measured(tmp_path, 0.01)
+    assert before == [0]
+    assert asked
+
+
+def test_a_contender_that_fails_parity_is_not_measured_and_says_why(
+    asked: list[Asked], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Any) -> None:
+        raise ParityError("not measured, it answers otherwise than the contract says: status 500")
+
+    monkeypatch.setattr(module, "check_parity_of", fail)
+    nothing: Any = SimpleNamespace(phase=lambda *_: None)
+    experiment = Experiment(Run.create(tmp_path, "locust", {}), Plan(("load-test",)), nothing, nothing)
+    cell = module._measure(experiment, make_contender("one"))
+    assert (cell.status, cell.reason) == (
+        "failed",
+        "not measured, it answers otherwise than the contract says: status 500",
+    )
+    assert asked == []
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.1, 0.01])
