@@ -181,7 +181,7 @@ def course_of(run: LocustRun, samples: Path) -> Course:
     """Return how a Locust run went, from its raw samples in this folder."""
     frame = read_samples(samples / f"0-{run.stem}.csv")
     t_s = ((frame["end_ns"] - run.start_ns) / 1e9).to_numpy(dtype=float)
-    end_s = run.duration_s or float(t_s.max())
+    end_s = run.until_s or run.duration_s or float(t_s.max())
     bins = min(max(int(end_s / _SHORTEST_BIN_S), 2), _MOST_BINS)
     edges = np.linspace(0, end_s, bins + 1)
     width_s = edges[1]

@@ -39,6 +39,10 @@ class LocustRun:
     users: int | None = None
     plan: Example | None = None
     rate_rps: float | None = None  # that both loops were to issue
+    # Of what is counted, seconds since the first request: the planned end, or when the generator stopped before it.
+    until_s: float | None = None
+    # The smallest latency, since it was sent, above what an answer implies. Both are None in records that had none yet.
+    fastest_excess_ms: float | None = None
 
     @property
     def duration_s(self) -> float | None:
@@ -46,7 +50,7 @@ class LocustRun:
 
     def to_json(self) -> dict[str, Any]:
         """Return the finding as it stands in findings.jsonl and in summary.json."""
-        optional = ("users", "plan", "rate_rps")
+        optional = ("users", "plan", "rate_rps", "until_s", "fastest_excess_ms")
         return {key: value for key, value in asdict(self).items() if key not in optional or value is not None}
 
 

@@ -115,6 +115,18 @@ def test_locust_is_given_times_that_it_takes(asked: list[Asked], tmp_path: Path,
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.1, 0.01])
+def test_locusts_own_time_is_up_long_after_what_is_counted(asked: list[Asked], tmp_path: Path, scale: float) -> None:
+    """Its clock starts before the first request, from which ours counts; who started it ends it."""
+    planned = {each.stem: each.until_s for each in of_kind(read_findings(measured(tmp_path, scale)), LocustRun)}
+    for each in asked:
+        own = each.options[each.options.index("-t") + 1] if "-t" in each.options else each.env["DURATION_S"]
+        until_s = planned[each.stem]
+        assert until_s is not None
+        assert float(own.removesuffix("s")) >= until_s + 10
+        assert each.seconds >= until_s
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.1, 0.01])
 def test_what_is_counted_starts_when_all_users_ask_and_lasts(asked: list[Asked], tmp_path: Path, scale: float) -> None:
     findings = read_findings(measured(tmp_path, scale))
     (held,) = (found for found in of_kind(findings, LocustRun) if found.example == "max-performance")
