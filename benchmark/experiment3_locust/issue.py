@@ -88,9 +88,11 @@ def issue(
     argv = [
         sys.executable,
         "-m",
-        "locust",
+        "benchmark.experiment3_locust.unconfigured",
         "-f",
         str(LOCUSTFILE),
+        "--host",
+        stack.base_url,
         "--headless",
         "--only-summary",
         "--exit-code-on-error",
