@@ -8,6 +8,7 @@ from typing import Any
 from benchmark.contenders import Contender
 from benchmark.experiment3_locust.examples import LOAD_TEST, MAX_PERFORMANCE, PACING_S, STRESS_TEST, TRY
 from benchmark.experiment3_locust.findings import Breaks, Broke, Finding, Held, LocustRun, Tried, of_kind, read_findings
+from benchmark.load.bodies import early_reasons
 from benchmark.record import Cell, Run
 from benchmark.summary import summary_head
 from benchmark.validity import MAX_GENERATOR_CPU
@@ -97,6 +98,8 @@ def run_reasons(found: LocustRun) -> list[str]:
         reasons.append(f"{name}: {found.late} arrivals late, {found.dropped} dropped; add workers")
     if found.errors and name not in {STRESS_TEST.name, LOAD_TEST.name, TRY}:
         reasons.append(f"{name}: {found.errors} requests failed, for instance: {found.first_error}")
+    if found.fastest_excess_ms is not None:
+        reasons += [f"{name}: {reason}" for reason in early_reasons(found.fastest_excess_ms)]
     return reasons
 
 

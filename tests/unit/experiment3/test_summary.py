@@ -73,6 +73,10 @@ def test_what_was_not_measured_is_null(tmp_path: Path) -> None:
         (locust_run(generator_cpu=0.95), "response-time: the load generator used 95% of a core; add workers"),
         (locust_run(example=OPEN_LOOP, late=9, dropped=2), "open-loop: 9 arrivals late, 2 dropped; add workers"),
         (locust_run(errors=3, first_error="status 503"), "response-time: 3 requests failed, for instance: status 503"),
+        (
+            locust_run(example="try", fastest_excess_ms=-45.6),
+            "try: an answer came 45.6 ms sooner than its models can have taken",
+        ),
     ],
 )
 def test_a_figure_that_is_not_to_be_believed_makes_the_run_invalid(
@@ -90,6 +94,13 @@ def test_one_late_arrival_in_a_hundred_is_allowed_and_what_chance_adds(
     tmp_path: Path, n: int, late: int, valid: bool
 ) -> None:
     assert recorded(tmp_path, [locust_run(example=OPEN_LOOP, n=n, late=late)]).summary["valid"] is valid
+
+
+@pytest.mark.parametrize("excess_ms", [None, -0.9, 3.0])
+def test_an_answer_that_took_its_time_or_whose_time_is_not_known_is_believed(
+    tmp_path: Path, excess_ms: float | None
+) -> None:
+    assert recorded(tmp_path, [locust_run(fastest_excess_ms=excess_ms)]).summary["valid"]
 
 
 @pytest.mark.parametrize("example", ["stress-test", "load-test", "try"])
