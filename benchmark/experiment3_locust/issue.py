@@ -127,7 +127,7 @@ def issue(
             stop_processes([process], guard, grace_s=STOP_GRACE_S)
     if process.returncode:
         raise LoadError(f"Locust failed; its log ends:\n{log_tail(log)}")
-    return replace(_issued(run, cell, samples, _stopped_ns(issuing)), seconds=seconds, law=law_of(stack.contender))
+    return replace(_issued(run, cell, samples, seconds, _stopped_ns(issuing)), law=law_of(stack.contender))
 
 
 def samples_file(run: Run, name: str) -> Path:
@@ -189,7 +189,7 @@ def _stopped_ns(issuing: Path) -> int | None:
     return int(json.loads(issuing.read_text())["stopped_ns"]) if issuing.exists() else None
 
 
-def _issued(run: Run, cell: Cell, samples: Path, stopped_ns: int | None) -> Issued:
+def _issued(run: Run, cell: Cell, samples: Path, seconds: float, stopped_ns: int | None) -> Issued:
     frame = read_samples(samples)
     if frame.empty:
         raise LoadError("Locust sent no request")
@@ -198,4 +198,4 @@ def _issued(run: Run, cell: Cell, samples: Path, stopped_ns: int | None) -> Issu
     usage = run.cell_resources(cell)
     usage = usage[(usage["role"] == GENERATOR_ROLE) & usage["t_ns"].between(start_ns, end_ns)]
     spent_ns, passed_ns = (float(np.ptp(usage[column])) if len(usage) > 1 else 0.0 for column in ("cpu_ns", "t_ns"))
-    return Issued(frame, start_ns, spent_ns / passed_ns if passed_ns else 0.0, 0.0, stopped_ns)
+    return Issued(frame, start_ns, spent_ns / passed_ns if passed_ns else 0.0, seconds, stopped_ns=stopped_ns)

@@ -119,7 +119,7 @@ def test_the_cpu_of_the_generator_is_that_of_the_time_in_which_it_issued(
             spent_ns = int(min(tenth, 40) * 0.08e9)
             resources.append(ResourceSample(START_NS + tenth * 10**8, "load", spent_ns, 1))
     stopped_ns = None if stopped_s is None else START_NS + int(stopped_s * 1e9)
-    issued = module._issued(run, cell, module.samples_file(run, "one-x"), stopped_ns)
+    issued = module._issued(run, cell, module.samples_file(run, "one-x"), 9.0, stopped_ns)
     assert issued.generator_cpu == pytest.approx(cores, rel=0.03)
 
 
