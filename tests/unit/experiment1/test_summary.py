@@ -1,5 +1,6 @@
 """From counted stacks to ms per request: what is attributed, what is not, and what profilers cost."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,8 +8,9 @@ import pandas as pd
 import pytest
 
 from benchmark.experiment1_profiling.libraries import HTTP_CLIENT, INTERPRETER
-from benchmark.experiment1_profiling.summary import Held, _call_costs, attribute, stage_means_ms
+from benchmark.experiment1_profiling.summary import Held, _call_costs, attribute, part_reasons, stage_means_ms
 from benchmark.levels import LevelFigures
+from tests.unit.benchmark.synthetic import make_contender
 
 PLAN = {"sample_every_ms": 10.0}
 
@@ -73,3 +75,36 @@ def test_the_cost_of_a_profiler_is_that_of_the_processes_it_profiles() -> None:
         ("server", 7.0, 14.0),
     ]
     assert (costs[1]["p50_ms_without"], costs[1]["p50_ms_with"]) == (51.0, 71.0)
+
+
+GOOD_CPU: dict[str, Any] = {"cpu_not_attributed": 0.1, "cpu_ms_counted": 9.0}
+
+
+def failing(users: int) -> Held:
+    """Return a level at which requests failed."""
+    good = held(0.9)
+    figures = replace(good.figures, users=users, errors=3, first_error="status 503", mean_ms=users * 10.0)
+    return replace(good, figures=figures)
+
+
+def good(users: int) -> Held:
+    level = held(0.9)
+    return replace(level, figures=replace(level.figures, users=users, mean_ms=users * 10.0))
+
+
+@pytest.mark.parametrize(
+    ("plain", "sampled", "cpu", "struck"),
+    [
+        ({1: good(1), 16: good(16)}, {1: good(1), 16: good(16)}, GOOD_CPU, set()),
+        ({1: good(1), 16: failing(16)}, {1: good(1), 16: good(16)}, GOOD_CPU, set()),
+        ({1: failing(1), 16: good(16)}, {1: good(1), 16: good(16)}, GOOD_CPU, {"wall_reasons"}),
+        ({1: good(1), 16: good(16)}, {1: failing(1), 16: good(16)}, GOOD_CPU, {"wall_reasons"}),
+        ({1: good(1), 16: good(16)}, {1: good(1), 16: failing(16)}, GOOD_CPU, {"cpu_reasons"}),
+        ({1: good(1)}, {16: good(16)}, {**GOOD_CPU, "cpu_not_attributed": 2.0}, {"cpu_reasons"}),
+    ],
+)
+def test_a_bad_level_condemns_what_rests_on_it(
+    plain: dict[int, Held], sampled: dict[int, Held], cpu: dict[str, Any], struck: set[str]
+) -> None:
+    found = part_reasons(make_contender(), plain, sampled, cpu, users=16)
+    assert {part for part, reasons in found.items() if reasons} == struck
