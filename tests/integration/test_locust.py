@@ -16,6 +16,7 @@ import numpy as np
 import psutil
 import pytest
 
+from benchmark.cell import ParityError
 from benchmark.contenders import discover
 from benchmark.experiment3_locust import check
 from benchmark.experiment3_locust.breaking_point import BreakingPoint
@@ -234,3 +235,13 @@ def test_the_rate_of_a_shortened_run_is_that_of_the_schedule_within_what_is_coun
     assert opened.rps * (opened.until_s - TRY_WARMUP_S) == pytest.approx(due, abs=9)
     assert closed.until_s == pytest.approx(until_all_ask_s(60) + 4, abs=0.001)
     assert closed.rps == pytest.approx(rate_rps, rel=0.04)
+
+
+def test_a_contender_that_answers_otherwise_is_not_measured(run: Run, guard: Guard) -> None:
+    before = len(read_findings(run))
+    progress: Any = SimpleNamespace(phase=lambda *_: None)
+    experiment = Experiment(run, Plan(("response-time",), scale=0.01, free_ports=True), guard, progress)
+    elsewhere = discover()[CONTENDER].model_copy(update={"endpoint": "/nowhere"})
+    with pytest.raises(ParityError, match="not measured, it answers otherwise than the contract says"):
+        experiment.measure(elsewhere)
+    assert len(read_findings(run)) == before
