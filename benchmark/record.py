@@ -3,7 +3,8 @@
 results/<UTC time>-<command>/
     manifest.json    machine, versions, settings, seed, plan: written before anything is measured; and when it ended
     cells.jsonl      one line per contender and block, appended when it ends
-    samples/         one CSV per cell: every request (columns: benchmark.load.plan.SAMPLE_COLUMNS)
+    samples/         one CSV per cell: every request (columns: benchmark.load.plan.SAMPLE_COLUMNS); of `locust`, beside
+                     it when the generator stopped issuing
     resources/       one CSV per cell: CPU and memory by role, ten times a second; and what the machine as a whole did
     locust/          Locust's own HTML and CSV, untouched
     logs/            what every process said

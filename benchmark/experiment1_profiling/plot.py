@@ -79,7 +79,7 @@ def page(run: RunData) -> str:
             machine=machine_line(manifest["environment"]),
             manifest=manifest,
             plan=manifest["plan"],
-            findings=[(sentence, entries[sentence.partition(": ")[0]]["valid"]) for sentence in found],
+            findings=[(sentence, stands(entries[sentence.partition(": ")[0]], "cpu_reasons")) for sentence in found],
             picture=figure(entries, summary["users"]) if _panels(entries, summary["users"]) else None,
             library_rows=library_rows(entries),
             labels=list(entries),
@@ -97,7 +97,19 @@ def _condemned(summary: Mapping[str, Any]) -> Entries:
     entries: Entries = summary["contenders"]
     about_one = tuple(f"{name}: " for name in entries)
     faults = [reason for reason in summary["reasons"] if not reason.startswith((*about_one, "interrupted"))]
-    return {name: {**entry, "valid": entry["valid"] and not faults} for name, entry in entries.items()}
+    if not faults:
+        return entries
+    return {name: {**entry, "valid": False, "faults": faults} for name, entry in entries.items()}
+
+
+def stands(entry: Mapping[str, Any], part: str) -> bool:
+    """Whether a part of a contender's figures is VALID: `cpu_reasons` or `wall_reasons`.
+
+    A record that does not say which part is INVALID leaves none VALID.
+    """
+    if entry["valid"] or "faults" not in entry:
+        return bool(entry["valid"])
+    return not entry["faults"] and not entry[part]
 
 
 def figure(entries: Entries, users: int) -> Picture:
@@ -111,7 +123,7 @@ def figure(entries: Entries, users: int) -> Picture:
             "used it; the line across each bar is what the operating system counted for the same process. Right "
             "(below): the mean latency of one request at one user. Waiting costs no CPU; “running” is the scoring "
             "handler's CPU; “on the way” is the rest: sockets, wake-ups and the client."
-            + struck_note(any(not entry["valid"] for entry in entries.values()), hollow=False)
+            + struck_note(any(bar.invalid for panel in panels for bar in panel.bars), hollow=False)
         ),
         alt="Stacked bars. " + " ".join(sentences(entries, users)),
         **both(lambda layout: _draw("profile", layout, panels)),
@@ -130,7 +142,7 @@ def cpu_panel(entries: Entries, users: int) -> Panel:
             f"{significant(entry['cpu_ms_counted'])} ms",
             {**entry["cpu_by_kind"], NOT_ATTRIBUTED: entry["cpu_not_attributed"]},
             entry["cpu_ms_counted"],
-            not entry["valid"],
+            not stands(entry, "cpu_reasons"),
         )
         for name, entry in entries.items()
         if entry["cpu_ms_counted"]
@@ -145,7 +157,7 @@ def wall_panel(entries: Entries) -> Panel:
             name,
             f"{significant(sum(entry['wall_split_ms'].values()))} ms",
             entry["wall_split_ms"],
-            invalid=not entry["valid"],
+            invalid=not stands(entry, "wall_reasons"),
         )
         for name, entry in entries.items()
         if entry["wall_split_ms"]

@@ -86,8 +86,11 @@ def _entry(
         "floor_ms": round(law_of(contender).floor_ms, 3),
         "valid": not reasons,
         "reasons": reasons,
+        # Why all of it is INVALID; other reasons strike what rests on what they are about.
+        "faults": [failure] if failure else [],
         "notes": _notes([plain, sampled]),
         **cpu,
+        **part_reasons(contender, plain, sampled, cpu, plan["users"]),
         "wall_split_ms": _wall_split(run, cells.get(PLAIN), own_shares, plain.get(1), sampled.get(1), plan),
         "profiler_cost": _sampler_cost(plain, sampled) + _call_costs(own_calls),
         "sampling_attempts": len(attempts),
@@ -143,15 +146,7 @@ def _reasons(
     calls: Sequence[CallsRow],
 ) -> list[str]:
     """Return why figures of a contender are not to be believed."""
-    reasons = [
-        f"{at_users(users)}, {'sampled' if block else 'without a profiler'}: {reason}"
-        for block, by_users in enumerate(cells)
-        for users, held in by_users.items()
-        for reason in level_reasons(contender, [replace(held.figures, drift=0.0)])  # see _notes
-    ]
-    rest, counted = cpu["cpu_not_attributed"], cpu["cpu_ms_counted"]
-    if counted and abs(rest) > MAX_NOT_ATTRIBUTED * counted:
-        reasons.append(f"{rest / counted:+.0%} of the CPU is not attributed, at most {MAX_NOT_ATTRIBUTED:.0%} may be")
+    reasons = _level_reasons(contender, cells) + _attribution_reasons(cpu)
     reasons += [
         f"{len(row['errors'])} calls failed ({_name(row)}), for instance: {row['errors'][0]}"
         for row in calls
@@ -164,6 +159,39 @@ def _reasons(
 def _others(row: CallsRow) -> Disturbance:
     """Return what others had of the machine during some calls; nothing is known of that in older records."""
     return Disturbance(row.get("foreign_share"), row.get("steal_share"))
+
+
+def part_reasons(
+    contender: Contender, plain: Mapping[int, Held], sampled: Mapping[int, Held], cpu: Mapping[str, Any], users: int
+) -> dict[str, list[str]]:
+    """Return why the CPU by library, and why the split of the wall clock, is INVALID.
+
+    The one rests on the sampled level alone, the other on a single user, without the sampler and with it. What a
+    profiler costs, call by call, bears on neither.
+    """
+    alone = [{1: held[1]} if 1 in held else {} for held in (plain, sampled)]
+    many = {users: sampled[users]} if users in sampled else {}
+    return {
+        "cpu_reasons": _level_reasons(contender, [{}, many]) + _attribution_reasons(cpu),
+        "wall_reasons": _level_reasons(contender, alone),
+    }
+
+
+def _level_reasons(contender: Contender, cells: Sequence[Mapping[int, Held]]) -> list[str]:
+    """Return why levels are INVALID; the cells are that without a profiler and the sampled one."""
+    return [
+        f"{at_users(users)}, {'sampled' if block else 'without a profiler'}: {reason}"
+        for block, by_users in enumerate(cells)
+        for users, held in by_users.items()
+        for reason in level_reasons(contender, [replace(held.figures, drift=0.0)])  # see _notes
+    ]
+
+
+def _attribution_reasons(cpu: Mapping[str, Any]) -> list[str]:
+    rest, counted = cpu["cpu_not_attributed"], cpu["cpu_ms_counted"]
+    if not counted or abs(rest) <= MAX_NOT_ATTRIBUTED * counted:
+        return []
+    return [f"{rest / counted:+.0%} of the CPU is not attributed, at most {MAX_NOT_ATTRIBUTED:.0%} may be"]
 
 
 def _notes(cells: Sequence[Mapping[int, Held]]) -> list[str]:

@@ -7,6 +7,7 @@ run's directory.
 """
 
 import asyncio
+import math
 import random
 import sys
 import time
@@ -20,17 +21,20 @@ import aiohttp
 import numpy as np
 from rich.console import Console
 
+from benchmark.cell import ParityError
 from benchmark.contenders import Contender, choose, discover
 from benchmark.errors import BenchmarkError, LoadError
 from benchmark.experiment3_locust.breaking_point import P95_LIMIT, BreakingPoint
 from benchmark.experiment3_locust.data import Entry, parse
 from benchmark.experiment3_locust.examples import LOAD_TEST, RESPONSE_TIME
+from benchmark.experiment3_locust.findings import LocustRun, of_kind, read_findings
 from benchmark.experiment3_locust.run import TRY_COUNTED_S, TRY_WARMUP_S, Experiment, Plan
 from benchmark.experiment3_locust.staircase import Outcome, Staircase, judge
+from benchmark.experiment3_locust.summary import run_reasons
 from benchmark.guard import Guard
 from benchmark.law import AnswerLaw, law_of
 from benchmark.load.arrivals import arrivals_until
-from benchmark.load.bodies import check_answer, request_bodies
+from benchmark.load.bodies import check_answer, early_reasons, request_bodies
 from benchmark.options import RESULTS
 from benchmark.progress import Progress
 from benchmark.record import Run
@@ -55,6 +59,7 @@ class Sender:
         self._law = law
         self.answered_s: list[float] = []
         self.latency_ms: list[float] = []
+        self.fastest_excess_ms = math.inf  # the smallest latency, since it was sent, above what its answer implies
 
     async def send(self, due_s: list[float], patience_s: float) -> None:
         """Send everything, and wait a while for what is still in flight."""
@@ -68,29 +73,37 @@ class Sender:
         await asyncio.gather(*late, return_exceptions=True)
 
     async def _one(self, start_s: float, at_s: float) -> None:
+        sent_s = time.monotonic()
         try:
             async with self._session.post(self._url, data=next(self._bodies), headers=_HEADERS) as response:
-                check_answer(await response.read() if response.status == 200 else b"", self._law.bounds_s)
+                body = await response.read() if response.status == 200 else b""
+                answer_s = check_answer(body, self._law.bounds_s)
         except (aiohttp.ClientError, BadModelAnswer):
             return
+        now_s = time.monotonic()
         self.answered_s.append(at_s)
-        self.latency_ms.append((time.monotonic() - start_s - at_s) * 1e3)
+        self.latency_ms.append((now_s - start_s - at_s) * 1e3)
+        excess_ms = (now_s - sent_s - self._law.least_times_answer * answer_s) * 1e3
+        self.fastest_excess_ms = min(self.fastest_excess_ms, excess_ms)
 
 
 async def offer(url: str, law: AnswerLaw, rps: float, seed: int, limit_ms: float) -> Outcome:
-    """Offer a rate and return what became of it."""
+    """Offer a rate and return what became of it. Raises LoadError if an answer came too early to be the contender's."""
     until_s = TRY_WARMUP_S + TRY_COUNTED_S
     due_s = arrivals_until(rps, seed, until_s)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         sender = Sender(url, session, law)
         await sender.send(due_s, patience_s=limit_ms / 1e3 + 1)
+    for reason in early_reasons(sender.fastest_excess_ms):
+        raise LoadError(reason)
     answered = np.array(sender.answered_s), np.array(sender.latency_ms)
     return judge(np.array(due_s), *answered, TRY_WARMUP_S, until_s, limit_ms)
 
 
 def check(run: Run, contender: Contender, entry: Entry, guard: Guard, scratch: Path) -> dict[str, BreakingPoint]:
-    """Return the breaking point by generator: Locust's anew, and this one's. Raises StackError or LoadError.
+    """Return the breaking point by generator: Locust's anew, and this one's.
 
+    Raises ParityError before anything is offered, StackError, or LoadError: also where a figure would be INVALID.
     Both search at once, a try of the one beside a try of the other in random order: on a shared machine
     what a contender carries moves by tens of percent within minutes.
     """
@@ -99,7 +112,9 @@ def check(run: Run, contender: Contender, entry: Entry, guard: Guard, scratch: P
         raise LoadError(f"{run.path} has no breaking point of {contender.name}, or no p95 with one user")
     limit_ms, law = P95_LIMIT * alone.p95_ms, law_of(contender)
     plan, progress = Plan((LOAD_TEST.name,), seed=_SEED), Progress(Console(quiet=True))
-    experiment = Experiment(Run.create(scratch, "locust", run.manifest), plan, guard, progress)
+    record = Run.create(scratch, "locust", run.manifest)
+    experiment = Experiment(record, plan, guard, progress)
+    experiment.check_parity(contender)
 
     def by_locust(rps: float, number: int) -> Outcome:
         return experiment.try_rate(contender, rps, number, limit_ms)
@@ -120,26 +135,39 @@ def check(run: Run, contender: Contender, entry: Entry, guard: Guard, scratch: P
                 outcome = attempt(rps, len(stairs.tries))
                 print(f"{contender.name:<18}{name:<12}{rps:8.1f} rps: {outcome.in_time:6.1%} in time", flush=True)
                 stairs.add(rps, outcome)
+    for found in of_kind(read_findings(record), LocustRun):
+        for reason in run_reasons(found):
+            raise LoadError(f"{contender.name}: Locust's breaking point is INVALID: {reason}")
     return {name: stairs.point() for name, (stairs, _) in searches.items()}
 
 
 def main(argv: list[str]) -> int:
-    """Check the breaking points of a run, of all contenders or of those named; returns 0 if all generators agree."""
+    """Check the breaking points of a run, of all contenders or of those named; returns 0 if all generators agree.
+
+    A contender that fails parity is left out, with the reason, and makes it 1.
+    """
     run = Run.open(Path(argv[0]) if argv else RESULTS / "latest")
-    data, rows = parse(run.summary), {}
+    data, rows, refused = parse(run.summary), {}, []
     wanted = argv[1:] or list(data.breaking_points)
     set_aside_what_is_loaded()
     with closing(Guard()) as guard:
         services = run.manifest["settings"]["services"]
         for contender in with_overrides(choose(wanted, discover()), services):
-            with TemporaryDirectory() as scratch:
-                found = check(run, contender, data.entries[contender.name], guard, Path(scratch))
+            try:
+                with TemporaryDirectory() as scratch:
+                    found = check(run, contender, data.entries[contender.name], guard, Path(scratch))
+            except ParityError as error:
+                refused.append(f"{contender.name}: {error}")
+                continue
             rows[contender.name] = _row(data.breaking_points[contender.name].rps, found)
     for name, row in rows.items():
         ratio = row["locust_over_independent"] - 1
         print(f"{name:<18}{_told(row, 'locust')}, {_told(row, 'independent')}: {ratio:+.1%}; run {row['run_rps']:.1f}")
+    for reason in refused:
+        print(reason)
     run.write_json("check.json", rows)
-    return 0 if all(abs(row["locust_over_independent"] - 1) <= _TOLERANCE for row in rows.values()) else 1
+    agree = all(abs(row["locust_over_independent"] - 1) <= _TOLERANCE for row in rows.values())
+    return 0 if agree and not refused else 1
 
 
 def _row(run_rps: float, found: Mapping[str, BreakingPoint]) -> dict[str, Any]:

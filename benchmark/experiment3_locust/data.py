@@ -1,6 +1,6 @@
 """What the page of a locust run reads: its summary as typed values."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,6 +21,11 @@ class Entry:
     runs: tuple[LocustRun, ...]
     breaking_point: BreakingPointEntry | None
     open_loop: OpenLoopEntry | None
+    faults: tuple[str, ...] = ()  # why all of it is INVALID; what is wrong with a part stands with the part
+
+    def against(self, reasons: Iterable[str]) -> tuple[str, ...]:
+        """Return why a part with these reasons of its own is INVALID; nothing if it is VALID."""
+        return (*self.faults, *reasons)
 
     def last(self, example: str) -> LocustRun | None:
         """Return the run of an example; of several tries, the last."""
@@ -47,15 +52,18 @@ class LocustData:
 
 def parse(summary: Mapping[str, Any]) -> LocustData:
     """Return a summary as typed values. Raises pydantic.ValidationError naming what does not fit."""
+    common = parse_summary(summary)
     return LocustData(
-        common=parse_summary(summary),
+        common=common,
         scale=summary["scale"],
-        entries={name: _entry(entry) for name, entry in summary["contenders"].items()},
+        entries={name: _entry(entry, common.faults) for name, entry in summary["contenders"].items()},
     )
 
 
-def _entry(entry: Mapping[str, Any]) -> Entry:
+def _entry(entry: Mapping[str, Any], run_faults: Sequence[str]) -> Entry:
+    # A record without faults does not say what its reasons are about: they strike all of it.
     return Entry(
+        faults=(*run_faults, *entry.get("faults", entry["reasons"])),
         runs=read_locust_runs(entry["examples"]),
         breaking_point=_POINT.validate_python(entry["breaking_point"]),
         open_loop=_OPEN_LOOP.validate_python(entry["open_loop"]),

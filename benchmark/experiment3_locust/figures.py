@@ -1,6 +1,6 @@
 """The figures of a locust run, each for a desk and for a phone."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
-from benchmark.experiment3_locust.data import LocustData
+from benchmark.experiment3_locust.data import Entry, LocustData
 from benchmark.experiment3_locust.examples import EXAMPLES, Example
 from benchmark.experiment3_locust.findings import LocustRun
-from benchmark.experiment3_locust.summary import CLOSED_AT_RATE, OPEN_LOOP, BreakingPointEntry
+from benchmark.experiment3_locust.summary import CLOSED_AT_RATE, OPEN_LOOP, BreakingPointEntry, run_reasons
 from benchmark.record import read_samples
 from benchmark.report.canvas import Layout, Sheet, faint_grid
 from benchmark.report.figures import Picture, both, headline_files, struck_note
@@ -71,7 +71,8 @@ def all_figures(data: LocustData, samples: Path) -> list[Picture]:
     for name in (*EXAMPLES, OPEN_LOOP):
         runs = {label: run for label, entry in data.entries.items() if (run := entry.last(name))}
         if runs:
-            found.append(_course_figure(name, runs, samples, styles(data.contenders)))
+            struck = _struck(data, _last_reasons(name)) & set(runs)
+            found.append(_course_figure(name, runs, samples, styles(data.contenders), struck))
     if any(entry.last(OPEN_LOOP) for entry in data.entries.values()):
         found.append(_tail_figure(data, samples))
     return found
@@ -92,11 +93,27 @@ def breaking_point_figure(data: LocustData) -> Picture:
         title="The breaking point of each contender",
         caption="The highest offered rate that was answered, in time; the whisker is its 95 % interval. "
         "The hollow mark is the rate that was held for the whole of the third example; the bar across, where the "
-        "load test broke in passing."
-        + struck_note(any(not data.contenders[name].valid for name in data.breaking_points), hollow=False),
+        "load test broke in passing. Neither is drawn where it is INVALID."
+        + struck_note(bool(_struck(data, _point_reasons) & set(data.breaking_points)), hollow=False),
         alt=f"Points with intervals, highest rate that was followed: {said}.",
         **both(lambda layout: _draw_breaking_points("breaking-points", layout, data)),
     )
+
+
+def _struck(data: LocustData, reasons: Callable[[Entry], Sequence[str]]) -> set[str]:
+    """Return whose part is INVALID, given what returns the reasons of that part."""
+    return {name for name, entry in data.entries.items() if entry.against(reasons(entry))}
+
+
+def _point_reasons(entry: Entry) -> Sequence[str]:
+    return entry.breaking_point.reasons if entry.breaking_point else ()
+
+
+def _last_reasons(*examples: str) -> Callable[[Entry], Sequence[str]]:
+    """Return what returns why the last runs of these examples are INVALID."""
+    return lambda entry: [
+        reason for name in examples for found in [entry.last(name)] if found for reason in run_reasons(found)
+    ]
 
 
 def _rate_words(rps: float, broke: bool) -> str:
@@ -104,7 +121,7 @@ def _rate_words(rps: float, broke: bool) -> str:
 
 
 def _draw_breaking_points(key: str, layout: Layout, data: LocustData) -> Sheet:
-    points, chosen = data.breaking_points, styles(data.contenders)
+    points, chosen, struck = data.breaking_points, styles(data.contenders), _struck(data, _point_reasons)
     left = max(layout.text_px(name) for name in points) + 16
     sheet = Sheet(key, layout, _ROW_PX * len(points) + 60)
     axes = sheet.axes(left, 8, sheet.width - left - 90, _ROW_PX * len(points))
@@ -115,12 +132,13 @@ def _draw_breaking_points(key: str, layout: Layout, data: LocustData) -> Sheet:
     axes.set_xlabel("offered rate [requests/s]", fontsize=layout.font)
     faint_grid(axes, "x")
     for place, (name, point) in enumerate(points.items()):
-        style, invalid = chosen[name], not data.contenders[name].valid
+        style, entry = chosen[name], data.entries[name]
+        invalid = name in struck
         axes.plot(point.ci95, [place, place], color=style.colour, linewidth=2)
         axes.plot([point.rps], [place], marker=style.marker, color=style.colour, markersize=9)
-        if point.ramp_rps:
+        if point.ramp_rps and not entry.against(point.ramp_reasons):
             axes.plot(point.ramp_rps, place, "|", color=MUTED, markersize=16, markeredgewidth=2, zorder=1)
-        if point.held_users:
+        if point.held_users and not entry.against(point.held_reasons):
             axes.plot(point.held_users, place, style.marker, markersize=14, fillstyle="none", color=style.colour)
         y = 8 + _ROW_PX * (place + 0.5)
         sheet.text(left - 8, y, name, anchor="right", struck=invalid)
@@ -130,6 +148,7 @@ def _draw_breaking_points(key: str, layout: Layout, data: LocustData) -> Sheet:
 
 def _tries_figure(data: LocustData) -> Picture:
     points = {name: point for name, point in data.breaking_points.items() if point.tries}
+    struck = _struck(data, _point_reasons) & set(points)
     said = "; ".join(
         f"{name} {sum(each.sustained for each in point.tries)} of {len(point.tries)}" for name, point in points.items()
     )
@@ -137,17 +156,20 @@ def _tries_figure(data: LocustData) -> Picture:
         key="tries",
         title="The rates that were tried",
         caption="One mark per try, each with fresh processes: full where the rate was sustained, hollow where it was "
-        "not. Up after the one, down after the other, in steps that get finer; the line is the breaking point.",
+        "not. Up after the one, down after the other, in steps that get finer; the line is the breaking point."
+        + struck_note(bool(struck), hollow=False),
         alt=f"Marks of tried rates over the number of the try; sustained: {said}.",
-        **both(lambda layout: _draw_tries(layout, points, styles(data.contenders))),
+        **both(lambda layout: _draw_tries(layout, points, styles(data.contenders), struck)),
     )
 
 
-def _draw_tries(layout: Layout, points: Mapping[str, BreakingPointEntry], chosen: Styles) -> Sheet:
+def _draw_tries(
+    layout: Layout, points: Mapping[str, BreakingPointEntry], chosen: Styles, struck: Collection[str]
+) -> Sheet:
     legend_rows = _legend_rows(layout, list(points))
     head = _LEGEND_PX * len(legend_rows) + 6
     sheet = Sheet("tries", layout, head + 24 + 250 + 40)
-    _draw_legend(sheet, legend_rows, chosen)
+    _draw_legend(sheet, legend_rows, chosen, struck)
     sheet.text(2, head + 7, "offered rate [requests/s, log scale]", bold=True)
     axes = sheet.axes(54, head + 24, sheet.width - 66, 250)
     axes.set_yscale("log")
@@ -164,16 +186,19 @@ def _draw_tries(layout: Layout, points: Mapping[str, BreakingPointEntry], chosen
     return sheet
 
 
-def _course_figure(name: str, runs: Mapping[str, LocustRun], samples: Path, chosen: Styles) -> Picture:
+def _course_figure(
+    name: str, runs: Mapping[str, LocustRun], samples: Path, chosen: Styles, struck: Collection[str]
+) -> Picture:
     courses = {label: course_of(run, samples) for label, run in runs.items()}
     peaks = ", ".join(f"{label} {significant(float(np.nanmax(c.rps)))} requests/s" for label, c in courses.items())
     return Picture(
         key=name,
         title=_TITLES[name],
         caption="Checked answers per second, median and 95th percentile of the latency over the time since the start; "
-        "behind the rate, dotted, what the users offered. Crosses are failed requests per second.",
+        "behind the rate, dotted, what the users offered. Crosses are failed requests per second."
+        + struck_note(bool(struck), hollow=False),
         alt=f"Lines over time; highest rates: {peaks}.",
-        **both(lambda layout: _draw_courses(name, layout, courses, chosen)),
+        **both(lambda layout: _draw_courses(name, layout, courses, chosen, struck)),
     )
 
 
@@ -181,7 +206,7 @@ def course_of(run: LocustRun, samples: Path) -> Course:
     """Return how a Locust run went, from its raw samples in this folder."""
     frame = read_samples(samples / f"0-{run.stem}.csv")
     t_s = ((frame["end_ns"] - run.start_ns) / 1e9).to_numpy(dtype=float)
-    end_s = run.duration_s or float(t_s.max())
+    end_s = run.until_s or run.duration_s or float(t_s.max())
     bins = min(max(int(end_s / _SHORTEST_BIN_S), 2), _MOST_BINS)
     edges = np.linspace(0, end_s, bins + 1)
     width_s = edges[1]
@@ -197,11 +222,13 @@ def course_of(run: LocustRun, samples: Path) -> Course:
     return Course(run.plan, *figures)
 
 
-def _draw_courses(key: str, layout: Layout, courses: Mapping[str, Course], chosen: Styles) -> Sheet:
+def _draw_courses(
+    key: str, layout: Layout, courses: Mapping[str, Course], chosen: Styles, struck: Collection[str]
+) -> Sheet:
     legend_rows = _legend_rows(layout, list(courses))
     head, pitch = _LEGEND_PX * len(legend_rows) + 6, _PANEL_PX + 26
     sheet = Sheet(key, layout, head + len(_PANELS) * pitch + 34)
-    _draw_legend(sheet, legend_rows, chosen)
+    _draw_legend(sheet, legend_rows, chosen, struck)
     for place, panel in enumerate(_PANELS):
         top = head + place * pitch
         sheet.text(2, top + 7, panel.title, bold=True)
@@ -259,12 +286,12 @@ def _legend_rows(layout: Layout, names: Sequence[str]) -> list[list[str]]:
     return rows
 
 
-def _draw_legend(sheet: Sheet, rows: list[list[str]], chosen: Styles) -> None:
+def _draw_legend(sheet: Sheet, rows: list[list[str]], chosen: Styles, struck: Collection[str]) -> None:
     for place, row in enumerate(rows):
         x, y = 4.0, 12 + _LEGEND_PX * place
         for name in row:
             sheet.line([(x, y), (x + 20, y)], chosen[name].colour, width=3)
-            sheet.text(x + 26, y, name)
+            sheet.text(x + 26, y, name, struck=name in struck)
             x += sheet.layout.text_px(name) + 44
 
 
@@ -275,13 +302,15 @@ def _tail_figure(data: LocustData, samples: Path) -> Picture:
             run = entry.last(name)
             if run:
                 tails.setdefault(label, {})[name] = _sorted_ms(run, samples)
+    struck = _struck(data, _last_reasons(OPEN_LOOP, CLOSED_AT_RATE)) & set(tails)
     return Picture(
         key="tails",
         title="What a closed loop hides",
         caption="Share of requests that took longer than a time, both axes on log scale: solid for requests that come "
-        "at their own times (latency from the scheduled time), dotted for paced users at the same rate.",
+        "at their own times (latency from the scheduled time), dotted for paced users at the same rate."
+        + struck_note(bool(struck), hollow=False),
         alt="Tail distributions of each contender in an open and in a closed loop at the same rate.",
-        **both(lambda layout: _draw_tails(layout, tails, styles(data.contenders))),
+        **both(lambda layout: _draw_tails(layout, tails, styles(data.contenders), struck)),
     )
 
 
@@ -290,11 +319,13 @@ def _sorted_ms(run: LocustRun, samples: Path) -> np.ndarray:
     return np.sort(frame.loc[frame["ok"], "response_ms"].to_numpy(dtype=float))
 
 
-def _draw_tails(layout: Layout, tails: Mapping[str, Mapping[str, np.ndarray]], chosen: Styles) -> Sheet:
+def _draw_tails(
+    layout: Layout, tails: Mapping[str, Mapping[str, np.ndarray]], chosen: Styles, struck: Collection[str]
+) -> Sheet:
     legend_rows = _legend_rows(layout, list(tails))
     head = _LEGEND_PX * len(legend_rows) + 6
     sheet = Sheet("tails", layout, head + 330)
-    _draw_legend(sheet, legend_rows, chosen)
+    _draw_legend(sheet, legend_rows, chosen, struck)
     axes = sheet.axes(64, head + 6, sheet.width - 76, 270)
     axes.set_xscale("log")
     axes.set_yscale("log")

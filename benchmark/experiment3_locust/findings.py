@@ -42,6 +42,10 @@ class LocustRun:
     # Shares of all cores, from the first request to the last answer; None where a record does not tell.
     foreign_share: float | None = None  # that other programs used
     steal_share: float | None = None  # that the hypervisor gave to others
+    # Of what is counted, seconds since the first request: the planned end, or when the generator stopped before it.
+    until_s: float | None = None
+    # The smallest latency, since it was sent, above what an answer implies. Both are None in records that had none yet.
+    fastest_excess_ms: float | None = None
 
     @property
     def duration_s(self) -> float | None:
@@ -49,7 +53,10 @@ class LocustRun:
 
     def to_json(self) -> dict[str, Any]:
         """Return the finding as it stands in findings.jsonl and in summary.json."""
-        optional = ("users", "plan", "rate_rps", "foreign_share", "steal_share")
+        optional = (
+            *("users", "plan", "rate_rps", "until_s", "fastest_excess_ms"),
+            *("foreign_share", "steal_share"),
+        )
         return {key: value for key, value in asdict(self).items() if key not in optional or value is not None}
 
 

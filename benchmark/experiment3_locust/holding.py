@@ -42,6 +42,24 @@ class Tail:
 
 
 @dataclass
+class PlanWatch:
+    """Reads the first samples as they are written, and knows when the planned time is over.
+
+    It counts from the first request; if that one is answered after others, time counts from theirs, which is later.
+    """
+
+    samples: Path
+    duration_s: float
+    _start_ns: int | None = None
+
+    def is_over(self, now_ns: int) -> bool:
+        """Whether the planned time has passed at this moment of the monotonic clock."""
+        if self._start_ns is None:
+            self._start_ns = min((int(line[_START]) for line in Tail(self.samples).new_lines()), default=None)
+        return self._start_ns is not None and now_ns >= self._start_ns + self.duration_s * 1e9
+
+
+@dataclass
 class Watch:
     """Reads the samples of paced users as they are written, and knows when their rate cannot be held any more."""
 

@@ -1,11 +1,13 @@
 """One Locust process against one running contender: start it, sample it, wait for its end."""
 
 import contextlib
+import json
+import math
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +15,9 @@ import pandas as pd
 
 from benchmark.errors import LoadError
 from benchmark.experiment3_locust.examples import END_SIGNAL, Example
+from benchmark.experiment3_locust.holding import PlanWatch
 from benchmark.guard import Guard
-from benchmark.law import law_of
+from benchmark.law import AnswerLaw, law_of
 from benchmark.levels import GENERATOR_ROLE, disturbance_between
 from benchmark.machine import SURROUNDINGS
 from benchmark.record import Cell, Run, read_samples
@@ -24,6 +27,9 @@ from benchmark.stack import Stack, log_tail, own_environment, start_process, sto
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
 STOP_GRACE_S = 20.0  # more than the Locust file gives requests in flight
 LATE_MS = 10.0  # an arrival sent later than this after its time is late
+# Locust's own time limit lies so far beyond the planned time: its clock starts before the first request, by the time
+# that it takes to load, and its timers may start earlier still. The plan is ended from here, when its time is over.
+RUN_ON_S = 10
 _POLL_S = 0.2
 _GRACE_S = 60.0  # beyond the planned duration, before a generator that does not end is stopped
 
@@ -34,10 +40,22 @@ class Issued:
 
     samples: pd.DataFrame
     start_ns: int  # of the first request
-    generator_cpu: float  # cores, mean
+    generator_cpu: float  # cores, mean while it issued
     seconds: float
     foreign_share: float | None = None  # of all cores, from the first request to the last answer: other programs
     steal_share: float | None = None  # the same: other virtual machines
+    stopped_ns: int | None = None  # when the generator told its users to stop; None if it did not say
+    law: AnswerLaw | None = None  # that the answers follow; None where it is not known
+
+    def counted_until_s(self, planned_s: float) -> float:
+        """Return the end of what may be counted, in seconds since the first request.
+
+        That is the end of the plan, or when the generator stopped issuing before it. A service that hangs does not
+        make that earlier: a generator whose users all wait has not stopped.
+        """
+        if self.stopped_ns is None:
+            return planned_s
+        return min(planned_s, (self.stopped_ns - self.start_ns) / 1e9)
 
 
 def late_arrivals(samples: pd.DataFrame) -> int:
@@ -64,17 +82,20 @@ def issue(
 ) -> Issued:
     """Run headless Locust with environment and options; `name` is the stem of its files.
 
-    Ends it before its time when `until` says so. Raises StackError if the contender dies meanwhile,
-    LoadError if Locust fails.
+    It issues until `duration_s` after the first request, or until `until` says so; its own time limit must lie
+    beyond that, see `time_limit`. Raises StackError if the contender dies meanwhile, LoadError if Locust fails.
     """
     cell = Cell(block=0, contender=name, seed=0)
     samples, log = samples_file(run, name), run.path / "logs" / f"{name}-{GENERATOR_ROLE}.log"
+    issuing, plan = run.file("samples", cell, ".issuing.json"), PlanWatch(samples, duration_s)
     argv = [
         sys.executable,
         "-m",
-        "locust",
+        "benchmark.experiment3_locust.unconfigured",
         "-f",
         str(LOCUSTFILE),
+        "--host",
+        stack.base_url,
         "--headless",
         "--only-summary",
         "--exit-code-on-error",
@@ -92,19 +113,24 @@ def issue(
         "HOST_URL": stack.base_url,
         "ANSWER_BOUNDS_S": ",".join(map(repr, law_of(stack.contender).bounds_s)),
         "BENCHMARK_SAMPLES": str(samples),
+        "BENCHMARK_ISSUING": str(issuing),
         **env,
     }
+
+    def is_over() -> bool:
+        return until() or plan.is_over(time.monotonic_ns())
+
     with run.resource_writer(cell) as resources:
         process = start_process(argv, log, guard, settings)
         pids = {running.role: running.pid for running in stack.processes} | {GENERATOR_ROLE: process.pid}
         try:
             with Sampler({**pids, **SURROUNDINGS}, resources.append):
-                seconds = _wait(process, stack, duration_s, on_tick, until)
+                seconds = _wait(process, stack, duration_s, on_tick, is_over)
         finally:
             stop_processes([process], guard, grace_s=STOP_GRACE_S)
     if process.returncode:
         raise LoadError(f"Locust failed; its log ends:\n{log_tail(log)}")
-    return _issued(run, cell, samples, seconds)
+    return replace(_issued(run, cell, samples, seconds, _stopped_ns(issuing)), law=law_of(stack.contender))
 
 
 def samples_file(run: Run, name: str) -> Path:
@@ -123,10 +149,15 @@ def example_environment(example: Example) -> dict[str, str]:
         "EXAMPLE": example.name,
         "USERS": str(example.users),
         "USERS_PER_S": str(example.users_per_s),
-        "DURATION_S": str(example.duration_s),
+        "DURATION_S": str(example.duration_s + RUN_ON_S),
         "SCALE": "1",
         "PACING_S": f"{example.pacing_s:g}",
     }
+
+
+def time_limit(seconds: float) -> list[str]:
+    """Return the options of a time limit of Locust's own for so long a plan; it takes no fractions."""
+    return ["-t", f"{math.ceil(seconds) + RUN_ON_S}s"]
 
 
 def _wait(
@@ -156,14 +187,27 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait(STOP_GRACE_S)
 
 
-def _issued(run: Run, cell: Cell, samples: Path, seconds: float) -> Issued:
+def _stopped_ns(issuing: Path) -> int | None:
+    """Return when the generator stopped issuing, as the Locust file has noted it."""
+    return int(json.loads(issuing.read_text())["stopped_ns"]) if issuing.exists() else None
+
+
+def _issued(run: Run, cell: Cell, samples: Path, seconds: float, stopped_ns: int | None) -> Issued:
     frame = read_samples(samples)
     if frame.empty:
         raise LoadError("Locust sent no request")
     start_ns, end_ns = int(frame["start_ns"].min()), int(frame["end_ns"].max())
+    end_ns = min(end_ns, stopped_ns or end_ns)
     resources = run.cell_resources(cell)
     others = disturbance_between(resources, start_ns, end_ns)
     usage = resources[(resources["role"] == GENERATOR_ROLE) & resources["t_ns"].between(start_ns, end_ns)]
     spent_ns, passed_ns = (float(np.ptp(usage[column])) if len(usage) > 1 else 0.0 for column in ("cpu_ns", "t_ns"))
-    generator_cpu = spent_ns / passed_ns if passed_ns else 0.0
-    return Issued(frame, start_ns, generator_cpu, seconds, others.foreign_share, others.steal_share)
+    return Issued(
+        frame,
+        start_ns,
+        generator_cpu=spent_ns / passed_ns if passed_ns else 0.0,
+        seconds=seconds,
+        foreign_share=others.foreign_share,
+        steal_share=others.steal_share,
+        stopped_ns=stopped_ns,
+    )

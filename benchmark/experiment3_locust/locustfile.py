@@ -17,10 +17,12 @@ its usual port. Environment:
     OPEN_RPS     requests per second of an open-loop class, all its users on all workers together (10)
     OPEN_USERS   their number, on all workers together (1); the rate is shared out among them
     BENCHMARK_SAMPLES    file for raw samples, one row per request; a worker adds its number
+    BENCHMARK_ISSUING    file that says, as JSON, when users were told to stop: `stopped_ns` on the monotonic clock
 
 SIGUSR1 ends a headless run before its time, as if that were over.
 """
 
+import json
 import os
 import time
 from dataclasses import replace
@@ -142,6 +144,13 @@ def record_samples(environment: Environment, **_: Any) -> None:
     environment.events.quitting.add_listener(finish)
 
 
+def note_end_of_issuing(**_: Any) -> None:
+    """Note in BENCHMARK_ISSUING, if that is set, when users are told to stop: up to then the load is as planned."""
+    target = os.environ.get("BENCHMARK_ISSUING")
+    if target and not Path(target).exists():  # Locust may stop twice, the second time while users still end
+        Path(target).write_text(json.dumps({"stopped_ns": time.monotonic_ns()}) + "\n")
+
+
 def let_requests_end(environment: Environment, **_: Any) -> None:
     """Give requests in flight time to end when the users are stopped; Locust by itself gives none."""
     environment.stop_timeout = environment.stop_timeout or STOP_TIMEOUT_S
@@ -195,5 +204,6 @@ events.init.add_listener(keep_garbage_collection_short)
 events.init.add_listener(let_requests_end)
 events.init.add_listener(await_last_reports)
 events.test_start.add_listener(start_schedules_anew)
+events.test_stopping.add_listener(note_end_of_issuing)
 globals().update(make_users())
 globals().update(make_shapes())

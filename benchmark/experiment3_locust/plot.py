@@ -1,5 +1,6 @@
 """The page of a locust run: what broke where, and how it looked over time."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +13,7 @@ from benchmark.record import Run
 from benchmark.report.page import machine_line, templates, write_page
 from benchmark.report.tables import TableRow
 from benchmark.report.verdict import Sentence
-from benchmark.report.wording import minute_utc, significant, span
+from benchmark.report.wording import first_line, minute_utc, significant, span
 
 _TEMPLATE: Final = Path(__file__).with_name("locust.html.j2")
 
@@ -42,53 +43,62 @@ def render_page(run: Run, data: LocustData) -> str:
 
 def verdict(data: LocustData) -> list[Sentence]:
     """Return where each contender broke, whether that was held, what the closed loop hides: a sentence each."""
-    said = [
-        Sentence(text, struck=not data.contenders[name].valid)
-        for name, entry in data.entries.items()
-        for text in _about(name, entry)
-    ]
+    said = [sentence for name, entry in data.entries.items() for sentence in _about(name, entry)]
     return said or [Sentence("Nothing was measured, so nothing is claimed.")]
 
 
-def _about(name: str, entry: Entry) -> list[str]:
-    said = [_broke(name, entry.breaking_point)] if entry.breaking_point else []
-    return said + (_hidden(name, entry.open_loop) if entry.open_loop else [])
+def _about(name: str, entry: Entry) -> list[Sentence]:
+    point, both, said = entry.breaking_point, entry.open_loop, []
+    if point:
+        said.append(_claim(_broke(name, point), entry.against(point.reasons)))
+        if point.held is not None:
+            said.append(_claim(_held(name, point), entry.against(point.held_reasons)))
+    if both and both.p99_ms is not None and both.p99_closed_ms is not None:
+        said.append(_claim(_hidden(name, both, both.p99_ms, both.p99_closed_ms), entry.against(both.reasons)))
+    return said
+
+
+def _claim(text: str, against: Sequence[str]) -> Sentence:
+    """Return a sentence, struck if anything that it rests on is INVALID."""
+    note = f"INVALID: {'; '.join(map(first_line, against))}." if against else ""
+    return Sentence(text, struck=bool(against), note=note)
 
 
 def _broke(name: str, point: BreakingPointEntry) -> str:
     if not point.broke:
-        return f"{name} did not break at up to {significant(point.rps)} requests/s. {_held(point)}".strip()
+        return f"{name} did not break at up to {significant(point.rps)} requests/s."
     how = "its goodput no longer followed" if point.reason == "goodput" else "its p95 rose"
     interval = f"95 % interval {span(point.ci95)}"
     tried = f" in {len(point.tries)} tries" if point.tries else ""
-    return f"{name} broke at {significant(point.rps)} requests/s ({interval}){tried}: {how}. {_held(point)}".strip()
+    return f"{name} broke at {significant(point.rps)} requests/s ({interval}){tried}: {how}."
 
 
-def _held(point: BreakingPointEntry) -> str:
-    if point.held is None:
-        return ""
+def _held(name: str, point: BreakingPointEntry) -> str:
+    tried = f"{point.users:,} requests/s for the whole of the third example"
     if point.held:
-        return "Held for the whole of the third example."
+        return f"{name} held {tried}."
     if point.held_users:
-        return f"That was not held for the whole of the third example; {point.held_users:,} requests/s were."
-    return "That was not held for the whole of the third example, nor were the next lower rates."
+        return f"{name} did not hold {tried}; {point.held_users:,} requests/s were held."
+    return f"{name} did not hold {tried}, nor the next lower rates."
 
 
-def _hidden(name: str, both: OpenLoopEntry) -> list[str]:
-    if both.p99_ms is None or both.p99_closed_ms is None:
-        return []
-    return [
-        f"{name} at {significant(both.rate_rps)} requests/s: p99 {significant(both.p99_ms)} ms for "
-        f"requests that come at their own times, {significant(both.p99_closed_ms)} ms in the closed loop."
-    ]
+def _hidden(name: str, both: OpenLoopEntry, p99_ms: float, p99_closed_ms: float) -> str:
+    return (
+        f"{name} at {significant(both.rate_rps)} requests/s: p99 {significant(p99_ms)} ms for "
+        f"requests that come at their own times, {significant(p99_closed_ms)} ms in the closed loop."
+    )
 
 
 def table_rows(data: LocustData) -> list[tuple[TableRow, str]]:
     """Return a row per Locust run, its state being the example, and the stem of the names of its files."""
-    return [(_row(name, found), found.stem) for name, entry in data.entries.items() for found in entry.runs]
+    return [
+        (_row(name, found, entry.against(run_reasons(found))), found.stem)
+        for name, entry in data.entries.items()
+        for found in entry.runs
+    ]
 
 
-def _row(name: str, found: LocustRun) -> TableRow:
+def _row(name: str, found: LocustRun, reasons: tuple[str, ...]) -> TableRow:
     cells = (
         f"{found.users:,}" if found.users else "",
         significant(found.rate_rps) if found.rate_rps else "",
@@ -101,5 +111,4 @@ def _row(name: str, found: LocustRun) -> TableRow:
         f"{found.late}, {found.dropped}",
         f"{found.generator_cpu:.2f}",
     )
-    reasons = tuple(run_reasons(found))
     return TableRow(name, cells, bool(reasons), reasons, found.example)

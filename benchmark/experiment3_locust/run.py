@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmark.cell import check_parity_of
 from benchmark.contenders import Contender
 from benchmark.errors import BenchmarkError, LoadError
 from benchmark.experiment3_locust import examples as ex
@@ -17,6 +18,7 @@ from benchmark.experiment3_locust.breaking_point import find_breaking_point as f
 from benchmark.experiment3_locust.findings import Breaks, Broke, Finding, Held, LocustRun, Tried, append_finding
 from benchmark.experiment3_locust.holding import ArrivalsWatch, Watch, was_held
 from benchmark.experiment3_locust.issue import (
+    RUN_ON_S,
     Issued,
     class_name,
     dropped_arrivals,
@@ -24,11 +26,13 @@ from benchmark.experiment3_locust.issue import (
     issue,
     late_arrivals,
     samples_file,
+    time_limit,
 )
 from benchmark.experiment3_locust.plot import write_report
 from benchmark.experiment3_locust.staircase import STEPS, Outcome, Staircase, judge
 from benchmark.experiment3_locust.summary import CLOSED_AT_RATE, OPEN_LOOP, summarise
 from benchmark.guard import Guard
+from benchmark.levels import fastest_excess_ms
 from benchmark.load.arrivals import arrivals_until
 from benchmark.manifest import make_manifest
 from benchmark.progress import Progress
@@ -46,7 +50,6 @@ _LOW_SAMPLES, _SHORTEST_PACING_S = 50, 0.2
 _SHORTEST_S = 4.0  # of what is counted after a warm-up
 # Tries of a rate. Crossings wanted at full scale, and where all is shortened.
 TRY_WARMUP_S, TRY_COUNTED_S, _SHORTEST_TRY_S = 2.0, 10.0, 3.0
-_LATEST_END_S = 10  # after the time of a try, if its last arrivals are not answered
 _CROSSINGS, _FEWEST_CROSSINGS = 5, 1
 _TRIES, _TRY_OVERHEAD_S = 5, 2.5  # expected; only the progress display relies on it
 
@@ -100,7 +103,8 @@ class Experiment:
         self._env = {SEED: str(plan.seed)}
 
     def measure(self, contender: Contender) -> None:
-        """Carry out the chosen examples on a contender. Raises StackError or LoadError."""
+        """Carry out the chosen examples on a contender. Raises ParityError, StackError or LoadError."""
+        self.check_parity(contender)
         wanted = self._plan.examples
         low_p95_ms = self._low_p95_ms(contender)
         if set(wanted) == {ex.RESPONSE_TIME.name}:
@@ -116,6 +120,14 @@ class Experiment:
             self._hold(contender, point, low_p95_ms)
         if OPEN_LOOP in wanted:
             self._open_loop(contender, point)
+
+    def check_parity(self, contender: Contender) -> None:
+        """Ask a contender, on processes of its own, everything that the contract says.
+
+        Raises ParityError or StackError.
+        """
+        with self._stack(contender, "parity") as stack:
+            check_parity_of(stack)
 
     def _low_p95_ms(self, contender: Contender) -> float:
         """Carry out the first example and return its p95, which all else is held against."""
@@ -161,7 +173,8 @@ class Experiment:
     def _ramp_broke(self, found: LocustRun, example: ex.Example, low_p95_ms: float) -> BreakingPoint:
         example = example.scaled(self._plan.scale)
         samples = read_samples(self._run.path / "samples" / f"0-{found.stem}.csv")
-        middles_s = np.arange(int(example.duration_s / BIN_S)) * BIN_S + BIN_S / 2
+        counted_s = found.until_s or example.duration_s
+        middles_s = np.arange(int(counted_s / BIN_S)) * BIN_S + BIN_S / 2
         users = np.array([example.users_at(t_s) for t_s in middles_s], dtype=float)
         return find(bin_ramp(samples, users, ex.PACING_S, found.start_ns), low_p95_ms, self._plan.seed)
 
@@ -181,12 +194,13 @@ class Experiment:
         stem, seconds, seed = f"{contender.label}-{ex.TRY}-{number + 1}", self._plan.try_s, self._plan.seed + number
         watch = ArrivalsWatch(samples_file(self._run, stem), rps, TRY_WARMUP_S, seconds - TRY_WARMUP_S, limit_ms)
         env = {"OPEN_RPS": repr(rps), "OPEN_USERS": "1", "SEED": str(seed)}
-        # The watch ends it; Locust's own clock starts before the first arrival's.
-        load = ["-u", "1", "-r", "1", "-t", f"{math.ceil(seconds) + _LATEST_END_S}s"]
+        # The watch ends it, when the last arrivals have had their time; load goes on until then.
+        load = ["-u", "1", "-r", "1", *time_limit(seconds)]
         # What takes longer than the limit counts as lost in any case.
         load += ["--stop-timeout", str(math.ceil(limit_ms / 1e3) + 1), class_name(contender.name, open_loop=True)]
         with self._stack(contender, f"{rps:.0f} rps?") as stack:
-            issued = self._issue(stack, stem, env, load, seconds, lambda: watch.is_lost() or watch.is_over())
+            latest_s = seconds + RUN_ON_S
+            issued = self._issue(stack, stem, env, load, latest_s, lambda: watch.is_lost() or watch.is_over())
         until_s = min(seconds, watch.passed_s) if watch.is_lost() else seconds
         found = describe(issued, contender.label, ex.TRY, stem, TRY_WARMUP_S, max(until_s, TRY_WARMUP_S + 1))
         self._append(replace(found, rate_rps=rps))
@@ -218,11 +232,10 @@ class Experiment:
         users = max(int(rps * ex.PACING_S), 1)
         for name, open_loop, count in ((CLOSED_AT_RATE, False, users), (OPEN_LOOP, True, 1)):
             warmup_s = TRY_WARMUP_S if open_loop else ex.until_all_ask_s(users)
-            # Locust's -t takes no fractions.
-            seconds = math.ceil(warmup_s + max(OPEN_DURATION_S * self._plan.scale, _SHORTEST_S))
+            seconds = warmup_s + max(OPEN_DURATION_S * self._plan.scale, _SHORTEST_S)
             stem = f"{contender.label}-{name}"
             env = {"OPEN_RPS": str(rps), "OPEN_USERS": "1", "SEED": str(self._plan.seed)}
-            load = ["-u", str(count), "-r", str(ex.SPAWN_PER_S), "-t", f"{seconds}s"]
+            load = ["-u", str(count), "-r", str(ex.SPAWN_PER_S), *time_limit(seconds)]
             options = [*load, class_name(contender.name, open_loop)]
             with self._stack(contender, name) as stack:
                 issued = self._issue(stack, stem, env, options, seconds)
@@ -254,10 +267,13 @@ class Experiment:
 
 
 def describe(issued: Issued, contender: str, example: str, stem: str, warmup_s: float, duration_s: float) -> LocustRun:
-    """Return the figures of one Locust run between its warm-up and the end of its plan."""
-    frame = issued.samples
+    """Return the figures of one Locust run between its warm-up and the end of its plan, both since the first request.
+
+    What the generator did not issue any more does not count as time: see `Issued.counted_until_s`.
+    """
+    frame, until_s = issued.samples, issued.counted_until_s(duration_s)
     since_s = (frame["end_ns"] - issued.start_ns) / 1e9
-    inside = frame[(since_s >= warmup_s) & (since_s < duration_s)]
+    inside = frame[(since_s >= warmup_s) & (since_s < until_s)]
     good = inside[inside["ok"]]["response_ms"].to_numpy(dtype=float)
     errors = inside[~inside["ok"]]["error"]
     return LocustRun(
@@ -271,13 +287,15 @@ def describe(issued: Issued, contender: str, example: str, stem: str, warmup_s: 
         n=int(good.size),
         errors=int(errors.size),
         first_error=str(errors.iloc[0]) if errors.size else "",
-        rps=round(good.size / (duration_s - warmup_s), 3),
+        rps=round(good.size / (until_s - warmup_s), 3) if until_s > warmup_s else 0.0,
         mean_ms=round(float(good.mean()), 4) if good.size else None,
         p50_ms=percentile(good, 50),
         p95_ms=float(np.percentile(good, 95)) if good.size else None,
         p99_ms=percentile(good, 99),
         foreign_share=issued.foreign_share,
         steal_share=issued.steal_share,
+        until_s=round(until_s, 3),
+        fastest_excess_ms=round(fastest_excess_ms(inside[inside["ok"]], issued.law), 4) if issued.law else None,
     )
 
 

@@ -1,13 +1,14 @@
 """Findings of the experiment -> its summary."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from benchmark.contenders import Contender
-from benchmark.experiment3_locust.examples import LOAD_TEST, MAX_PERFORMANCE, PACING_S, STRESS_TEST, TRY
+from benchmark.experiment3_locust.examples import LOAD_TEST, MAX_PERFORMANCE, PACING_S, RESPONSE_TIME, STRESS_TEST, TRY
 from benchmark.experiment3_locust.findings import Breaks, Broke, Finding, Held, LocustRun, Tried, of_kind, read_findings
+from benchmark.load.bodies import early_reasons
 from benchmark.record import Cell, Run
 from benchmark.summary import summary_head
 from benchmark.validity import MAX_GENERATOR_CPU, disturbance_reasons
@@ -28,7 +29,8 @@ class TryEntry:
 class BreakingPointEntry:
     """Where a contender broke, and what it held; None for what was not tried.
 
-    Without any tries, as when it was interrupted before, the point is where the load test broke.
+    Without any tries, as when it was interrupted before, the point is where the load test broke. Each part has
+    reasons of its own: the point, what was held, and where the load test broke rest on different Locust runs.
     """
 
     rps: float
@@ -42,6 +44,9 @@ class BreakingPointEntry:
     ramp_rps: float | None  # where the load test broke in passing
     ramp_ci95: tuple[float, float] | None
     tries: tuple[TryEntry, ...]
+    reasons: tuple[str, ...] = ()  # why the point is INVALID
+    held_reasons: tuple[str, ...] = ()  # why what was held is
+    ramp_reasons: tuple[str, ...] = ()  # why where the load test broke is
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,7 @@ class OpenLoopEntry:
     p99_closed_ms: float | None
     late: int
     dropped: int
+    reasons: tuple[str, ...] = ()  # why it is INVALID
 
 
 def summarise(run: Run, contenders: Sequence[Contender], scale: float, complete: bool) -> dict[str, Any]:
@@ -75,17 +81,23 @@ def summarise(run: Run, contenders: Sequence[Contender], scale: float, complete:
 
 def _entry(contender: Contender, findings: Sequence[Finding], cell: Cell | None) -> dict[str, Any]:
     runs = list(of_kind(findings, LocustRun))
-    reasons = [cell.reason] if cell and cell.status == "failed" else []
-    reasons += [reason for found in runs for reason in run_reasons(found)]
+    faults = [cell.reason] if cell and cell.status == "failed" else []
+    reasons = faults + [reason for found in runs for reason in run_reasons(found)]
     point, opened = breaking_point_entry(findings), open_loop_entry(runs)
     return {
         "title": contender.title,
         "valid": not reasons,
         "reasons": reasons,
-        "examples": [found.to_json() for found in runs],
-        "breaking_point": asdict(point) if point else None,
-        "open_loop": asdict(opened) if opened else None,
+        # Why all of it is INVALID; the other reasons stand with the parts that rest on what they are about.
+        "faults": faults,
+        "examples": [_judged(found.to_json(), run_reasons(found)) for found in runs],
+        "breaking_point": _judged(asdict(point), point.reasons) if point else None,
+        "open_loop": _judged(asdict(opened), opened.reasons) if opened else None,
     }
+
+
+def _judged(part: Mapping[str, Any], reasons: Sequence[str]) -> dict[str, Any]:
+    return {**part, "valid": not reasons, "reasons": list(reasons)}
 
 
 def run_reasons(found: LocustRun) -> list[str]:
@@ -98,7 +110,14 @@ def run_reasons(found: LocustRun) -> list[str]:
         reasons.append(f"{name}: {found.late} arrivals late, {found.dropped} dropped; add workers")
     if found.errors and name not in {STRESS_TEST.name, LOAD_TEST.name, TRY}:
         reasons.append(f"{name}: {found.errors} requests failed, for instance: {found.first_error}")
+    if found.fastest_excess_ms is not None:
+        reasons += [f"{name}: {reason}" for reason in early_reasons(found.fastest_excess_ms)]
     return reasons
+
+
+def _reasons_of(runs: Sequence[LocustRun], *examples: str) -> tuple[str, ...]:
+    """Return why what rests on the runs of these examples is INVALID."""
+    return tuple(reason for found in runs if found.example in examples for reason in run_reasons(found))
 
 
 def _most_late(n: int) -> float:
@@ -109,12 +128,13 @@ def _most_late(n: int) -> float:
 def breaking_point_entry(findings: Sequence[Finding]) -> BreakingPointEntry | None:
     """Return where a contender broke, or None if that was not looked for."""
     ramp = next((found.point for found in of_kind(findings, Broke)), None)
-    point = next((found.point for found in of_kind(findings, Breaks)), ramp)
+    by_tries = next((found.point for found in of_kind(findings, Breaks)), None)
+    point = by_tries or ramp
     if point is None:
         return None
     ramp_broke = ramp if ramp and ramp.broke else None
-    held = list(of_kind(findings, Held))
-    holding = [found for found in of_kind(findings, LocustRun) if found.example == MAX_PERFORMANCE.name]
+    held, runs = list(of_kind(findings, Held)), list(of_kind(findings, LocustRun))
+    holding = [found for found in runs if found.example == MAX_PERFORMANCE.name]
     return BreakingPointEntry(
         rps=point.rps,
         ci95=(point.low_rps, point.high_rps),
@@ -127,6 +147,10 @@ def breaking_point_entry(findings: Sequence[Finding]) -> BreakingPointEntry | No
         ramp_rps=ramp_broke.rps if ramp_broke else None,
         ramp_ci95=(ramp_broke.low_rps, ramp_broke.high_rps) if ramp_broke else None,
         tries=tuple(TryEntry(each.rps, each.sustained) for each in of_kind(findings, Tried)),
+        # What is too slow is so by the p95 of a single user.
+        reasons=_reasons_of(runs, RESPONSE_TIME.name, TRY if by_tries else LOAD_TEST.name),
+        held_reasons=_reasons_of(runs, RESPONSE_TIME.name, MAX_PERFORMANCE.name),
+        ramp_reasons=_reasons_of(runs, RESPONSE_TIME.name, LOAD_TEST.name),
     )
 
 
@@ -143,4 +167,5 @@ def open_loop_entry(runs: Sequence[LocustRun]) -> OpenLoopEntry | None:
         p99_closed_ms=closed.p99_ms,
         late=opened.late,
         dropped=opened.dropped,
+        reasons=_reasons_of([opened, closed], OPEN_LOOP, CLOSED_AT_RATE),
     )

@@ -1,10 +1,13 @@
 """The load of experiment 3 against real services: what a stall does to an open and to a closed loop."""
 
 import asyncio
+import http.server
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,9 +16,11 @@ import numpy as np
 import psutil
 import pytest
 
+from benchmark.cell import ParityError
 from benchmark.contenders import discover
 from benchmark.experiment3_locust import check
-from benchmark.experiment3_locust.examples import held
+from benchmark.experiment3_locust.breaking_point import BreakingPoint
+from benchmark.experiment3_locust.examples import held, until_all_ask_s
 from benchmark.experiment3_locust.findings import LocustRun, of_kind, read_findings
 from benchmark.experiment3_locust.issue import Issued, class_name, example_environment, issue, samples_file
 from benchmark.experiment3_locust.run import TRY_WARMUP_S, Experiment, Plan
@@ -171,3 +176,81 @@ def test_the_independent_generator_sees_an_easy_rate_sustained(stacks: Stacks, m
     url, law = stack.base_url + stack.contender.endpoint, law_of(stack.contender)
     outcome = asyncio.run(check.offer(url, law, 20.0, seed=1, limit_ms=1000.0))
     assert outcome.sustained
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[tuple[str, list[str]]]:
+    """The address of a server that nobody should ask, and the paths that it was asked for."""
+    asked: list[str] = []
+
+    class Elsewhere(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append(self.path)
+            self.send_error(503)
+
+        do_GET = do_POST  # noqa: N815
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}", asked
+        server.shutdown()
+
+
+def test_what_a_user_sets_for_locust_reaches_no_generator(
+    run: Run,
+    stacks: Stacks,
+    guard: Guard,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    elsewhere: tuple[str, list[str]],
+) -> None:
+    url, asked = elsewhere
+    (tmp_path / ".locust.conf").write_text(f"host = {url}\nrun-time = 1\ntags = none\nusers = 9\ncsv = mine\n")
+    (tmp_path / ".netrc").write_text("default login somebody password anything\n")
+    for name, value in (
+        *(("HOME", str(tmp_path)), ("LOCUST_HOST", url), ("LOCUST_RUN_TIME", "1"), ("LOCUST_TAGS", "none")),
+        *(("HTTP_PROXY", url), ("http_proxy", url), ("ALL_PROXY", url)),
+    ):
+        monkeypatch.setenv(name, value)
+    example = replace(held(2), duration_s=3.0, warmup_s=0.0, pacing_s=0.2)
+    issued = issue(
+        *(run, stacks.get(CONTENDER), "configured", example_environment(example), [class_name(CONTENDER)]),
+        *(example.duration_s, guard, lambda _: None),
+    )
+    assert asked == []
+    assert issued.samples["ok"].all()
+    assert issued.samples["users"].max() == 2
+    assert issued.counted_until_s(3.0) == 3.0  # a run time of one second did not end it
+    assert not (tmp_path / "mine_stats.csv").exists()
+
+
+def test_the_rate_of_a_shortened_run_is_that_of_the_schedule_within_what_is_counted(run: Run, guard: Guard) -> None:
+    """Counted is from the first request to the planned end, and the generator issues all that time."""
+    progress: Any = SimpleNamespace(phase=lambda *_: None)
+    plan = Plan(("open-loop",), scale=0.01, seed=3, free_ports=True)
+    before = len(read_findings(run))
+    broke = BreakingPoint(75.0, 75.0, 75.0, broke=True, reason="p95")
+    Experiment(run, plan, guard, progress)._open_loop(discover()[CONTENDER], broke)
+    closed, opened = of_kind(read_findings(run)[before:], LocustRun)
+    rate_rps = opened.rate_rps
+    assert rate_rps == 60
+    assert opened.until_s == 6.0
+    due_s = arrivals_until(rate_rps, plan.seed, 10.0)
+    due = sum(TRY_WARMUP_S <= t_s - due_s[0] < opened.until_s for t_s in due_s)
+    # At both ends some are in flight: at 60 requests/s of 50 ms, three.
+    assert opened.rps * (opened.until_s - TRY_WARMUP_S) == pytest.approx(due, abs=9)
+    assert closed.until_s == pytest.approx(until_all_ask_s(60) + 4, abs=0.001)
+    assert closed.rps == pytest.approx(rate_rps, rel=0.04)
+
+
+def test_a_contender_that_answers_otherwise_is_not_measured(run: Run, guard: Guard) -> None:
+    before = len(read_findings(run))
+    progress: Any = SimpleNamespace(phase=lambda *_: None)
+    experiment = Experiment(run, Plan(("response-time",), scale=0.01, free_ports=True), guard, progress)
+    elsewhere = discover()[CONTENDER].model_copy(update={"endpoint": "/nowhere"})
+    with pytest.raises(ParityError, match="not measured, it answers otherwise than the contract says"):
+        experiment.measure(elsewhere)
+    assert len(read_findings(run)) == before

@@ -6,7 +6,16 @@ from typing import Any
 import pytest
 
 from benchmark.experiment1_profiling.libraries import FRAMEWORK, HTTP_CLIENT
-from benchmark.experiment1_profiling.plot import cost_rows, figure, headline, library_rows, page, sentences
+from benchmark.experiment1_profiling.plot import (
+    cost_rows,
+    cpu_panel,
+    figure,
+    headline,
+    library_rows,
+    page,
+    sentences,
+    wall_panel,
+)
 from benchmark.experiment1_profiling.summary import RUNNING, WAITING_MODELS
 
 
@@ -88,3 +97,32 @@ def test_the_page_says_what_was_shortened(plan: dict[str, float], is_said: bool)
 def test_a_run_with_figures_has_a_headline_for_desk_and_phone() -> None:
     assert list(headline(recorded({"a": entry()}).summary)) == ["headline.svg", "headline-narrow.svg"]
     assert headline(recorded({"a": EMPTY}).summary) == {}
+
+
+@pytest.mark.parametrize(
+    ("reasons", "cpu_stands", "wall_stands"),
+    [
+        ({"faults": [], "cpu_reasons": [], "wall_reasons": []}, True, True),  # calls of a profiler have failed
+        ({"faults": [], "cpu_reasons": ["+20% is not attributed"], "wall_reasons": []}, False, True),
+        ({"faults": [], "cpu_reasons": [], "wall_reasons": ["1 user: 3 requests failed"]}, True, False),
+        ({"faults": ["model of a died"], "cpu_reasons": [], "wall_reasons": []}, False, False),
+        ({}, False, False),  # the record does not say which part
+    ],
+)
+def test_what_is_invalid_strikes_what_rests_on_it_and_nothing_else(
+    reasons: dict[str, Any], cpu_stands: bool, wall_stands: bool
+) -> None:
+    entries = {"a": entry(valid=False, reasons=["any"], **reasons), "b": entry()}
+    assert [not bar.invalid for bar in cpu_panel(entries, 16).bars] == [cpu_stands, True]
+    assert [not bar.invalid for bar in wall_panel(entries).bars] == [wall_stands, True]
+    assert ("Struck through" in figure(entries, 16).caption) is not (cpu_stands and wall_stands)
+    assert ("<s>a: 8.50" in page(recorded(entries)).replace("\u00a0", " ")) is not cpu_stands
+
+
+def test_a_fault_of_the_whole_run_strikes_all_of_it() -> None:
+    parts: dict[str, Any] = {"faults": [], "cpu_reasons": [], "wall_reasons": []}
+    run = recorded({"a": entry(**parts), "b": entry(**parts)})
+    run.summary["reasons"] = ["the machine was 50% busy before the start"]
+    said = page(run).replace("\u00a0", " ")
+    assert "<s>a: 8.50" in said
+    assert "<s>b: 8.50" in said

@@ -8,7 +8,14 @@ import pandas as pd
 import pytest
 
 from benchmark.experiment1_profiling.libraries import HTTP_CLIENT, INTERPRETER
-from benchmark.experiment1_profiling.summary import Held, _call_costs, _reasons, attribute, stage_means_ms
+from benchmark.experiment1_profiling.summary import (
+    Held,
+    _call_costs,
+    _reasons,
+    attribute,
+    part_reasons,
+    stage_means_ms,
+)
 from benchmark.levels import LevelFigures
 from tests.unit.benchmark.synthetic import make_contender
 
@@ -96,3 +103,36 @@ def test_calls_and_levels_that_were_disturbed_are_invalid_and_say_which() -> Non
 
 def test_calls_of_a_record_that_does_not_tell_of_the_machine_are_not_disturbed() -> None:
     assert _reasons(make_contender("a"), [{}, {}], NO_CPU, [CALLS]) == []
+
+
+GOOD_CPU: dict[str, Any] = {"cpu_not_attributed": 0.1, "cpu_ms_counted": 9.0}
+
+
+def failing(users: int) -> Held:
+    """Return a level at which requests failed."""
+    good = held(0.9)
+    figures = replace(good.figures, users=users, errors=3, first_error="status 503", mean_ms=users * 10.0)
+    return replace(good, figures=figures)
+
+
+def good(users: int) -> Held:
+    level = held(0.9)
+    return replace(level, figures=replace(level.figures, users=users, mean_ms=users * 10.0))
+
+
+@pytest.mark.parametrize(
+    ("plain", "sampled", "cpu", "struck"),
+    [
+        ({1: good(1), 16: good(16)}, {1: good(1), 16: good(16)}, GOOD_CPU, set()),
+        ({1: good(1), 16: failing(16)}, {1: good(1), 16: good(16)}, GOOD_CPU, set()),
+        ({1: failing(1), 16: good(16)}, {1: good(1), 16: good(16)}, GOOD_CPU, {"wall_reasons"}),
+        ({1: good(1), 16: good(16)}, {1: failing(1), 16: good(16)}, GOOD_CPU, {"wall_reasons"}),
+        ({1: good(1), 16: good(16)}, {1: good(1), 16: failing(16)}, GOOD_CPU, {"cpu_reasons"}),
+        ({1: good(1)}, {16: good(16)}, {**GOOD_CPU, "cpu_not_attributed": 2.0}, {"cpu_reasons"}),
+    ],
+)
+def test_a_bad_level_condemns_what_rests_on_it(
+    plain: dict[int, Held], sampled: dict[int, Held], cpu: dict[str, Any], struck: set[str]
+) -> None:
+    found = part_reasons(make_contender(), plain, sampled, cpu, users=16)
+    assert {part for part, reasons in found.items() if reasons} == struck

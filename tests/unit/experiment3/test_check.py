@@ -1,9 +1,11 @@
 """The check of a breaking point by two generators, on contenders whose breaking point is known."""
 
 import asyncio
+import http.server
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,12 +14,15 @@ from typing import Any
 
 import pytest
 
+from benchmark.cell import ParityError
+from benchmark.errors import LoadError
 from benchmark.experiment3_locust import check as module
+from benchmark.experiment3_locust.findings import append_finding
 from benchmark.experiment3_locust.run import Experiment
 from benchmark.experiment3_locust.staircase import Outcome
 from benchmark.law import AnswerLaw, law_of
 from tests.unit.benchmark.synthetic import make_contender
-from tests.unit.experiment3.synthetic import CONTENDERS, findings_of, recorded
+from tests.unit.experiment3.synthetic import CONTENDERS, findings_of, locust_run, recorded
 
 GOOD, BAD = Outcome(1.0, 1.0), Outcome(1.0, 0.5)
 
@@ -40,6 +45,7 @@ def tries(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, float]]:
     def stack(contender: Any, *_: Any) -> Iterator[Any]:
         yield SimpleNamespace(base_url=contender.name)
 
+    monkeypatch.setattr(Experiment, "check_parity", lambda *_: None)
     monkeypatch.setattr(Experiment, "try_rate", by_locust)
     monkeypatch.setattr(module, "offer", offer)
     monkeypatch.setattr(module, "running_stack", stack)
@@ -82,6 +88,63 @@ def test_a_run_without_a_breaking_point_has_nothing_to_check(tmp_path: Path, tri
     run = recorded(tmp_path, [])
     assert module.main([str(run.path)]) == 0
     assert tries == []
+
+
+def test_who_fails_parity_is_not_checked_and_the_others_are(
+    tmp_path: Path,
+    tries: list[tuple[str, float]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def check_parity(_: Experiment, contender: Any) -> None:
+        if contender.name == "two":
+            raise ParityError("not measured, it answers otherwise than the contract says: status 500")
+
+    monkeypatch.setattr(Experiment, "check_parity", check_parity)
+    status, rows = checked(tmp_path)
+    assert status == 1
+    assert set(rows) == {"one"}
+    assert not [url for url, _ in tries if url.startswith("two")]
+    assert "two: not measured, it answers otherwise than the contract says: status 500" in capsys.readouterr().out
+
+
+def test_a_try_of_locust_that_is_not_to_be_believed_is_no_check(
+    tmp_path: Path, tries: list[tuple[str, float]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def by_locust(self: Experiment, contender: Any, rps: float, *_: Any) -> Outcome:
+        append_finding(self._run, locust_run(example="try", generator_cpu=0.99))
+        return GOOD if rps <= 100 else BAD
+
+    monkeypatch.setattr(Experiment, "try_rate", by_locust)
+    with pytest.raises(LoadError, match="one: Locust's breaking point is INVALID: try: the load generator used 99%"):
+        checked(tmp_path, "one")
+
+
+@pytest.fixture
+def prompt() -> Iterator[str]:
+    """The URL of a service that answers at once, as if its models had taken 45 ms."""
+
+    class Prompt(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"detail": 0.045}')
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Prompt) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        server.shutdown()
+
+
+def test_an_answer_that_comes_too_early_is_not_the_contenders(prompt: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TRY_WARMUP_S", 0.1)
+    monkeypatch.setattr(module, "TRY_COUNTED_S", 0.3)
+    with pytest.raises(LoadError, match="sooner than its models can have taken"):
+        asyncio.run(module.offer(prompt, law_of(make_contender()), 20.0, seed=1, limit_ms=100.0))
 
 
 def test_a_refused_connection_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:

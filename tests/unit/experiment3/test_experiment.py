@@ -1,7 +1,7 @@
 """What the experiment asks of Locust, without one: options, environment, warm-ups."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,18 +11,21 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from benchmark.cell import ParityError
 from benchmark.experiment3_locust import run as module
 from benchmark.experiment3_locust.breaking_point import BreakingPoint
-from benchmark.experiment3_locust.examples import EXAMPLES
+from benchmark.experiment3_locust.examples import EXAMPLES, LOAD_TEST
 from benchmark.experiment3_locust.findings import Breaks, Held, LocustRun, Tried, of_kind, read_findings
 from benchmark.experiment3_locust.issue import Issued
 from benchmark.experiment3_locust.run import Experiment, Plan
 from benchmark.experiment3_locust.summary import OPEN_LOOP
 from benchmark.load.arrivals import arrivals_until
+from benchmark.load.plan import SAMPLE_COLUMNS
 from benchmark.record import Run
 from tests.unit.benchmark.synthetic import make_contender
+from tests.unit.experiment3.synthetic import locust_run
 
-find_breaking_point = Experiment._breaking_point
+find_breaking_point, ramp_broke = Experiment._breaking_point, Experiment._ramp_broke
 START_NS = 10**12
 POINT_RPS = 821.0  # so many users take 8.2 s to be started
 
@@ -62,6 +65,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Asked]:
 
     monkeypatch.setattr(module, "issue", issue)
     monkeypatch.setattr(module, "running_stack", stack)
+    monkeypatch.setattr(module, "check_parity_of", lambda _: None)
     broke = BreakingPoint(POINT_RPS, POINT_RPS, POINT_RPS, broke=True, reason="p95")
     monkeypatch.setattr(Experiment, "_ramp_broke", lambda *_: broke)
     monkeypatch.setattr(Experiment, "_breaking_point", lambda *_: broke)
@@ -77,12 +81,51 @@ def measured(tmp_path: Path, scale: float, examples: tuple[str, ...] = (*EXAMPLE
     return run
 
 
+def test_a_contender_is_asked_every_case_before_any_load(
+    asked: list[Asked], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before: list[int] = []
+    monkeypatch.setattr(module, "check_parity_of", lambda _: before.append(len(asked)))
+    measured(tmp_path, 0.01)
+    assert before == [0]
+    assert asked
+
+
+def test_a_contender_that_fails_parity_is_not_measured_and_says_why(
+    asked: list[Asked], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Any) -> None:
+        raise ParityError("not measured, it answers otherwise than the contract says: status 500")
+
+    monkeypatch.setattr(module, "check_parity_of", fail)
+    nothing: Any = SimpleNamespace(phase=lambda *_: None)
+    experiment = Experiment(Run.create(tmp_path, "locust", {}), Plan(("load-test",)), nothing, nothing)
+    cell = module._measure(experiment, make_contender("one"))
+    assert (cell.status, cell.reason) == (
+        "failed",
+        "not measured, it answers otherwise than the contract says: status 500",
+    )
+    assert asked == []
+
+
 @pytest.mark.parametrize("scale", [1.0, 0.1, 0.01])
 def test_locust_is_given_times_that_it_takes(asked: list[Asked], tmp_path: Path, scale: float) -> None:
     measured(tmp_path, scale)
     times = [each.options[each.options.index("-t") + 1] for each in asked if "-t" in each.options]
     assert len(times) == 2
     assert all(re.fullmatch(r"\d+s", time) for time in times), times
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.1, 0.01])
+def test_locusts_own_time_is_up_long_after_what_is_counted(asked: list[Asked], tmp_path: Path, scale: float) -> None:
+    """Its clock starts before the first request, from which ours counts; who started it ends it."""
+    planned = {each.stem: each.until_s for each in of_kind(read_findings(measured(tmp_path, scale)), LocustRun)}
+    for each in asked:
+        own = each.options[each.options.index("-t") + 1] if "-t" in each.options else each.env["DURATION_S"]
+        until_s = planned[each.stem]
+        assert until_s is not None
+        assert float(own.removesuffix("s")) >= until_s + 10
+        assert each.seconds >= until_s
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.1, 0.01])
@@ -121,6 +164,23 @@ def test_where_the_load_test_does_not_break_the_stress_test_tells_where_to_try_f
     monkeypatch.setattr(Experiment, "_breaking_point", breaking_point)
     measured(tmp_path, 0.1)
     assert guesses == [guess_rps]
+
+
+@pytest.mark.parametrize(("until_s", "broke"), [(20.0, False), (30.0, True)])
+def test_a_ramp_whose_load_ended_early_has_not_broken_there(tmp_path: Path, until_s: float, broke: bool) -> None:
+    """Ten users more every second, each of whom is answered once a second for 20 of 30 s."""
+    starts_ns = sorted(START_NS + int((k / 10 + s) * 1e9) for k in range(200) for s in range(20 - k // 10))
+    write_answers(tmp_path / "samples" / "0-one-load-test.csv", starts_ns)
+    nothing: Any = SimpleNamespace(path=tmp_path)
+    experiment = Experiment(nothing, Plan(("load-test",), scale=0.1), nothing, nothing)
+    found = locust_run(example="load-test", stem="one-load-test", start_ns=START_NS, until_s=until_s)
+    assert ramp_broke(experiment, found, LOAD_TEST, 50.0).broke is broke
+
+
+def write_answers(path: Path, starts_ns: Iterable[int]) -> None:
+    path.parent.mkdir()
+    rows = [f"1,{start_ns},{start_ns},50000000,200,20,1,0.045,," for start_ns in starts_ns]
+    path.write_text("\n".join([",".join(SAMPLE_COLUMNS), *rows]) + "\n")
 
 
 def test_an_arrival_of_the_warm_up_may_be_late() -> None:

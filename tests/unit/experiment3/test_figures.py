@@ -27,6 +27,13 @@ def test_failed_requests_are_counted_apart(tmp_path: Path) -> None:
     assert course.failed_rps == pytest.approx(np.ones(19))
 
 
+def test_answers_after_the_end_of_the_load_are_not_drawn_as_a_fall(tmp_path: Path) -> None:
+    write_samples(tmp_path / "0-one-open-loop.csv", requests=120, every_ms=100)
+    course = course_of(locust_run(example="open-loop", rate_rps=10.0, until_s=10.0), tmp_path)
+    assert course.t_s[-1] < 10
+    assert course.rps == pytest.approx(np.full(10, 10.0), abs=1)
+
+
 def test_the_last_second_of_a_plan_is_not_drawn_as_a_fall(tmp_path: Path) -> None:
     """Its answers come up to one pacing after the first request of all, from where time is counted."""
     write_samples(tmp_path / "0-one-response-time.csv", requests=40, every_ms=500)

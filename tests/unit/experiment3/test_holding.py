@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.experiment3_locust.examples import Example
-from benchmark.experiment3_locust.holding import ArrivalsWatch, Watch, was_held
+from benchmark.experiment3_locust.holding import ArrivalsWatch, PlanWatch, Watch, was_held
 from benchmark.load.plan import SAMPLE_COLUMNS
 from tests.unit.experiment3.synthetic import locust_run
 
@@ -135,3 +135,29 @@ def test_latency_of_an_arrival_counts_from_its_time(samples: Samples) -> None:
     watch = arrivals(samples)
     samples.add(0, 4, 100, late_ms=120.0)
     assert watch.is_lost()
+
+
+def at_ns(seconds: float) -> int:
+    """Return a moment, in seconds since the first request."""
+    return 10**12 - 50_000_000 + int(seconds * 1e9)
+
+
+def test_a_plan_is_over_when_its_time_has_passed_since_the_first_request(samples: Samples) -> None:
+    watch = PlanWatch(samples.path, duration_s=8.0)
+    assert not watch.is_over(at_ns(100))  # nothing was sent yet
+    samples.add(0, 1, 100)
+    assert not watch.is_over(at_ns(7.9))
+    assert watch.is_over(at_ns(8.0))
+
+
+def test_a_first_request_that_is_answered_late_does_not_end_a_plan_too_early(samples: Samples) -> None:
+    watch = PlanWatch(samples.path, duration_s=8.0)
+    samples.add(1, 2, 100)
+    assert not watch.is_over(at_ns(8.5))
+    samples.add(2, 2.01, 100, latency_ms=2000.0)
+    assert not watch.is_over(at_ns(8.5))
+    assert watch.is_over(at_ns(9.0))
+
+
+def test_a_plan_without_a_file_of_samples_is_not_over(tmp_path: Path) -> None:
+    assert not PlanWatch(tmp_path / "nowhere.csv", duration_s=1.0).is_over(at_ns(100))

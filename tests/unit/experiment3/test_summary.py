@@ -1,6 +1,7 @@
 """From findings to summary.json."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from benchmark.experiment3_locust.breaking_point import BreakingPoint
 from benchmark.experiment3_locust.examples import TRY
-from benchmark.experiment3_locust.findings import Breaks, Broke, Finding, Tried
+from benchmark.experiment3_locust.findings import Breaks, Broke, Finding, LocustRun, Tried
 from benchmark.experiment3_locust.summary import OPEN_LOOP, summarise
 from benchmark.record import Cell, Run
 from tests.unit.experiment3.synthetic import CONTENDERS, findings_of, locust_run, recorded
@@ -33,6 +34,10 @@ def test_the_summary_says_where_it_broke_and_what_was_held(tmp_path: Path) -> No
         "ramp_rps": 110.0,
         "ramp_ci95": [90.0, 120.0],
         "tries": [{"rps": 110.0, "sustained": False}, {"rps": 91.0, "sustained": True}],
+        "valid": True,
+        "reasons": [],
+        "held_reasons": [],
+        "ramp_reasons": [],
     }
     assert entry["open_loop"] == {
         "rate_rps": 80,
@@ -41,6 +46,8 @@ def test_the_summary_says_where_it_broke_and_what_was_held(tmp_path: Path) -> No
         "p99_closed_ms": 61.0,
         "late": 2,
         "dropped": 1,
+        "valid": True,
+        "reasons": [],
     }
     assert [example["stem"] for example in entry["examples"]][-3:] == [
         "one-held-1",
@@ -84,6 +91,10 @@ def test_what_was_not_measured_is_null(tmp_path: Path) -> None:
             "response-time: the hypervisor gave 22% of the machine's time to others while this was measured "
             "(at most 10% is allowed); measure again",
         ),
+        (
+            locust_run(example="try", fastest_excess_ms=-45.6),
+            "try: an answer came 45.6 ms sooner than its models can have taken",
+        ),
     ],
 )
 def test_a_figure_that_is_not_to_be_believed_makes_the_run_invalid(
@@ -103,9 +114,63 @@ def test_one_late_arrival_in_a_hundred_is_allowed_and_what_chance_adds(
     assert recorded(tmp_path, [locust_run(example=OPEN_LOOP, n=n, late=late)]).summary["valid"] is valid
 
 
+@pytest.mark.parametrize("excess_ms", [None, -0.9, 3.0])
+def test_an_answer_that_took_its_time_or_whose_time_is_not_known_is_believed(
+    tmp_path: Path, excess_ms: float | None
+) -> None:
+    assert recorded(tmp_path, [locust_run(fastest_excess_ms=excess_ms)]).summary["valid"]
+
+
 @pytest.mark.parametrize("example", ["stress-test", "load-test", "try"])
 def test_what_is_to_break_a_contender_may_fail_requests(tmp_path: Path, example: str) -> None:
     assert recorded(tmp_path, [locust_run(example=example, errors=3)]).summary["valid"]
+
+
+def spoilt(findings: list[Finding], example: str) -> list[Finding]:
+    """Return the findings with answers in an example that came too early to be the contender's."""
+    found = [*findings, locust_run(example="try"), locust_run(example="stress-test")]
+    return [
+        replace(each, fastest_excess_ms=-40.0) if isinstance(each, LocustRun) and each.example == example else each
+        for each in found
+    ]
+
+
+@pytest.mark.parametrize(
+    ("example", "parts"),
+    [
+        ("response-time", {"point", "held", "ramp"}),
+        ("load-test", {"ramp"}),
+        ("try", {"point"}),
+        ("max-performance", {"held"}),
+        ("stress-test", set()),
+        ("closed-at-rate", {"open loop"}),
+        ("open-loop", {"open loop"}),
+    ],
+)
+def test_an_invalid_part_makes_invalid_what_rests_on_it_and_nothing_else(
+    tmp_path: Path, example: str, parts: set[str]
+) -> None:
+    summary = recorded(tmp_path, spoilt(findings_of("one"), example)).summary
+    entry = summary["contenders"]["one"]
+    point, opened = entry["breaking_point"], entry["open_loop"]
+    reasons = {
+        "point": point["reasons"],
+        "held": point["held_reasons"],
+        "ramp": point["ramp_reasons"],
+        "open loop": opened["reasons"],
+    }
+    assert {part for part, found in reasons.items() if found} == parts
+    assert (point["valid"], opened["valid"]) == ("point" not in parts, "open loop" not in parts)
+    assert {each["example"] for each in entry["examples"] if not each["valid"]} == {example}
+    # The run as a whole says so, and which part it is.
+    assert (summary["valid"], entry["valid"], entry["faults"]) == (False, False, [])
+    assert all(reason.startswith(f"one: {example}: an answer came") for reason in summary["reasons"])
+    assert summary["reasons"]
+
+
+def test_without_tries_the_point_rests_on_the_load_test(tmp_path: Path) -> None:
+    untried: list[Finding] = [found for found in findings_of("one") if not isinstance(found, Breaks)]
+    assert not entry_of(tmp_path, spoilt(untried, "load-test"))["breaking_point"]["valid"]
 
 
 def test_a_contender_that_failed_says_why(tmp_path: Path) -> None:
@@ -113,6 +178,7 @@ def test_a_contender_that_failed_says_why(tmp_path: Path) -> None:
     run.append_cell(Cell(0, "two", 0, "failed", "model of two died"))
     summary = summarise(run, CONTENDERS, 1.0, complete=True)
     assert "two: model of two died" in summary["reasons"]
+    assert summary["contenders"]["two"]["faults"] == ["model of two died"]
     json.dumps(summary, allow_nan=False)
 
 
