@@ -29,7 +29,7 @@ _THREADS = {"scoring": 64, "model": 128}
 # httpx looks through all connections of its pool whenever one is taken or given back, so a large pool costs more than
 # waiting for a place in a small one. aiohttp does not, and its pool is never the limit. A thread of the sync twin asks
 # each model at most once at a time, so its pool holds one connection for each.
-_ASYNC_POOLS = {"httpx": 24, "aiohttp": 2048}
+_ASYNC_POOLS = {"httpx": 28, "aiohttp": 2048}
 _UNSET = (None, "", 0, "0")
 
 
@@ -76,7 +76,7 @@ class Settings(BaseSettings):
     model_pool_size: int = Field(
         0,
         ge=0,
-        description="connections to the models per worker; default 24 (httpx), 2048 (aiohttp), threads x models (sync)",
+        description="connections to the models per worker; default 28 (httpx), 2048 (aiohttp), threads x models (sync)",
     )
     model_pool_idle: int = Field(
         0, ge=0, description="idle ones of these that are kept (httpx); default all, httpx's own default is 20"

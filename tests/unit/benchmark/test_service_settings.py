@@ -91,7 +91,7 @@ def test_an_older_record_has_its_settings_beside_the_rows() -> None:
         ("sync", {}, 128),
         ("sync", {"threads": "16"}, 32),
         ("sync", {"model_pool_size": "7"}, 7),
-        ("async", {}, 24),
+        ("async", {}, 28),
         ("async-aiohttp", {}, 2048),
         ("async-httpx-default", {}, 100),
     ],

@@ -33,8 +33,8 @@ def test_the_twins_differ_in_fan_out_and_client_and_model(role: Role) -> None:
         "http_client": ("requests", "httpx"),
         "model_urls": ((sync_model, sync_model), (async_model, async_model)),
         # Of each client the size that serves it best: threads x models, and what httpx can look through in time.
-        "model_pool_size": (ours["threads"] * 2, 24),
-        "model_pool_idle": (ours["threads"] * 2, 24),
+        "model_pool_size": (ours["threads"] * 2, 28),
+        "model_pool_idle": (ours["threads"] * 2, 28),
     }
 
 
