@@ -2,16 +2,19 @@
 
 python doc/generate.py            write doc/settings.md, .env.example, the diagrams and the figures in README.md
 python doc/generate.py --check    only say whether they are up to date
-python doc/generate.py --record results/latest    first take over a run of `explain` as the recorded one
+python doc/generate.py --record results/latest    first take over a run of `explain` as the recorded one, or, as the
+                                                  sweep in doc/measurement.md, one of `make record-pools`
 
-All figures are of one run: its contenders are among the cells of `explain`, summarised as `bench` summarises them.
+All figures of README, article and doc/deployment.md are of one run: its contenders are among the cells of `explain`,
+summarised as `bench` summarises them.
 """
 
 import html
 import json
+import re
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +33,9 @@ ROOT = Path(__file__).resolve().parent.parent
 RECORDED = ROOT / "doc" / "recorded"
 EXPLAINED = RECORDED / "explain"
 ARTICLE = ROOT / "doc" / "understanding-the-gap.md"
+MEASUREMENT = ROOT / "doc" / "measurement.md"
+POOLS = RECORDED / "pools.json"
+_POOL = re.compile(r"(.+)-model_pool_size-(\d+)")
 _KEPT = ("manifest.json", "summary.json", "prediction.json")
 _TOPICS = {question.topic for question in QUESTIONS}
 _SET_BY_THE_PROGRAM = {"architecture", "role"}
@@ -58,7 +64,39 @@ def generated() -> dict[Path, str]:
         RECORDED / "headline.svg": headline_figure(summary),
         **dict(all_diagrams()),
         **explained(),
+        **pools(),
     }
+
+
+def pools() -> dict[Path, str]:
+    """Return the page with the table of pool sizes from the recorded sweep; nothing without one."""
+    if not POOLS.exists():
+        return {}
+    summary = json.loads(POOLS.read_text())
+    users = [users for users in summary["levels"] if users > 1]
+    head = "".join(f" {n} users |" for n in users)
+    rows = "".join(_pool_row(name, entry, users) for name, entry in summary["contenders"].items())
+    table = f"| connections |{head}\n{'|---' * (1 + len(users))}|\n{rows}"
+    machine = summary["environment"]["machine"]
+    where = f"{machine['cores']} cores of {machine['cpu_model']}, {summary['started_utc'][:10]}"
+    note = f"\nRequests per second and p99, {summary['blocks']} blocks. Recorded with `make record-pools` on {where}.\n"
+    return {MEASUREMENT: filled(MEASUREMENT.name, MEASUREMENT.read_text(), {"pools": table + note})}
+
+
+def _pool_row(name: str, entry: Mapping[str, Any], users: Sequence[int]) -> str:
+    size = _POOL.fullmatch(name)
+    if not size:
+        raise SystemExit(f"{POOLS.name} holds {name!r}, expected a sweep of model_pool_size")
+    levels = {level["users"]: level for level in entry["levels"]}
+    cells = [_pool_cell(levels[n]) if n in levels else "not measured" for n in users]
+    return f"| {size[2]} | {' | '.join(cells)} |\n"
+
+
+def _pool_cell(level: Mapping[str, Any]) -> str:
+    if not level["valid"]:
+        return "INVALID"
+    p99 = f", {level['p99_ms']:,.0f} ms" if level["p99_ms"] else ""
+    return f"{level['rps']:,.0f}{p99}"
 
 
 def explained() -> dict[Path, str]:
@@ -154,8 +192,12 @@ def take_over(folder: Path) -> None:
     A run that was reported by older code is reported again.
     """
     run = Run.open(folder)
-    if run.manifest["command"] != "explain":
-        raise SystemExit(f"{folder} is a run of `{run.manifest['command']}`, expected one of `explain`")
+    command, contenders = run.manifest["command"], run.manifest["contenders"]
+    if command == "bench" and all(map(_POOL.fullmatch, contenders)):
+        shutil.copy(run.path / "summary.json", POOLS)
+        return
+    if command != "explain":
+        raise SystemExit(f"{folder} is a run of `{command}`, expected one of `explain` or of `make record-pools`")
     if not (run.path / CONTENDERS).exists():
         report(run)
     EXPLAINED.mkdir(parents=True, exist_ok=True)

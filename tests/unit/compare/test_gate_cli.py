@@ -68,7 +68,7 @@ def test_two_blocks_with_57_percent_less_at_the_peak_do_not_pass(tmp_path: Path)
     result = run_compare(a, b, "--fail-if-slower", "5%")
     assert "not shown" in result.output
     assert result.exit_code == 3
-    assert "cannot tell: b, peak rate: this pair can show a loss of " in result.output
+    assert "cannot tell: b, highest rate: this pair can show a loss of " in result.output
     assert run_compare(a, b).exit_code == 0  # without a gate nothing is asked
 
 
@@ -106,7 +106,7 @@ def test_a_loss_that_is_shown_counts_more_than_what_cannot_be_told(tmp_path: Pat
     a, b = bench(tmp_path / "a", names=("a", "b")), bench(tmp_path / "b", names=("b", "a"), slower=1.5, unsteady="b")
     result = run_compare(a, b, "--fail-if-slower", "5%")
     assert result.exit_code == 4
-    assert "too slow: a, peak rate: " in result.output
+    assert "too slow: a, highest rate: " in result.output
     assert "cannot tell: b, " in result.output
 
 
@@ -131,7 +131,7 @@ def test_a_peak_of_another_climb_does_not_pass(tmp_path: Path) -> None:
     (b / "manifest.json").write_text(json.dumps(manifest))
     result = run_compare(a, b, "--fail-if-slower", "5%")
     assert result.exit_code == 3
-    assert "cannot tell: a, peak rate and CPU per request: none for the same numbers of users in B" in result.output
+    assert "cannot tell: a, highest rate and CPU per request: none for the same numbers of users in B" in result.output
 
 
 def test_a_percentile_for_which_b_has_too_few_samples_does_not_pass(tmp_path: Path) -> None:
