@@ -32,8 +32,8 @@ SLOWEST = max((level for name in MAIN for level in RUN[name]["levels"]), key=lam
 SYNC, FAST = RUN["sync"]["peak"], RUN["async-aiohttp"]["peak"]
 SENTENCES = (
     f"carried {level('async', 16)['rps']:.0f} requests/s at 16 users, "
-    f"and {level('async', 32)['rps']:.0f} requests/s at 32",
-    f"rose from {cpu_ms('async', 16):.1f} to {cpu_ms('async', 32):.1f} ms",
+    f"and {level('async', 64)['rps']:.0f} requests/s at 64",
+    f"rose from {cpu_ms('async', 16):.1f} to {cpu_ms('async', 64):.1f} ms",
     f"it carried {FAST['rps']:,.0f} at {FAST['users']} users, at {cpu_ms('async-aiohttp', FAST['users']):.1f} ms",
     f"from {level('sync', 1)['p50_ms']:.1f} to {level('sync-concurrent', 1)['p50_ms']:.1f} ms",
     f"({RUN['sync-concurrent']['peak']['rps']:.0f} and {SYNC['rps']:.0f} requests/s)",
@@ -49,7 +49,7 @@ SENTENCES = (
     f"async with aiohttp {cores('async-aiohttp'):.2f}",
     f"answered within {max(RUN[name]['peak']['p99_ms'] for name in MAIN) / 1000:.1f} s (p99)",
     f"the slowest took {SLOWEST['p99_ms'] / 1000:.1f} s at p99 (async with httpx at {SLOWEST['users']} users)",
-    f"httpx took {cpu_ms('async', 32) / cpu_ms('async-aiohttp', 32):.0f} times as much as aiohttp at 32 users",
+    f"httpx took {cpu_ms('async', 64) / cpu_ms('async-aiohttp', 64):.0f} times as much as aiohttp at 64 users",
 )
 
 
