@@ -121,6 +121,7 @@ def _contender_entry(
         "peak": peak and {**{key: peak[key] for key in _OF_PEAK}, "bracketed": is_bracketed(believed)},
         "cpu_users": users,
         "cpu_ms_per_request": peak["cpu_ms_per_request"] if peak else {},
+        "ci95_cpu_ms": _ci95(service_cpu_by_block([block for block in by_level[users] if block.n])) if users else None,
         "rss_mb": _largest([figures.rss_mb for blocks in by_level.values() for figures in blocks]),
     }
 
@@ -170,6 +171,10 @@ def _level_entry(contender: Contender, blocks: Blocks) -> dict[str, Any]:
         "foreign_share": _mean_seen([block.foreign_share for block in blocks]),
         "steal_share": _mean_seen([block.steal_share for block in blocks]),
     }
+
+
+def _ci95(by_block: Mapping[int, float]) -> list[float | None] | None:
+    return _rs(positive_interval(list(by_block.values())).as_list()) if by_block else None
 
 
 def _rps(blocks: Blocks) -> Interval:

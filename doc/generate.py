@@ -192,12 +192,12 @@ def take_over(folder: Path) -> None:
     A run that was reported by older code is reported again.
     """
     run = Run.open(folder)
-    command, contenders = run.manifest["command"], run.manifest["contenders"]
-    if command == "bench" and all(map(_POOL.fullmatch, contenders)):
+    command = run.manifest["command"]
+    if command == "bench" and all(map(_POOL.fullmatch, run.manifest.get("contenders") or [""])):
         shutil.copy(run.path / "summary.json", POOLS)
         return
     if command != "explain":
-        raise SystemExit(f"{folder} is a run of `{command}`, expected one of `explain` or of `make record-pools`")
+        raise SystemExit(f"{folder} is a run of `{command}`, expected one of `explain`, or `make record-pools`")
     if not (run.path / CONTENDERS).exists():
         report(run)
     EXPLAINED.mkdir(parents=True, exist_ok=True)

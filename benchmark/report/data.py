@@ -113,6 +113,7 @@ class Contender(_Part):
     peak: Peak | None = None
     cpu_users: int | None = None
     cpu_ms_per_request: ByRole = {}
+    ci95_cpu_ms: MaybeInterval = None  # of all its processes together
     rss_mb: ByRole = {}
 
     @property

@@ -72,15 +72,19 @@ def _peak(_: Summary, name: str, contender: Contender) -> Standing | None:
 
 
 def _cpu(summary: Summary, name: str, contender: Contender) -> Standing | None:
-    """The interval is that of the ratio to the baseline, since the record has none of the figure itself."""
+    """In older records the interval is that of the ratio to the baseline: they have none of the figure itself."""
     total_ms = service_cpu_ms(contender.cpu_ms_per_request)
     if total_ms is None or not contender.stands(contender.cpu_users or 0):
         return None
     compared = summary.comparison("cpu_ms_per_request", name)
-    interval = (1.0, 1.0) if name == summary.baseline else compared.interval if compared else None
+    of_ratio = (1.0, 1.0) if name == summary.baseline else compared.interval if compared else None
     short = f"{significant(total_ms)} ms"
-    where = f" at {at_users(contender.cpu_users)}" if contender.cpu_users else ""
-    return Standing(name, total_ms, interval, short, f"{short} in all its processes{where}", short)
+    full = f"{short} in all its processes"
+    if contender.cpu_users:
+        full += f" at {at_users(contender.cpu_users)}"
+    if contender.ci95_cpu_ms:
+        full += f" ({_interval(contender.ci95_cpu_ms, significant, ' ms')})"
+    return Standing(name, total_ms, contender.ci95_cpu_ms or of_ratio, short, full, short)
 
 
 def _interval(interval: Interval | None, text: Callable[[float], str], unit: str) -> str:

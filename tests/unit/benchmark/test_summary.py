@@ -96,6 +96,16 @@ def test_one_block_gives_no_interval_and_shows_no_difference(tmp_path: Path) -> 
     assert not any(shown(summary).values())
 
 
+def test_cpu_per_request_has_an_interval_of_its_own(tmp_path: Path) -> None:
+    entry = two(tmp_path, [(50, 60), (52, 61), (54, 62)])["contenders"]["a"]
+    total_ms = sum(ms for role, ms in entry["cpu_ms_per_request"].items() if role != "load")
+    low_ms, high_ms = entry["ci95_cpu_ms"]
+    assert low_ms < total_ms < high_ms
+    assert high_ms / low_ms < 1.3
+    (alone,) = (two(tmp_path / "alone", [(50, 60)])["contenders"][name]["ci95_cpu_ms"] for name in ("a",))
+    assert alone is None
+
+
 def test_an_interval_holds_its_mean(tmp_path: Path) -> None:
     entry = two(tmp_path, [(50, 60), (52, 61), (54, 62)])["contenders"]["a"]
     low, high = entry["low_load"]["ci95_mean_ms"]

@@ -205,6 +205,24 @@ def test_an_invalid_baseline_gives_no_ratio(summaries: dict[str, Any]) -> None:
     assert "times the" not in sentence
 
 
+def test_cpu_is_held_apart_by_intervals_of_its_own_and_not_by_those_of_ratios_to_the_baseline(
+    summaries: dict[str, Any],
+) -> None:
+    """A noisy baseline makes all ratios to it wide; two others are as far apart as they were."""
+    summary = summaries["valid"]
+    for compared in summary["comparisons"]:
+        if compared["figure"] == "cpu_ms_per_request":
+            compared.update(ci95=[0.1, 9.0], difference_shown=False)
+    (before,) = texts(summary, "CPU")
+    assert "no difference is shown between it and" in before
+    for entry in summary["contenders"].values():
+        total_ms = sum(ms for role, ms in entry["cpu_ms_per_request"].items() if role != "load")
+        entry["ci95_cpu_ms"] = [0.95 * total_ms, 1.05 * total_ms]
+    (after,) = texts(summary, "CPU")
+    assert "sync-concurrent" not in after.partition("no difference is shown between it and ")[2].partition(". ")[0]
+    assert "2.99 ms in all its processes at 64 users (95 % interval 2.84 to 3.14 ms)" in after
+
+
 def test_services_that_run_elsewhere_are_not_called_cheap(summaries: dict[str, Any]) -> None:
     summaries["valid"]["contenders"]["async-aiohttp"]["cpu_ms_per_request"] = {"load": 0.9}
     (sentence,) = texts(summaries["valid"], "CPU")
