@@ -3,17 +3,20 @@
 from collections.abc import Collection, Mapping, Sequence
 
 GROWTH = 1.1  # a rate that grows by no more than this, over all levels before, has met its ceiling
+# A climb goes on until the rate grows by less than this. It reads a single block, the claim of a peak rests on all:
+# with the same bound for both, a first block that reads low would leave many a ceiling without a peak.
+CLIMB_GROWTH = 1.05
 
 
-def grows(rates_rps: Sequence[float]) -> bool:
-    """Whether rates of ascending levels have met no ceiling yet: the last is the highest, by more than GROWTH.
+def grows(rates_rps: Sequence[float], growth: float = GROWTH) -> bool:
+    """Whether rates of ascending levels have met no ceiling yet: the last is the highest, by more than a growth.
 
     Without any answer there is no higher rate.
     """
     if not rates_rps:
         return False
     *before, last = rates_rps
-    return last > GROWTH * max(before, default=0.0)
+    return last > growth * max(before, default=0.0)
 
 
 def peak_users(rps: Mapping[int, float], valid: Collection[int]) -> int | None:

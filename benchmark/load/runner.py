@@ -23,7 +23,7 @@ from locust.stats import PERCENTILES_TO_REPORT, StatsCSVFileWriter, stats_histor
 from benchmark.load.plan import Level, LoadPlan
 from benchmark.load.samples import SampleWriter
 from benchmark.load.users import user_class
-from benchmark.peak import grows
+from benchmark.peak import CLIMB_GROWTH, grows
 from contract.garbage import set_aside_what_is_loaded
 from contract.limits import raise_open_files
 
@@ -60,7 +60,7 @@ def run(plan: LoadPlan) -> None:
     try:
         rates_rps = [_hold(runner, writer, level) for level in plan.levels]
         for level in plan.climb:
-            if not grows(rates_rps):
+            if not grows(rates_rps, CLIMB_GROWTH):
                 break
             rates_rps.append(_hold(runner, writer, level))
     except Interrupted:
