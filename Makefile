@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
-LOCUST := EXAMPLE=$(EXAMPLE) $(BIN)/locust -f benchmark/experiment3_locust/locustfile.py
+LOCUST := EXAMPLE=$(EXAMPLE) $(BIN)/locust -f benchmark/load/locustfile.py
 WEB_UI = --class-picker --web-host $(or $(WEB_HOST),127.0.0.1)
 SCALE_FLAG := $(if $(SCALE),--scale $(SCALE))
 CONTAINERS := $(PYTHON) -m docker.verbs

@@ -11,14 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from benchmark.compare.cli import compare
-from benchmark.contenders import discover
-from benchmark.errors import BenchmarkError
-from benchmark.experiment1_profiling.cli import profile
-from benchmark.experiment2_timeit.cli import timeit
-from benchmark.experiment3_locust.cli import locust
-from benchmark.experiment4_gap.cli import explain, print_summary
-from benchmark.options import (
+from benchmark.cli_options import (
     EXIT_INTERRUPTED,
     RESULTS,
     ContendersOption,
@@ -35,6 +28,13 @@ from benchmark.options import (
     parse_sweep,
     print_outcome,
 )
+from benchmark.compare.cli import compare
+from benchmark.contenders.discovery import discover
+from benchmark.errors import BenchmarkError
+from benchmark.experiments.breaking_point.command import locust
+from benchmark.experiments.gap.command import explain, print_summary
+from benchmark.experiments.profiling.command import profile
+from benchmark.experiments.timeit.command import timeit
 from contract.limits import open_files
 
 app = typer.Typer(
@@ -81,22 +81,23 @@ def bench(
     Exit status: 0 measured and VALID, 1 could not be measured, 2 wrong usage, 3 measured but
     INVALID, 130 interrupted.
     """
-    from benchmark import bench as verb
-    from benchmark.containers import ContainerLauncher
-    from benchmark.open_files import files_per_user, refuse_beyond
-    from benchmark.progress import Progress
-    from benchmark.service_settings import swept
+    from benchmark.contenders.service_settings import swept
+    from benchmark.experiments.bench import measure as verb
+    from benchmark.experiments.bench import plan as plans
+    from benchmark.load.open_files import files_per_user, refuse_beyond
+    from benchmark.measure.progress import Progress
+    from benchmark.stack.containers import ContainerLauncher
 
     with measuring_command():
         chosen, swept_setting = choose_contenders(contenders), parse_sweep(sweep)
         if swept_setting:
             chosen = swept(chosen, *swept_setting)
         users = parse_levels(levels)
-        make_plan = verb.quick_plan if quick else verb.full_plan if full else verb.default_plan
+        make_plan = plans.quick_plan if quick else plans.full_plan if full else plans.default_plan
         limit, per_user = open_files().soft, files_per_user(chosen, containers)
         if users:
             refuse_beyond(max(users), limit, per_user)
-        plan = verb.fit(verb.adjust(make_plan(users), blocks, seed, stage_clock, free_ports), limit, per_user)
+        plan = plans.fit(plans.adjust(make_plan(users), blocks, seed, stage_clock, free_ports), limit, per_user)
         if plan.left_out:
             console.print(plan.left_out, soft_wrap=True, markup=False)
         launcher = ContainerLauncher() if containers else None
@@ -120,7 +121,7 @@ def report(
     results: ResultsOption = RESULTS,
 ) -> None:
     """Join the reports of all runs in results/, or draw the report of one recorded run again."""
-    from benchmark.report.joined import write_joined_report
+    from benchmark.experiments.index import write_joined_report
 
     try:
         path = _redraw(run_directory) if run_directory else write_joined_report(results)
@@ -131,13 +132,13 @@ def report(
 
 def _redraw(run_directory: Path) -> Path:
     """Compute what can be computed from a record again, draw its page, and return the page's path."""
-    from benchmark import bench as bench_verb
-    from benchmark.experiment1_profiling import plot as profile_page
-    from benchmark.experiment2_timeit import run as timeit_verb
-    from benchmark.experiment3_locust import plot as locust_page
-    from benchmark.experiment4_gap import run as explain_verb
-    from benchmark.manifest import recorded_contenders
-    from benchmark.record import Run
+    from benchmark.experiments.bench import measure as bench_verb
+    from benchmark.experiments.breaking_point import page as locust_page
+    from benchmark.experiments.gap import measure as explain_verb
+    from benchmark.experiments.profiling import page as profile_page
+    from benchmark.experiments.timeit import measure as timeit_verb
+    from benchmark.record.manifest import recorded_contenders
+    from benchmark.record.run import Run
 
     run = Run.open(run_directory)
     command, recorded = run.manifest["command"], recorded_contenders(run.manifest)
@@ -163,7 +164,7 @@ def up() -> None:
 
     What is up already stays. Ctrl-C stops what was started by then.
     """
-    from benchmark import services
+    from benchmark.stack import background as services
 
     with measuring_command(), closing(services.up()) as lines:
         try:
@@ -178,7 +179,7 @@ def up() -> None:
 @app.command()
 def down() -> None:
     """Stop what `up` started."""
-    from benchmark import services
+    from benchmark.stack import background as services
 
     try:
         for line in services.down():

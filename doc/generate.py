@@ -18,14 +18,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmark.experiment4_gap import article
-from benchmark.experiment4_gap.run import CONTENDERS, report
-from benchmark.record import Run
-from benchmark.report.data import parse_summary
-from benchmark.report.figures import headline_figure
-from benchmark.report.questions import QUESTIONS
-from benchmark.report.verdict import write_verdict
-from benchmark.report.wording import significant
+from benchmark.analysis.schema import parse_summary
+from benchmark.analysis.wording import significant
+from benchmark.experiments.bench.figures import headline_figure
+from benchmark.experiments.bench.questions import QUESTIONS
+from benchmark.experiments.bench.verdict import write_verdict
+from benchmark.experiments.gap import article
+from benchmark.experiments.gap.measure import CONTENDERS, report
+from benchmark.record.run import Run
 from contract.settings import PREFIX, Settings
 from doc.diagrams.draw import NAMES, WIDTH, all_diagrams, read
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from benchmark.provenance import environment
+from benchmark.record.provenance import environment
 from benchmark.report.page import templates
 
 PAGE: Final = Path(__file__).resolve().parent / "pc_specs.html"

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmark.images import PROJECT
+from benchmark.stack.images import PROJECT
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCAL_BASE = f"{PROJECT}-base:local"  # what `make docker-base` makes

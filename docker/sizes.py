@@ -1,6 +1,6 @@
 """`make docker-sizes`: what each image adds to its base, layer by layer, into doc/images.md."""
 
-from benchmark.images import image_name
+from benchmark.stack.images import image_name
 from docker import engine
 from docker.engine import ROOT, DockerError
 

@@ -47,7 +47,7 @@ LABEL org.opencontainers.image.title="sync-or-async feature store tools" \
 
 FROM tool AS bench
 COPY --from=sources-of-bench /app /app
-ENTRYPOINT ["locust", "-f", "benchmark/experiment3_locust/locustfile.py"]
+ENTRYPOINT ["locust", "-f", "benchmark/load/locustfile.py"]
 CMD ["--class-picker"]
 ARG VERSION=unknown
 ARG COMMIT=unknown

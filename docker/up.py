@@ -5,7 +5,7 @@ import os
 import time
 from typing import Any
 
-from benchmark.images import PROJECT, image_name
+from benchmark.stack.images import PROJECT, image_name
 from docker import engine
 from docker.engine import DockerError
 

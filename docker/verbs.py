@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Sequence
 from typing import Any
 
-from benchmark.images import PROJECT, image_name
+from benchmark.stack.images import PROJECT, image_name
 from docker import engine
 from docker.base import make_base
 from docker.engine import ROOT, DockerError

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.contenders import Contender, discover
-from benchmark.guard import Guard
-from benchmark.stack import Stack, running_stack
+from benchmark.contenders.discovery import Contender, discover
+from benchmark.stack.processes import Stack, running_stack
+from benchmark.stack.watchdog import Guard
 
 CONTENDERS = discover()
 REAL = [name for name, contender in CONTENDERS.items() if contender.default and not contender.harness_floor]

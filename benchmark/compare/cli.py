@@ -7,8 +7,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from benchmark.cli_options import EXIT_INVALID, EXIT_USAGE, console
 from benchmark.errors import BenchmarkError
-from benchmark.options import EXIT_INVALID, EXIT_USAGE, console
 
 if TYPE_CHECKING:
     from benchmark.compare.side import Side

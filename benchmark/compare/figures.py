@@ -4,16 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from benchmark.analysis.stats import percentile
+from benchmark.analysis.validity import run_reasons
+from benchmark.analysis.windows import LevelFigures, level_figures
+from benchmark.contenders.law import law_of
 from benchmark.errors import RecordError
-from benchmark.experiment2_timeit import fit
-from benchmark.experiment2_timeit.repeats import read_repeats
-from benchmark.experiment2_timeit.summary import complete_repeats, repeat_sums
-from benchmark.law import law_of
-from benchmark.levels import GENERATOR_ROLE, LevelFigures, level_figures
-from benchmark.manifest import recorded_contenders
-from benchmark.record import Run
-from benchmark.stats import percentile
-from benchmark.validity import run_reasons
+from benchmark.experiments.timeit import fit
+from benchmark.experiments.timeit.repeats import read_repeats
+from benchmark.experiments.timeit.summarise import complete_repeats, repeat_sums
+from benchmark.record.columns import GENERATOR_ROLE
+from benchmark.record.manifest import recorded_contenders
+from benchmark.record.run import Run
 
 LOW_USERS = 1
 PEAK_RATE = "peak rate"

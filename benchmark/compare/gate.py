@@ -11,9 +11,9 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
+from benchmark.analysis.summary import MIN_CLAIM
 from benchmark.compare.figures import Figure
 from benchmark.compare.verdict import Comparison, Pair, usable
-from benchmark.summary import MIN_CLAIM
 
 Answer = Literal["slower", "not slower", "cannot tell"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmark.compare.figures import planned_users
 from benchmark.errors import RecordError
-from benchmark.record import Run
+from benchmark.record.run import Run
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
+from benchmark.analysis.stats import CONFIDENCE, Interval, holm, holm_levels
+from benchmark.analysis.summary import MIN_CLAIM
 from benchmark.compare.figures import Figure
-from benchmark.stats import CONFIDENCE, Interval, holm, holm_levels
-from benchmark.summary import MIN_CLAIM
 
 Verdict = Literal["faster", "slower", "no difference shown", "INVALID"]
 Pair = tuple[str, Mapping[str, Figure], Mapping[str, Figure]]  # the contender, its figures in A and in B

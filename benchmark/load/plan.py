@@ -4,19 +4,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-SAMPLE_COLUMNS = (
-    "users",  # how many users there were when the request was sent
-    "scheduled_ns",  # monotonic clock: when it should have been sent; in a closed loop, when it was
-    "start_ns",  # monotonic clock
-    "latency_ns",
-    "status",  # 0 if there was no answer
-    "bytes",  # of the answer's body
-    "ok",  # 1 if status and content are what the contract says
-    "detail_s",  # the answer, empty if not ok
-    "server_timing",  # the answer's Server-Timing header, as it came
-    "error",
-)
-
 
 @dataclass(frozen=True)
 class Level:

@@ -20,10 +20,10 @@ from locust.html import get_html_report
 from locust.runners import LocalRunner
 from locust.stats import PERCENTILES_TO_REPORT, StatsCSVFileWriter, stats_history
 
+from benchmark.load.peak import CLIMB_GROWTH, grows
 from benchmark.load.plan import Level, LoadPlan
 from benchmark.load.samples import SampleWriter
 from benchmark.load.users import user_class
-from benchmark.peak import CLIMB_GROWTH, grows
 from contract.garbage import set_aside_what_is_loaded
 from contract.limits import raise_open_files
 

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmark.load.plan import SAMPLE_COLUMNS
+from benchmark.record.columns import SAMPLE_COLUMNS
 
 
 class SampleWriter:

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from benchmark.analysis.wording import MISSING, first_line, unbroken
 from benchmark.errors import RecordError
-from benchmark.report.wording import MISSING, first_line, unbroken
 
 REPORT_NAME: Final = "report.html"
 HEADLINE_NAMES: Final = ("headline.svg", "headline-narrow.svg")  # the one figure of a run, for a desk and for a phone

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 from playwright.sync_api import Page, expect
 
-from benchmark.stack import HOST
+from benchmark.stack.processes import HOST
 from contract import schema
 from tests.browser.conftest import OTHER_NAME, Seen
 from tests.conftest import Stacks

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from benchmark.contenders import ROOT
-from benchmark.experiment3_locust.issue import LOCUSTFILE, class_name
-from benchmark.guard import Guard
-from benchmark.stack import HOST, free_port, log_tail, start_process, stop_processes
+from benchmark.contenders.discovery import ROOT
+from benchmark.measure.locust_process import LOCUSTFILE, class_name
+from benchmark.stack.processes import HOST, free_port, log_tail, start_process, stop_processes
+from benchmark.stack.watchdog import Guard
 from tests.browser.conftest import Seen
 from tests.conftest import Stacks
 

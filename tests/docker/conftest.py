@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from benchmark.contenders import ROOT
-from benchmark.images import PROJECT
+from benchmark.contenders.discovery import ROOT
+from benchmark.stack.images import PROJECT
 from docker import engine
 
 MAKE_TIMEOUT_S = 600  # only a hanging test waits that long

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.containers import ContainerLauncher
-from benchmark.contenders import ROOT
-from benchmark.counters import ControlGroup, EngineApi
+from benchmark.contenders.discovery import ROOT
 from benchmark.errors import EngineError
-from benchmark.guard import Guard
-from benchmark.images import PROJECT
-from benchmark.stack import running_stack
+from benchmark.stack.cgroups import ControlGroup, EngineApi
+from benchmark.stack.containers import ContainerLauncher
+from benchmark.stack.images import PROJECT
+from benchmark.stack.processes import running_stack
+from benchmark.stack.watchdog import Guard
 from tests.conftest import CONTENDERS
 from tests.docker.conftest import containers, environment, make
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.containers import ContainerLauncher
-from benchmark.guard import Guard
-from benchmark.stack import Running
+from benchmark.stack.containers import ContainerLauncher
+from benchmark.stack.processes import Running
+from benchmark.stack.watchdog import Guard
 from docker import engine
 from tests.conftest import CONTENDERS
 from tests.integration.test_drain import ANSWERED, CLIENTS, REFUSED, PatientModel, stop_while_held

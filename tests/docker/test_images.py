@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.contenders import ROOT
-from benchmark.images import image_name
+from benchmark.contenders.discovery import ROOT
+from benchmark.stack.images import image_name
 from docker import engine
 from tests.docker.conftest import Started, environment, make
 

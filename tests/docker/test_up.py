@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from benchmark.images import PROJECT
+from benchmark.stack.images import PROJECT
 from docker import engine
 from tests.docker.conftest import containers, make
 from tests.integration.test_readme import CALLS

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import psutil
 
-from benchmark.contenders import ROOT, Contender
-from benchmark.guard import Guard
-from benchmark.record import Run
+from benchmark.contenders.discovery import ROOT, Contender
+from benchmark.record.run import Run
+from benchmark.stack.watchdog import Guard
 
 VALID, FAILED, INVALID, INTERRUPTED = 0, 1, 3, 130
 REAL, NULL = "async-aiohttp", "null"

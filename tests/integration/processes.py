@@ -9,9 +9,9 @@ from pathlib import Path
 
 import psutil
 
-from benchmark.contenders import Contender, Process
-from benchmark.guard import Guard
-from benchmark.stack import free_port, start_process, stop_processes
+from benchmark.contenders.discovery import Contender, Process
+from benchmark.stack.processes import free_port, start_process, stop_processes
+from benchmark.stack.watchdog import Guard
 from tests.conftest import CONTENDERS
 
 NULL = CONTENDERS["null"].process[0]

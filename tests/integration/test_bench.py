@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.guard import Guard
-from benchmark.load.plan import SAMPLE_COLUMNS
-from benchmark.machine import STEAL, SURROUNDINGS
-from benchmark.record import Run
+from benchmark.measure.machine import SURROUNDINGS
+from benchmark.record.columns import SAMPLE_COLUMNS
+from benchmark.record.resources import STEAL
+from benchmark.record.run import Run
+from benchmark.stack.watchdog import Guard
 from contract.timing import parse_server_timing
 from tests.conftest import CONTENDERS
 from tests.integration.harness import INVALID, NULL, REAL, VALID, Harness, command, rows_of

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.guard import Guard
+from benchmark.stack.watchdog import Guard
 from tests.conftest import CONTENDERS
 from tests.integration.harness import FAILED, INTERRUPTED, INVALID, NULL, REAL, Harness, command, rows_of, until
 from tests.integration.processes import BUSY, started

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from benchmark.contenders import choose, discover
+from benchmark.contenders.discovery import choose, discover
+from benchmark.contenders.law import law_of
 from benchmark.errors import LoadError
-from benchmark.experiment4_gap import bursts
-from benchmark.experiment4_gap.bursts import asks_of, measure_bursts, read_bursts
-from benchmark.guard import Guard
-from benchmark.law import law_of
-from benchmark.record import Run
+from benchmark.experiments.prediction import bursts
+from benchmark.experiments.prediction.bursts import asks_of, measure_bursts, read_bursts
+from benchmark.record.run import Run
+from benchmark.stack.watchdog import Guard
 
 pytestmark = pytest.mark.integration
 

@@ -16,9 +16,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmark.contenders import Contender
-from benchmark.guard import Guard
-from benchmark.stack import HOST, Launcher, Running, Stack, running_stack
+from benchmark.contenders.discovery import Contender
+from benchmark.stack.processes import HOST, Launcher, Running, Stack, running_stack
+from benchmark.stack.watchdog import Guard
 from contract.schema import encode_answer, parse_answer
 from tests.conftest import CONTENDERS, REAL
 from tests.integration.test_faults import asking, until_seeded

@@ -15,13 +15,13 @@ import psutil
 import pytest
 from rich.console import Console
 
-from benchmark.contenders import ROOT, Contender, choose
-from benchmark.experiment4_gap.factors import Design, FactorFile, read_factors
-from benchmark.experiment4_gap.plan import ExplainPlan, Phase
-from benchmark.experiment4_gap.run import report, run_explain
+from benchmark.contenders.discovery import ROOT, Contender, choose
+from benchmark.experiments.gap.factors import Design, FactorFile, read_factors
+from benchmark.experiments.gap.measure import report, run_explain
+from benchmark.experiments.gap.plan import ExplainPlan, Phase
 from benchmark.load.plan import Level
-from benchmark.progress import Progress
-from benchmark.record import Run
+from benchmark.measure.progress import Progress
+from benchmark.record.run import Run
 from tests.conftest import CONTENDERS
 
 pytestmark = pytest.mark.integration

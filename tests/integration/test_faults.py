@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 import pytest
 import redis
 
-from benchmark.contenders import Contender
-from benchmark.parity import Case, Response, ask
-from benchmark.stack import Stack
+from benchmark.contenders.discovery import Contender
+from benchmark.load.parity import Case, Response, ask
+from benchmark.stack.processes import Stack
 from contract import errors
 from contract.errors import ServiceError
 from contract.schema import HEALTHCHECK_PATH, READY_PATH

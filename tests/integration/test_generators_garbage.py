@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.contenders import ROOT
-from benchmark.experiment3_locust.examples import END_SIGNAL
-from benchmark.experiment3_locust.issue import LOCUSTFILE
+from benchmark.contenders.discovery import ROOT
 from benchmark.load.plan import Level, LoadPlan
+from benchmark.load.shapes import END_SIGNAL
+from benchmark.measure.locust_process import LOCUSTFILE
 
 pytestmark = pytest.mark.integration
 

@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from benchmark.parity import Case, ask
-from benchmark.stack import Running, Stack
+from benchmark.load.parity import Case, ask
+from benchmark.stack.processes import Running, Stack
 from contract.lag import LagSample, parse_lag_line
 from tests.conftest import CONTENDERS, Stacks
 

@@ -16,19 +16,19 @@ import numpy as np
 import psutil
 import pytest
 
-from benchmark.cell import ParityError
-from benchmark.contenders import discover
-from benchmark.experiment3_locust import check
-from benchmark.experiment3_locust.breaking_point import BreakingPoint
-from benchmark.experiment3_locust.examples import held, until_all_ask_s
-from benchmark.experiment3_locust.findings import LocustRun, of_kind, read_findings
-from benchmark.experiment3_locust.issue import Issued, class_name, example_environment, issue, samples_file
-from benchmark.experiment3_locust.run import TRY_WARMUP_S, Experiment, Plan
-from benchmark.guard import Guard
-from benchmark.law import law_of
+from benchmark.contenders.discovery import discover
+from benchmark.contenders.law import law_of
+from benchmark.experiments.breaking_point import check
+from benchmark.experiments.breaking_point.findings import LocustRun, of_kind, read_findings
+from benchmark.experiments.breaking_point.measure import TRY_WARMUP_S, Experiment, Plan
 from benchmark.load.arrivals import arrivals_until
-from benchmark.record import Run
-from benchmark.stack import Stack
+from benchmark.load.shapes import held, until_all_ask_s
+from benchmark.load.slo import BreakingPoint
+from benchmark.measure.locust_process import Issued, class_name, example_environment, issue, samples_file
+from benchmark.measure.trial import ParityError
+from benchmark.record.run import Run
+from benchmark.stack.processes import Stack
+from benchmark.stack.watchdog import Guard
 from tests.conftest import Stacks
 
 pytestmark = pytest.mark.integration

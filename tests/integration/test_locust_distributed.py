@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmark.contenders import ROOT
-from benchmark.experiment3_locust.issue import LOCUSTFILE, class_name
-from benchmark.guard import Guard
+from benchmark.contenders.discovery import ROOT
 from benchmark.load.arrivals import poisson_arrivals
-from benchmark.record import read_samples
-from benchmark.stack import HOST, Stack, free_port, log_tail, start_process, stop_processes
+from benchmark.measure.locust_process import LOCUSTFILE, class_name
+from benchmark.record.run import read_samples
+from benchmark.stack.processes import HOST, Stack, free_port, log_tail, start_process, stop_processes
+from benchmark.stack.watchdog import Guard
 from tests.conftest import Stacks
 
 pytestmark = pytest.mark.integration

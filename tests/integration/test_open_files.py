@@ -14,12 +14,12 @@ import pandas as pd
 import psutil
 import pytest
 
-from benchmark.contenders import ROOT
-from benchmark.experiment3_locust.issue import LOCUSTFILE
-from benchmark.guard import Guard
+from benchmark.contenders.discovery import ROOT
 from benchmark.load.plan import Level, LoadPlan
-from benchmark.record import read_samples
-from benchmark.stack import running_stack
+from benchmark.measure.locust_process import LOCUSTFILE
+from benchmark.record.run import read_samples
+from benchmark.stack.processes import running_stack
+from benchmark.stack.watchdog import Guard
 from tests.conftest import CONTENDERS
 
 pytestmark = [

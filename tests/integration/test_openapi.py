@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from scipy import stats
 
-from benchmark.stack import HOST, Stack
+from benchmark.stack.processes import HOST, Stack
 from contract import schema
 from tests.conftest import CONTENDERS, Stacks
 

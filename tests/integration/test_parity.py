@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmark import parity
+from benchmark.load import parity
 from contract.model import quantile_function
 from contract.settings import Settings
 from feature_store.seed import DEFAULT_INFO

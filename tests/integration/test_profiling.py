@@ -11,15 +11,15 @@ import psutil
 import pytest
 from rich.console import Console
 
-from benchmark.contenders import choose
+from benchmark.contenders.discovery import choose
 from benchmark.errors import LoadError, StackError
-from benchmark.experiment1_profiling import run as profiling
-from benchmark.experiment1_profiling.libraries import KINDS
-from benchmark.experiment1_profiling.recorders import FUNCTION_COLUMNS
-from benchmark.experiment1_profiling.run import ProfilePlan, run_profile
-from benchmark.experiment1_profiling.summary import PLAIN, SAMPLED
-from benchmark.progress import Progress
-from benchmark.record import Cell, Run
+from benchmark.experiments.profiling import measure as profiling
+from benchmark.experiments.profiling.libraries import KINDS
+from benchmark.experiments.profiling.measure import ProfilePlan, run_profile
+from benchmark.experiments.profiling.recorders import FUNCTION_COLUMNS
+from benchmark.experiments.profiling.summarise import PLAIN, SAMPLED
+from benchmark.measure.progress import Progress
+from benchmark.record.run import Cell, Run
 from tests.conftest import CONTENDERS
 
 pytestmark = pytest.mark.integration

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from benchmark.contenders import ROOT
+from benchmark.contenders.discovery import ROOT
 from tests.conftest import CONTENDERS, Stacks
 
 pytestmark = pytest.mark.integration

@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
-from benchmark.contenders import ROOT
-from benchmark.stack import HOST, start_process, stop_processes
+from benchmark.contenders.discovery import ROOT
+from benchmark.stack.processes import HOST, start_process, stop_processes
 from tests.conftest import CONTENDERS, IN_CI
 from tests.integration.processes import Watching, until
 

@@ -13,11 +13,12 @@ import pandas as pd
 import psutil
 import pytest
 
-from benchmark import machine
-from benchmark.levels import disturbance_between
-from benchmark.machine import SURROUNDINGS, Watch
-from benchmark.sampling import ResourceSample, Sampler
-from benchmark.stack import running_stack
+from benchmark.measure.machine import SURROUNDINGS, Watch
+from benchmark.measure.sampling import Sampler
+from benchmark.record import resources
+from benchmark.record.columns import ResourceSample
+from benchmark.record.resources import disturbance_between
+from benchmark.stack.processes import running_stack
 from tests.conftest import CONTENDERS, REAL
 from tests.integration.processes import BUSY, IDLE, Watching, started, until
 
@@ -60,7 +61,7 @@ def test_samples_are_taken_at_once_when_asked_for_and_again_when_they_are_due(
     def taken(count: int) -> bool:
         return len(samples) == count
 
-    monkeypatch.setattr("benchmark.sampling.INTERVAL_S", 3600.0)
+    monkeypatch.setattr("benchmark.measure.sampling.INTERVAL_S", 3600.0)
     with (
         started([sys.executable, "-c", BUSY], tmp_path / "log", watching) as process,
         Sampler({"busy": process.pid}, samples.append) as sampler,
@@ -71,7 +72,7 @@ def test_samples_are_taken_at_once_when_asked_for_and_again_when_they_are_due(
             assert len(samples) == count, "nobody asked for more"
             sampler.sample_soon()
         until(partial(taken, 4), "the last is taken")
-        monkeypatch.setattr("benchmark.sampling.INTERVAL_S", 0.01)
+        monkeypatch.setattr("benchmark.measure.sampling.INTERVAL_S", 0.01)
         sampler.sample_soon()
         until(lambda: len(samples) > 6, "samples are due again")
 
@@ -162,7 +163,7 @@ def test_what_we_do_not_know_as_ours_is_foreign_by_as_much_as_it_used(
     frame = pd.DataFrame(samples, columns=list(ResourceSample._fields))
     span_ns = int(frame["t_ns"].min()), int(frame["t_ns"].max())
     used_ns = frame.groupby("role")["cpu_ns"].agg(np.ptp)
-    share = used_ns["busy"] / used_ns[[machine.BUSY, machine.IDLE, machine.STEAL]].sum()
+    share = used_ns["busy"] / used_ns[[resources.BUSY, resources.IDLE, resources.STEAL]].sum()
     sampled = [disturbance_between(each, *span_ns) for each in (frame, frame[frame["role"] != "busy"])]
     for known, unknown in (sampled, (knowing.disturbance, ignorant.disturbance)):
         assert known.foreign_share is not None

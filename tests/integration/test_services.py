@@ -13,12 +13,12 @@ from typing import Any
 import psutil
 import pytest
 
-from benchmark import services
-from benchmark.contenders import ROOT, Contender, Process
+from benchmark.contenders.discovery import ROOT, Contender, Process
 from benchmark.errors import ServicesError, StackError
-from benchmark.guard import stop_groups
-from benchmark.services import Service, down, up
-from benchmark.stack import HOST, free_port
+from benchmark.stack import background as services
+from benchmark.stack.background import Service, down, up
+from benchmark.stack.processes import HOST, free_port
+from benchmark.stack.watchdog import stop_groups
 from tests.integration.processes import IDLE, Watching, members, pair, started, until
 
 pytestmark = pytest.mark.integration
@@ -32,8 +32,9 @@ WITH_WORKER = LISTEN + "if os.fork():\n    os.wait()\n" + IDLE  # whose worker o
 PROGRAM = """
 import sys
 from pathlib import Path
-from benchmark import cli, services
-from benchmark.contenders import Contender
+from benchmark.stack import background as services
+from benchmark import cli
+from benchmark.contenders.discovery import Contender
 
 contender = Contender.model_validate_json(sys.argv[3])
 services.RUN, services.discover = Path(sys.argv[2]), lambda: {contender.name: contender}

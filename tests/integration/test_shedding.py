@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from benchmark.contenders import Contender
-from benchmark.parity import Case, Response, ask
-from benchmark.stack import HOST
+from benchmark.contenders.discovery import Contender
+from benchmark.load.parity import Case, Response, ask
+from benchmark.stack.processes import HOST
 from contract import errors
 from contract.schema import DOCS_PATH, HEALTHCHECK_PATH, READY_PATH, predict_path
 from tests.conftest import CONTENDERS, REAL, Stacks

@@ -11,11 +11,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmark import stack as stack_module
-from benchmark.contenders import ROOT
+from benchmark.contenders.discovery import ROOT
 from benchmark.errors import StackError
-from benchmark.guard import Guard, stop_groups
-from benchmark.stack import HOST, free_port, running_stack
+from benchmark.stack import processes as stack_module
+from benchmark.stack.processes import HOST, free_port, running_stack
+from benchmark.stack.watchdog import Guard, stop_groups
 from tests.conftest import CONTENDERS, REAL
 from tests.integration.processes import IDLE, NULL, Watching, members, pair, running, started, until
 
@@ -237,9 +237,9 @@ def test_stopping_what_has_ended_is_no_error(tmp_path: Path, watching: Watching)
 HARNESS = """
 import sys, time
 from pathlib import Path
-from benchmark.contenders import discover
-from benchmark.guard import Guard, stop_groups
-from benchmark.stack import running_stack
+from benchmark.contenders.discovery import discover
+from benchmark.stack.watchdog import Guard, stop_groups
+from benchmark.stack.processes import running_stack
 with running_stack(discover()[sys.argv[1]], Path(sys.argv[2]), Guard(), free_ports=True) as stack:
     print(*(each.pid for each in stack.processes), flush=True)
     time.sleep(600)

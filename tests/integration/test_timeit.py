@@ -11,13 +11,13 @@ import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
-from benchmark.contenders import choose
-from benchmark.experiment2_timeit.cli import timeit
-from benchmark.experiment2_timeit.client import PersistentClient
-from benchmark.experiment2_timeit.plan import TimeitPlan
-from benchmark.experiment2_timeit.run import run_timeit
-from benchmark.progress import Progress
-from benchmark.record import Run
+from benchmark.contenders.discovery import choose
+from benchmark.experiments.timeit.client import PersistentClient
+from benchmark.experiments.timeit.command import timeit
+from benchmark.experiments.timeit.measure import run_timeit
+from benchmark.experiments.timeit.plan import TimeitPlan
+from benchmark.measure.progress import Progress
+from benchmark.record.run import Run
 from tests.conftest import CONTENDERS
 
 pytestmark = pytest.mark.integration
@@ -31,7 +31,7 @@ FAST = ["--set", "model_min_ms=4", "--set", "model_max_ms=5"]
 def not_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Other tests use the machine meanwhile."""
     for bound in ("MAX_FOREIGN", "MAX_FOREIGN_IN_BLOCK", "MAX_STEAL", "MAX_STEAL_IN_BLOCK"):
-        monkeypatch.setattr(f"benchmark.validity.{bound}", 1.0)
+        monkeypatch.setattr(f"benchmark.analysis.validity.{bound}", 1.0)
 
 
 def test_a_tiny_run_leaves_a_record_a_summary_and_a_page(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import sys
 
 import uvloop
 
-from benchmark.null.serve import NullProtocol
+from benchmark.contenders.null.serve import NullProtocol
 from contract.model import FakeModel
 from contract.settings import Settings
 

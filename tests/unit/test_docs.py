@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.contenders import ROOT
+from benchmark.contenders.discovery import ROOT
 
 GENERATE = runpy.run_path(str(ROOT / "doc" / "generate.py"))
 RECORDED = ROOT / "doc" / "recorded"

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmark.contenders import Contender, Process
-from benchmark.load.plan import SAMPLE_COLUMNS
-from benchmark.record import Cell, Run, Window
-from benchmark.sampling import ResourceSample
+from benchmark.contenders.discovery import Contender, Process
+from benchmark.record.columns import SAMPLE_COLUMNS, ResourceSample
+from benchmark.record.run import Cell, Run, Window
 
 SECOND_NS = 10**9
 MS_NS = 10**6

@@ -13,11 +13,12 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
-from benchmark import cli, provenance
+from benchmark import cli
 from benchmark.cli import app
-from benchmark.contenders import ROOT, discover
-from benchmark.options import end_on_signals
-from benchmark.record import Run
+from benchmark.cli_options import end_on_signals
+from benchmark.contenders.discovery import ROOT, discover
+from benchmark.record import provenance
+from benchmark.record.run import Run
 from tests.unit.benchmark.synthetic import Held, make_contender, make_run, record
 
 A = make_contender("a")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from benchmark.contenders import ROOT
+from benchmark.contenders.discovery import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 CI = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())

@@ -8,7 +8,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from benchmark.compare.cli import compare
-from tests.unit.experiment2.synthetic import Recorder, summarised
+from tests.unit.experiments.timeit.synthetic import Recorder, summarised
 
 app = typer.Typer()
 app.command()(compare)
@@ -16,7 +16,7 @@ app.command()(compare)
 
 @pytest.fixture(autouse=True)
 def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmark.options.console.width", 200)
+    monkeypatch.setattr("benchmark.cli_options.console.width", 200)
 
 
 def run_compare(*arguments: object) -> Result:

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from benchmark.bench import report
 from benchmark.compare.figures import Figure, figures_of, pair_of
 from benchmark.compare.side import circumstances
 from benchmark.compare.verdict import compare_figures
-from benchmark.record import Run
+from benchmark.experiments.bench.measure import report
+from benchmark.record.run import Run
 from tests.unit.benchmark.synthetic import Held, make_contender, make_run, record
 
 CONTENDERS = [make_contender("a"), make_contender("b")]

@@ -8,10 +8,10 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from benchmark.bench import report
 from benchmark.compare.cli import compare
+from benchmark.experiments.bench.measure import report
 from tests.unit.benchmark.synthetic import Held, make_contender, make_run, record
-from tests.unit.experiment2.synthetic import Recorder, summarised
+from tests.unit.experiments.timeit.synthetic import Recorder, summarised
 
 STEADY = (1.0, 1.004, 0.997, 1.002)
 
@@ -21,7 +21,7 @@ app.command()(compare)
 
 @pytest.fixture(autouse=True)
 def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmark.options.console.width", 200)
+    monkeypatch.setattr("benchmark.cli_options.console.width", 200)
 
 
 def run_compare(*arguments: object) -> Result:
@@ -165,7 +165,7 @@ def test_the_interval_is_headed_by_what_it_is_adjusted_for(tmp_path: Path) -> No
 
 
 def test_the_table_fits_80_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmark.options.console.width", 80)
+    monkeypatch.setattr("benchmark.cli_options.console.width", 80)
     blocks = (1.0, 1.3, 0.8)
     a = bench(tmp_path / "a", blocks=blocks, users=256, unsteady="a")
     b = bench(tmp_path / "b", blocks=blocks, users=256, slower=3.0)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.record import Run
+from benchmark.record.run import Run
 from contract.secrets import masked
 from contract.settings import SettingsError, loggable, settings_from
 

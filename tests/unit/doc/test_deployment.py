@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from benchmark.contenders import ROOT
+from benchmark.contenders.discovery import ROOT
 from contract.settings import PREFIX, Settings
 
 PAGE = (ROOT / "doc" / "deployment.md").read_text()

@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 import pytest
 from pydantic import ValidationError
 
-from benchmark.report.canvas import Layout as Page
+from benchmark.report.charts.chart import Layout as Page
 from contract.model import latency_floor_ms
 from contract.settings import make_settings
 from doc.diagrams.draw import NAMES, WIDTH, Flow, draw, lay_out, read

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmark.contenders import ROOT
+from benchmark.contenders.discovery import ROOT
 
 Script = dict[str, Any]
 Install = Callable[[str], None]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from benchmark.contenders import ROOT
+from benchmark.contenders.discovery import ROOT
 from tests.unit.kubernetes.kustomize import Document, build
 
 KUBERNETES = ROOT / "docker" / "kubernetes"

@@ -11,8 +11,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from benchmark.contenders import ROOT, discover
-from benchmark.images import image_name
+from benchmark.contenders.discovery import ROOT, discover
+from benchmark.stack.images import image_name
 from contract.settings import PORTS
 from docker.engine import DEFAULT_REDIS
 from tests.unit.kubernetes.conftest import KUBERNETES, OVERLAYS, Manifests, main, pod
@@ -184,6 +184,6 @@ def test_locust_asks_each_architecture_at_its_service(manifests: Manifests) -> N
 
 
 def test_the_settings_of_locust_are_read_by_its_locustfile(manifests: Manifests) -> None:
-    locustfile = Path(ROOT / "benchmark" / "experiment3_locust" / "locustfile.py").read_text()
+    locustfile = Path(ROOT / "benchmark" / "load" / "locustfile.py").read_text()
     for name in manifests.of("ConfigMap")["locust"]["data"]:
         assert f'os.environ.get("{name}"' in locustfile

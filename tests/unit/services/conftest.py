@@ -12,7 +12,7 @@ import pytest
 
 import async_api.serve
 import sync_api.serve
-from benchmark.parity import Case, Response
+from benchmark.load.parity import Case, Response
 from contract.schema import predict_path
 from contract.scoring import ModelReply, choose_entity
 from contract.settings import PREFIX, Architecture, Role, Settings, load_settings

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from benchmark import parity
-from benchmark.parity import Case, Response
+from benchmark.load import parity
+from benchmark.load.parity import Case, Response
 from contract import docs, errors, schema
 from contract.errors import ServiceError
 from contract.model import quantile_function

@@ -16,7 +16,7 @@ import async_api.features
 import async_api.model_client
 import sync_api.features
 import sync_api.model_client
-from benchmark import stack
+from benchmark.stack import processes as stack
 from contract.settings import load_settings
 from tests.conftest import CONTENDERS
 

@@ -16,11 +16,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from benchmark.contenders import ROOT
-from benchmark.guard import Guard
+from benchmark.contenders.discovery import ROOT
+from benchmark.load.peak import grows
 from benchmark.load.plan import Level, LoadPlan
-from benchmark.peak import grows
-from benchmark.record import Cell, Run, Window
+from benchmark.record.run import Cell, Run, Window
+from benchmark.stack.watchdog import Guard
 from contract.schema import parse_scoring_numbers
 from contract.timing import REQUEST_START_HEADER
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from benchmark.load.plan import SAMPLE_COLUMNS
 from benchmark.load.samples import SampleWriter
-from benchmark.record import Cell, Run, Window
+from benchmark.record.columns import SAMPLE_COLUMNS
+from benchmark.record.run import Cell, Run, Window
 
 
 @pytest.fixture

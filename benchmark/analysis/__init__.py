@@ -1,0 +1,1 @@
+"""Record -> numbers: windows, percentiles, intervals, validity. Nothing here draws or measures."""

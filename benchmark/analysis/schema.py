@@ -1,0 +1,303 @@
+"""What a report reads: the record of a run, with `summary.json` as typed values."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Protocol
+
+import pandas as pd
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from benchmark.load.peak import why_no_peak
+
+Interval = tuple[float, float]
+
+UNSAID = "the record does not say why"
+LOAD_GENERATOR = "load"  # the role in cpu_ms_per_request that is not the contender's own
+_FIRST_ROLES = ("scoring", "model", "redis")
+
+
+def _no_half_interval(value: object) -> object:
+    """Return None for an interval with an end that could not be computed."""
+    return None if isinstance(value, list | tuple) and None in value else value
+
+
+def _only_numbers(value: object) -> object:
+    """Return what was recorded by role, without the roles that have no number."""
+    return {role: number for role, number in value.items() if number is not None} if isinstance(value, dict) else {}
+
+
+MaybeInterval = Annotated[Interval | None, BeforeValidator(_no_half_interval)]
+ByRole = Annotated[dict[str, float], BeforeValidator(_only_numbers)]
+
+
+class RunData(Protocol):
+    """One run as it was recorded; the report writes into `path` and changes nothing else."""
+
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def manifest(self) -> dict[str, Any]: ...
+
+    @property
+    def summary(self) -> dict[str, Any]: ...
+
+    def samples(self) -> pd.DataFrame:
+        """Return one row per request.
+
+        Columns: contender, block, users, measured (False during warm-up), start_ns, latency_ms,
+        status, ok, detail_s.
+        """
+
+
+class _Part(BaseModel):
+    """A part of the summary: read-only, and tolerant of keys that it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class LowLoad(_Part):
+    """Latency at the lowest level; a percentile is None where the samples are too few for it."""
+
+    n: int
+    mean_ms: float
+    p50_ms: float | None = None
+    p95_ms: float | None = None
+    p99_ms: float | None = None
+    ci95_mean_ms: MaybeInterval = None
+    over_floor: float | None = None
+
+
+class Level(_Part):
+    """What one contender did at one number of users."""
+
+    users: int
+    valid: bool = True
+    reasons: tuple[str, ...] = ()
+    rps: float
+    ci95_rps: MaybeInterval = None
+    mean_ms: float | None = None
+    p50_ms: float | None = None
+    p95_ms: float | None = None
+    p99_ms: float | None = None
+    errors: int = 0
+    n: int = 0
+    generator_cpu: float | None = None
+    little_n: float | None = None
+    cpu_ms_per_request: ByRole = {}
+
+
+class Peak(_Part):
+    """The highest rate of the levels measured, and at how many users; a peak if these bracket it."""
+
+    users: int
+    rps: float
+    ci95_rps: MaybeInterval = None
+    p50_ms: float | None = None
+    p99_ms: float | None = None
+    generator_cpu: float | None = None
+    bracketed: bool | None = None  # older records do not say
+
+
+class Contender(_Part):
+    """One contender's figures; what was not measured is None or empty, and `reasons` say why."""
+
+    title: str = ""
+    floor_ms: float = 0.0
+    harness_floor: bool = False
+    valid: bool = True
+    reasons: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    low_load: LowLoad | None = None
+    levels: tuple[Level, ...] = ()
+    peak: Peak | None = None
+    cpu_users: int | None = None
+    cpu_ms_per_request: ByRole = {}
+    ci95_cpu_ms: MaybeInterval = None  # of all its processes together
+    rss_mb: ByRole = {}
+
+    @property
+    def measured(self) -> bool:
+        """Whether there is any figure to show."""
+        return self.low_load is not None or bool(self.levels) or self.peak is not None
+
+    def level(self, users: int) -> Level | None:
+        """Return the figures at a number of users, or None if that level was not measured."""
+        return next((level for level in self.levels if level.users == users), None)
+
+    @property
+    def faults(self) -> list[str]:
+        """Why all of its figures are INVALID: the reasons that are not about one INVALID level.
+
+        A reason about a level starts with `<users> users`.
+        """
+        if self.valid:
+            return []
+        levels = {level.users for level in self.levels if not level.valid}
+        about_levels = tuple(f"{users} user" for users in levels)
+        faults = [reason for reason in self.reasons if not (about_levels and reason.startswith(about_levels))]
+        return faults if faults or levels else [UNSAID]
+
+    @property
+    def standing_levels(self) -> list[Level]:
+        """The VALID levels, by users."""
+        return sorted((level for level in self.levels if self.stands(level.users)), key=lambda level: level.users)
+
+    @property
+    def no_peak(self) -> str:
+        """Why its VALID levels do not bracket the highest rate, after "the rate was"; nothing if they do."""
+        why = why_no_peak({level.users: level.rps for level in self.levels if level.valid})
+        if self.peak is None or self.peak.bracketed is None:
+            return why
+        return "" if self.peak.bracketed else why or "not shown to be the highest"
+
+    @property
+    def at_least(self) -> str:
+        """What stands before the highest rate: nothing if it is a peak."""
+        return "≥ " if self.no_peak else ""
+
+    def figure_stands(self, figure: str, low_users: int) -> bool:
+        """Whether the figure that a comparison is made of is VALID."""
+        peak_users = self.peak.users if self.peak else 0
+        users = {"low_load_mean_ms": low_users, "peak_rps": peak_users, "cpu_ms_per_request": self.cpu_users or 0}
+        return self.stands(users.get(figure, 0))
+
+    def stands(self, users: int) -> bool:
+        """Whether a figure taken at this number of users is VALID."""
+        level = self.level(users)
+        return not self.faults and (level is None or level.valid)
+
+
+class Comparison(_Part):
+    """A figure of one contender over the baseline's: ratio = contender / baseline.
+
+    `ci` is the interval, at the level `confidence`, that decides whether a difference is shown.
+    """
+
+    figure: str
+    baseline: str
+    contender: str
+    ratio: float | None = None
+    ci: MaybeInterval = None
+    confidence: float | None = None  # older records have neither
+    ci95: MaybeInterval = None
+    difference_shown: bool = False
+
+    @property
+    def interval(self) -> Interval | None:
+        """The interval that decides, or in an older record the one of 95 %."""
+        return self.ci95 if self.confidence is None else self.ci
+
+
+class Summary(_Part):
+    """`summary.json`, format 1."""
+
+    schema_version: Literal[1] = Field(alias="schema")
+    command: str = ""
+    started_utc: str = ""
+    complete: bool = True
+    valid: bool = True
+    reasons: tuple[str, ...] = ()
+    blocks: int = 0
+    baseline: str | None = None
+    levels: tuple[int, ...] = ()
+    contenders: dict[str, Contender] = {}
+    comparisons: tuple[Comparison, ...] = ()
+    faults: tuple[str, ...] = ()  # why all of its figures are INVALID; set when it is parsed
+
+    @property
+    def low_users(self) -> int:
+        """The lowest number of users, where latency is compared with the floor."""
+        return min(self.levels, default=1)
+
+    @property
+    def high_users(self) -> int:
+        """The highest number of users that every contender was measured at, or else that any was."""
+        measured = [{level.users for level in each.levels} for each in self.rivals.values() if each.levels]
+        shared = set.intersection(*measured) if measured else set()
+        return max(shared - {self.low_users} or self.levels, default=1)
+
+    @property
+    def rivals(self) -> dict[str, Contender]:
+        """The contenders without those that only show the ceiling of the load generator."""
+        return {name: each for name, each in self.contenders.items() if not each.harness_floor}
+
+    @property
+    def harness_floors(self) -> dict[str, Contender]:
+        """The contenders that answer at once and show the ceiling of the load generator."""
+        return {name: each for name, each in self.contenders.items() if each.harness_floor}
+
+    def comparison(self, figure: str, contender: str) -> Comparison | None:
+        """Return how a contender's figure compares with the baseline's, or None if nobody compared them."""
+        return next((c for c in self.comparisons if (c.figure, c.contender) == (figure, contender)), None)
+
+
+def parse_summary(summary: Mapping[str, Any]) -> Summary:
+    """Return the summary as typed values; a run that is INVALID as a whole leaves no contender VALID.
+
+    Raises pydantic.ValidationError naming what does not fit.
+    """
+    parsed = Summary.model_validate(summary)
+    faults = _run_faults(parsed)
+    if not faults:
+        return parsed
+    condemned = {name: _condemn(contender) for name, contender in parsed.contenders.items()}
+    return parsed.model_copy(update={"faults": tuple(faults), "contenders": condemned})
+
+
+def _run_faults(summary: Summary) -> list[str]:
+    """Return why all figures of a run are INVALID.
+
+    A reason that starts with a contender's name is about that contender only, and an interruption
+    leaves fewer figures, not wrong ones.
+    """
+    if summary.valid:
+        return []
+    faults = [reason for reason in summary.reasons if not _is_about_one(reason, summary.contenders)]
+    if not summary.complete:
+        faults = [fault for fault in faults if not fault.startswith("interrupted")]
+    explained = bool(summary.reasons) or any(not contender.valid for contender in summary.contenders.values())
+    return faults if explained else [UNSAID]
+
+
+def _is_about_one(reason: str, names: Iterable[str]) -> bool:
+    """Whether the reason starts with a contender's name, and not with a longer word that only begins so."""
+    for name in names:
+        after = reason[len(name) : len(name) + 1]
+        if reason.startswith(name) and not after.isalnum() and after not in ("-", "_", "#"):
+            return True
+    return False
+
+
+def _condemn(contender: Contender) -> Contender:
+    reasons = (*contender.reasons, "as is the whole run") if contender.measured else contender.reasons
+    return contender.model_copy(update={"valid": False, "reasons": reasons})
+
+
+def in_order(roles: Iterable[str]) -> list[str]:
+    """Return roles once each: along the way of a request, then any others, the load generator last."""
+    rank = {role: place for place, role in enumerate(_FIRST_ROLES)}
+    return sorted(set(roles), key=lambda role: (role == LOAD_GENERATOR, rank.get(role, len(rank)), role))
+
+
+def service_cpu_ms(cpu_ms_per_request: Mapping[str, float]) -> float | None:
+    """Return the CPU that a contender's own processes spend on a request, in ms: all but the load generator.
+
+    None if no process of its own was watched, as when the services run elsewhere.
+    """
+    own = [ms for role, ms in cpu_ms_per_request.items() if role != LOAD_GENERATOR]
+    return sum(own) if own else None
+
+
+SMALLEST_CLAIM: Final = 0.02  # a smaller difference is not claimed, however narrow the intervals
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """One finding on a topic; a struck one is INVALID, and `note`, which is not struck, says why."""
+
+    text: str
+    struck: bool = False
+    note: str = ""
+    topic: str = ""

@@ -1,0 +1,305 @@
+"""The record of a run -> its summary: figures with intervals, VALID or INVALID and why, comparisons."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from benchmark.analysis.stats import (
+    CONFIDENCE,
+    Interval,
+    geometric_interval,
+    holm,
+    holm_levels,
+    percentile,
+    positive_interval,
+    ratio_interval,
+    ratio_p_value,
+)
+from benchmark.analysis.validity import level_notes, level_reasons, run_reasons
+from benchmark.analysis.windows import LevelFigures, level_figures
+from benchmark.contenders.discovery import Contender
+from benchmark.contenders.law import law_of
+from benchmark.load.peak import is_bracketed, peak_users, why_no_peak
+from benchmark.record.columns import GENERATOR_ROLE
+from benchmark.record.run import SCHEMA, Cell, Run
+
+MIN_CLAIM = 0.02  # a difference below this share is not claimed, however narrow its interval
+
+Blocks = Sequence[LevelFigures]
+ByBlock = Callable[[Mapping[str, Any], Mapping[int, Blocks]], dict[int, float]]  # from a contender's entry and levels
+
+
+def summarise(run: Run, contenders: Sequence[Contender]) -> dict[str, Any]:
+    """Return the summary of a run in the form of summary.json."""
+    cells = run.cells()
+    figures = {c.label: _by_level(run, c, [cell for cell in cells if cell.contender == c.label]) for c in contenders}
+    return summarise_figures(run.manifest, contenders, cells, figures)
+
+
+def summarise_figures(
+    manifest: Mapping[str, Any],
+    contenders: Sequence[Contender],
+    cells: Sequence[Cell],
+    figures: Mapping[str, Mapping[int, Blocks]],
+    more_figures: Mapping[str, ByBlock] | None = None,
+    over: Mapping[tuple[str, str], Collection[int]] | None = None,
+) -> dict[str, Any]:
+    """Return the same from figures that are there already, by label and number of users.
+
+    `more_figures` are compared beside the usual ones; `over` restricts the comparison of a figure and a
+    contender to some blocks.
+    """
+    entries = {
+        c.label: _contender_entry(c, law_of(c).floor_ms, figures[c.label], [x for x in cells if x.contender == c.label])
+        for c in contenders
+    }
+    planned = [(block, label) for block, order in enumerate(manifest["order"]) for label in order]
+    complete = len(cells) == len(planned) and not any(cell.status == "interrupted" for cell in cells)
+    measured = sum(cell.status == "measured" for cell in cells)
+    baseline = next((c.label for c in [*_compared(contenders), *contenders]), None)
+    return {
+        **summary_head(manifest, entries, complete, f"{measured} of {len(planned)} cells were measured"),
+        "blocks": len(manifest["order"]),
+        "levels": sorted({users for by_level in figures.values() for users in by_level}),
+        "baseline": baseline,
+        "contenders": entries,
+        "comparisons": _comparisons(contenders, entries, figures, {**_FIGURES, **(more_figures or {})}, over or {}),
+        "environment": manifest["environment"],
+    }
+
+
+def summary_head(
+    manifest: Mapping[str, Any], entries: Mapping[str, Any], complete: bool, measured: str
+) -> dict[str, Any]:
+    """Return what the summaries of all commands begin with: which run it is, and whether it is VALID.
+
+    `entries` are those of the contenders, with their reasons; `measured` says of an interrupted run
+    how far it came.
+    """
+    reasons = run_reasons(manifest["busy_before_start"]) + ([] if complete else [f"interrupted: {measured}"])
+    reasons += [f"{label}: {reason}" for label, entry in entries.items() for reason in entry["reasons"]]
+    return {
+        "schema": SCHEMA,
+        "command": manifest["command"],
+        "started_utc": manifest["started_utc"],
+        "finished_utc": manifest.get("finished_utc"),
+        "complete": complete,
+        "valid": not reasons,
+        "reasons": reasons,
+    }
+
+
+def _by_level(run: Run, contender: Contender, cells: Sequence[Cell]) -> dict[int, list[LevelFigures]]:
+    by_level: dict[int, list[LevelFigures]] = {}
+    for cell in cells:
+        for figures in level_figures(cell, run.cell_samples(cell), run.cell_resources(cell), law_of(contender)):
+            by_level.setdefault(figures.users, []).append(figures)
+    return dict(sorted(by_level.items()))
+
+
+def _contender_entry(
+    contender: Contender, floor_ms: float, by_level: Mapping[int, Blocks], cells: Sequence[Cell]
+) -> dict[str, Any]:
+    levels = [_level_entry(contender, blocks) for blocks in by_level.values()]
+    failures = [f"block {cell.block + 1}: {cell.reason}" for cell in cells if cell.status == "failed"]
+    reasons = failures + [f"{level['users']} users: {reason}" for level in levels for reason in level["reasons"]]
+    if not levels and not reasons:
+        reasons.append("not measured")
+    rps = {users: _rps(blocks).value for users, blocks in by_level.items()}  # not rounded, or some would be the same
+    believed = {level["users"]: rps[level["users"]] for level in levels if level["valid"]}
+    users = peak_users(rps, believed)
+    peak = next((level for level in levels if level["users"] == users), None)
+    return {
+        "title": contender.title,
+        "floor_ms": round(floor_ms, 3),
+        "harness_floor": contender.harness_floor,
+        "valid": not reasons,
+        "reasons": reasons,
+        "notes": [note for blocks in by_level.values() for note in level_notes(contender, blocks)] + _no_peak(believed),
+        "low_load": _low_load_entry(by_level[1], floor_ms) if 1 in by_level else None,
+        "levels": levels,
+        "peak": peak and {**{key: peak[key] for key in _OF_PEAK}, "bracketed": is_bracketed(believed)},
+        "cpu_users": users,
+        "cpu_ms_per_request": peak["cpu_ms_per_request"] if peak else {},
+        "ci95_cpu_ms": _ci95(service_cpu_by_block([block for block in by_level[users] if block.n])) if users else None,
+        "rss_mb": _largest([figures.rss_mb for blocks in by_level.values() for figures in blocks]),
+    }
+
+
+def _no_peak(rps: Mapping[int, float]) -> list[str]:
+    """Say so if the VALID levels do not bracket the highest rate."""
+    why = why_no_peak(rps)
+    return [f"no peak is shown: the rate was {why} ({max(rps)} users at most)"] if rps and why else []
+
+
+_OF_PEAK = ("users", "rps", "ci95_rps", "p50_ms", "p99_ms", "generator_cpu", "valid")
+
+
+def _low_load_entry(blocks: Blocks, floor_ms: float) -> dict[str, Any] | None:
+    blocks = [block for block in blocks if block.n]
+    if not blocks:
+        return None
+    mean = positive_interval([block.mean_ms for block in blocks])
+    p50 = percentile(_pooled(blocks), 50)
+    return {
+        **_percentiles(blocks),
+        "n": sum(block.n for block in blocks),
+        "mean_ms": _r(mean.value),
+        "ci95_mean_ms": _rs(mean.as_list()),
+        "over_floor": _r(mean.value / floor_ms) if floor_ms else None,
+        "p50_over_floor": _r(p50 / floor_ms) if floor_ms and p50 else None,
+    }
+
+
+def _level_entry(contender: Contender, blocks: Blocks) -> dict[str, Any]:
+    reasons = level_reasons(contender, blocks)
+    counted = [block for block in blocks if block.n]
+    rps = _rps(blocks)
+    return {
+        "users": blocks[0].users,
+        "valid": not reasons,
+        "reasons": reasons,
+        "n": sum(block.n for block in blocks),
+        "errors": sum(block.errors for block in blocks),
+        "rps": _r(rps.value),
+        "ci95_rps": _rs(rps.as_list()),
+        "mean_ms": _r(float(np.mean([block.mean_ms for block in counted]))) if counted else None,
+        **_percentiles(blocks),
+        "generator_cpu": _mean_by_role([block.cpu_share for block in blocks]).get(GENERATOR_ROLE),
+        "little_n": _r(float(np.mean([block.little_n for block in counted]))) if counted else None,
+        "cpu_ms_per_request": _mean_by_role([block.cpu_ms_per_request for block in counted]),
+        "foreign_share": _mean_seen([block.foreign_share for block in blocks]),
+        "steal_share": _mean_seen([block.steal_share for block in blocks]),
+    }
+
+
+def _ci95(by_block: Mapping[int, float]) -> list[float | None] | None:
+    return _rs(positive_interval(list(by_block.values())).as_list()) if by_block else None
+
+
+def _rps(blocks: Blocks) -> Interval:
+    """Return the rate of a level: the geometric mean, so that a paired ratio is that of what is printed of both."""
+    values = [block.rps for block in blocks if block.n]
+    return geometric_interval(values) if values else Interval(0.0, None, None)
+
+
+def _percentiles(blocks: Blocks) -> dict[str, float | None]:
+    pooled = _pooled(blocks)
+    return {f"p{percent}_ms": _r(percentile(pooled, percent)) for percent in (50, 95, 99)}
+
+
+def _pooled(blocks: Blocks) -> np.ndarray:
+    return np.concatenate([block.latencies_ms for block in blocks])
+
+
+def _comparisons(
+    contenders: Sequence[Contender],
+    entries: Mapping[str, Any],
+    figures: Mapping[str, Mapping[int, Blocks]],
+    kinds: Mapping[str, ByBlock],
+    over: Mapping[tuple[str, str], Collection[int]],
+) -> list[dict[str, Any]]:
+    """Compare every contender with the baseline, over the blocks in which both were measured."""
+    if not (compared := _compared(contenders)):
+        return []
+    baseline, *others = compared
+    pairs = []
+    for other in others:
+        for figure, by_block in kinds.items():
+            ours = by_block(entries[other.label], figures[other.label])
+            theirs = by_block(entries[baseline.label], figures[baseline.label])
+            shared = sorted(set(ours) & set(theirs) & set(over.get((figure, other.label), ours)))
+            if shared:
+                pairs.append((figure, other.label, [ours[b] for b in shared], [theirs[b] for b in shared]))
+    # Among many comparisons one would be "shown" by chance.
+    p_values = [ratio_p_value(ours, theirs) for _, _, ours, theirs in pairs]
+    peaks = {label for label, entry in entries.items() if entry["peak"] and entry["peak"]["bracketed"]}
+    return [
+        {
+            "figure": figure,
+            "baseline": baseline.label,
+            "contender": label,
+            **_ratio(ours, theirs, level, is_shown and (figure != "peak_rps" or {label, baseline.label} <= peaks)),
+        }
+        for (figure, label, ours, theirs), level, is_shown in zip(
+            pairs, holm_levels(p_values), holm(p_values), strict=True
+        )
+    ]
+
+
+def _compared(contenders: Sequence[Contender]) -> list[Contender]:
+    """Return the contenders that are compared with each other: not those that show the ceiling of the harness."""
+    return [contender for contender in contenders if not contender.harness_floor]
+
+
+def _ratio(ours: Sequence[float], theirs: Sequence[float], level: float, shown: bool) -> dict[str, Any]:
+    """Return a ratio with `ci`, the interval that decides, its `confidence`, and that of 95 % by itself.
+
+    Not rounded, so that it is the same wherever it is computed.
+    """
+    ratio = ratio_interval(ours, theirs, level)
+    return {
+        "ratio": ratio.value,
+        "ci": ratio.as_list(),
+        "confidence": level,
+        "ci95": _rs(ratio_interval(ours, theirs, CONFIDENCE).as_list()),
+        "difference_shown": shown and abs(ratio.value - 1) >= MIN_CLAIM,
+    }
+
+
+def _low_load_by_block(_: Mapping[str, Any], by_level: Mapping[int, Blocks]) -> dict[int, float]:
+    return {block.block: block.mean_ms for block in by_level.get(1, []) if block.n}
+
+
+def _peak_by_block(entry: Mapping[str, Any], by_level: Mapping[int, Blocks]) -> dict[int, float]:
+    return {block.block: block.rps for block in _peak_blocks(entry, by_level)}
+
+
+def _cpu_by_block(entry: Mapping[str, Any], by_level: Mapping[int, Blocks]) -> dict[int, float]:
+    return service_cpu_by_block(_peak_blocks(entry, by_level))
+
+
+def service_cpu_by_block(blocks: Blocks) -> dict[int, float]:
+    """Return the CPU time per request, in ms, of all processes but the load generator, by block."""
+    sums = {
+        block.block: sum(ms for role, ms in block.cpu_ms_per_request.items() if role != GENERATOR_ROLE)
+        for block in blocks
+        if block.n
+    }
+    return {block: cpu_ms for block, cpu_ms in sums.items() if cpu_ms}  # without samples there is no sum
+
+
+def _peak_blocks(entry: Mapping[str, Any], by_level: Mapping[int, Blocks]) -> Blocks:
+    return [block for block in by_level[entry["peak"]["users"]] if block.n] if entry["peak"] else []
+
+
+_FIGURES = {
+    "low_load_mean_ms": _low_load_by_block,
+    "peak_rps": _peak_by_block,
+    "cpu_ms_per_request": _cpu_by_block,
+}
+
+
+def _mean_by_role(rows: Sequence[Mapping[str, float]]) -> dict[str, float | None]:
+    roles = sorted({role for row in rows for role in row})
+    return {role: _r(float(np.mean([row[role] for row in rows if role in row]))) for role in roles}
+
+
+def _mean_seen(shares: Sequence[float | None]) -> float | None:
+    """Return the mean of the shares that were observed; None if none was."""
+    seen = [share for share in shares if share is not None]
+    return _r(float(np.mean(seen))) if seen else None
+
+
+def _largest(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    roles = sorted({role for row in rows for role in row})
+    return {role: round(max(row[role] for row in rows if role in row), 1) for role in roles}
+
+
+def _r(value: float | None) -> float | None:
+    return None if value is None or not np.isfinite(value) else float(f"{value:.6g}")
+
+
+def _rs(values: list[float] | None) -> list[float | None] | None:
+    return None if values is None else [_r(value) for value in values]

@@ -1,0 +1,1 @@
+"""Which contender is faster, by how much, and under which load?"""

@@ -1,0 +1,44 @@
+"""The report of `bench`: the whole comparison on one page that needs nothing but itself."""
+
+from pathlib import Path
+from typing import Final
+
+from benchmark.analysis.schema import RunData, parse_summary
+from benchmark.analysis.wording import minute_utc
+from benchmark.experiments.bench import figures, tables
+from benchmark.experiments.bench.verdict import write_verdict
+from benchmark.report.page import machine_line, templates, write_page
+from benchmark.report.tables import flatten
+
+_FOLDER: Final = Path(__file__).parent
+
+
+def write_bench_report(run: RunData) -> Path:
+    """Write the report into the run's directory and return its path. Raises RecordError."""
+    return write_page(run.path, render_bench_report(run))
+
+
+def render_bench_report(run: RunData) -> str:
+    """Return the page, the same bytes for the same record."""
+    summary, manifest = parse_summary(run.summary), run.manifest
+    environment = manifest.get("environment") or manifest
+    cpu_roles, memory_roles = tables.cpu_roles(summary), tables.memory_roles(summary)
+    return templates(_FOLDER).get_template("page.html.j2").render(
+        summary=summary,
+        manifest=manifest,
+        environment=environment,
+        date=minute_utc(summary.started_utc),
+        machine=machine_line(environment),
+        verdict=write_verdict(summary),
+        pictures=figures.all_figures(summary, run.samples()),
+        cpu_roles=cpu_roles,
+        memory_roles=memory_roles,
+        low_load_rows=tables.low_load_rows(summary),
+        peak_rows=tables.peak_rows(summary, memory_roles),
+        level_rows=tables.level_rows(summary, cpu_roles),
+        comparison_head=tables.comparison_head(summary),
+        comparison_rows=tables.comparison_rows(summary),
+        settings=flatten(manifest.get("settings") or {}),
+        plan=flatten(manifest.get("plan") or {}),
+        low_users=summary.low_users,
+    )  # fmt: skip

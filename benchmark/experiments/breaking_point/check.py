@@ -1,0 +1,188 @@
+"""`python -m benchmark.experiments.breaking_point.check [RUN [CONTENDER ...]]`: breaking points, by two generators.
+
+One is Locust, as in the run. The other has nothing of it, no user classes, no samples on disk: asyncio and
+aiohttp send Poisson arrivals to fresh processes, and count. The rule for a sustained rate and the search
+around the breaking point that the run found are the same. Prints a table, and writes check.json into the
+run's directory.
+"""
+
+import asyncio
+import math
+import random
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import aiohttp
+import numpy as np
+from rich.console import Console
+
+from benchmark.cli_options import RESULTS
+from benchmark.contenders.discovery import Contender, choose, discover
+from benchmark.contenders.law import AnswerLaw, law_of
+from benchmark.contenders.service_settings import with_overrides
+from benchmark.errors import BenchmarkError, LoadError
+from benchmark.experiments.breaking_point.findings import LocustRun, of_kind, read_findings
+from benchmark.experiments.breaking_point.measure import TRY_COUNTED_S, TRY_WARMUP_S, Experiment, Plan
+from benchmark.experiments.breaking_point.schema import Entry, parse
+from benchmark.experiments.breaking_point.summarise import run_reasons
+from benchmark.load.arrivals import arrivals_until
+from benchmark.load.bodies import check_answer, early_reasons, request_bodies
+from benchmark.load.search import Outcome, Staircase, judge
+from benchmark.load.shapes import LOAD_TEST, RESPONSE_TIME
+from benchmark.load.slo import P95_LIMIT, BreakingPoint
+from benchmark.measure.progress import Progress
+from benchmark.measure.trial import ParityError
+from benchmark.record.run import Run
+from benchmark.stack.processes import running_stack
+from benchmark.stack.watchdog import Guard
+from contract.errors import BadModelAnswer
+from contract.garbage import set_aside_what_is_loaded
+from contract.schema import JSON_CONTENT_TYPE
+
+_CROSSINGS = 3
+_TOLERANCE = 0.1
+_SEED = 7001  # of the first schedule; no run has it
+_HEADERS = {"Content-Type": JSON_CONTENT_TYPE}
+
+
+class Sender:
+    """Sends requests at their times, and keeps when each was due and how long it took, if its answer was right."""
+
+    def __init__(self, url: str, session: aiohttp.ClientSession, law: AnswerLaw) -> None:
+        self._url, self._session = url, session
+        self._bodies: Iterator[str] = request_bodies(_SEED)
+        self._law = law
+        self.answered_s: list[float] = []
+        self.latency_ms: list[float] = []
+        self.fastest_excess_ms = math.inf  # the smallest latency, since it was sent, above what its answer implies
+
+    async def send(self, due_s: list[float], patience_s: float) -> None:
+        """Send everything, and wait a while for what is still in flight."""
+        start_s, tasks = time.monotonic(), set()
+        for at_s in due_s:
+            await asyncio.sleep(max(start_s + at_s - time.monotonic(), 0))
+            tasks.add(asyncio.create_task(self._one(start_s, at_s)))
+        _, late = await asyncio.wait(tasks, timeout=patience_s)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
+    async def _one(self, start_s: float, at_s: float) -> None:
+        sent_s = time.monotonic()
+        try:
+            async with self._session.post(self._url, data=next(self._bodies), headers=_HEADERS) as response:
+                body = await response.read() if response.status == 200 else b""
+                answer_s = check_answer(body, self._law.bounds_s)
+        except (aiohttp.ClientError, BadModelAnswer):
+            return
+        now_s = time.monotonic()
+        self.answered_s.append(at_s)
+        self.latency_ms.append((now_s - start_s - at_s) * 1e3)
+        excess_ms = (now_s - sent_s - self._law.least_times_answer * answer_s) * 1e3
+        self.fastest_excess_ms = min(self.fastest_excess_ms, excess_ms)
+
+
+async def offer(url: str, law: AnswerLaw, rps: float, seed: int, limit_ms: float) -> Outcome:
+    """Offer a rate and return what became of it. Raises LoadError if an answer came too early to be the contender's."""
+    until_s = TRY_WARMUP_S + TRY_COUNTED_S
+    due_s = arrivals_until(rps, seed, until_s)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        sender = Sender(url, session, law)
+        await sender.send(due_s, patience_s=limit_ms / 1e3 + 1)
+    for reason in early_reasons(sender.fastest_excess_ms):
+        raise LoadError(reason)
+    answered = np.array(sender.answered_s), np.array(sender.latency_ms)
+    return judge(np.array(due_s), *answered, TRY_WARMUP_S, until_s, limit_ms)
+
+
+def check(run: Run, contender: Contender, entry: Entry, guard: Guard, scratch: Path) -> dict[str, BreakingPoint]:
+    """Return the breaking point by generator: Locust's anew, and this one's.
+
+    Raises ParityError before anything is offered, StackError, or LoadError: also where a figure would be INVALID.
+    Both search at once, a try of the one beside a try of the other in random order: on a shared machine
+    what a contender carries moves by tens of percent within minutes.
+    """
+    alone = entry.last(RESPONSE_TIME.name)
+    if entry.breaking_point is None or alone is None or alone.p95_ms is None:
+        raise LoadError(f"{run.path} has no breaking point of {contender.name}, or no p95 with one user")
+    limit_ms, law = P95_LIMIT * alone.p95_ms, law_of(contender)
+    plan, progress = Plan((LOAD_TEST.name,), seed=_SEED), Progress(Console(quiet=True))
+    record = Run.create(scratch, "locust", run.manifest)
+    experiment = Experiment(record, plan, guard, progress)
+    experiment.check_parity(contender)
+
+    def by_locust(rps: float, number: int) -> Outcome:
+        return experiment.try_rate(contender, rps, number, limit_ms)
+
+    def independently(rps: float, number: int) -> Outcome:
+        with running_stack(contender, scratch, guard) as stack:
+            return asyncio.run(offer(stack.base_url + contender.endpoint, law, rps, _SEED + 500 + number, limit_ms))
+
+    searches = {
+        name: (Staircase(entry.breaking_point.rps, _CROSSINGS), attempt)
+        for name, attempt in (("locust", by_locust), ("independent", independently))
+    }
+    draw = random.Random(_SEED)
+    while any(stairs.next_rps() for stairs, _ in searches.values()):
+        for name in draw.sample(list(searches), len(searches)):
+            stairs, attempt = searches[name]
+            if rps := stairs.next_rps():
+                outcome = attempt(rps, len(stairs.tries))
+                print(f"{contender.name:<18}{name:<12}{rps:8.1f} rps: {outcome.in_time:6.1%} in time", flush=True)
+                stairs.add(rps, outcome)
+    for found in of_kind(read_findings(record), LocustRun):
+        for reason in run_reasons(found):
+            raise LoadError(f"{contender.name}: Locust's breaking point is INVALID: {reason}")
+    return {name: stairs.point() for name, (stairs, _) in searches.items()}
+
+
+def main(argv: list[str]) -> int:
+    """Check the breaking points of a run, of all contenders or of those named; returns 0 if all generators agree.
+
+    A contender that fails parity is left out, with the reason, and makes it 1.
+    """
+    run = Run.open(Path(argv[0]) if argv else RESULTS / "latest")
+    data, rows, refused = parse(run.summary), {}, []
+    wanted = argv[1:] or list(data.breaking_points)
+    set_aside_what_is_loaded()
+    with closing(Guard()) as guard:
+        services = run.manifest["settings"]["services"]
+        for contender in with_overrides(choose(wanted, discover()), services):
+            try:
+                with TemporaryDirectory() as scratch:
+                    found = check(run, contender, data.entries[contender.name], guard, Path(scratch))
+            except ParityError as error:
+                refused.append(f"{contender.name}: {error}")
+                continue
+            rows[contender.name] = _row(data.breaking_points[contender.name].rps, found)
+    for name, row in rows.items():
+        ratio = row["locust_over_independent"] - 1
+        print(f"{name:<18}{_told(row, 'locust')}, {_told(row, 'independent')}: {ratio:+.1%}; run {row['run_rps']:.1f}")
+    for reason in refused:
+        print(reason)
+    run.write_json("check.json", rows)
+    agree = all(abs(row["locust_over_independent"] - 1) <= _TOLERANCE for row in rows.values())
+    return 0 if agree and not refused else 1
+
+
+def _row(run_rps: float, found: Mapping[str, BreakingPoint]) -> dict[str, Any]:
+    points = {name: {"rps": point.rps, "ci95": (point.low_rps, point.high_rps)} for name, point in found.items()}
+    ratio = found["locust"].rps / found["independent"].rps
+    return {"run_rps": run_rps, **points, "locust_over_independent": ratio}
+
+
+def _told(row: Mapping[str, Any], name: str) -> str:
+    point = row[name]
+    return f"{name} {point['rps']:.1f} [{point['ci95'][0]:.1f}, {point['ci95'][1]:.1f}] rps"
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except BenchmarkError as error:
+        sys.exit(f"check: {error}")

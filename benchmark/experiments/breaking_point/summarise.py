@@ -1,0 +1,180 @@
+"""Findings of the experiment -> its summary."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from benchmark.analysis.summary import summary_head
+from benchmark.analysis.validity import MAX_GENERATOR_CPU, disturbance_reasons
+from benchmark.contenders.discovery import Contender
+from benchmark.experiments.breaking_point.findings import (
+    Breaks,
+    Broke,
+    Finding,
+    Held,
+    LocustRun,
+    Tried,
+    of_kind,
+    read_findings,
+)
+from benchmark.load.bodies import early_reasons
+from benchmark.load.shapes import LOAD_TEST, MAX_PERFORMANCE, PACING_S, RESPONSE_TIME, STRESS_TEST, TRY
+from benchmark.record.run import Cell, Run
+
+OPEN_LOOP, CLOSED_AT_RATE = "open-loop", "closed-at-rate"
+_MAX_LATE = 0.01  # share of arrivals sent late before an open loop is INVALID
+
+
+@dataclass(frozen=True)
+class TryEntry:
+    """A rate that was tried, and whether it was sustained."""
+
+    rps: float
+    sustained: bool
+
+
+@dataclass(frozen=True)
+class BreakingPointEntry:
+    """Where a contender broke, and what it held; None for what was not tried.
+
+    Without any tries, as when it was interrupted before, the point is where the load test broke. Each part has
+    reasons of its own: the point, what was held, and where the load test broke rest on different Locust runs.
+    """
+
+    rps: float
+    ci95: tuple[float, float]
+    users: int
+    broke: bool
+    reason: str
+    held: bool | None
+    held_users: int | None
+    p50_ms: float | None  # while it was held
+    ramp_rps: float | None  # where the load test broke in passing
+    ramp_ci95: tuple[float, float] | None
+    tries: tuple[TryEntry, ...]
+    reasons: tuple[str, ...] = ()  # why the point is INVALID
+    held_reasons: tuple[str, ...] = ()  # why what was held is
+    ramp_reasons: tuple[str, ...] = ()  # why where the load test broke is
+
+
+@dataclass(frozen=True)
+class OpenLoopEntry:
+    """The same rate in both loops."""
+
+    rate_rps: float
+    p50_ms: float | None
+    p99_ms: float | None
+    p99_closed_ms: float | None
+    late: int
+    dropped: int
+    reasons: tuple[str, ...] = ()  # why it is INVALID
+
+
+def summarise(run: Run, contenders: Sequence[Contender], scale: float, complete: bool) -> dict[str, Any]:
+    """Return the summary of a run from its findings."""
+    findings, cells = read_findings(run), {cell.contender: cell for cell in run.cells()}
+    entries = {
+        c.label: _entry(c, [f for f in findings if f.contender == c.label], cells.get(c.label)) for c in contenders
+    }
+    manifest = run.manifest
+    measured = f"{len(cells)} of {len(entries)} contenders were measured completely"
+    return {
+        **summary_head(manifest, entries, complete, measured),
+        "scale": scale,
+        "baseline": contenders[0].label,
+        "contenders": entries,
+        "environment": manifest["environment"],
+    }
+
+
+def _entry(contender: Contender, findings: Sequence[Finding], cell: Cell | None) -> dict[str, Any]:
+    runs = list(of_kind(findings, LocustRun))
+    faults = [cell.reason] if cell and cell.status == "failed" else []
+    reasons = faults + [reason for found in runs for reason in run_reasons(found)]
+    point, opened = breaking_point_entry(findings), open_loop_entry(runs)
+    return {
+        "title": contender.title,
+        "valid": not reasons,
+        "reasons": reasons,
+        # Why all of it is INVALID; the other reasons stand with the parts that rest on what they are about.
+        "faults": faults,
+        "examples": [_judged(found.to_json(), run_reasons(found)) for found in runs],
+        "breaking_point": _judged(asdict(point), point.reasons) if point else None,
+        "open_loop": _judged(asdict(opened), opened.reasons) if opened else None,
+    }
+
+
+def _judged(part: Mapping[str, Any], reasons: Sequence[str]) -> dict[str, Any]:
+    return {**part, "valid": not reasons, "reasons": list(reasons)}
+
+
+def run_reasons(found: LocustRun) -> list[str]:
+    """Return why the figures of a Locust run are not to be believed."""
+    name = found.example
+    reasons = [f"{name}: {reason}" for reason in disturbance_reasons([found])]
+    if found.generator_cpu > MAX_GENERATOR_CPU:
+        reasons.append(f"{name}: the load generator used {found.generator_cpu:.0%} of a core; add workers")
+    if name == OPEN_LOOP and found.late + found.dropped > _most_late(found.n):
+        reasons.append(f"{name}: {found.late} arrivals late, {found.dropped} dropped; add workers")
+    if found.errors and name not in {STRESS_TEST.name, LOAD_TEST.name, TRY}:
+        reasons.append(f"{name}: {found.errors} requests failed, for instance: {found.first_error}")
+    if found.fastest_excess_ms is not None:
+        reasons += [f"{name}: {reason}" for reason in early_reasons(found.fastest_excess_ms)]
+    return reasons
+
+
+def _reasons_of(runs: Sequence[LocustRun], *examples: str) -> tuple[str, ...]:
+    """Return why what rests on the runs of these examples is INVALID."""
+    return tuple(reason for found in runs if found.example in examples for reason in run_reasons(found))
+
+
+def _most_late(n: int) -> float:
+    """Return how many of n arrivals may be late: the share allowed, plus two sigma of chance (Poisson)."""
+    return _MAX_LATE * n + 2 * math.sqrt(_MAX_LATE * n)
+
+
+def breaking_point_entry(findings: Sequence[Finding]) -> BreakingPointEntry | None:
+    """Return where a contender broke, or None if that was not looked for."""
+    ramp = next((found.point for found in of_kind(findings, Broke)), None)
+    by_tries = next((found.point for found in of_kind(findings, Breaks)), None)
+    point = by_tries or ramp
+    if point is None:
+        return None
+    ramp_broke = ramp if ramp and ramp.broke else None
+    held, runs = list(of_kind(findings, Held)), list(of_kind(findings, LocustRun))
+    holding = [found for found in runs if found.example == MAX_PERFORMANCE.name]
+    return BreakingPointEntry(
+        rps=point.rps,
+        ci95=(point.low_rps, point.high_rps),
+        users=int(point.rps * PACING_S),
+        broke=point.broke,
+        reason=point.reason,
+        held=held[0].held if held else None,
+        held_users=next((each.users for each in held if each.held), None),
+        p50_ms=holding[0].p50_ms if holding else None,
+        ramp_rps=ramp_broke.rps if ramp_broke else None,
+        ramp_ci95=(ramp_broke.low_rps, ramp_broke.high_rps) if ramp_broke else None,
+        tries=tuple(TryEntry(each.rps, each.sustained) for each in of_kind(findings, Tried)),
+        # What is too slow is so by the p95 of a single user.
+        reasons=_reasons_of(runs, RESPONSE_TIME.name, TRY if by_tries else LOAD_TEST.name),
+        held_reasons=_reasons_of(runs, RESPONSE_TIME.name, MAX_PERFORMANCE.name),
+        ramp_reasons=_reasons_of(runs, RESPONSE_TIME.name, LOAD_TEST.name),
+    )
+
+
+def open_loop_entry(runs: Sequence[LocustRun]) -> OpenLoopEntry | None:
+    """Return both loops at the same rate beside each other, or None unless there are both."""
+    by_name = {found.example: found for found in runs}
+    opened, closed = by_name.get(OPEN_LOOP), by_name.get(CLOSED_AT_RATE)
+    if opened is None or closed is None or opened.rate_rps is None:
+        return None
+    return OpenLoopEntry(
+        rate_rps=opened.rate_rps,
+        p50_ms=opened.p50_ms,
+        p99_ms=opened.p99_ms,
+        p99_closed_ms=closed.p99_ms,
+        late=opened.late,
+        dropped=opened.dropped,
+        reasons=_reasons_of([opened, closed], OPEN_LOOP, CLOSED_AT_RATE),
+    )

@@ -1,0 +1,162 @@
+"""The crossover map: who carries the higher rate, over users and over what the models compute."""
+
+from collections.abc import Sequence
+from math import isfinite, log
+from typing import Final
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+
+from benchmark.analysis.wording import at_users, significant
+from benchmark.experiments.gap.schema import Crossing, Explained, shown
+from benchmark.report.charts.chart import Layout, Sheet, shorten
+from benchmark.report.charts.palette import GRID, INK, MUTED, PAPER
+
+# Okabe & Ito (2008): the two ends of a diverging scale whose middle is the paper, so that it also works in the dark.
+TO_COLOUR: Final = "#0072b2"
+FROM_COLOUR: Final = "#d55e00"
+_DEEPEST: Final = 0.62  # text has to stay legible on it
+_PALE: Final = 0.12
+_ROW_PX: Final = 40.0
+_KEY_PX: Final = 24.0
+_SMALLEST_END: Final = log(1.25)  # the colour scale reaches at least this ratio
+
+
+class Grid:
+    """The points of a map in columns of users and rows of CPU ms."""
+
+    def __init__(self, points: Sequence[Crossing]) -> None:
+        self.users = sorted({point.users for point in points})
+        self.cpu_ms = sorted({point.cpu_ms for point in points})
+        self.measured = {(p.cpu_ms, p.users): p for p in points if p.stands}
+        self.predicted = {(p.cpu_ms, p.users): p.ratio for p in points if not p.measured}
+        self.predicted |= {(p.cpu_ms, p.users): p.ratio_predicted for p in points if p.ratio_predicted}
+        # Where what was measured is INVALID the map shows what was predicted, as if nothing had been measured.
+        told = {(p.cpu_ms, p.users): p for p in points if not p.measured}
+        told |= {
+            (p.cpu_ms, p.users): Crossing(cpu_ms=p.cpu_ms, users=p.users, ratio=p.ratio_predicted)
+            for p in points
+            if p.reasons and p.ratio_predicted
+        }
+        self._places = told | self.measured
+
+    def point(self, cpu_ms: float, users: int) -> Crossing | None:
+        """Return what is known of a place: what was measured, or else predicted."""
+        return self._places.get((cpu_ms, users))
+
+    def log_ratios(self) -> NDArray[np.float64]:
+        """Return log ratios, shape (CPU ms, users), nan where nothing is known: predicted, or else measured."""
+        measured = {place: point.ratio for place, point in self.measured.items()}
+        known = [[(measured | self.predicted).get((cpu, users)) for users in self.users] for cpu in self.cpu_ms]
+        return np.array([[log(ratio) if ratio and ratio > 0 else np.nan for ratio in row] for row in known])
+
+
+def draw_map(layout: Layout, data: Explained, ends: tuple[str, str]) -> Sheet:
+    """Draw the map; each place has a number where there is room, measured ones are framed."""
+    grid = Grid(data.crossover)
+    top = _KEY_PX * (4 if layout.is_narrow else 2) + 8
+    sheet = Sheet("crossover", layout, top + _ROW_PX * len(grid.cpu_ms) + 54)
+    deepest = max([abs(log(p.ratio)) for p in data.crossover if p.ratio > 0] + [_SMALLEST_END])
+    _draw_key(sheet, ends)
+    axes = sheet.axes(58, top, sheet.width - 64, _ROW_PX * len(grid.cpu_ms))
+    axes.set_xlim(-0.5, len(grid.users) - 0.5)
+    axes.set_ylim(-0.5, len(grid.cpu_ms) - 0.5)
+    axes.set_xticks(range(len(grid.users)), [str(users) for users in grid.users])
+    axes.set_yticks(range(len(grid.cpu_ms)), [f"{cpu_ms:g}" for cpu_ms in grid.cpu_ms])
+    axes.set_xlabel("users at the same time", fontsize=layout.font)
+    axes.set_ylabel("CPU of a model [ms]", fontsize=layout.font)
+    column_px = (sheet.width - 64) / len(grid.users)
+    for i, cpu_ms in enumerate(grid.cpu_ms):
+        for j, users in enumerate(grid.users):
+            point = grid.point(cpu_ms, users)
+            if point and point.ratio > 0:
+                _draw_place(axes, layout, point, (j, i), deepest, column_px)
+    _draw_line_of_one(axes, grid)
+    return sheet
+
+
+def has_line(grid: Grid) -> bool:
+    """Whether the ratio passes 1 anywhere between two known places."""
+    ratios = grid.log_ratios()
+    known = ratios[np.isfinite(ratios)]
+    return bool(known.size) and bool(known.min() < 0 < known.max())
+
+
+def crossing_ms(grid: Grid, users: int) -> float | None:
+    """Return at how many CPU ms the ratio passes 1 at a number of users, by straight lines between places.
+
+    The lowest place, if there are several; None if it never does.
+    """
+    column = grid.log_ratios()[:, grid.users.index(users)]
+    for i in range(len(column) - 1):
+        here, there = float(column[i]), float(column[i + 1])
+        if isfinite(here) and isfinite(there) and here * there <= 0 and here != there:
+            return grid.cpu_ms[i] + (grid.cpu_ms[i + 1] - grid.cpu_ms[i]) * here / (here - there)
+    return None
+
+
+def in_words(data: Explained, ends: tuple[str, str]) -> str:
+    """Return the measured places in words, for those who do not see them."""
+    measured = [point for point in data.crossover if point.stands]
+    return "; ".join(
+        f"{point.cpu_ms:g} ms and {at_users(point.users)}: {significant(point.ratio)} ({_verdict(point, ends)})"
+        for point in sorted(measured, key=lambda point: (point.cpu_ms, point.users))
+    )
+
+
+def _verdict(point: Crossing, ends: tuple[str, str]) -> str:
+    if not shown(point.ci95, 1.0):
+        return "no difference shown"
+    return f"{ends[1] if point.ratio > 1 else ends[0]} ahead"
+
+
+def _draw_place(
+    axes: Axes, layout: Layout, point: Crossing, place: tuple[int, int], deepest: float, column_px: float
+) -> None:
+    x, y = place
+    depth = _DEEPEST * min(abs(log(point.ratio)) / deepest, 1.0)
+    colour = TO_COLOUR if point.ratio > 1 else FROM_COLOUR
+    square = (x - 0.5, y - 0.5)
+    axes.add_patch(Rectangle(square, 1, 1, facecolor=colour, alpha=depth, edgecolor="none", linewidth=0))
+    axes.add_patch(Rectangle(square, 1, 1, fill=False, edgecolor=GRID, linewidth=0.6))
+    text = significant(point.ratio, 2 if layout.is_narrow else 3)
+    fits = column_px > layout.text_px(text) + 4
+    if point.measured:
+        frame = (x - 0.43, y - 0.4)
+        axes.add_patch(Rectangle(frame, 0.86, 0.8, fill=False, edgecolor=INK, linewidth=1.5, zorder=5))
+    if fits or point.measured:
+        weight = "bold" if point.measured else "normal"
+        written = axes.text(x, y, text, ha="center", va="center_baseline", fontsize=layout.font, fontweight=weight,
+                            color=INK, zorder=6)  # fmt: skip
+        if depth < _PALE:  # here the line of 1 may pass, and a number that is crossed out would read as INVALID
+            written.set_bbox({"facecolor": PAPER, "edgecolor": "none", "pad": 1.5})
+
+
+def _draw_line_of_one(axes: Axes, grid: Grid) -> None:
+    if not has_line(grid) or min(len(grid.users), len(grid.cpu_ms)) < 2:
+        return
+    # To the edges of the map: a stub that ends within a square would read as the sign of its number.
+    ratios = np.ma.masked_invalid(np.pad(grid.log_ratios(), 1, mode="edge"))
+    across, up = ([-0.5, *range(n), n - 0.5] for n in (len(grid.users), len(grid.cpu_ms)))
+    for width, colour in ((5.0, PAPER), (2.4, INK)):  # the line on paper of its own
+        axes.contour(across, up, ratios, levels=[0.0], colors=[colour], linewidths=[width], zorder=4)
+
+
+def _draw_key(sheet: Sheet, ends: tuple[str, str]) -> None:
+    layout, x, y = sheet.layout, 2.0, _KEY_PX / 2
+    sides = ((TO_COLOUR, ends[1]), (FROM_COLOUR, ends[0]))
+    for colour, name in sides:
+        words = shorten(f"{name} carries more", layout, sheet.width / (1 if layout.is_narrow else 2) - 40)
+        sheet.box(x, y - 7, 22, 14, facecolor=colour, alpha=_DEEPEST, linewidth=0)
+        sheet.text(x + 28, y, words, colour=MUTED)
+        x, y = (2.0, y + _KEY_PX) if layout.is_narrow else (x + 54 + layout.text_px(words), y)
+    x, y = 2.0, y + (0 if layout.is_narrow else _KEY_PX)
+    sheet.box(x, y - 7, 22, 14, facecolor="none", edgecolor=INK, linewidth=1.5)
+    sheet.text(x + 28, y, "measured", colour=MUTED)
+    x += 54 + layout.text_px("measured")
+    sheet.text(x, y, "others: predicted", colour=MUTED)
+    x, y = (2.0, y + _KEY_PX) if layout.is_narrow else (x + 26 + layout.text_px("others: predicted"), y)
+    sheet.line([(x, y), (x + 22, y)], INK, 2.4)
+    sheet.text(x + 28, y, "ratio 1: both carry the same", colour=MUTED)

@@ -1,0 +1,182 @@
+"""All runs of a results directory on one page: the newest of each command first, the others below it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+from pydantic import ValidationError
+
+from benchmark.analysis.schema import parse_summary
+from benchmark.analysis.wording import minute_utc
+from benchmark.errors import RecordError
+from benchmark.experiments.bench.figures import throughput_figure
+from benchmark.experiments.bench.verdict import write_verdict
+from benchmark.record.run import Run
+from benchmark.report.charts.chart import for_page
+from benchmark.report.charts.picture import Picture
+from benchmark.report.page import HEADLINE_NAMES, REPORT_NAME, machine_line, templates, write_page
+
+# What each command asks; one that is not listed here comes after these, under its own name.
+QUESTIONS: Final = {
+    "bench": "Which contender is faster, by how much, and under which load?",
+    "profile": "Where does the time of a request go?",
+    "timeit": "How do n calls add up, and what does one call cost?",
+    "locust": "Where does each architecture break?",
+    "explain": "Where does the difference come from?",
+}
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A run as the page lists it; `summary` is None for one that ended before it had any."""
+
+    folder: str
+    command: str
+    started_utc: str
+    manifest: Mapping[str, Any]
+    summary: Mapping[str, Any] | None
+    verdict: str
+    page: str | None  # its own page, relative to the results directory
+
+    @property
+    def date(self) -> str:
+        return minute_utc(self.started_utc)
+
+    @property
+    def complete(self) -> bool:
+        return self.summary is not None and bool(self.summary.get("complete", True))
+
+    @property
+    def state(self) -> str:
+        """VALID, INVALID, or that there is no summary."""
+        return "no summary" if self.summary is None else "VALID" if self.summary.get("valid") else "INVALID"
+
+    @property
+    def remarks(self) -> list[str]:
+        """What else a reader should know: that it was interrupted, or shortened."""
+        scale = (self.summary or {}).get("scale", 1)
+        shortened = [f"shortened: scale {scale:g}"] if isinstance(scale, int | float) and scale != 1 else []
+        return shortened + ([] if self.complete else ["interrupted"])
+
+    @property
+    def machine(self) -> str:
+        return machine_line(self.manifest.get("environment") or {})
+
+
+@dataclass(frozen=True)
+class Section:
+    """One command: its newest complete run, or the newest one if none is, and the others."""
+
+    command: str
+    question: str
+    newest: Listed
+    others: tuple[Listed, ...]
+    picture: Picture | None
+
+
+def write_joined_report(results: Path) -> Path:
+    """Write `report.html` over all runs of a results directory and return its path.
+
+    A run of another schema is refused: named with its version, and left out. Raises RecordError if
+    there is no run, or the page cannot be written.
+    """
+    runs, refused = _read_all(results)
+    if not runs and not refused:
+        raise RecordError(f"{results} holds no run; `python -m benchmark bench` makes one")
+    page = templates().get_template("joined.html.j2").render(sections=_sections(results, runs), refused=refused)
+    return write_page(results, page)
+
+
+def _read_all(results: Path) -> tuple[list[Listed], list[str]]:
+    """Return the runs, newest first, and a sentence about each folder that is refused."""
+    runs: list[Listed] = []
+    refused: list[str] = []
+    for path in sorted(results.glob("*/manifest.json"), reverse=True):
+        if path.parent.is_symlink():
+            continue  # `latest`, which is one of the others
+        try:
+            runs.append(_read(path.parent))
+        except RecordError as error:
+            refused.append(str(error).replace(str(path.parent), path.parent.name))
+    return sorted(runs, key=lambda run: (run.started_utc, run.folder), reverse=True), refused
+
+
+def _read(path: Path) -> Listed:
+    run = Run.open(path)
+    manifest = run.manifest
+    summary = run.summary if (path / "summary.json").exists() else None
+    return Listed(
+        folder=path.name,
+        command=str(manifest.get("command", "")),
+        started_utc=str(manifest.get("started_utc", "")),
+        manifest=manifest,
+        summary=summary,
+        verdict=_verdict(summary),
+        page=f"{quote(path.name)}/{REPORT_NAME}" if (path / REPORT_NAME).exists() else None,
+    )
+
+
+def _verdict(summary: Mapping[str, Any] | None) -> str:
+    """Return the sentence that a summary brings along, or the first claim of a `bench`; empty if there is none."""
+    if summary is None:
+        return ""
+    if isinstance(summary.get("verdict"), str):
+        return str(summary["verdict"])
+    if "comparisons" not in summary:
+        return ""
+    try:
+        sentences = write_verdict(parse_summary(summary))
+    except (ValidationError, KeyError, TypeError):
+        return ""
+    claims = [sentence.text for sentence in sentences if sentence.topic != "State" and not sentence.struck]
+    return claims[0] if claims else ""
+
+
+def _sections(results: Path, runs: Iterable[Listed]) -> list[Section]:
+    by_command: dict[str, list[Listed]] = {}
+    for run in runs:
+        by_command.setdefault(run.command, []).append(run)
+    order = [*(c for c in QUESTIONS if c in by_command), *sorted(set(by_command) - set(QUESTIONS))]
+    return [_section(results, command, by_command[command]) for command in order]
+
+
+def _section(results: Path, command: str, runs: list[Listed]) -> Section:
+    newest = next((run for run in runs if run.complete), runs[0])
+    others = tuple(run for run in runs if run is not newest)
+    return Section(command, QUESTIONS.get(command, ""), newest, others, _picture(results, newest))
+
+
+def _picture(results: Path, run: Listed) -> Picture | None:
+    """Return the headline figure of a run, or None if it has left none that can stand in a page.
+
+    A `bench` leaves no file: its throughput is drawn from the summary.
+    """
+    paths = [results / run.folder / name for name in HEADLINE_NAMES]
+    wide, narrow = (path.read_text(encoding="utf-8") if path.exists() else "" for path in paths)
+    if not wide:
+        return _throughput(run.summary)
+    try:
+        drawings = [for_page(svg) for svg in (wide, narrow or wide)]
+    except ValueError:
+        return None
+    alt = run.verdict or f"The headline figure of the newest run of {run.command}"
+    # Without a drawing for phones, the one for desks stands twice, and its ids must not.
+    return Picture(
+        f"headline-{run.command}", "", "", alt, drawings[0], drawings[1] if narrow else _own_ids(drawings[1])
+    )
+
+
+def _throughput(summary: Mapping[str, Any] | None) -> Picture | None:
+    try:
+        parsed = parse_summary(summary or {})
+        return throughput_figure(parsed) if any(each.levels for each in parsed.contenders.values()) else None
+    except ValidationError:
+        return None
+
+
+def _own_ids(svg: str) -> str:
+    for quoted in ('id="', 'href="#', "url(#"):
+        svg = svg.replace(quoted, f"{quoted}phone-")
+    return svg

@@ -1,0 +1,1 @@
+"""What does the CPU of single requests foretell about load? Written down before it is measured."""

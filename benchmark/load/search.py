@@ -1,0 +1,144 @@
+"""The breaking point by tries: rates are offered one after the other, each to fresh processes.
+
+Up after a rate that was sustained, down after one that was not (the up-and-down method: Dixon & Mood,
+JASA 43, 1948), in steps that get finer whenever the direction turns. A rate that is sustained once may
+fail the next time, so the finest step is taken until there are several crossings: pairs of tries in a
+row of which one was sustained and the other was not. The breaking point is the rate that is sustained
+every other time.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.load.slo import FOLLOWS, BreakingPoint
+
+STEPS = (1.5, 1.2, 1.1, 1.05)
+_NEAR = 1  # the step that begins where a first guess is known
+_FAR_AFTER = 3  # tries in one direction: the guess was a bad one, and the coarsest step is taken
+_MOST_TRIES = 30
+LOWEST_RPS, HIGHEST_RPS = 1.0, 5000.0
+# Of the logistic curve, per natural logarithm of the rate: from nine in ten to one in ten within a factor
+# of three, or within 2 %. In between, and no further, so that few tries have a most likely one.
+_STEEPNESS = np.geomspace(4, 200, 30)
+_BEYOND, _GRID = 0.5, 2001  # how far from what was tried an even chance is looked for; points of the search
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of the arrivals of a try, as shares of all that were scheduled after its warm-up."""
+
+    answered: float  # correctly, however late
+    in_time: float  # correctly, and in time
+
+    @property
+    def sustained(self) -> bool:
+        """Whether the goodput followed the offer and the p95 of all arrivals was in time: both at once."""
+        return self.in_time >= FOLLOWS
+
+    @property
+    def reason(self) -> str:
+        """Which of the two was lost; empty if neither was."""
+        if self.sustained:
+            return ""
+        return "p95" if self.answered >= FOLLOWS else "goodput"
+
+
+def judge(
+    scheduled_s: NDArray[np.float64],
+    answered_s: NDArray[np.float64],
+    latency_ms: NDArray[np.float64],
+    since_s: float,
+    until_s: float,
+    limit_ms: float,
+) -> Outcome:
+    """Return what became of the arrivals scheduled between two moments (seconds since the start).
+
+    `scheduled_s` are all that there should have been; `answered_s` are the scheduled times of those that were
+    answered correctly, with their latencies from there. What is missing was not answered.
+    """
+    due = int(np.sum((scheduled_s >= since_s) & (scheduled_s < until_s)))
+    inside = (answered_s >= since_s) & (answered_s < until_s)
+    if not due:
+        return Outcome(0.0, 0.0)
+    return Outcome(float(inside.sum()) / due, float((inside & (latency_ms <= limit_ms)).sum()) / due)
+
+
+@dataclass
+class Staircase:
+    """Which rate to try next, and where the breaking point lies once enough were tried."""
+
+    first_rps: float
+    crossings: int  # at the finest step, before it ends
+    near: bool = True  # whether the first rate is a good guess
+    steps: Sequence[float] = STEPS
+    tries: list[tuple[float, Outcome]] = field(default_factory=list)
+    _step: int = 0
+    _finest_since: int | None = None  # the number of the try at which the finest step began
+
+    def __post_init__(self) -> None:
+        self._step = min(_NEAR, len(self.steps) - 1) if self.near else 0
+        self._finest_since = 0 if self._step == len(self.steps) - 1 else None
+
+    def next_rps(self) -> float | None:
+        """Return the rate to try next, or None when there is nothing more to learn."""
+        if not self.tries:
+            return max(self.first_rps, LOWEST_RPS)
+        rps, outcome = self.tries[-1]
+        wanted = rps * self._factor if outcome.sustained else rps / self._factor
+        known = self._crossed >= self.crossings or len(self.tries) >= _MOST_TRIES
+        return None if known or not LOWEST_RPS <= wanted <= HIGHEST_RPS else wanted
+
+    def add(self, rps: float, outcome: Outcome) -> None:
+        """Note what became of a try."""
+        turned = bool(self.tries) and outcome.sustained != self.tries[-1][1].sustained
+        self.tries.append((rps, outcome))
+        if len(self.tries) == _FAR_AFTER and len({each.sustained for _, each in self.tries}) == 1:
+            self._step, self._finest_since = 0, None
+        elif turned and self._finest_since is None:
+            self._step += 1
+            if self._step == len(self.steps) - 1:
+                self._finest_since = len(self.tries) - 1
+
+    def point(self) -> BreakingPoint:
+        """Return the rate that is sustained every other time, or the highest that was tried if none failed."""
+        sustained = [rps for rps, outcome in self.tries if outcome.sustained]
+        failed = [outcome for _, outcome in self.tries if not outcome.sustained]
+        if not failed:
+            return BreakingPoint(max(sustained), max(sustained), max(sustained), broke=False, reason="not reached")
+        rps, low, high = _every_other_time([(rps, outcome.sustained) for rps, outcome in self.tries])
+        return BreakingPoint(rps, low, high, broke=True, reason=failed[-1].reason)
+
+    @property
+    def _factor(self) -> float:
+        return self.steps[self._step]
+
+    @property
+    def _crossed(self) -> int:
+        """The crossings at the finest step."""
+        if self._finest_since is None:
+            return 0
+        outcomes = (outcome.sustained for _, outcome in self.tries[self._finest_since :])
+        return sum(before != after for before, after in pairwise(outcomes))
+
+
+def _every_other_time(tries: Sequence[tuple[float, bool]]) -> tuple[float, float, float]:
+    """Return the rate at which a try is as likely to be sustained as not, and its 95 % interval.
+
+    The chance of being sustained is taken to fall with the logarithm of the rate as a logistic curve. Its
+    middle and its steepness are unknown, every value of their logarithms as likely as any other beforehand;
+    what the tries leave of that for the middle gives median and interval (as for psychometric functions:
+    Kuss, Jaekel & Wichmann, Journal of Vision 5(5), 2005). Few tries say little of the steepness, so the
+    most likely one would make the interval too narrow.
+    """
+    log_rps = np.log([rps for rps, _ in tries])
+    signs = np.where([sustained for _, sustained in tries], 1.0, -1.0)
+    even = np.linspace(log_rps.min() - _BEYOND, log_rps.max() + _BEYOND, _GRID)
+    margins = (even[:, None, None] - log_rps) * signs * _STEEPNESS[:, None]
+    likelihood = np.exp(-np.logaddexp(0, -margins).sum(axis=2)).sum(axis=1)  # by middle
+    below = np.cumsum(likelihood) / likelihood.sum()
+    low, rps, high = np.exp(np.interp([0.025, 0.5, 0.975], below, even))
+    return float(rps), float(low), float(high)

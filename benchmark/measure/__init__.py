@@ -1,0 +1,1 @@
+"""One way to measure a contender: fresh processes, parity, load, resources, and what became of it."""

@@ -1,0 +1,214 @@
+"""One Locust process against one running contender: start it, sample it, wait for its end."""
+
+import contextlib
+import json
+import math
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmark.contenders.law import AnswerLaw, law_of
+from benchmark.errors import LoadError
+from benchmark.load.early_stop import PlanWatch
+from benchmark.load.shapes import END_SIGNAL, Example
+from benchmark.measure.machine import SURROUNDINGS
+from benchmark.measure.sampling import Sampler
+from benchmark.record.columns import GENERATOR_ROLE
+from benchmark.record.resources import disturbance_between
+from benchmark.record.run import Cell, Run, read_samples
+from benchmark.stack.processes import Stack, log_tail, own_environment, start_process, stop_processes
+from benchmark.stack.watchdog import Guard
+
+LOCUSTFILE = Path(__file__).with_name("locustfile.py")
+STOP_GRACE_S = 20.0  # more than the Locust file gives requests in flight
+LATE_MS = 10.0  # an arrival sent later than this after its time is late
+# Locust's own time limit lies so far beyond the planned time: its clock starts before the first request, by the time
+# that it takes to load, and its timers may start earlier still. The plan is ended from here, when its time is over.
+RUN_ON_S = 10
+_POLL_S = 0.2
+_GRACE_S = 60.0  # beyond the planned duration, before a generator that does not end is stopped
+
+
+@dataclass(frozen=True)
+class Issued:
+    """What one Locust run left behind."""
+
+    samples: pd.DataFrame
+    start_ns: int  # of the first request
+    generator_cpu: float  # cores, mean while it issued
+    seconds: float
+    foreign_share: float | None = None  # of all cores, from the first request to the last answer: other programs
+    steal_share: float | None = None  # the same: other virtual machines
+    stopped_ns: int | None = None  # when the generator told its users to stop; None if it did not say
+    law: AnswerLaw | None = None  # that the answers follow; None where it is not known
+
+    def counted_until_s(self, planned_s: float) -> float:
+        """Return the end of what may be counted, in seconds since the first request.
+
+        That is the end of the plan, or when the generator stopped issuing before it. A service that hangs does not
+        make that earlier: a generator whose users all wait has not stopped.
+        """
+        if self.stopped_ns is None:
+            return planned_s
+        return min(planned_s, (self.stopped_ns - self.start_ns) / 1e9)
+
+
+def late_arrivals(samples: pd.DataFrame) -> int:
+    """Return how many arrivals were sent more than LATE_MS after their time."""
+    sent = samples[samples["status"] != 0]
+    return int(((sent["start_ns"] - sent["scheduled_ns"]) / 1e6 > LATE_MS).sum())
+
+
+def dropped_arrivals(samples: pd.DataFrame) -> int:
+    """Return how many arrivals were not sent at all."""
+    return int(samples["error"].fillna("").str.startswith("Dropped").sum())
+
+
+def issue(
+    run: Run,
+    stack: Stack,
+    name: str,
+    env: Mapping[str, str],
+    options: list[str],
+    duration_s: float,
+    guard: Guard,
+    on_tick: Callable[[float], None],
+    until: Callable[[], bool] = lambda: False,
+) -> Issued:
+    """Run headless Locust with environment and options; `name` is the stem of its files.
+
+    It issues until `duration_s` after the first request, or until `until` says so; its own time limit must lie
+    beyond that, see `time_limit`. Raises StackError if the contender dies meanwhile, LoadError if Locust fails.
+    """
+    cell = Cell(block=0, contender=name, seed=0)
+    samples, log = samples_file(run, name), run.path / "logs" / f"{name}-{GENERATOR_ROLE}.log"
+    issuing, plan = run.file("samples", cell, ".issuing.json"), PlanWatch(samples, duration_s)
+    argv = [
+        sys.executable,
+        "-m",
+        "benchmark.load.unconfigured",
+        "-f",
+        str(LOCUSTFILE),
+        "--host",
+        stack.base_url,
+        "--headless",
+        "--only-summary",
+        "--exit-code-on-error",
+        "0",
+        "--csv",
+        str(run.file("locust", cell)),
+        "--csv-full-history",
+        "--html",
+        str(run.file("locust", cell, ".html")),
+        *options,
+    ]
+    settings = {
+        **own_environment(),
+        "CONTENDERS": stack.contender.name,
+        "HOST_URL": stack.base_url,
+        "ANSWER_BOUNDS_S": ",".join(map(repr, law_of(stack.contender).bounds_s)),
+        "BENCHMARK_SAMPLES": str(samples),
+        "BENCHMARK_ISSUING": str(issuing),
+        **env,
+    }
+
+    def is_over() -> bool:
+        return until() or plan.is_over(time.monotonic_ns())
+
+    with run.resource_writer(cell) as resources:
+        process = start_process(argv, log, guard, settings)
+        pids = {running.role: running.pid for running in stack.processes} | {GENERATOR_ROLE: process.pid}
+        try:
+            with Sampler({**pids, **SURROUNDINGS}, resources.append):
+                seconds = _wait(process, stack, duration_s, on_tick, is_over)
+        finally:
+            stop_processes([process], guard, grace_s=STOP_GRACE_S)
+    if process.returncode:
+        raise LoadError(f"Locust failed; its log ends:\n{log_tail(log)}")
+    return replace(_issued(run, cell, samples, seconds, _stopped_ns(issuing)), law=law_of(stack.contender))
+
+
+def samples_file(run: Run, name: str) -> Path:
+    """Return where `issue` has the samples of a Locust run written."""
+    return run.file("samples", Cell(block=0, contender=name, seed=0), ".csv")
+
+
+def class_name(contender: str, open_loop: bool = False) -> str:
+    """Return the user class of a contender in the Locust file."""
+    return "".join(part.capitalize() for part in contender.split("-")) + ("OpenLoop" if open_loop else "")
+
+
+def example_environment(example: Example) -> dict[str, str]:
+    """Return what tells the Locust file to follow an example exactly."""
+    return {
+        "EXAMPLE": example.name,
+        "USERS": str(example.users),
+        "USERS_PER_S": str(example.users_per_s),
+        "DURATION_S": str(example.duration_s + RUN_ON_S),
+        "SCALE": "1",
+        "PACING_S": f"{example.pacing_s:g}",
+    }
+
+
+def time_limit(seconds: float) -> list[str]:
+    """Return the options of a time limit of Locust's own for so long a plan; it takes no fractions."""
+    return ["-t", f"{math.ceil(seconds) + RUN_ON_S}s"]
+
+
+def _wait(
+    process: subprocess.Popen[bytes],
+    stack: Stack,
+    duration_s: float,
+    on_tick: Callable[[float], None],
+    until: Callable[[], bool],
+) -> float:
+    started_s = time.monotonic()
+    while process.poll() is None and not until():
+        stack.check_alive()
+        elapsed_s = time.monotonic() - started_s
+        on_tick(elapsed_s)
+        if elapsed_s > duration_s + _GRACE_S:
+            raise LoadError(f"Locust did not end {_GRACE_S:g} s after its time")
+        time.sleep(_POLL_S)
+    if process.poll() is None:
+        _end(process)
+    return time.monotonic() - started_s
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End Locust before its time, so that it still writes its page: it does not when terminated."""
+    process.send_signal(END_SIGNAL)
+    with contextlib.suppress(subprocess.TimeoutExpired):  # whoever started it will terminate it
+        process.wait(STOP_GRACE_S)
+
+
+def _stopped_ns(issuing: Path) -> int | None:
+    """Return when the generator stopped issuing, as the Locust file has noted it."""
+    return int(json.loads(issuing.read_text())["stopped_ns"]) if issuing.exists() else None
+
+
+def _issued(run: Run, cell: Cell, samples: Path, seconds: float, stopped_ns: int | None) -> Issued:
+    frame = read_samples(samples)
+    if frame.empty:
+        raise LoadError("Locust sent no request")
+    start_ns, end_ns = int(frame["start_ns"].min()), int(frame["end_ns"].max())
+    end_ns = min(end_ns, stopped_ns or end_ns)
+    resources = run.cell_resources(cell)
+    others = disturbance_between(resources, start_ns, end_ns)
+    usage = resources[(resources["role"] == GENERATOR_ROLE) & resources["t_ns"].between(start_ns, end_ns)]
+    spent_ns, passed_ns = (float(np.ptp(usage[column])) if len(usage) > 1 else 0.0 for column in ("cpu_ns", "t_ns"))
+    return Issued(
+        frame,
+        start_ns,
+        generator_cpu=spent_ns / passed_ns if passed_ns else 0.0,
+        seconds=seconds,
+        foreign_share=others.foreign_share,
+        steal_share=others.steal_share,
+        stopped_ns=stopped_ns,
+    )

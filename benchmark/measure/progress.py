@@ -1,0 +1,78 @@
+"""What the user sees while a run goes on: contender, phase, remaining time."""
+
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+
+from benchmark.record.run import Cell
+
+
+class Progress:
+    """A bar on a terminal; elsewhere one line per cell."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._bar = Bar(
+            TextColumn("[bold]{task.fields[contender]:<16}[/] {task.fields[phase]:<10}"),
+            BarColumn(),
+            TextColumn("{task.completed:.0f}/{task.total:.0f} cells"),
+            TextColumn("about {task.fields[remaining]} left,"),
+            TimeElapsedColumn(),
+            TextColumn("elapsed"),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._task: TaskID | None = None
+        self._left = 0
+        self._cell_s = 0.0
+        self._took_s: list[float] = []
+        self._last_s = time.monotonic()
+
+    def __enter__(self) -> "Progress":
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def begin(self, path: Path, cells: int, cell_s: float) -> None:
+        """Announce a run of so many cells, each expected to take so long."""
+        self._left, self._cell_s, self._last_s = cells, cell_s, time.monotonic()
+        self.console.print(
+            f"measuring {cells} cells, about {_minutes(cells * cell_s)}; raw data in {path}", soft_wrap=True
+        )
+        self._task = self._bar.add_task("", total=cells, contender="", phase="", remaining=_minutes(cells * cell_s))
+
+    def phase(self, contender: str, phase: str) -> None:
+        """Show what is going on."""
+        if self._task is not None:
+            self._bar.update(self._task, contender=contender, phase=phase, remaining=self._remaining())
+
+    def cell_done(self, cell: Cell) -> None:
+        """Count a cell; say so where there is no bar, and always if it failed."""
+        now_s = time.monotonic()
+        self._took_s.append(now_s - self._last_s)
+        self._last_s, self._left = now_s, self._left - 1
+        if self._task is not None:
+            self._bar.advance(self._task)
+        if cell.status != "measured":
+            self.console.print(
+                f"[red]block {cell.block + 1} {cell.contender} {cell.status}:[/] {escape(cell.reason)}", soft_wrap=True
+            )
+        elif not self.console.is_terminal:
+            self.console.print(f"block {cell.block + 1} {cell.contender}: done, about {self._remaining()} left")
+
+    def say(self, sentence: str) -> None:
+        self.console.print(sentence, soft_wrap=True, markup=False)
+
+    def _remaining(self) -> str:
+        per_cell_s = sum(self._took_s) / len(self._took_s) if self._took_s else self._cell_s
+        return _minutes(max(self._left * per_cell_s - (time.monotonic() - self._last_s), 0))
+
+
+def _minutes(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

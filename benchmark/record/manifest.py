@@ -1,0 +1,43 @@
+"""What a run sets out to do, on what: written before anything is measured."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmark.contenders.discovery import ROOT, Contender
+from benchmark.contenders.service_settings import variables, with_env
+from benchmark.record import provenance
+from benchmark.record.run import utc_now
+from contract.settings import loggable, settings_from
+
+
+def make_manifest(
+    contenders: Sequence[Contender], seed: int, plan: Mapping[str, Any], service_settings: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return the manifest of a run that is about to start; probes how busy the machine is."""
+    return {
+        "started_utc": utc_now(),
+        "command_line": " ".join(["python -m benchmark", *sys.argv[1:]]),
+        "seed": seed,
+        "plan": dict(plan),
+        "contenders": {c.label: c.model_dump(mode="json", exclude={"folder"}) for c in contenders},
+        "settings": {
+            "services": dict(service_settings),
+            # What a service is told if no row says more; which HTTP client it may have depends on the twin.
+            "defaults": loggable(
+                settings_from(variables({name: v for name, v in service_settings.items() if name != "http_client"}))
+            ),
+        },
+        "busy_before_start": provenance.busy_share(),
+        "environment": provenance.environment(),
+    }
+
+
+def recorded_contenders(manifest: Mapping[str, Any]) -> list[Contender]:
+    """Return the contenders as they were when a run was recorded, with all settings that they ran with."""
+    rows = [Contender(folder=ROOT, **row) for row in manifest["contenders"].values()]
+    shared = variables(manifest["settings"]["services"])
+    # Older records have `--set` beside the rows and not in them.
+    return [
+        row.model_copy(update={"process": tuple(with_env(p, {**shared, **p.env}) for p in row.process)}) for row in rows
+    ]

@@ -1,0 +1,293 @@
+"""One contender as processes: start, await readiness, stop. How one is started is a launcher's affair."""
+
+import contextlib
+import http.client
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from benchmark.contenders.discovery import ROOT, Contender, Process
+from benchmark.errors import StackError
+from benchmark.stack.cgroups import Counters
+from benchmark.stack.watchdog import Guard, stop_groups
+
+HOST = "127.0.0.1"
+READY_TIMEOUT_S = 30.0
+STOP_GRACE_S = 5.0
+_LOG_TAIL_LINES = 15
+
+
+@dataclass(frozen=True)
+class Running:
+    """A started process, leader of a process group of its own."""
+
+    role: str
+    popen: subprocess.Popen[bytes]  # ends when it ends, and with its exit status
+    log: Path
+    port: int
+    counters: Counters | None = None  # of what it has used, where its process tree does not tell
+    container: str | None = None
+
+    @property
+    def pid(self) -> int:
+        return self.popen.pid
+
+    @property
+    def usage_source(self) -> int | Counters:
+        """What a Sampler reads: the counters, else the root of the process tree."""
+        return self.counters or self.pid
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A process that is about to be started: everything that does not depend on how."""
+
+    contender: Contender
+    process: Process
+    ports: Mapping[str, int]  # by role, of all processes of the contender
+    settings: dict[str, str]  # by variable, on top of whatever environment the launcher gives
+    log: Path
+
+    @property
+    def port(self) -> int:
+        return self.ports[self.process.role]
+
+    @property
+    def where(self) -> str:
+        return f"{self.process.role} of {self.contender.name}"
+
+
+class Launcher(Protocol):
+    """Starts processes of contenders, and stops what it has started."""
+
+    def launch(self, launch: Launch, guard: Guard | None) -> Running:
+        """Start a process. Raises StackError."""
+        ...
+
+    def stop(self, started: Sequence[Running], guard: Guard) -> None:
+        """Stop processes and whatever they have started; SIGTERM first."""
+        ...
+
+
+class ProcessLauncher:
+    """Starts plain processes, each in a group of its own."""
+
+    def launch(self, launch: Launch, guard: Guard | None) -> Running:
+        argv = command(launch.process, launch.ports)
+        try:
+            popen = start_process(argv, launch.log, guard, _environment(launch))
+        except OSError as error:
+            raise StackError(f"{launch.where}: {argv[0]} cannot be started: {error.strerror}") from error
+        return Running(launch.process.role, popen, launch.log, launch.port)
+
+    def stop(self, started: Sequence[Running], guard: Guard) -> None:
+        stop_processes([running.popen for running in started], guard)
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A contender that is ready to be asked."""
+
+    contender: Contender
+    processes: tuple[Running, ...]
+
+    @property
+    def base_url(self) -> str:
+        """The URL of the scoring handler, without a path."""
+        return f"http://{HOST}:{self.port('scoring')}"
+
+    def port(self, role: str) -> int:
+        return next(running.port for running in self.processes if running.role == role)
+
+    def check_alive(self) -> None:
+        """Raise StackError, with the end of its log, if a process has died."""
+        for running in self.processes:
+            if running.popen.poll() is not None:
+                raise StackError(_obituary(self.contender, running, "in mid-run"))
+
+
+@contextlib.contextmanager
+def running_stack(
+    contender: Contender,
+    logs: Path,
+    guard: Guard,
+    env: Mapping[str, str] | None = None,
+    free_ports: bool = False,
+    launcher: Launcher | None = None,
+) -> Iterator[Stack]:
+    """Start a contender's processes, wait until all are ready, and stop them at the end.
+
+    `logs` is where their output goes, as `<label>-<role>.log`. With `free_ports` each gets a
+    port that is free now, instead of the one that its contender.toml names. Without a `launcher`
+    they are plain processes. Raises StackError.
+    """
+    launcher = launcher or ProcessLauncher()
+    ports = {process.role: free_port() if free_ports else process.port for process in contender.process}
+    started: list[Running] = []
+    try:
+        for process in contender.process:
+            # One by one, so that those already started are stopped when the next one cannot.
+            started.append(start_role(contender, process, ports, logs, guard, env, launcher))  # noqa: PERF401
+        stack = Stack(contender, tuple(started))
+        await_ready(stack)
+        yield stack
+    finally:
+        launcher.stop(started, guard)
+
+
+def start_role(
+    contender: Contender,
+    process: Process,
+    ports: Mapping[str, int],
+    logs: Path,
+    guard: Guard | None,
+    env: Mapping[str, str] | None = None,
+    launcher: Launcher | None = None,
+) -> Running:
+    """Start one process of a contender. Raises StackError if its port is taken."""
+    _check_port_is_free(contender, process, ports[process.role])
+    settings = {**(env or {}), **{name: _fill_in(value, process, ports) for name, value in process.env.items()}}
+    log = logs / f"{contender.label or contender.name}-{process.role}.log"
+    return (launcher or ProcessLauncher()).launch(Launch(contender, process, ports, settings, log), guard)
+
+
+def start_process(
+    argv: list[str], log: Path, guard: Guard | None, env: Mapping[str, str], talking: bool = False
+) -> subprocess.Popen[bytes]:
+    """Start a process in a group of its own, its output in a file, watched by the guard if there is one.
+
+    A `talking` process has pipes to the harness as its standard input and output.
+    """
+    with log.open("ab") as output:
+        popen = subprocess.Popen(
+            argv,
+            stdin=subprocess.PIPE if talking else subprocess.DEVNULL,
+            stdout=subprocess.PIPE if talking else output,
+            stderr=output,
+            env=dict(env),
+            cwd=ROOT,
+            start_new_session=True,
+        )
+    if guard:
+        guard.watch(popen.pid)
+    return popen
+
+
+def stop_processes(processes: list[subprocess.Popen[bytes]], guard: Guard, grace_s: float = STOP_GRACE_S) -> None:
+    """Stop processes and everything in their groups; SIGTERM first, SIGKILL after the grace time."""
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+    until_s = time.monotonic() + grace_s
+    for process in processes:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(max(until_s - time.monotonic(), 0.01))
+    stop_groups({process.pid for process in processes}, grace_s=0.5)
+    for process in processes:
+        process.wait()
+        guard.release(process.pid)
+
+
+def free_port() -> int:
+    """Return a TCP port of loopback that is free now."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def command(process: Process, ports: Mapping[str, int], python: str = sys.executable) -> list[str]:
+    """Return the command line of a process."""
+    start = [python, "-m", process.module] if process.module else list(process.command)
+    return start + [_fill_in(argument, process, ports) for argument in process.args]
+
+
+# What a process needs of the user's shell to start at all. Everything else could change what is measured:
+# LOCUST_HOST sends the load elsewhere, WEB_CONCURRENCY and GUNICORN_CMD_ARGS change the servers, LD_PRELOAD and
+# MALLOC_ARENA_MAX the memory allocator, AIOHTTP_NO_EXTENSIONS the client, PYTHONPATH the packages.
+_PASSED_ON = {
+    *("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TMP", "TEMP", "TZ", "LANG", "LANGUAGE", "VIRTUAL_ENV"),
+    *("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "XDG_RUNTIME_DIR", "SYSTEMROOT"),
+}
+
+
+def own_environment(folder: Path = ROOT) -> dict[str, str]:
+    """Return what a process that is started here gets of this one's environment; modules are found in a folder."""
+    passed = {name: v for name, v in os.environ.items() if name in _PASSED_ON or name.startswith("LC_")}
+    return {**passed, "PYTHONPATH": os.pathsep.join(dict.fromkeys([str(folder), str(ROOT)]))}
+
+
+def _environment(launch: Launch) -> dict[str, str]:
+    return {**own_environment(launch.contender.folder), **launch.settings}
+
+
+def _fill_in(text: str, process: Process, ports: Mapping[str, int]) -> str:
+    addresses = {role: f"{HOST}:{port}" for role, port in ports.items()}
+    try:
+        return text.format(port=ports[process.role], **addresses)
+    except (KeyError, IndexError, ValueError) as error:
+        raise StackError(
+            f"process {process.role}: {text!r} names {error}, expected port, {', '.join(ports)}"
+        ) from error
+
+
+def _check_port_is_free(contender: Contender, process: Process, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise StackError(
+                f"port {port} ({process.role} of {contender.name}) is in use; stop what listens there "
+                "(`make down`?) or measure with --free-ports"
+            ) from error
+
+
+def await_ready(stack: Stack) -> None:
+    """Wait until every process of a stack is ready. Raises StackError if one dies or takes too long."""
+    until_s = time.monotonic() + READY_TIMEOUT_S
+    processes = {process.role: process for process in stack.contender.process}
+    for running in stack.processes:
+        process = processes[running.role]
+        while not is_ready(process, running.port):
+            if running.popen.poll() is not None:
+                raise StackError(_obituary(stack.contender, running, "at start"))
+            if time.monotonic() > until_s:
+                raise StackError(
+                    f"{running.role} of {stack.contender.name} was not ready after {READY_TIMEOUT_S:g} s; "
+                    f"its log ends:\n{log_tail(running.log)}"
+                )
+            time.sleep(0.05)
+
+
+def is_ready(process: Process, port: int) -> bool:
+    """Whether a process that listens on a port says that it is ready."""
+    try:
+        if process.ready == "tcp":
+            socket.create_connection((HOST, port), timeout=1).close()
+            return True
+        connection = http.client.HTTPConnection(HOST, port, timeout=2)
+        with contextlib.closing(connection):
+            connection.request("GET", process.ready)
+            return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+def _obituary(contender: Contender, running: Running, when: str) -> str:
+    return (
+        f"{running.role} of {contender.name} died {when} with exit status {running.popen.returncode}; "
+        f"its log ends:\n{log_tail(running.log)}"
+    )
+
+
+def log_tail(log: Path) -> str:
+    """Return the last lines of a process's log, indented."""
+    lines = log.read_text(errors="replace").splitlines()[-_LOG_TAIL_LINES:]
+    return "\n".join(f"    {line}" for line in lines)

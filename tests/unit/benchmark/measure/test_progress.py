@@ -1,0 +1,66 @@
+"""What is said while a run goes on, where there is no terminal."""
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from benchmark.measure.progress import Progress
+from benchmark.record.run import Cell
+
+
+@pytest.fixture
+def output() -> io.StringIO:
+    return io.StringIO()
+
+
+@pytest.fixture
+def progress(output: io.StringIO) -> Progress:
+    return Progress(Console(file=output, width=60))
+
+
+def lines(output: io.StringIO) -> list[str]:
+    return output.getvalue().splitlines()
+
+
+def test_a_run_begins_with_how_much_there_is_to_do_and_where_it_goes(progress: Progress, output: io.StringIO) -> None:
+    with progress:
+        progress.begin(Path("/somewhere/that/is/quite/long/results/20261121T050000Z-bench"), cells=10, cell_s=7.0)
+    (line,) = lines(output)
+    assert "10 cells" in line
+    assert "1:10" in line
+    assert line.endswith("/somewhere/that/is/quite/long/results/20261121T050000Z-bench")
+
+
+def test_every_cell_is_one_line_without_a_terminal(progress: Progress, output: io.StringIO) -> None:
+    with progress:
+        progress.begin(Path("/x"), cells=2, cell_s=1.0)
+        for block in range(2):
+            progress.phase("sync", "16 users")
+            progress.cell_done(Cell(block, "sync", 1))
+    first, second = lines(output)[1:]
+    assert "block 1" in first
+    assert "block 2" in second
+    assert "sync" in first
+    assert "done" in first
+
+
+@pytest.mark.parametrize("status", ["failed", "interrupted"])
+@pytest.mark.parametrize("reason", ["it died:\n    [Errno 98] in use", "[info] GET [/api/v1/ready] 503", "[red]x[/]"])
+def test_a_cell_that_failed_is_said_with_its_reason_word_by_word(
+    progress: Progress, output: io.StringIO, status: str, reason: str
+) -> None:
+    with progress:
+        progress.begin(Path("/x"), cells=1, cell_s=1.0)
+        progress.cell_done(Cell(0, "async#2", 1, status=status, reason=reason))  # type: ignore[arg-type]
+    text = output.getvalue()
+    assert "async#2" in text
+    assert status in text
+    assert reason in text
+
+
+def test_a_cell_may_end_before_a_run_was_announced(progress: Progress, output: io.StringIO) -> None:
+    progress.phase("sync", "start")
+    progress.cell_done(Cell(0, "sync", 1))
+    assert len(lines(output)) == 1

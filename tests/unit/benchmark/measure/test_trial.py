@@ -1,0 +1,78 @@
+"""What the harness does with what the load generator says."""
+
+import json
+from collections.abc import Callable, Iterator
+from http.client import BadStatusLine
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from benchmark.errors import StackError
+from benchmark.load import parity
+from benchmark.measure.trial import ParityError, _follow, check_parity_of
+from benchmark.record.run import Cell, Window
+from tests.unit.benchmark.synthetic import make_contender
+
+
+def saying(done: list[str], *events: dict[str, Any]) -> Iterator[bytes]:
+    """Say one event after the other, as a generator does, and write down when."""
+    for event in events:
+        done.append(f"says {event['event']}")
+        yield json.dumps(event).encode()
+
+
+def test_cpu_is_sampled_when_a_window_has_ended_and_at_no_other_word() -> None:
+    done: list[str] = []
+    cell = Cell(block=0, contender="a", seed=1)
+    words = saying(
+        done,
+        {"event": "tick", "users": 2},
+        {"event": "window", "users": 2, "start_ns": 10, "end_ns": 20},
+        {"event": "tick", "users": 4},
+        {"event": "window", "users": 4, "start_ns": 30, "end_ns": 40},
+    )
+    generator = SimpleNamespace(stdout=words, wait=lambda: None)
+    stack = SimpleNamespace(check_alive=lambda: None)
+    _follow(cast(Any, generator), cast(Any, stack), cell, done.append, lambda: done.append("sample"))
+    assert cell.windows == [Window(2, 10, 20), Window(4, 30, 40)]
+    assert done == [
+        *("says tick", "2 users"),
+        *("says window", "sample", "2 users"),
+        *("says tick", "4 users"),
+        *("says window", "sample", "4 users"),
+    ]
+
+
+CASES = tuple(parity.Case(f"case {number}") for number in range(5))
+
+
+def check_parity(monkeypatch: pytest.MonkeyPatch, error: Exception, check_alive: Callable[[], None]) -> list[str]:
+    """Check a contender that answers every case with an error; return what was asked."""
+    asked: list[str] = []
+
+    def ask(base_url: str, endpoint: str, case: parity.Case) -> parity.Response:
+        asked.append(case.name)
+        raise error
+
+    monkeypatch.setattr(parity, "ask", ask)
+    monkeypatch.setattr(parity, "cases", lambda entities, max_body_bytes: list(CASES))
+    stack = SimpleNamespace(base_url="http://127.0.0.1:1", check_alive=check_alive, contender=make_contender("a"))
+    with pytest.raises(ParityError, match="case 0: no answer"):
+        check_parity_of(cast(Any, stack))
+    return asked
+
+
+@pytest.mark.parametrize("error", [TimeoutError("timed out"), ConnectionResetError(104, "reset"), BadStatusLine("x")])
+def test_a_case_without_an_answer_is_a_difference_and_three_are_enough(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    assert check_parity(monkeypatch, error, lambda: None) == ["case 0", "case 1", "case 2"]
+
+
+def test_a_contender_that_died_of_a_case_is_called_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    def dead() -> None:
+        raise StackError("scoring has died")
+
+    with pytest.raises(StackError, match="has died"):
+        check_parity(monkeypatch, ConnectionRefusedError(111, "refused"), dead)

@@ -1,0 +1,160 @@
+"""The check of a breaking point by two generators, on contenders whose breaking point is known."""
+
+import asyncio
+import http.server
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from benchmark.contenders.law import AnswerLaw, law_of
+from benchmark.errors import LoadError
+from benchmark.experiments.breaking_point import check as module
+from benchmark.experiments.breaking_point.findings import append_finding
+from benchmark.experiments.breaking_point.measure import Experiment
+from benchmark.load.search import Outcome
+from benchmark.measure.trial import ParityError
+from tests.unit.benchmark.synthetic import make_contender
+from tests.unit.experiments.breaking_point.synthetic import CONTENDERS, findings_of, locust_run, recorded
+
+GOOD, BAD = Outcome(1.0, 1.0), Outcome(1.0, 0.5)
+
+
+@pytest.fixture
+def tries(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, float]]:
+    """Every try: Locust sustains 100 requests/s, the other generator what `limits` says."""
+    found: list[tuple[str, float]] = []
+
+    def by_locust(self: Experiment, contender: Any, rps: float, number: int, limit_ms: float) -> Outcome:
+        found.append(("locust", rps))
+        return GOOD if rps <= 100 else BAD
+
+    async def offer(url: str, law: AnswerLaw, rps: float, seed: int, limit_ms: float) -> Outcome:
+        found.append((url, rps))
+        assert limit_ms == pytest.approx(3 * 55.0)
+        return GOOD if rps <= LIMITS[url] else BAD
+
+    @contextmanager
+    def stack(contender: Any, *_: Any) -> Iterator[Any]:
+        yield SimpleNamespace(base_url=contender.name)
+
+    monkeypatch.setattr(Experiment, "check_parity", lambda *_: None)
+    monkeypatch.setattr(Experiment, "try_rate", by_locust)
+    monkeypatch.setattr(module, "offer", offer)
+    monkeypatch.setattr(module, "running_stack", stack)
+    monkeypatch.setattr(module, "set_aside_what_is_loaded", lambda: None)
+    monkeypatch.setattr(module, "discover", lambda: {contender.name: contender for contender in CONTENDERS})
+    return found
+
+
+LIMITS = {f"{name}{CONTENDERS[0].endpoint}": rps for name, rps in (("one", 104.0), ("two", 140.0))}
+
+
+def checked(tmp_path: Path, *names: str) -> tuple[int, dict[str, Any]]:
+    run = recorded(tmp_path, findings_of("one") + findings_of("two"))
+    status = module.main([str(run.path), *names])
+    return status, json.loads((run.path / "check.json").read_text())
+
+
+def test_generators_that_agree_end_with_0(tmp_path: Path, tries: list[tuple[str, float]]) -> None:
+    status, rows = checked(tmp_path, "one")
+    assert status == 0
+    assert rows["one"]["run_rps"] == 100.0
+    assert rows["one"]["locust"]["rps"] == pytest.approx(100, rel=0.05)
+    assert rows["one"]["locust_over_independent"] == pytest.approx(1, abs=0.1)
+    # Side by side, not one after the other.
+    who = [name == "locust" for name, _ in tries]
+    assert all(True in pair and False in pair for pair in (who[0:2], who[2:4], who[4:6]))
+
+
+def test_generators_that_differ_end_with_1(
+    tmp_path: Path, tries: list[tuple[str, float]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, rows = checked(tmp_path)
+    assert status == 1
+    assert set(rows) == {"one", "two"}
+    assert rows["two"]["locust_over_independent"] == pytest.approx(100 / 140, rel=0.08)
+    assert "run 100.0" in capsys.readouterr().out
+
+
+def test_a_run_without_a_breaking_point_has_nothing_to_check(tmp_path: Path, tries: list[tuple[str, float]]) -> None:
+    run = recorded(tmp_path, [])
+    assert module.main([str(run.path)]) == 0
+    assert tries == []
+
+
+def test_who_fails_parity_is_not_checked_and_the_others_are(
+    tmp_path: Path,
+    tries: list[tuple[str, float]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def check_parity(_: Experiment, contender: Any) -> None:
+        if contender.name == "two":
+            raise ParityError("not measured, it answers otherwise than the contract says: status 500")
+
+    monkeypatch.setattr(Experiment, "check_parity", check_parity)
+    status, rows = checked(tmp_path)
+    assert status == 1
+    assert set(rows) == {"one"}
+    assert not [url for url, _ in tries if url.startswith("two")]
+    assert "two: not measured, it answers otherwise than the contract says: status 500" in capsys.readouterr().out
+
+
+def test_a_try_of_locust_that_is_not_to_be_believed_is_no_check(
+    tmp_path: Path, tries: list[tuple[str, float]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def by_locust(self: Experiment, contender: Any, rps: float, *_: Any) -> Outcome:
+        append_finding(self._run, locust_run(example="try", generator_cpu=0.99))
+        return GOOD if rps <= 100 else BAD
+
+    monkeypatch.setattr(Experiment, "try_rate", by_locust)
+    with pytest.raises(LoadError, match="one: Locust's breaking point is INVALID: try: the load generator used 99%"):
+        checked(tmp_path, "one")
+
+
+@pytest.fixture
+def prompt() -> Iterator[str]:
+    """The URL of a service that answers at once, as if its models had taken 45 ms."""
+
+    class Prompt(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"detail": 0.045}')
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Prompt) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        server.shutdown()
+
+
+def test_an_answer_that_comes_too_early_is_not_the_contenders(prompt: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TRY_WARMUP_S", 0.1)
+    monkeypatch.setattr(module, "TRY_COUNTED_S", 0.3)
+    with pytest.raises(LoadError, match="sooner than its models can have taken"):
+        asyncio.run(module.offer(prompt, law_of(make_contender()), 20.0, seed=1, limit_ms=100.0))
+
+
+def test_a_refused_connection_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TRY_WARMUP_S", 0.1)
+    monkeypatch.setattr(module, "TRY_COUNTED_S", 0.3)
+    outcome = asyncio.run(module.offer("http://127.0.0.1:9/", law_of(make_contender()), 50.0, seed=1, limit_ms=100.0))
+    assert outcome == Outcome(0.0, 0.0)
+
+
+def test_the_check_runs_in_an_interpreter_that_locust_has_not_changed() -> None:
+    """Locust replaces sockets, sleeping and selecting by those of gevent, on which an asyncio loop crawls."""
+    program = "import sys, benchmark.experiments.breaking_point.check; sys.exit('gevent' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

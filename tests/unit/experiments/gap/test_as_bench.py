@@ -1,0 +1,149 @@
+"""One run, one rule: what is said of a pair of contenders is the same in the verdict and where the gap is explained."""
+
+import json
+import random
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmark.analysis.schema import parse_summary
+from benchmark.analysis.wording import deciding, significant
+from benchmark.contenders.discovery import ROOT, Contender
+from benchmark.errors import StackError
+from benchmark.experiments.bench.verdict import write_verdict
+from benchmark.experiments.gap import text as story
+from benchmark.experiments.gap.contenders import COMPARED, summarise_contenders
+from benchmark.experiments.gap.measure import CONTENDERS
+from benchmark.experiments.gap.plan import Phase
+from benchmark.experiments.gap.schema import parse
+from benchmark.measure.trial import CellPlan
+from benchmark.record.run import Cell, Run
+from tests.unit.benchmark.form import assert_summary_form
+from tests.unit.benchmark.synthetic import CPU, Held, write_files
+from tests.unit.experiments.gap.conftest import Explain, Measure, latency_ms, levels
+
+PEAKED = Phase(3, levels(1, 8, 16))
+
+
+def measure_scattered(run: Run, contender: Contender, cell: Cell, plan: CellPlan) -> None:
+    """Record latencies that scatter from block to block; beyond eight users the rate falls a little."""
+    draw = random.Random(f"{cell.contender}-{cell.block}")
+    each_ms = latency_ms(contender, cell.block) * draw.uniform(1.0, 1.1)
+    cpu = {**CPU, "scoring": 0.3 * draw.uniform(0.8, 1.2)}
+    held = [
+        Held(level.users, each_ms * max(1.05 * level.users / 8 - 0.05, 1), cpu=cpu)
+        for level in (*plan.levels, *plan.climb)
+    ]
+    write_files(run, cell, *held)
+
+
+def failing(label: str, block: int) -> Measure:
+    def measure(run: Run, contender: Contender, cell: Cell, plan: CellPlan) -> None:
+        if (cell.contender, cell.block) == (label, block):
+            raise StackError("it died")
+        measure_scattered(run, contender, cell, plan)
+
+    return measure
+
+
+@pytest.fixture(scope="module")
+def explained(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    with pytest.MonkeyPatch.context() as patch:
+        return Explain(tmp_path_factory.mktemp("explained"), patch).run(measure_scattered, cell=PEAKED)
+
+
+def test_the_contenders_are_summarised_as_bench_would(explained: Run) -> None:
+    found = explained.read_json(CONTENDERS)
+    assert_summary_form(found, missing=True)
+    assert (found["command"], found["baseline"], found["blocks"], found["levels"]) == ("explain", "sync", 3, [1, 8, 16])
+    assert list(found["contenders"]) == ["sync", "sync-concurrent", "async", "async-aiohttp"]
+    assert found["contenders"]["sync"]["title"] == "Flask, one model after the other"
+    assert (found["complete"], found["valid"]) == (True, True), found["reasons"]
+    cells = {cell["contender"]: cell for cell in explained.summary["cells"] if cell["contender"]}
+    for name, entry in found["contenders"].items():
+        assert entry["peak"]["users"] == cells[name]["peak_rps"]["users"] == 8
+        assert entry["peak"]["rps"] == pytest.approx(cells[name]["peak_rps"]["value"], rel=1e-5)
+        assert entry["low_load"]["mean_ms"] == pytest.approx(cells[name]["latency_ms"]["value"], rel=1e-5)
+        assert entry["peak"]["bracketed"] is cells[name]["peak_rps"]["bracketed"] is True
+
+
+def assert_one_rule(run: Run, goals: tuple[str, ...] = ("async-aiohttp", "async")) -> None:
+    """Assert that the gap to each goal is decided by the comparison, and that both sentences quote the same."""
+    contenders, data = run.read_json(CONTENDERS), parse(run.summary, run.manifest)
+    verdict = " ".join(s.text for s in write_verdict(parse_summary(contenders)) if s.topic == "Throughput")
+    attributions = {"async-aiohttp": data.attribution, "async": data.attribution_customary}
+    claims = {"async-aiohttp": story.write_answer(data), "async": story.write_customary(data)}
+    compared = {(each["figure"], each["contender"]): each for each in contenders["comparisons"]}
+    for goal in goals:
+        gap, each = attributions[goal]["peak_rps"], compared["peak_rps", goal]
+        assert gap.gap == pytest.approx(each["ratio"], rel=1e-12)
+        assert gap.ci == pytest.approx(each["ci"], rel=1e-12)
+        for response, figure in COMPARED.items():
+            assert attributions[goal][response].confidence == compared[figure, goal]["confidence"]
+        words = deciding(tuple(each["ci"]), each["confidence"], len(contenders["comparisons"]))
+        assert words.endswith("when adjusted for 12 comparisons")
+        (rate,) = [claim.text for claim in claims[goal] if claim.topic == "Peak rate"]
+        for text in (verdict, rate):
+            assert words in text
+            assert f"{significant(each['ratio'])} times" in text
+        shown = "No difference" not in rate
+        assert shown == each["difference_shown"]
+
+
+def test_a_pair_has_the_same_ratio_and_interval_in_both_places(explained: Run) -> None:
+    assert_one_rule(explained)
+
+
+def test_a_block_that_is_not_attributed_is_not_compared_either(explaining: Explain) -> None:
+    """Of a cell that both gaps rest on, one block is missing; the contenders themselves have all of them."""
+    run = explaining.run(failing("cell-runtime", 1), cell=PEAKED)
+    assert run.summary["attribution"]["peak_rps"]["blocks"] == 2
+    assert run.read_json(CONTENDERS)["valid"]
+    contenders, data = run.read_json(CONTENDERS), parse(run.summary, run.manifest)
+    found = {each["contender"]: each for each in contenders["comparisons"] if each["figure"] == "peak_rps"}
+    for goal, attribution in (("async-aiohttp", data.attribution), ("async", data.attribution_customary)):
+        assert attribution["peak_rps"].gap == pytest.approx(found[goal]["ratio"], rel=1e-12)
+        assert attribution["peak_rps"].ci == pytest.approx(found[goal]["ci"], rel=1e-12)
+
+
+def test_a_gap_whose_peak_the_levels_do_not_show_is_not_stated(explaining: Explain) -> None:
+    run = explaining.run(measure_scattered, cell=Phase(3, levels(1, 8)))
+    data = parse(run.summary, run.manifest)
+    rate = story.write_answer(data)[1].text
+    assert rate.startswith("The levels measured show no peak of sync (at least ")
+    assert "so nothing is said about the gap in peak rate between sync and async-aiohttp" in rate
+    throughput = [s.text for s in write_verdict(parse_summary(run.read_json(CONTENDERS))) if s.topic == "Throughput"]
+    assert "nothing is ranked" in throughput[0]
+
+
+def test_one_record_of_explain_makes_all_pages(explained: Run, tmp_path: Path) -> None:
+    generate: dict[str, Any] = runpy.run_path(str(ROOT / "doc" / "generate.py"))
+    recorded = tmp_path / "doc" / "recorded"
+    names = generate["take_over"].__globals__
+    names.update(ROOT=tmp_path, RECORDED=recorded, EXPLAINED=recorded / "explain")
+    recorded.mkdir(parents=True)
+    (recorded / "manifest.json").write_text("{}")  # of an earlier record of `bench`
+    generate["take_over"](explained.path)
+    assert not (recorded / "manifest.json").exists()
+    summary = json.loads((recorded / "summary.json").read_text())
+    page = generate["readme"]((ROOT / "README.md").read_text(), summary)
+    assert page.count("Recorded with `make explain`") == 2
+    assert "make bench` on" not in page
+    for each in summary["comparisons"]:
+        if each["figure"] == "peak_rps" and each["contender"] != "sync-concurrent":
+            words = deciding(tuple(each["ci"]), each["confidence"], 12)
+            assert page.count(words) == 2  # in the headline, and where the gap is explained
+
+
+def test_cells_of_which_none_is_a_contender_are_compared_with_nobody(explained: Run) -> None:
+    found = summarise_contenders(explained, {}, {})
+    assert (found["contenders"], found["comparisons"], found["baseline"]) == ({}, [], None)
+
+
+def test_a_run_of_another_command_is_not_recorded(tmp_path: Path) -> None:
+    generate: dict[str, Any] = runpy.run_path(str(ROOT / "doc" / "generate.py"))
+    (tmp_path / "manifest.json").write_text('{"schema": 1, "command": "bench"}')
+    with pytest.raises(SystemExit, match="expected one of `explain`"):
+        generate["take_over"](tmp_path)

@@ -1,0 +1,128 @@
+"""The page: the finding in words, the tables, and a drawing for desk and phone."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from benchmark.experiments.profiling.libraries import FRAMEWORK, HTTP_CLIENT
+from benchmark.experiments.profiling.page import (
+    cost_rows,
+    cpu_panel,
+    figure,
+    headline,
+    library_rows,
+    page,
+    sentences,
+    wall_panel,
+)
+from benchmark.experiments.profiling.summarise import RUNNING, WAITING_MODELS
+
+
+def entry(**changes: Any) -> dict[str, Any]:
+    """Return a contender's entry of summary.json."""
+    return {
+        "valid": True,
+        "reasons": [],
+        "cpu_by_library": {"httpx": 6.0, "fastapi": 2.0},
+        "cpu_by_kind": {HTTP_CLIENT: 6.0, FRAMEWORK: 2.0},
+        "cpu_not_attributed": 0.5,
+        "cpu_ms_counted": 8.5,
+        "wall_split_ms": {WAITING_MODELS: 46.0, RUNNING: 6.0},
+        "profiler_cost": [],
+        "profiles": [],
+        **changes,
+    }
+
+
+EMPTY = entry(cpu_by_library={}, cpu_by_kind={}, cpu_not_attributed=None, cpu_ms_counted=None, wall_split_ms={})
+
+
+def test_the_finding_names_the_largest_share_and_its_library() -> None:
+    (sentence,) = sentences({"a": entry(), "b": EMPTY}, 16)
+    assert sentence.startswith("a: 8.50 ms of CPU per request at 16 users")
+    assert "6.00 ms or 71%, is the HTTP client (httpx)" in sentence
+
+
+def test_the_table_orders_by_purpose_and_ends_with_what_was_counted() -> None:
+    rows = library_rows({"a": entry(), "b": EMPTY})
+    assert [row[0] for row in rows] == ["httpx", "fastapi", "not attributed", "counted"]
+    assert rows[0][2] == ["6.00 (71%)", "–"]
+    assert rows[-1][2] == ["8.50 (100%)", "–"]
+
+
+def test_a_cost_is_given_with_without_and_as_a_ratio() -> None:
+    cost = {"profiler": "yappi-cpu", "side": "server", "users": 1, "n": 40}
+    cost |= {"p50_ms_without": 50.0, "p50_ms_with": 75.0, "cpu_ms_without": 8.0, "cpu_ms_with": 4.0}
+    ((name, cells),) = cost_rows({"a": entry(profiler_cost=[cost])})
+    assert name == "a"
+    assert cells[4:] == ["50.0", "75.0", "+50%", "8.00", "4.00", "−50%"]
+
+
+@pytest.mark.parametrize("changes", [{}, {"cpu_not_attributed": -0.5}, {"wall_split_ms": {}}, {"valid": False}])
+def test_the_figure_is_drawn_for_desk_and_phone(changes: dict[str, Any]) -> None:
+    picture = figure({"a": entry(**changes), "b": EMPTY}, 16)
+    for svg in (picture.wide_svg, picture.narrow_svg):
+        assert "CPU per request, 16 users" in svg
+        assert "HTTP client" in svg
+    assert "71%" in picture.alt
+
+
+def recorded(entries: dict[str, dict[str, Any]], **plan: Any) -> Any:
+    """Return a run with these entries, as far as the page reads it."""
+    summary = {
+        "valid": True,
+        "reasons": [],
+        "complete": True,
+        "started_utc": "2026-11-21T05:00:00Z",
+        "users": 16,
+        "contenders": {name: {"notes": [], "sampling_attempts": 1, **each} for name, each in entries.items()},
+    }
+    planned = {"requests": 10, "seconds": 3.0, "sample_every_ms": 10.0, **plan}
+    return SimpleNamespace(summary=summary, manifest={"environment": {}, "plan": planned})
+
+
+def test_the_page_says_how_often_a_contender_was_sampled() -> None:
+    said = page(recorded({"a": entry(sampling_attempts=3), "b": entry()}))
+    assert "a was sampled 3 times" in said
+    assert "b was sampled" not in said
+
+
+@pytest.mark.parametrize(("plan", "is_said"), [({"scale": 0.1}, True), ({"scale": 1.0}, False), ({}, False)])
+def test_the_page_says_what_was_shortened(plan: dict[str, float], is_said: bool) -> None:
+    said = page(recorded({"a": entry()}, **plan))
+    assert ("shortened (scale 0.1) to 10 calls per profiler and 3 s under load" in said) is is_said
+
+
+def test_a_run_with_figures_has_a_headline_for_desk_and_phone() -> None:
+    assert list(headline(recorded({"a": entry()}).summary)) == ["headline.svg", "headline-narrow.svg"]
+    assert headline(recorded({"a": EMPTY}).summary) == {}
+
+
+@pytest.mark.parametrize(
+    ("reasons", "cpu_stands", "wall_stands"),
+    [
+        ({"faults": [], "cpu_reasons": [], "wall_reasons": []}, True, True),  # calls of a profiler have failed
+        ({"faults": [], "cpu_reasons": ["+20% is not attributed"], "wall_reasons": []}, False, True),
+        ({"faults": [], "cpu_reasons": [], "wall_reasons": ["1 user: 3 requests failed"]}, True, False),
+        ({"faults": ["model of a died"], "cpu_reasons": [], "wall_reasons": []}, False, False),
+        ({}, False, False),  # the record does not say which part
+    ],
+)
+def test_what_is_invalid_strikes_what_rests_on_it_and_nothing_else(
+    reasons: dict[str, Any], cpu_stands: bool, wall_stands: bool
+) -> None:
+    entries = {"a": entry(valid=False, reasons=["any"], **reasons), "b": entry()}
+    assert [not bar.invalid for bar in cpu_panel(entries, 16).bars] == [cpu_stands, True]
+    assert [not bar.invalid for bar in wall_panel(entries).bars] == [wall_stands, True]
+    assert ("Struck through" in figure(entries, 16).caption) is not (cpu_stands and wall_stands)
+    assert ("<s>a: 8.50" in page(recorded(entries)).replace("\u00a0", " ")) is not cpu_stands
+
+
+def test_a_fault_of_the_whole_run_strikes_all_of_it() -> None:
+    parts: dict[str, Any] = {"faults": [], "cpu_reasons": [], "wall_reasons": []}
+    run = recorded({"a": entry(**parts), "b": entry(**parts)})
+    run.summary["reasons"] = ["the machine was 50% busy before the start"]
+    said = page(run).replace("\u00a0", " ")
+    assert "<s>a: 8.50" in said
+    assert "<s>b: 8.50" in said

@@ -1,0 +1,75 @@
+"""The page of a timeit run: complete for every kind of run, self-contained, and the same each time."""
+
+import re
+from collections import Counter
+
+import pytest
+
+from benchmark.experiments.timeit.page import write_report
+from benchmark.record.run import Run
+from tests.unit.experiments.timeit.synthetic import Recorder, summarised, summary_of
+
+
+def page_of(run: Run) -> str:
+    summarised(run)
+    return write_report(run).read_text(encoding="utf-8")
+
+
+def test_it_shows_four_figures_and_says_how_it_was_measured(record: Recorder) -> None:
+    page = page_of(record())
+    assert page.count("<figure ") == page.count('role="img" aria-label="') == page.count("<figcaption>") == 4
+    for text in ("VALID", "the baseline", "expanded percentile bootstrap", "10 repeats", "python -m benchmark timeit"):
+        assert text in page
+    assert "shortened" not in page
+    assert "<script" not in page
+
+
+def test_ids_are_unique_and_what_is_referred_to_exists(record: Recorder) -> None:
+    page = page_of(record())
+    ids = Counter(re.findall(r'\bid="([^"]+)"', page))
+    assert [name for name, count in ids.items() if count > 1] == []
+    assert set(re.findall(r'(?:href="|url\()#([^")]+)', page)) <= set(ids)
+
+
+def test_the_headline_figure_is_a_file_of_its_own(record: Recorder) -> None:
+    run = record()
+    page_of(run)
+    for name in ("headline.svg", "headline-narrow.svg"):
+        assert (run.path / name).read_text(encoding="utf-8").rstrip().endswith("</svg>")
+
+
+def test_two_renders_are_the_same_bytes(record: Recorder) -> None:
+    run = record()
+    assert page_of(run) == page_of(run)
+
+
+@pytest.mark.parametrize("repeats", [0, 1, 3])
+def test_a_short_run_has_a_page(record: Recorder, repeats: int) -> None:
+    page = page_of(record(repeats=repeats))
+    assert page.rstrip().endswith("</html>")
+    assert "nan" not in re.sub(r"<[^>]*>", "", page).lower().split()
+
+
+def test_a_shortened_run_says_so(record: Recorder) -> None:
+    plan = {"calls": [1, 10, 20, 30], "repeats": 3, "seed": 1, "scale": 0.1}
+    page = page_of(record(repeats=3, plan=plan))
+    assert "shortened: scale 0.1" in page
+    assert "Student" in page
+
+
+def test_what_is_invalid_is_struck_through(record: Recorder) -> None:
+    run = record()
+    summary = summary_of(run, {"one": 90.0, "two": 51.0, "three": 45.0})
+    run.write_json("summary.json", {**summary, "verdict": ""})
+    page = write_report(run).read_text(encoding="utf-8")
+    assert "<s>two</s>" in page
+    assert "<s>two takes" in page
+    assert '<tr class="invalid' in page
+    assert "line-through" in page
+
+
+def test_a_run_that_is_invalid_as_a_whole_says_why(record: Recorder) -> None:
+    page = page_of(record(busy_before_start=0.5))
+    assert "<s>two takes" in page
+    assert "does not say why" not in page
+    assert "INVALID: the machine was 50% busy" in page.replace("\u00a0", " ")
