@@ -13,6 +13,7 @@ from benchmark.errors import LoadError, RecordError, StackError
 from benchmark.experiments.bench import measure as bench
 from benchmark.experiments.bench import plan as plans
 from benchmark.load.plan import Level
+from benchmark.measure import blocks
 from benchmark.measure.progress import Progress
 from benchmark.measure.trial import CellPlan, ParityError
 from benchmark.record import provenance
@@ -47,7 +48,7 @@ class Bench:
             self.checked.append(rest[-1])
             measure(run, contender, cell, cell_plan)
 
-        self._patch.setattr(bench, "measure_cell", measure_cell)
+        self._patch.setattr(blocks, "measure_cell", measure_cell)
         wanted = plans.BenchPlan(**{"blocks": 1, "levels": LEVELS, **plan})
         progress = Progress(Console(file=self.output))
         return bench.run_bench(self.results, contenders, wanted, settings or {}, progress)

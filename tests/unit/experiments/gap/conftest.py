@@ -12,13 +12,13 @@ from rich.console import Console
 
 from benchmark.contenders.discovery import Contender, choose, discover
 from benchmark.contenders.service_settings import with_overrides
-from benchmark.experiments.bench import measure as bench
 from benchmark.experiments.gap.factors import Design, read_factors
 from benchmark.experiments.gap.measure import run_explain
 from benchmark.experiments.gap.plan import ExplainPlan, Phase, adjust
 from benchmark.experiments.prediction import model as prediction
 from benchmark.experiments.prediction.what_ifs import read_what_ifs
 from benchmark.load.plan import Level
+from benchmark.measure import blocks
 from benchmark.measure.progress import Progress
 from benchmark.measure.trial import CellPlan
 from benchmark.record import provenance
@@ -114,7 +114,7 @@ class Explain:
             self.plans[cell.contender], self.contenders[cell.contender] = plan, contender
             measure(run, contender, cell, plan)
 
-        self._patch.setattr(bench, "measure_cell", measure_cell)
+        self._patch.setattr(blocks, "measure_cell", measure_cell)
         known = {c.name: c for c in with_overrides(KNOWN.values(), settings or {})}
         design = Design(read_factors().model_copy(update={"from_": from_, "to": to}), known)
         plan = adjust(replace(PLAN, **changes), design, None, 1, free_ports=True)
