@@ -1,13 +1,13 @@
 """What the commands have in common: options, how they are read, how a command ends."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
 
 from benchmark.contenders.discovery import ROOT, Contender, choose, discover
@@ -16,6 +16,8 @@ from contract.limits import raise_open_files
 
 if TYPE_CHECKING:
     from benchmark.record.run import Run
+
+Table = Callable[[Mapping[str, Any]], RenderableType | None]  # a summary's figures, for the console
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INVALID, EXIT_INTERRUPTED = 1, 2, 3, 130
 RESULTS = ROOT / "results"
@@ -72,13 +74,13 @@ def parse_levels(text: str) -> list[int]:
     return levels
 
 
-def parse_settings(pairs: list[str]) -> dict[str, str]:
+def parse_settings(pairs: list[str] | None) -> dict[str, str]:
     """Return settings by name; whether each contender takes them is for `with_overrides` to say."""
     from benchmark.contenders.service_settings import variables
     from contract.settings import Settings, SettingsError, settings_from
 
     settings = {}
-    for pair in pairs:
+    for pair in pairs or []:
         name, equals, value = pair.partition("=")
         if not equals or name.lower() not in Settings.model_fields:
             raise typer.BadParameter(
@@ -136,21 +138,25 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def conclude(run: "Run") -> NoReturn:
+def conclude(run: "Run", table: Table) -> NoReturn:
     """End a command that has measured: print the outcome, and let the exit status say it, too."""
-    print_outcome(run)
+    print_outcome(run, table)
     if not run.summary["complete"]:
         raise typer.Exit(EXIT_INTERRUPTED)
     raise typer.Exit(0 if run.summary["valid"] else EXIT_INVALID)
 
 
-def print_outcome(run: "Run") -> None:
-    """Print VALID or INVALID and why, the verdict if the summary holds one, and where the report is."""
+def print_outcome(run: "Run", table: Table) -> None:
+    """Print the figures, VALID or INVALID and why, the verdict, and where the report is."""
     summary = run.summary
+    if (figures := table(summary)) is not None:
+        console.print(figures)
     console.print("[bold green]VALID[/]" if summary["valid"] else "[bold red]INVALID[/]")
     for reason in summary["reasons"]:
         console.print(f"  {reason}", soft_wrap=True, markup=False)
-    if "verdict" in summary:
+    for note in summary.get("notes", ()):
+        console.print(f"  {note}", soft_wrap=True, markup=False)
+    if summary.get("verdict"):
         console.print(summary["verdict"], soft_wrap=True, markup=False)
     console.print(f"report: {run.path / 'report.html'}", soft_wrap=True, markup=False)
 

@@ -13,36 +13,38 @@ BenchmarkError
 
 
 class BenchmarkError(Exception):
-    """The message is one clear sentence: what was given, what was expected, what to do."""
+    """The message is one clear sentence: what was given, what was expected, what to do. The code names its kind."""
+
+    code = "benchmark"
 
 
 class ContenderError(BenchmarkError):
-    pass
+    code = "contender"
 
 
 class UnknownContender(BenchmarkError):
-    pass
+    code = "unknown_contender"
 
 
 class SettingRefused(BenchmarkError):
-    pass
+    code = "setting"
 
 
 class StackError(BenchmarkError):
-    pass
+    code = "stack"
 
 
 class EngineError(BenchmarkError):
-    pass
+    code = "engine"
 
 
 class ServicesError(BenchmarkError):
-    pass
+    code = "services"
 
 
 class LoadError(BenchmarkError):
-    pass
+    code = "load"
 
 
 class RecordError(BenchmarkError):
-    pass
+    code = "record"

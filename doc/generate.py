@@ -23,8 +23,9 @@ from benchmark.analysis.wording import significant
 from benchmark.experiments.bench.figures import headline_figure
 from benchmark.experiments.bench.questions import QUESTIONS
 from benchmark.experiments.bench.verdict import write_verdict
+from benchmark.experiments.experiment import report
 from benchmark.experiments.gap import article
-from benchmark.experiments.gap.measure import CONTENDERS, report
+from benchmark.experiments.gap.experiment import CONTENDERS, EXPERIMENT
 from benchmark.record.run import Run
 from contract.settings import PREFIX, Settings
 from doc.diagrams.draw import NAMES, WIDTH, all_diagrams, read
@@ -199,7 +200,7 @@ def take_over(folder: Path) -> None:
     if command != "explain":
         raise SystemExit(f"{folder} is a run of `{command}`, expected one of `explain`, or `make record-pools`")
     if not (run.path / CONTENDERS).exists():
-        report(run)
+        report(EXPERIMENT, run)
     EXPLAINED.mkdir(parents=True, exist_ok=True)
     for name in _KEPT:
         shutil.copy(run.path / name, EXPLAINED / name)

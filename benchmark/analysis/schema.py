@@ -193,7 +193,7 @@ class Comparison(_Part):
 class Summary(_Part):
     """`summary.json`, format 1."""
 
-    schema_version: Literal[1] = Field(alias="schema")
+    schema_version: Literal[1, 2] = Field(alias="schema")
     command: str = ""
     started_utc: str = ""
     complete: bool = True

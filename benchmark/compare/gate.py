@@ -11,8 +11,8 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
+from benchmark.analysis.comparable import Comparable
 from benchmark.analysis.summary import MIN_CLAIM
-from benchmark.compare.figures import Figure
 from benchmark.compare.verdict import Comparison, Pair, usable
 
 Answer = Literal["slower", "not slower", "cannot tell"]
@@ -111,7 +111,7 @@ def blocks_needed(a: Sequence[float], b: Sequence[float], half_width: float, con
     return int(blocks[enough[0]]) if enough.size else None
 
 
-def _reason(a: Figure, b: Figure | None) -> str:
+def _reason(a: Comparable, b: Comparable | None) -> str:
     """Return why a figure of A cannot be compared with B's, nothing if it can."""
     if b is None:
         return f"{a.absent} in B"

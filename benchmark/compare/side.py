@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark.compare.figures import planned_users
+from benchmark.analysis.comparable import planned_users
 from benchmark.errors import RecordError
 from benchmark.record.run import Run
 

@@ -8,12 +8,12 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
+from benchmark.analysis.comparable import Comparable
 from benchmark.analysis.stats import CONFIDENCE, Interval, holm, holm_levels
 from benchmark.analysis.summary import MIN_CLAIM
-from benchmark.compare.figures import Figure
 
 Verdict = Literal["faster", "slower", "no difference shown", "INVALID"]
-Pair = tuple[str, Mapping[str, Figure], Mapping[str, Figure]]  # the contender, its figures in A and in B
+Pair = tuple[str, Mapping[str, Comparable], Mapping[str, Comparable]]  # the contender, its figures in A and in B
 _MAX_LOG = 700.0  # two blocks that differ much have an interval that no number holds
 _ALIKE = 1e-12  # logarithms differ by so little if they are the same but for rounding
 
@@ -23,8 +23,8 @@ class Comparison:
     """One figure of two contenders."""
 
     contender: str  # `async`, or `sync → async` where two are compared
-    figure: Figure  # of A
-    other: Figure  # of B
+    figure: Comparable  # of A
+    other: Comparable  # of B
     ratio: Interval  # B / A, with the interval that decides the verdict; none where nothing is decided
     confidence: float  # of that interval
     verdict: Verdict
@@ -119,12 +119,12 @@ def sentence(comparisons: Sequence[Comparison]) -> str:
     )
 
 
-def usable(figure: Figure) -> bool:
+def usable(figure: Comparable) -> bool:
     """Whether a figure has values of which ratios can be made."""
     return bool(figure.values) and all(value > 0 for value in figure.values)
 
 
-def _comparison(name: str, a: Figure, b: Figure, shown: bool | None, confidence: float) -> Comparison:
+def _comparison(name: str, a: Comparable, b: Comparable, shown: bool | None, confidence: float) -> Comparison:
     """Return one comparison; `shown` is None where a figure is INVALID, and nothing is decided."""
     ratio = welch_ratio(a.values, b.values, confidence)
     if shown is None:

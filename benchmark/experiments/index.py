@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from urllib.parse import quote
 
 from pydantic import ValidationError
@@ -13,19 +13,11 @@ from benchmark.analysis.wording import minute_utc
 from benchmark.errors import RecordError
 from benchmark.experiments.bench.figures import throughput_figure
 from benchmark.experiments.bench.verdict import write_verdict
+from benchmark.experiments.registry import REGISTRY
 from benchmark.record.run import Run
 from benchmark.report.charts.chart import for_page
 from benchmark.report.charts.picture import Picture
 from benchmark.report.page import HEADLINE_NAMES, REPORT_NAME, machine_line, templates, write_page
-
-# What each command asks; one that is not listed here comes after these, under its own name.
-QUESTIONS: Final = {
-    "bench": "Which contender is faster, by how much, and under which load?",
-    "profile": "Where does the time of a request go?",
-    "timeit": "How do n calls add up, and what does one call cost?",
-    "locust": "Where does each architecture break?",
-    "explain": "Where does the difference come from?",
-}
 
 
 @dataclass(frozen=True)
@@ -138,14 +130,15 @@ def _sections(results: Path, runs: Iterable[Listed]) -> list[Section]:
     by_command: dict[str, list[Listed]] = {}
     for run in runs:
         by_command.setdefault(run.command, []).append(run)
-    order = [*(c for c in QUESTIONS if c in by_command), *sorted(set(by_command) - set(QUESTIONS))]
-    return [_section(results, command, by_command[command]) for command in order]
+    known = {row.name: row.experiment.question for row in REGISTRY if row.name in by_command}
+    questions = known | dict.fromkeys(sorted(set(by_command) - set(known)), "")
+    return [_section(results, command, question, by_command[command]) for command, question in questions.items()]
 
 
-def _section(results: Path, command: str, runs: list[Listed]) -> Section:
+def _section(results: Path, command: str, question: str, runs: list[Listed]) -> Section:
     newest = next((run for run in runs if run.complete), runs[0])
     others = tuple(run for run in runs if run is not newest)
-    return Section(command, QUESTIONS.get(command, ""), newest, others, _picture(results, newest))
+    return Section(command, question, newest, others, _picture(results, newest))
 
 
 def _picture(results: Path, run: Listed) -> Picture | None:

@@ -53,7 +53,7 @@ class PlanWatch:
 
 
 @dataclass
-class Watch:
+class HoldWatch:
     """Reads the samples of paced users as they are written, and knows when their rate cannot be held any more."""
 
     samples: Path

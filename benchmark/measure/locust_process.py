@@ -13,19 +13,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmark.contenders.law import AnswerLaw, law_of
+from benchmark.contenders.discovery import ROOT, Contender
+from benchmark.contenders.law import AnswerLaw
 from benchmark.errors import LoadError
 from benchmark.load.early_stop import PlanWatch
 from benchmark.load.shapes import END_SIGNAL, Example
-from benchmark.measure.machine import SURROUNDINGS
-from benchmark.measure.sampling import Sampler
+from benchmark.measure.trial import Trial
 from benchmark.record.columns import GENERATOR_ROLE
 from benchmark.record.resources import disturbance_between
 from benchmark.record.run import Cell, Run, read_samples
-from benchmark.stack.processes import Stack, log_tail, own_environment, start_process, stop_processes
-from benchmark.stack.watchdog import Guard
+from benchmark.stack.processes import log_tail, own_environment, start_process, stop_processes
 
-LOCUSTFILE = Path(__file__).with_name("locustfile.py")
+LOCUSTFILE = ROOT / "benchmark" / "load" / "locustfile.py"
 STOP_GRACE_S = 20.0  # more than the Locust file gives requests in flight
 LATE_MS = 10.0  # an arrival sent later than this after its time is late
 # Locust's own time limit lies so far beyond the planned time: its clock starts before the first request, by the time
@@ -71,23 +70,19 @@ def dropped_arrivals(samples: pd.DataFrame) -> int:
 
 
 def issue(
-    run: Run,
-    stack: Stack,
-    name: str,
+    trial: Trial,
     env: Mapping[str, str],
     options: list[str],
     duration_s: float,
-    guard: Guard,
-    on_tick: Callable[[float], None],
     until: Callable[[], bool] = lambda: False,
 ) -> Issued:
-    """Run headless Locust with environment and options; `name` is the stem of its files.
+    """Run headless Locust with environment and options against a contender.
 
     It issues until `duration_s` after the first request, or until `until` says so; its own time limit must lie
     beyond that, see `time_limit`. Raises StackError if the contender dies meanwhile, LoadError if Locust fails.
     """
-    cell = Cell(block=0, contender=name, seed=0)
-    samples, log = samples_file(run, name), run.path / "logs" / f"{name}-{GENERATOR_ROLE}.log"
+    run, cell, log = trial.session.run, trial.cell, trial.log(GENERATOR_ROLE)
+    samples = run.file("samples", cell, ".csv")
     issuing, plan = run.file("samples", cell, ".issuing.json"), PlanWatch(samples, duration_s)
     argv = [
         sys.executable,
@@ -96,7 +91,7 @@ def issue(
         "-f",
         str(LOCUSTFILE),
         "--host",
-        stack.base_url,
+        trial.stack.base_url,
         "--headless",
         "--only-summary",
         "--exit-code-on-error",
@@ -110,9 +105,9 @@ def issue(
     ]
     settings = {
         **own_environment(),
-        "CONTENDERS": stack.contender.name,
-        "HOST_URL": stack.base_url,
-        "ANSWER_BOUNDS_S": ",".join(map(repr, law_of(stack.contender).bounds_s)),
+        "CONTENDERS": trial.contender.name,
+        "HOST_URL": trial.stack.base_url,
+        "ANSWER_BOUNDS_S": ",".join(map(repr, trial.law.bounds_s)),
         "BENCHMARK_SAMPLES": str(samples),
         "BENCHMARK_ISSUING": str(issuing),
         **env,
@@ -121,22 +116,20 @@ def issue(
     def is_over() -> bool:
         return until() or plan.is_over(time.monotonic_ns())
 
-    with run.resource_writer(cell) as resources:
-        process = start_process(argv, log, guard, settings)
-        pids = {running.role: running.pid for running in stack.processes} | {GENERATOR_ROLE: process.pid}
-        try:
-            with Sampler({**pids, **SURROUNDINGS}, resources.append):
-                seconds = _wait(process, stack, duration_s, on_tick, is_over)
-        finally:
-            stop_processes([process], guard, grace_s=STOP_GRACE_S)
+    process = start_process(argv, log, trial.session.guard, settings)
+    try:
+        with trial.resources({GENERATOR_ROLE: process.pid}):
+            seconds = _wait(process, trial, duration_s, is_over)
+    finally:
+        stop_processes([process], trial.session.guard, grace_s=STOP_GRACE_S)
     if process.returncode:
         raise LoadError(f"Locust failed; its log ends:\n{log_tail(log)}")
-    return replace(_issued(run, cell, samples, seconds, _stopped_ns(issuing)), law=law_of(stack.contender))
+    return replace(_issued(run, cell, samples, seconds, _stopped_ns(issuing)), law=trial.law)
 
 
-def samples_file(run: Run, name: str) -> Path:
-    """Return where `issue` has the samples of a Locust run written."""
-    return run.file("samples", Cell(block=0, contender=name, seed=0), ".csv")
+def samples_file(run: Run, contender: Contender, part: str) -> Path:
+    """Return where `issue` has the samples of a part of a contender's trials written."""
+    return run.file("samples", Cell(block=0, contender=contender.label, seed=0, part=part), ".csv")
 
 
 def class_name(contender: str, open_loop: bool = False) -> str:
@@ -161,18 +154,12 @@ def time_limit(seconds: float) -> list[str]:
     return ["-t", f"{math.ceil(seconds) + RUN_ON_S}s"]
 
 
-def _wait(
-    process: subprocess.Popen[bytes],
-    stack: Stack,
-    duration_s: float,
-    on_tick: Callable[[float], None],
-    until: Callable[[], bool],
-) -> float:
+def _wait(process: subprocess.Popen[bytes], trial: Trial, duration_s: float, until: Callable[[], bool]) -> float:
+    trial.phase(trial.cell.part)
     started_s = time.monotonic()
     while process.poll() is None and not until():
-        stack.check_alive()
+        trial.stack.check_alive()
         elapsed_s = time.monotonic() - started_s
-        on_tick(elapsed_s)
         if elapsed_s > duration_s + _GRACE_S:
             raise LoadError(f"Locust did not end {_GRACE_S:g} s after its time")
         time.sleep(_POLL_S)

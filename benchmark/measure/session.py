@@ -1,33 +1,110 @@
-"""What every command does around its measuring: guard, progress, Ctrl-C, and the report, whatever became of it."""
+"""A run that goes on. `Session.trial` is the only place that configures a contender's processes, has its answers
+checked, and records what became of it; what load comes is up to whoever opens the trial."""
 
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+import contextlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
+from benchmark.contenders.discovery import Contender
+from benchmark.contenders.law import law_of, scoring_settings
+from benchmark.contenders.service_settings import SEED, STAGE_CLOCK, with_variables
+from benchmark.errors import BenchmarkError, RecordError
 from benchmark.measure.progress import Progress
-from benchmark.record.run import Run
+from benchmark.measure.trial import ParityError, Trial, check_parity_of
+from benchmark.record.run import Cell, Run
+from benchmark.stack.processes import Launcher, ProcessLauncher, running_stack
 from benchmark.stack.watchdog import Guard
 
 
-@contextmanager
-def measuring(
-    run: Run, progress: Progress, cells: int, cell_s: float, report: Callable[[bool], None]
-) -> Iterator[Guard]:
-    """Measure within the block, which ends at Ctrl-C; what was measured by then is reported, however it ends.
+@dataclass
+class Session:
+    """A run that goes on: what all its trials have in common."""
 
-    The run is announced as so many cells of about `cell_s` seconds. `report` is told whether the
-    block was interrupted, and writes summary and page; a complete run becomes the latest.
-    """
-    interrupted = False
-    with progress, closing(Guard()) as guard:
-        progress.begin(run.path, cells, cell_s)
+    run: Run
+    guard: Guard
+    progress: Progress
+    seed: int = 1
+    free_ports: bool = False
+    launcher: Launcher = field(default_factory=ProcessLauncher)
+    cells: list[Cell] = field(default_factory=list)  # that have ended
+    _passed: set[str] = field(default_factory=set)  # labels that have passed parity
+    _refused: dict[str, ParityError] = field(default_factory=dict)  # by label, those that have not
+
+    @contextlib.contextmanager
+    def trial(
+        self,
+        contender: Contender,
+        block: int = 0,
+        part: str = "",
+        *,
+        stage_clock: bool = True,
+        beside: AbstractContextManager[Any] | None = None,
+    ) -> Iterator[Trial]:
+        """Start a contender in fresh processes, check that it answers as the contract says, and stop it at the end.
+
+        It is recorded, whatever becomes of it. Which `part` of a block this is tells several trials of a
+        contender apart; `beside` is entered before the services start, so that what takes time to load does so
+        meanwhile. Raises StackError, ParityError (without starting anything, if an earlier trial has), or what the
+        block raises.
+        """
+        cell = Cell(block, contender.label, seed=self.seed * 1000 + block, part=part)
         try:
-            yield guard
-        except KeyboardInterrupt:
-            interrupted = True
-            progress.say("interrupted; reporting what was measured")
+            with contextlib.ExitStack() as opened:
+                if contender.label in self._refused:
+                    raise self._refused[contender.label]
+                started = opened.enter_context(beside) if beside else None
+                yield self._started(contender, cell, stage_clock, started, opened)
+        except RecordError as error:
+            cell.status, cell.code, cell.reason = "interrupted", error.code, str(error)
+            raise
+        except BenchmarkError as error:
+            cell.status, cell.code, cell.reason = "failed", error.code, str(error)
+            raise
+        except BaseException as error:
+            if cell.status == "measured":
+                cell.status, cell.code = "interrupted", "interrupted"
+                cell.reason = f"interrupted by {type(error).__name__}"
+            raise
         finally:
-            progress.phase("", "summary and report")
-            run.note_end()
-            report(interrupted)
-            if run.summary["complete"]:
-                run.point_latest_here()
+            self._record(cell)
+
+    def note(self, contender: Contender, error: BenchmarkError | None = None) -> Cell:
+        """Record that all trials of a contender have ended, or why nothing more comes of it."""
+        cell = Cell(0, contender.label, self.seed * 1000)
+        if error:
+            cell.status, cell.code, cell.reason = "failed", error.code, str(error)
+        self._record(cell)
+        return cell
+
+    def logs(self, cell: Cell) -> Path:
+        """Return the folder for what the processes of a trial say."""
+        folder = self.run.path / "logs" / f"block-{cell.block + 1}{cell.part and '-'}{cell.part}"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def _started(
+        self, contender: Contender, cell: Cell, stage_clock: bool, beside: Any, opened: contextlib.ExitStack
+    ) -> Trial:
+        self.progress.phase(cell.contender, "start")
+        clock = stage_clock and scoring_settings(contender).stage_clock
+        contender = with_variables(contender, {SEED: str(cell.seed), STAGE_CLOCK: str(clock).lower()})
+        stack = opened.enter_context(
+            running_stack(contender, self.logs(cell), self.guard, None, self.free_ports, self.launcher)
+        )
+        trial = Trial(self, contender, stack, cell, law_of(contender), beside)
+        if cell.contender not in self._passed:
+            trial.phase("parity")
+            try:
+                check_parity_of(stack)
+            except ParityError as error:
+                self._refused[cell.contender] = error
+                raise
+            self._passed.add(cell.contender)
+        return trial
+
+    def _record(self, cell: Cell) -> None:
+        self.cells.append(cell)
+        self.run.append_cell(cell)

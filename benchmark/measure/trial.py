@@ -1,146 +1,72 @@
-"""One cell: one contender in one block, from starting its processes to stopping them."""
+"""A trial: one contender in fresh processes, asked for the truth first, then put under load, and recorded."""
 
 import contextlib
-import json
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from benchmark.contenders.discovery import Contender
-from benchmark.contenders.law import law_of, scoring_settings
-from benchmark.contenders.service_settings import SEED, STAGE_CLOCK, with_variables
-from benchmark.errors import BenchmarkError, LoadError, RecordError
+from benchmark.contenders.law import AnswerLaw, law_of, scoring_settings
+from benchmark.errors import BenchmarkError, RecordError
 from benchmark.load import parity
-from benchmark.load.plan import Level, LoadPlan
 from benchmark.measure.machine import SURROUNDINGS
 from benchmark.measure.sampling import Sampler
-from benchmark.record.columns import GENERATOR_ROLE
-from benchmark.record.run import Cell, Run, Window
-from benchmark.stack.processes import (
-    Launcher,
-    ProcessLauncher,
-    Stack,
-    log_tail,
-    own_environment,
-    running_stack,
-    start_process,
-    stop_processes,
-)
-from benchmark.stack.watchdog import Guard
+from benchmark.record.run import Cell
+from benchmark.stack.processes import Stack
 from feature_store.seed import DEFAULT_INFO
 
-OnPhase = Callable[[str], None]
+if TYPE_CHECKING:
+    from benchmark.measure.session import Session
 
-
-@dataclass(frozen=True)
-class CellPlan:
-    """What every cell of a run has in common."""
-
-    levels: tuple[Level, ...]
-    climb: tuple[Level, ...]
-    stage_clock: bool
-    free_ports: bool
-    launcher: Launcher = ProcessLauncher()  # noqa: RUF009 - it has no state
+_DIFFERENCES = 3  # that are told of a contender that fails parity: of one that is silent each takes a timeout
 
 
 class ParityError(BenchmarkError):
     """A contender answers something else than the contract says; it is not measured."""
 
-
-def measure_cell(
-    run: Run, contender: Contender, cell: Cell, plan: CellPlan, guard: Guard, on_phase: OnPhase, check_parity: bool
-) -> None:
-    """Measure a contender once; the cell's windows grow while it goes on.
-
-    Raises StackError, LoadError, ParityError or RecordError; what was measured before is on disk.
-    """
-    on_phase("start")
-    logs = run.path / "logs" / f"block-{cell.block + 1}"
-    logs.mkdir(exist_ok=True)
-    clock = plan.stage_clock and scoring_settings(contender).stage_clock
-    contender = with_variables(contender, {SEED: str(cell.seed), STAGE_CLOCK: str(clock).lower()})
-    with (
-        _generator(run, contender, cell, plan, guard) as begin,
-        running_stack(contender, logs, guard, None, plan.free_ports, plan.launcher) as stack,
-    ):
-        if check_parity:
-            on_phase("parity")
-            check_parity_of(stack)
-        generator = begin(stack)
-        sources = {running.role: running.usage_source for running in stack.processes} | {GENERATOR_ROLE: generator.pid}
-        sources |= SURROUNDINGS
-        with run.resource_writer(cell) as resources, Sampler(sources, resources.append) as sampler:
-            _follow(generator, stack, cell, on_phase, sampler.sample_soon)
-        if resources.failure:
-            raise RecordError(f"cannot write resource samples: {resources.failure.strerror}")
-    if generator.returncode:
-        raise LoadError(f"the load generator failed; its log ends:\n{log_tail(_generator_log(run, cell))}")
+    code = "parity"
 
 
-def _follow(
-    generator: subprocess.Popen[bytes],
-    stack: Stack,
-    cell: Cell,
-    on_phase: OnPhase,
-    sample_soon: Callable[[], None],
-) -> None:
-    """Read what the generator says until it ends; CPU is sampled where a window ends."""
-    assert generator.stdout is not None
-    for line in generator.stdout:
-        event: dict[str, Any] = json.loads(line)
-        if event["event"] == "window":
-            sample_soon()
-            cell.windows.append(Window(event["users"], event["start_ns"], event["end_ns"]))
-        if "users" in event:
-            on_phase(f"{event['users']} users")
-        stack.check_alive()
-    generator.wait()
+@dataclass
+class Trial:
+    """A contender that is ready to be put under load; what became of it goes into `cell`."""
 
+    session: "Session"
+    contender: Contender  # with all settings that its processes run with
+    stack: Stack
+    cell: Cell
+    law: AnswerLaw
+    beside: Any = None  # what was started beside the contender
 
-@contextlib.contextmanager
-def _generator(
-    run: Run, contender: Contender, cell: Cell, plan: CellPlan, guard: Guard
-) -> Iterator[Callable[[Stack], subprocess.Popen[bytes]]]:
-    """Start a load generator beside the contender; the function that is yielded lets it begin."""
-    plan_file = run.file("locust", cell, ".plan.json")
-    argv = [sys.executable, "-m", "benchmark.load.runner", str(plan_file)]
-    process = start_process(argv, _generator_log(run, cell), guard, own_environment(), talking=True)
+    @property
+    def url(self) -> str:
+        """Where the contender is asked."""
+        return self.stack.base_url + self.contender.endpoint
 
-    def begin(stack: Stack) -> subprocess.Popen[bytes]:
-        load_plan = LoadPlan(
-            url=stack.base_url,
-            endpoint=contender.endpoint,
-            protocol=contender.protocol,
-            seed=cell.seed,
-            stage_clock=scoring_settings(contender).stage_clock,
-            levels=plan.levels,
-            climb=() if contender.harness_floor else plan.climb,
-            answer_bounds_s=law_of(contender).bounds_s,
-            samples=run.file("samples", cell, ".csv"),
-            locust=run.file("locust", cell),
-        )
-        plan_file.write_text(json.dumps(load_plan.to_json()))
-        assert process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # it has died; its exit status says so below
-            process.stdin.write(b"go\n")
-            process.stdin.flush()
-        return process
+    def phase(self, what: str) -> None:
+        self.session.progress.phase(self.cell.contender, what)
 
-    try:
-        yield begin
-    finally:
-        stop_processes([process], guard)
-        for pipe in (process.stdin, process.stdout):
-            if pipe:
-                with contextlib.suppress(BrokenPipeError):
-                    pipe.close()
+    def fail(self, error: BenchmarkError) -> None:
+        """Note that nothing further comes of this trial, where that does not end those beside it."""
+        self.cell.status, self.cell.code, self.cell.reason = "failed", error.code, str(error)
 
+    def log(self, name: str) -> Path:
+        """Return the file for what a process says that is none of the contender's."""
+        return self.session.logs(self.cell) / f"{self.cell.contender}-{name}.log"
 
-def _generator_log(run: Run, cell: Cell) -> Any:
-    return run.path / "logs" / f"block-{cell.block + 1}" / f"{cell.contender}-{GENERATOR_ROLE}.log"
+    @contextlib.contextmanager
+    def resources(self, others: Mapping[str, int]) -> Iterator[Sampler]:
+        """Record CPU and memory of the contender, of `others` (pid by role) and of the machine. Raises RecordError."""
+        sources = {running.role: running.usage_source for running in self.stack.processes}
+        with (
+            self.session.run.resource_writer(self.cell) as written,
+            Sampler({**sources, **others, **SURROUNDINGS}, written.append) as sampler,
+        ):
+            yield sampler
+        if written.failure:
+            raise RecordError(f"cannot write resource samples: {written.failure.strerror}")
 
 
 def check_parity_of(stack: Stack) -> None:
@@ -149,7 +75,7 @@ def check_parity_of(stack: Stack) -> None:
     cases = parity.cases(DEFAULT_INFO.entities, scoring_settings(contender).max_body_bytes)
     wanted = [case for case in cases if case.basic or not contender.harness_floor]
     differences = parity.find_differences(stack.base_url, contender.endpoint, wanted, law_of(contender).bounds_s)
-    found = list(islice(differences, 3))  # of one that is silent each takes a timeout
+    found = list(islice(differences, _DIFFERENCES))
     if found:
         stack.check_alive()
         raise ParityError(f"not measured, it answers otherwise than the contract says: {'; '.join(found)}")

@@ -29,7 +29,8 @@ from benchmark.errors import RecordError
 from benchmark.record.columns import SAMPLE_COLUMNS, ResourceSample
 from contract.secrets import masked
 
-SCHEMA = 1
+SCHEMA, OLDEST_SCHEMA = 2, 1  # written; the oldest that is still read
+SUMMARY = "summary.json"
 _CELLS = "cells.jsonl"
 _FOLDERS = ("samples", "resources", "locust", "logs")
 CellStatus = Literal["measured", "failed", "interrupted"]
@@ -50,19 +51,21 @@ class Window:
 
 @dataclass
 class Cell:
-    """One contender in one block: fresh processes, all levels."""
+    """One contender in one block, in fresh processes: what became of it."""
 
     block: int
     contender: str
     seed: int
     status: CellStatus = "measured"
-    reason: str = ""
+    reason: str = ""  # why it failed, or was interrupted
     windows: list[Window] = field(default_factory=list)
+    part: str = ""  # tells several trials of a contender in a block apart
+    code: str = ""  # of the reason: that of the error
 
     @property
     def key(self) -> str:
         """The stem of this cell's files."""
-        return f"{self.block}-{self.contender}"
+        return f"{self.block}-{self.contender}{self.part and '-'}{self.part}"
 
 
 class Run:
@@ -87,8 +90,11 @@ class Run:
         """Open a run directory for reading. Raises RecordError if it is none, or of another schema."""
         run = cls(path.resolve())
         schema = run.manifest.get("schema")
-        if schema != SCHEMA:
-            raise RecordError(f"{path} is of schema {schema}, this program reads schema {SCHEMA}")
+        if schema not in range(OLDEST_SCHEMA, SCHEMA + 1):
+            raise RecordError(
+                f"{path} is of schema {schema}, this program reads schemas {OLDEST_SCHEMA} to {SCHEMA}; "
+                "read it with the version that recorded it"
+            )
         return run
 
     @property
@@ -97,7 +103,12 @@ class Run:
 
     @property
     def summary(self) -> dict[str, Any]:
-        return self.read_json("summary.json")
+        return self.read_json(SUMMARY)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether measuring ended before its time; so it did if nobody has noted its end."""
+        return bool(self.manifest.get("interrupted", True))
 
     def file(self, folder: str, cell: Cell, suffix: str = "") -> Path:
         """Return the path of one of a cell's files."""
@@ -106,9 +117,13 @@ class Run:
     def append_cell(self, cell: Cell) -> None:
         self.append_line(_CELLS, asdict(cell))
 
-    def cells(self) -> list[Cell]:
-        """Return every cell that has ended, in the order of measuring."""
+    def trials(self) -> list[Cell]:
+        """Return every trial that has ended, in the order of measuring."""
         return [Cell(**{**d, "windows": [Window(**w) for w in d["windows"]]}) for d in self.lines(_CELLS)]
+
+    def cells(self) -> list[Cell]:
+        """Return those that are all there is of a contender in a block, and no part of it."""
+        return [trial for trial in self.trials() if not trial.part]
 
     def append_line(self, name: str, document: dict[str, Any]) -> None:
         """Add a document to a file of one JSON document per line. Raises RecordError."""
@@ -176,9 +191,9 @@ class Run:
             raise RecordError(f"{self.path} is not a run directory: {name} holds no table")
         return document
 
-    def note_end(self) -> None:
+    def note_end(self, interrupted: bool) -> None:
         """Note in the manifest that measuring has ended now; a report that is made again does not move it."""
-        self.write_json("manifest.json", {**self.manifest, "finished_utc": utc_now()})
+        self.write_json("manifest.json", {**self.manifest, "finished_utc": utc_now(), "interrupted": interrupted})
 
     def point_latest_here(self) -> None:
         """Make results/latest point to this run."""

@@ -1,11 +1,16 @@
 """How much `bench` measures."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 
+from benchmark.contenders.discovery import Contender
+from benchmark.contenders.service_settings import with_overrides
+from benchmark.experiments.experiment import Assignment
 from benchmark.load.open_files import allowed_users, left_out_note, refuse_beyond, within
 from benchmark.load.plan import Level
-from benchmark.measure.blocks import CELL_OVERHEAD_S, levels_for
+from benchmark.measure.blocks import CELL_OVERHEAD_S, levels_for, shuffled_blocks
+from benchmark.stack.containers import ContainerLauncher
+from benchmark.stack.processes import ProcessLauncher
 
 
 @dataclass(frozen=True)
@@ -63,3 +68,29 @@ def fit(plan: BenchPlan, limit: int | None, per_user: int) -> BenchPlan:
     refuse_beyond(min(planned), limit, per_user)
     note = left_out_note(planned, limit, allowed)
     return replace(plan, levels=within(plan.levels, allowed), climb=within(plan.climb, allowed), left_out=note)
+
+
+def assign(
+    contenders: Sequence[Contender],
+    plan: BenchPlan,
+    settings: Mapping[str, str],
+    containers: ContainerLauncher | None = None,
+) -> Assignment[BenchPlan]:
+    """Return what one run measures; with `containers` the contenders' processes run in those.
+
+    Raises SettingRefused or EngineError.
+    """
+    contenders = with_overrides(contenders, settings)
+    facts = {"containers": containers.facts(contenders)} if containers else {}
+    return Assignment(
+        contenders=contenders,
+        plan=plan,
+        recorded_plan=asdict(plan),
+        trials=plan.blocks * len(contenders),
+        trial_s=plan.cell_s,
+        seed=plan.seed,
+        free_ports=plan.free_ports,
+        settings=settings,
+        facts={**facts, "order": shuffled_blocks([c.label for c in contenders], plan.blocks, plan.seed)},
+        launcher=containers or ProcessLauncher(),
+    )

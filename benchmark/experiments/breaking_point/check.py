@@ -27,7 +27,8 @@ from benchmark.contenders.law import AnswerLaw, law_of
 from benchmark.contenders.service_settings import with_overrides
 from benchmark.errors import BenchmarkError, LoadError
 from benchmark.experiments.breaking_point.findings import LocustRun, of_kind, read_findings
-from benchmark.experiments.breaking_point.measure import TRY_COUNTED_S, TRY_WARMUP_S, Experiment, Plan
+from benchmark.experiments.breaking_point.measure import Examples
+from benchmark.experiments.breaking_point.plan import TRY_COUNTED_S, TRY_WARMUP_S, BreakingPointPlan
 from benchmark.experiments.breaking_point.schema import Entry, parse
 from benchmark.experiments.breaking_point.summarise import run_reasons
 from benchmark.load.arrivals import arrivals_until
@@ -36,9 +37,9 @@ from benchmark.load.search import Outcome, Staircase, judge
 from benchmark.load.shapes import LOAD_TEST, RESPONSE_TIME
 from benchmark.load.slo import P95_LIMIT, BreakingPoint
 from benchmark.measure.progress import Progress
+from benchmark.measure.session import Session
 from benchmark.measure.trial import ParityError
 from benchmark.record.run import Run
-from benchmark.stack.processes import running_stack
 from benchmark.stack.watchdog import Guard
 from contract.errors import BadModelAnswer
 from contract.garbage import set_aside_what_is_loaded
@@ -111,17 +112,16 @@ def check(run: Run, contender: Contender, entry: Entry, guard: Guard, scratch: P
     if entry.breaking_point is None or alone is None or alone.p95_ms is None:
         raise LoadError(f"{run.path} has no breaking point of {contender.name}, or no p95 with one user")
     limit_ms, law = P95_LIMIT * alone.p95_ms, law_of(contender)
-    plan, progress = Plan((LOAD_TEST.name,), seed=_SEED), Progress(Console(quiet=True))
     record = Run.create(scratch, "locust", run.manifest)
-    experiment = Experiment(record, plan, guard, progress)
-    experiment.check_parity(contender)
+    session = Session(record, guard, Progress(Console(quiet=True)), _SEED)
+    examples = Examples(session, BreakingPointPlan((LOAD_TEST.name,), seed=_SEED))
 
     def by_locust(rps: float, number: int) -> Outcome:
-        return experiment.try_rate(contender, rps, number, limit_ms)
+        return examples.try_rate(contender, rps, number, limit_ms)
 
     def independently(rps: float, number: int) -> Outcome:
-        with running_stack(contender, scratch, guard) as stack:
-            return asyncio.run(offer(stack.base_url + contender.endpoint, law, rps, _SEED + 500 + number, limit_ms))
+        with session.trial(contender, part=f"independent-{number + 1}") as trial:
+            return asyncio.run(offer(trial.url, law, rps, _SEED + 500 + number, limit_ms))
 
     searches = {
         name: (Staircase(entry.breaking_point.rps, _CROSSINGS), attempt)

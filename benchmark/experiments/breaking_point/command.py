@@ -20,7 +20,7 @@ from benchmark.cli_options import (
 from contract.limits import open_files
 
 
-def locust(
+def command(
     examples: Annotated[
         str, typer.Option(help="response-time, load-test, max-performance, stress-test, open-loop; default: all.")
     ] = "",
@@ -36,8 +36,10 @@ def locust(
     At full scale this takes about a quarter of an hour per contender. Ctrl-C stops everything and
     still reports what was measured.
     """
-    from benchmark.experiments.breaking_point.measure import Plan, most_users, run_locust
+    from benchmark.experiments.breaking_point.experiment import EXPERIMENT
+    from benchmark.experiments.breaking_point.plan import BreakingPointPlan, assign, most_users
     from benchmark.experiments.breaking_point.summarise import OPEN_LOOP
+    from benchmark.experiments.experiment import carry_out
     from benchmark.load.open_files import files_per_user, refuse_beyond
     from benchmark.load.shapes import EXAMPLES
     from benchmark.measure.progress import Progress
@@ -49,7 +51,7 @@ def locust(
             raise typer.BadParameter(f"--examples holds {name!r}, expected some of {', '.join(known)}")
     with measuring_command():
         wanted = choose_real_contenders(contenders)
-        plan = Plan(chosen, scale, seed, free_ports)
+        plan = BreakingPointPlan(chosen, scale, seed, free_ports)
         refuse_beyond(most_users(plan), open_files().soft, files_per_user(wanted))
-        run = run_locust(results, wanted, plan, parse_settings(setting or []), Progress(console))
-    conclude(run)
+        run = carry_out(EXPERIMENT, assign(wanted, plan, parse_settings(setting)), results, Progress(console))
+    conclude(run, EXPERIMENT.table)

@@ -1,19 +1,14 @@
-"""Experiment 3: all four examples and the open loop, on every chosen contender; record and summary."""
+"""`locust`: all four examples and the open loop, on every contender."""
 
 import math
-import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 
 from benchmark.analysis.stats import percentile
 from benchmark.analysis.windows import fastest_excess_ms
 from benchmark.contenders.discovery import Contender
-from benchmark.contenders.service_settings import SEED, with_overrides
-from benchmark.errors import BenchmarkError, LoadError
+from benchmark.errors import BenchmarkError, LoadError, RecordError
 from benchmark.experiments.breaking_point.findings import (
     Breaks,
     Broke,
@@ -24,14 +19,20 @@ from benchmark.experiments.breaking_point.findings import (
     append_finding,
     was_held,
 )
-from benchmark.experiments.breaking_point.page import write_report
+from benchmark.experiments.breaking_point.plan import (
+    OPEN_DURATION_S,
+    SHORTEST_S,
+    TRY_WARMUP_S,
+    BreakingPointPlan,
+)
 from benchmark.experiments.breaking_point.ramp import BIN_S, bin_ramp
 from benchmark.experiments.breaking_point.ramp import find_breaking_point as find
-from benchmark.experiments.breaking_point.summarise import CLOSED_AT_RATE, OPEN_LOOP, summarise
+from benchmark.experiments.breaking_point.summarise import CLOSED_AT_RATE, OPEN_LOOP
+from benchmark.experiments.experiment import Assignment
 from benchmark.load import shapes as ex
 from benchmark.load.arrivals import arrivals_until
-from benchmark.load.early_stop import ArrivalsWatch, Watch
-from benchmark.load.search import STEPS, Outcome, Staircase, judge
+from benchmark.load.early_stop import ArrivalsWatch, HoldWatch
+from benchmark.load.search import Outcome, Staircase, judge
 from benchmark.load.slo import P95_LIMIT, BreakingPoint
 from benchmark.measure.locust_process import (
     RUN_ON_S,
@@ -44,77 +45,38 @@ from benchmark.measure.locust_process import (
     samples_file,
     time_limit,
 )
-from benchmark.measure.progress import Progress
-from benchmark.measure.session import measuring
-from benchmark.measure.trial import check_parity_of
-from benchmark.record.manifest import make_manifest
-from benchmark.record.run import Cell, Run, read_samples
-from benchmark.stack.processes import Stack, running_stack
-from benchmark.stack.watchdog import Guard
+from benchmark.measure.session import Session
+from benchmark.record.run import read_samples
 
 OPEN_SHARE = 0.8  # of the breaking point
-OPEN_DURATION_S = 60.0
 NEXT_RATE = 0.9  # of the rate that was not held
 _HOLD_TRIES = 3
 _LOW_SAMPLES, _SHORTEST_PACING_S = 50, 0.2
-_SHORTEST_S = 4.0  # of what is counted after a warm-up
-# Tries of a rate. Crossings wanted at full scale, and where all is shortened.
-TRY_WARMUP_S, TRY_COUNTED_S, _SHORTEST_TRY_S = 2.0, 10.0, 3.0
-_CROSSINGS, _FEWEST_CROSSINGS = 5, 1
-_TRIES, _TRY_OVERHEAD_S = 5, 2.5  # expected; only the progress display relies on it
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What is issued: which examples, and how much shorter than their own times."""
-
-    examples: tuple[str, ...]
-    scale: float = 1.0
-    seed: int = 1
-    free_ports: bool = False
-
-    def duration_s(self) -> float:
-        """Return the planned time of one contender, if it holds its breaking point at once."""
-        planned = [ex.EXAMPLES[name].duration_s for name in self.examples if name in ex.EXAMPLES]
-        tries_s = _TRIES * (self.try_s + _TRY_OVERHEAD_S) if self.finds_breaking_point else 0
-        return self.scale * (sum(planned) + (2 * OPEN_DURATION_S if OPEN_LOOP in self.examples else 0)) + tries_s
-
-    @property
-    def finds_breaking_point(self) -> bool:
-        """Whether any example needs to know it."""
-        return bool({ex.LOAD_TEST.name, ex.MAX_PERFORMANCE.name, OPEN_LOOP} & set(self.examples))
-
-    @property
-    def try_s(self) -> float:
-        """The time that a rate is offered to see whether it is sustained: warm-up and what is counted."""
-        return TRY_WARMUP_S + max(TRY_COUNTED_S * min(self.scale, 1.0), _SHORTEST_TRY_S)
-
-    @property
-    def crossings(self) -> int:
-        return _CROSSINGS if self.scale >= 1 else _FEWEST_CROSSINGS
-
-    @property
-    def steps(self) -> Sequence[float]:
-        """From one rate that is tried to the next; a shortened run does without the finer ones."""
-        return STEPS if self.scale >= 1 else STEPS[:2]
+def measure(session: Session, assignment: Assignment[BreakingPointPlan]) -> None:
+    """Carry out the chosen examples on every contender; one that fails is left, the others go on."""
+    by_label = {contender.label: contender for contender in assignment.contenders}
+    examples = Examples(session, assignment.plan)
+    for label in assignment.facts["order"]:
+        error = None
+        try:
+            examples.measure(by_label[label])
+        except RecordError:
+            raise
+        except BenchmarkError as failure:
+            error = failure
+        session.progress.cell_done(session.note(by_label[label], error))
 
 
-def most_users(plan: Plan) -> int:
-    """Return the most users that the examples of a plan are known to have beforehand."""
-    issued = {ex.RESPONSE_TIME.name, *plan.examples} | ({ex.LOAD_TEST.name} if plan.finds_breaking_point else set())
-    return max(ex.EXAMPLES[name].users for name in issued if name in ex.EXAMPLES)
+class Examples:
+    """The examples of load; every finding is appended to findings.jsonl as soon as it is made."""
 
-
-class Experiment:
-    """One run of the experiment; every finding is appended to findings.jsonl as soon as it is made."""
-
-    def __init__(self, run: Run, plan: Plan, guard: Guard, progress: Progress) -> None:
-        self._run, self._plan, self._guard, self._progress = run, plan, guard, progress
-        self._env = {SEED: str(plan.seed)}
+    def __init__(self, session: Session, plan: BreakingPointPlan) -> None:
+        self._session, self._run, self._plan = session, session.run, plan
 
     def measure(self, contender: Contender) -> None:
         """Carry out the chosen examples on a contender. Raises ParityError, StackError or LoadError."""
-        self.check_parity(contender)
         wanted = self._plan.examples
         low_p95_ms = self._low_p95_ms(contender)
         if set(wanted) == {ex.RESPONSE_TIME.name}:
@@ -130,14 +92,6 @@ class Experiment:
             self._hold(contender, point, low_p95_ms)
         if OPEN_LOOP in wanted:
             self._open_loop(contender, point)
-
-    def check_parity(self, contender: Contender) -> None:
-        """Ask a contender, on processes of its own, everything that the contract says.
-
-        Raises ParityError or StackError.
-        """
-        with self._stack(contender, "parity") as stack:
-            check_parity_of(stack)
 
     def _low_p95_ms(self, contender: Contender) -> float:
         """Carry out the first example and return its p95, which all else is held against."""
@@ -160,15 +114,15 @@ class Experiment:
         low_p95_ms: float | None = None,
     ) -> LocustRun:
         """Issue an example; with `low_p95_ms` only as long as it can be held, see `Watch`."""
-        stem = f"{contender.label}-{scaled.name}" + (f"-{attempt}" if attempt else "")
-        watch = Watch(samples_file(self._run, stem), scaled, low_p95_ms or 0.0)
+        part = scaled.name + (f"-{attempt}" if attempt else "")
+        watch = HoldWatch(samples_file(self._run, contender, part), scaled, low_p95_ms or 0.0)
         until = watch.is_lost if low_p95_ms else lambda: False
-        with self._stack(contender, scaled.name) as stack:
-            env = example_environment(scaled)
-            issued = self._issue(stack, stem, env, [class_name(contender.name)], scaled.duration_s, until)
+        with self._session.trial(contender, part=part) as trial:
+            env, user = example_environment(scaled), class_name(contender.name)
+            issued = issue(trial, env, [user], scaled.duration_s, until)
         if low_p95_ms and watch.is_lost():
             scaled = replace(scaled, duration_s=min(watch.seconds, scaled.duration_s))
-        found = describe(issued, contender.label, scaled.name, stem, scaled.warmup_s, scaled.duration_s)
+        found = describe(issued, contender.label, scaled.name, part, scaled.warmup_s, scaled.duration_s)
         found = replace(found, users=scaled.users, plan=scaled)
         self._append(found)
         return found
@@ -201,18 +155,20 @@ class Experiment:
 
     def try_rate(self, contender: Contender, rps: float, number: int, limit_ms: float) -> Outcome:
         """Offer a rate to fresh processes, for as long as it may be sustained. Every try has its own schedule."""
-        stem, seconds, seed = f"{contender.label}-{ex.TRY}-{number + 1}", self._plan.try_s, self._plan.seed + number
-        watch = ArrivalsWatch(samples_file(self._run, stem), rps, TRY_WARMUP_S, seconds - TRY_WARMUP_S, limit_ms)
+        part, seconds, seed = f"{ex.TRY}-{number + 1}", self._plan.try_s, self._plan.seed + number
+        watch = ArrivalsWatch(
+            samples_file(self._run, contender, part), rps, TRY_WARMUP_S, seconds - TRY_WARMUP_S, limit_ms
+        )
         env = {"OPEN_RPS": repr(rps), "OPEN_USERS": "1", "SEED": str(seed)}
         # The watch ends it, when the last arrivals have had their time; load goes on until then.
         load = ["-u", "1", "-r", "1", *time_limit(seconds)]
         # What takes longer than the limit counts as lost in any case.
         load += ["--stop-timeout", str(math.ceil(limit_ms / 1e3) + 1), class_name(contender.name, open_loop=True)]
-        with self._stack(contender, f"{rps:.0f} rps?") as stack:
+        with self._session.trial(contender, part=part) as trial:
             latest_s = seconds + RUN_ON_S
-            issued = self._issue(stack, stem, env, load, latest_s, lambda: watch.is_lost() or watch.is_over())
+            issued = issue(trial, env, load, latest_s, lambda: watch.is_lost() or watch.is_over())
         until_s = min(seconds, watch.passed_s) if watch.is_lost() else seconds
-        found = describe(issued, contender.label, ex.TRY, stem, TRY_WARMUP_S, max(until_s, TRY_WARMUP_S + 1))
+        found = describe(issued, contender.label, ex.TRY, part, TRY_WARMUP_S, max(until_s, TRY_WARMUP_S + 1))
         self._append(replace(found, rate_rps=rps))
         good = issued.samples[issued.samples["ok"]]
         # Time counts from the first arrival.
@@ -228,7 +184,7 @@ class Experiment:
             users = max(int(rps * ex.PACING_S), 1)
             example = ex.held(users).scaled(self._plan.scale)
             warmup_s = max(example.warmup_s, ex.until_all_ask_s(users))
-            example = replace(example, warmup_s=warmup_s, duration_s=max(example.duration_s, warmup_s + _SHORTEST_S))
+            example = replace(example, warmup_s=warmup_s, duration_s=max(example.duration_s, warmup_s + SHORTEST_S))
             found = self._issue_example(contender, example, attempt, low_p95_ms=low_p95_ms)
             held = was_held(found, users, low_p95_ms)
             self._append(Held(contender.label, users, held, attempt))
@@ -242,41 +198,20 @@ class Experiment:
         users = max(int(rps * ex.PACING_S), 1)
         for name, open_loop, count in ((CLOSED_AT_RATE, False, users), (OPEN_LOOP, True, 1)):
             warmup_s = TRY_WARMUP_S if open_loop else ex.until_all_ask_s(users)
-            seconds = warmup_s + max(OPEN_DURATION_S * self._plan.scale, _SHORTEST_S)
-            stem = f"{contender.label}-{name}"
+            seconds = warmup_s + max(OPEN_DURATION_S * self._plan.scale, SHORTEST_S)
             env = {"OPEN_RPS": str(rps), "OPEN_USERS": "1", "SEED": str(self._plan.seed)}
             load = ["-u", str(count), "-r", str(ex.SPAWN_PER_S), *time_limit(seconds)]
             options = [*load, class_name(contender.name, open_loop)]
-            with self._stack(contender, name) as stack:
-                issued = self._issue(stack, stem, env, options, seconds)
-            found = describe(issued, contender.label, name, stem, warmup_s, duration_s=seconds)
+            with self._session.trial(contender, part=name) as trial:
+                issued = issue(trial, env, options, seconds)
+            found = describe(issued, contender.label, name, name, warmup_s, duration_s=seconds)
             self._append(replace(found, rate_rps=rps))
-
-    @contextmanager
-    def _stack(self, contender: Contender, phase: str) -> Iterator[Stack]:
-        self._progress.phase(contender.label, phase)
-        logs = self._run.path / "logs" / phase
-        logs.mkdir(exist_ok=True)
-        with running_stack(contender, logs, self._guard, self._env, self._plan.free_ports) as stack:
-            yield stack
-
-    def _issue(
-        self,
-        stack: Stack,
-        stem: str,
-        env: Mapping[str, str],
-        options: list[str],
-        seconds: float,
-        until: Callable[[], bool] = lambda: False,
-    ) -> Issued:
-        on_tick: Callable[[float], None] = lambda _: self._progress.phase(stem, "load")  # noqa: E731
-        return issue(self._run, stack, stem, env, options, seconds, self._guard, on_tick, until)
 
     def _append(self, finding: Finding) -> None:
         append_finding(self._run, finding)
 
 
-def describe(issued: Issued, contender: str, example: str, stem: str, warmup_s: float, duration_s: float) -> LocustRun:
+def describe(issued: Issued, contender: str, example: str, part: str, warmup_s: float, duration_s: float) -> LocustRun:
     """Return the figures of one Locust run between its warm-up and the end of its plan, both since the first request.
 
     What the generator did not issue any more does not count as time: see `Issued.counted_until_s`.
@@ -289,7 +224,7 @@ def describe(issued: Issued, contender: str, example: str, stem: str, warmup_s: 
     return LocustRun(
         contender=contender,
         example=example,
-        stem=stem,
+        stem=f"{contender}-{part}",
         start_ns=issued.start_ns,
         generator_cpu=round(issued.generator_cpu, 4),
         late=late_arrivals(inside),
@@ -307,33 +242,3 @@ def describe(issued: Issued, contender: str, example: str, stem: str, warmup_s: 
         until_s=round(until_s, 3),
         fastest_excess_ms=round(fastest_excess_ms(inside[inside["ok"]], issued.law), 4) if issued.law else None,
     )
-
-
-def run_locust(
-    results: Path, contenders: Sequence[Contender], plan: Plan, service_settings: Mapping[str, str], progress: Progress
-) -> Run:
-    """Run the experiment; record, summary and page are written also when it is interrupted."""
-    contenders = with_overrides(contenders, service_settings)
-    order = random.Random(plan.seed).sample(contenders, len(contenders))
-    run = Run.create(results, "locust", make_manifest(contenders, plan.seed, asdict(plan), service_settings))
-
-    def report(interrupted: bool) -> None:
-        run.write_json("summary.json", summarise(run, contenders, plan.scale, complete=not interrupted))
-        write_report(run)
-
-    with measuring(run, progress, len(order), plan.duration_s(), report) as guard:
-        experiment = Experiment(run, plan, guard, progress)
-        for contender in order:
-            cell = _measure(experiment, contender)
-            run.append_cell(cell)
-            progress.cell_done(cell)
-    return run
-
-
-def _measure(experiment: Experiment, contender: Contender) -> Cell:
-    cell = Cell(block=0, contender=contender.label, seed=0)
-    try:
-        experiment.measure(contender)
-    except BenchmarkError as error:
-        cell.status, cell.reason = "failed", str(error)
-    return cell

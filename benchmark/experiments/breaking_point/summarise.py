@@ -71,7 +71,7 @@ class OpenLoopEntry:
     reasons: tuple[str, ...] = ()  # why it is INVALID
 
 
-def summarise(run: Run, contenders: Sequence[Contender], scale: float, complete: bool) -> dict[str, Any]:
+def summarise(run: Run, contenders: Sequence[Contender]) -> dict[str, Any]:
     """Return the summary of a run from its findings."""
     findings, cells = read_findings(run), {cell.contender: cell for cell in run.cells()}
     entries = {
@@ -80,8 +80,8 @@ def summarise(run: Run, contenders: Sequence[Contender], scale: float, complete:
     manifest = run.manifest
     measured = f"{len(cells)} of {len(entries)} contenders were measured completely"
     return {
-        **summary_head(manifest, entries, complete, measured),
-        "scale": scale,
+        **summary_head(manifest, entries, not run.interrupted, measured),
+        "scale": manifest["plan"]["scale"],
         "baseline": contenders[0].label,
         "contenders": entries,
         "environment": manifest["environment"],

@@ -1,28 +1,24 @@
 """The command of experiment 4."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from benchmark.cli_options import (
-    EXIT_INTERRUPTED,
-    EXIT_INVALID,
     RESULTS,
     FreePortsOption,
     ResultsOption,
     SeedOption,
     SettingOption,
+    conclude,
     console,
-    end_on_signals,
-    fail,
+    measuring_command,
     parse_settings,
 )
-from benchmark.errors import BenchmarkError
-from contract.limits import open_files, raise_open_files
+from contract.limits import open_files
 
 
-def explain(
+def command(
     quick: Annotated[
         bool, typer.Option("--quick", help="Less than six minutes: half of the cells, wide intervals.")
     ] = False,
@@ -48,17 +44,17 @@ def explain(
     """
     from benchmark.contenders.discovery import choose, discover
     from benchmark.contenders.service_settings import with_overrides
+    from benchmark.experiments.experiment import carry_out
     from benchmark.experiments.gap import plan as plans
+    from benchmark.experiments.gap.experiment import EXPERIMENT
     from benchmark.experiments.gap.factors import Design, read_factors
-    from benchmark.experiments.gap.measure import run_explain
+    from benchmark.experiments.gap.measure import assign
     from benchmark.experiments.prediction.what_ifs import read_what_ifs
     from benchmark.load.open_files import files_per_user
     from benchmark.measure.progress import Progress
 
-    end_on_signals()
-    raise_open_files()
-    try:
-        services = parse_settings(setting or [])
+    with measuring_command():
+        services = parse_settings(setting)
         real = [contender for contender in discover().values() if not contender.harness_floor]
         known = {contender.name: contender for contender in with_overrides(real, services)}
         file = read_factors()
@@ -70,43 +66,6 @@ def explain(
         mains = choose([name for name, contender in known.items() if contender.default or name in ends], known)
         what_ifs = read_what_ifs(known)
         plan = plans.fit(plan, open_files().soft, files_per_user(mains))
-        run = run_explain(results, design, mains, what_ifs, plan, services, Progress(console))
-    except BenchmarkError as error:
-        fail(error)
-    summary = run.summary
-    print_summary(summary)
-    console.print(f"report: {run.path / 'report.html'}", soft_wrap=True, markup=False)
-    if not summary["complete"]:
-        raise typer.Exit(EXIT_INTERRUPTED)
-    raise typer.Exit(0 if summary["valid"] else EXIT_INVALID)
-
-
-def print_summary(summary: dict[str, object]) -> None:
-    """Print the shares of the gap, and whether they may be believed."""
-    attribution = summary["attribution"]
-    assert isinstance(attribution, dict)
-    for name, form in (("latency_ms", "+.2f"), ("cpu_ms", "+.2f"), ("peak_rps", ".3f")):
-        found = attribution.get(name)
-        if not found:
-            continue
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        ends = f"{name}: {found['from']} {found['from_value']:.4g}, {found['to']} {found['to_value']:.4g}"
-        console.print(ends, soft_wrap=True, markup=False)
-        for heading in ("factor", "share", "95 % interval"):
-            table.add_column(heading, justify="left" if heading == "factor" else "right")
-        for factor, share in [*found["shares"].items(), _whole(found)]:
-            interval = " to ".join(format(bound, form) for bound in share["ci95"]) if share["ci95"] else "-"
-            table.add_row(factor, format(share["value"], form), interval)
-        console.print(table)
-    console.print("[bold green]VALID[/]" if summary["valid"] else "[bold red]INVALID[/]")
-    for key in ("reasons", "notes"):
-        sentences = summary[key]
-        assert isinstance(sentences, list)
-        for sentence in sentences:
-            console.print(f"  {sentence}", soft_wrap=True, markup=False)
-
-
-def _whole(found: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Return the gap as one more row, with the interval that decides whether it is shown."""
-    adjusted = found.get("confidence") is not None
-    return "all, adjusted" if adjusted else "all", {"value": found["gap"], "ci95": found["ci" if adjusted else "ci95"]}
+        assignment = assign(design, mains, what_ifs, plan, services)
+        run = carry_out(EXPERIMENT, assignment, results, Progress(console))
+    conclude(run, EXPERIMENT.table)

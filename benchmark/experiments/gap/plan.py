@@ -9,9 +9,8 @@ from benchmark.contenders.discovery import Contender
 from benchmark.contenders.variant import with_settings
 from benchmark.experiments.gap.design import HALF_TAKES, confounded, full, half
 from benchmark.experiments.gap.factors import ENTRANCE, SIDES, Cell, Design
-from benchmark.experiments.prediction.bursts import SIZES
 from benchmark.experiments.prediction.model import USERS
-from benchmark.experiments.prediction.plan import CalibrationPlan
+from benchmark.experiments.prediction.plan import SIZES, CalibrationPlan
 from benchmark.experiments.prediction.what_ifs import WhatIf
 from benchmark.load.open_files import allowed_users, left_out_note, refuse_beyond, within
 from benchmark.load.plan import Level
@@ -69,7 +68,7 @@ class ExplainPlan:
 
     @property
     def calibration(self) -> CalibrationPlan:
-        return CalibrationPlan(self.burst_s, self.burst_sizes, self.seed, self.free_ports)
+        return CalibrationPlan(self.burst_s, self.burst_sizes)
 
 
 @dataclass(frozen=True)

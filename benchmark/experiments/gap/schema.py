@@ -242,7 +242,7 @@ class Lead(_Part):
 class Explained(_Part):
     """`summary.json` of `explain`, format 1."""
 
-    schema_version: Literal[1] = Field(alias="schema")
+    schema_version: Literal[1, 2] = Field(alias="schema")
     started_utc: str = ""
     complete: bool = True
     valid: bool = True

@@ -11,7 +11,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -21,19 +21,18 @@ import numpy as np
 from benchmark.contenders.discovery import Contender
 from benchmark.contenders.law import AnswerLaw, law_of
 from benchmark.errors import LoadError
+from benchmark.experiments.prediction.plan import CalibrationPlan
 from benchmark.load.bodies import check_answer, early_reasons, request_bodies
 from benchmark.measure.machine import Watch
 from benchmark.measure.sampling import cpu_ns_of_tree
+from benchmark.measure.session import Session
 from benchmark.record.columns import GENERATOR_ROLE
-from benchmark.record.run import Run
-from benchmark.stack.processes import Stack, running_stack
-from benchmark.stack.watchdog import Guard
+from benchmark.stack.processes import Stack
 from contract.errors import BadModelAnswer
 from contract.schema import JSON_CONTENT_TYPE
 from contract.timing import request_start_header
 
 RECORD = "bursts.jsonl"
-SIZES = (16, 32, 64, 128)  # users; fewer of them are as many as the light levels have
 # Users may ask several times, one request after the other. Few users must: their first request is dear, since it meets
 # cold caches, and a pool whose connections are all idle. Where a request costs little they ask twice: the first of all
 # users come as one batch, which is cheap for an event loop, the next have spread.
@@ -70,31 +69,19 @@ class Burst:
     steal_share: float | None = None  # that the hypervisor gave to others
 
 
-def measure_bursts(
-    run: Run,
-    contender: Contender,
-    env: Mapping[str, str],
-    guard: Guard,
-    seconds: float,
-    free_ports: bool = False,
-    sizes: Sequence[int] = SIZES,
-    block: int = 0,
-) -> None:
+def measure_bursts(session: Session, contender: Contender, plan: CalibrationPlan, block: int = 0) -> None:
     """Send bursts of every size to a contender and append what they cost to the record.
 
-    Raises StackError, or LoadError if a request is not answered rightly.
+    Raises StackError, ParityError, or LoadError if a request is not answered rightly.
     """
-    logs = run.path / "logs" / "bursts"
-    logs.mkdir(exist_ok=True)
-    with running_stack(contender, logs, guard, env, free_ports) as stack:
-        for size in sizes:
+    with session.trial(contender, block, "bursts") as trial:
+        for size in plan.burst_sizes:
+            trial.phase(f"bursts of {size}")
             with Watch(os.getpid()) as watch:
-                burst = asyncio.run(_measure(stack, contender, size, seconds))
+                burst = asyncio.run(_measure(trial.stack, contender, size, plan.burst_s))
             if burst is None:
                 break
-            burst = replace(burst, block=block, **asdict(watch.disturbance))
-            with (run.path / RECORD).open("a") as file:
-                file.write(json.dumps(asdict(burst)) + "\n")
+            session.run.append_line(RECORD, asdict(replace(burst, block=block, **asdict(watch.disturbance))))
 
 
 def read_bursts(run_path: Path) -> list[Burst]:

@@ -15,15 +15,14 @@ from benchmark.analysis.validity import Observed, disturbance_reasons
 from benchmark.analysis.windows import LevelFigures, level_figures
 from benchmark.contenders.discovery import Contender
 from benchmark.contenders.law import law_of
-from benchmark.contenders.service_settings import SEED
 from benchmark.errors import ContenderError, LoadError, SettingRefused, StackError
 from benchmark.experiments.prediction import model as prediction
 from benchmark.experiments.prediction.bursts import Burst, measure_bursts, read_bursts
 from benchmark.experiments.prediction.demand import NotCalibrated, learn, learn_generator
 from benchmark.experiments.prediction.plan import CalibrationPlan
-from benchmark.measure.progress import Progress
+from benchmark.measure.session import Session
+from benchmark.measure.trial import ParityError
 from benchmark.record.run import Cell, Run, utc_now
-from benchmark.stack.watchdog import Guard
 
 PREDICTION = "prediction.json"
 # A prediction in the form that prediction.py describes, with `block`, `written_utc` and `written_ns`.
@@ -33,12 +32,8 @@ Part = Mapping[str, Any]
 class Calibrator:
     """Learns of one contender at a time, and writes down at once what follows from it."""
 
-    def __init__(
-        self, run: Run, question: prediction.Question, plan: CalibrationPlan, guard: Guard, progress: Progress
-    ) -> None:
-        self._run, self._question, self._plan = run, question, plan
-        self._guard, self._progress = guard, progress
-        self._env = {SEED: str(plan.seed)}
+    def __init__(self, session: Session, question: prediction.Question, plan: CalibrationPlan) -> None:
+        self._session, self._run, self._question, self._plan = session, session.run, question, plan
         self._levels: dict[str, list[LevelFigures]] = {}  # by contender, those of its last calibration
         self._models: dict[str, prediction.Model] = {}  # the same
 
@@ -50,11 +45,11 @@ class Calibrator:
         found: Part
         try:
             model = self._learn(contender, light)
-        except (NotCalibrated, ContenderError, SettingRefused, StackError, LoadError) as error:
+        except (NotCalibrated, ContenderError, SettingRefused, StackError, LoadError, ParityError) as error:
             found = {"not_calibrated": {contender.name: str(error)}}
         else:
             self._models[contender.name] = model
-            self._progress.phase(contender.label, "prediction")
+            self._session.progress.phase(contender.label, "prediction")
             found = prediction.predict(model, self._question)
         self._write({"block": light.block, **found})
 
@@ -62,17 +57,15 @@ class Calibrator:
         """Predict who wins where, from what was learnt last of both ends."""
         ends = [self._models.get(end.name) for end in (self._question.from_, self._question.to)]
         if ends[0] and ends[1]:
-            self._progress.phase("", "prediction of the map")
+            self._session.progress.phase("", "prediction of the map")
             self._write({"crossover": prediction.predict_map(ends[0], ends[1], self._question)})
 
     def _learn(self, contender: Contender, light: Cell) -> prediction.Model:
         if light.status != "measured":
             raise NotCalibrated(f"light levels: {light.reason}")
-        run, plan = self._run, self._plan
-        self._progress.phase(contender.label, "bursts")
-        measure_bursts(
-            run, contender, self._env, self._guard, plan.burst_s, plan.free_ports, plan.burst_sizes, light.block
-        )
+        run = self._run
+        self._session.progress.phase(contender.label, "bursts")
+        measure_bursts(self._session, contender, self._plan, light.block)
         bursts = [b for b in read_bursts(run.path) if (b.contender, b.block) == (contender.label, light.block)]
         levels = level_figures(light, run.cell_samples(light), run.cell_resources(light), law_of(contender))
         _check_undisturbed(levels, bursts)

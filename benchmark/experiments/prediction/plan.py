@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from benchmark.experiments.prediction.bursts import SIZES
+SIZES = (16, 32, 64, 128)  # users; fewer of them are as many as the light levels have
 
 
 @dataclass(frozen=True)
@@ -11,5 +11,3 @@ class CalibrationPlan:
 
     burst_s: float  # for the bursts of each size
     burst_sizes: tuple[int, ...] = SIZES
-    seed: int = 1
-    free_ports: bool = False

@@ -1,10 +1,9 @@
 """`python -m benchmark profile`: where does one request spend its time?"""
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from benchmark.cli_options import (
     RESULTS,
@@ -35,7 +34,7 @@ class Side(StrEnum):
     SERVER = "server"
 
 
-def profile(
+def command(
     contender: Annotated[
         list[str] | None, typer.Option(help="A name, see `contenders`; repeatable. Default: all that have a floor.")
     ] = None,
@@ -59,14 +58,16 @@ def profile(
     The services run under the profilers for this command only. Ctrl-C stops everything and still
     reports what was measured.
     """
-    from benchmark.experiments.profiling import measure as verb
+    from benchmark.experiments.experiment import carry_out
+    from benchmark.experiments.profiling.experiment import EXPERIMENT
+    from benchmark.experiments.profiling.plan import ProfilePlan, assign
     from benchmark.load.open_files import files_per_user, refuse_beyond
     from benchmark.measure.progress import Progress
 
     with measuring_command():
         chosen = choose_real_contenders(",".join(contender or []))
         refuse_beyond(users, open_files().soft, files_per_user(chosen))
-        plan = verb.ProfilePlan(
+        plan = ProfilePlan(
             requests=requests,
             users=users,
             seconds=seconds,
@@ -75,25 +76,5 @@ def profile(
             seed=seed,
             free_ports=free_ports,
         ).scaled(scale)
-        run = verb.run_profile(results, chosen, plan, parse_settings(setting or []), Progress(console))
-    _print_table(run.summary)
-    conclude(run)
-
-
-def _print_table(summary: dict[str, Any]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("contender")
-    for heading in ("CPU ms/request", "most of it", "", "not attributed", "state"):
-        table.add_column(heading, justify="right")
-    for name, entry in summary["contenders"].items():
-        by_library, counted = entry["cpu_by_library"], entry["cpu_ms_counted"]
-        largest = max(by_library, key=lambda library: by_library[library], default=None)
-        table.add_row(
-            name,
-            "-" if counted is None else f"{counted:.2f}",
-            largest or "-",
-            f"{by_library[largest]:.2f}" if largest else "",
-            "-" if counted is None else f"{entry['cpu_not_attributed'] / counted:+.1%}",
-            "" if entry["valid"] else "[red]INVALID[/]",
-        )
-    console.print(table)
+        run = carry_out(EXPERIMENT, assign(chosen, plan, parse_settings(setting)), results, Progress(console))
+    conclude(run, EXPERIMENT.table)

@@ -44,16 +44,14 @@ class _Table(NamedTuple):
 SHARES: Final = _Table("cpu_by_library.csv", ("contender", "users", "library", "kind", "stage", "samples"))
 
 
-def summarise(
-    run: Run, contenders: Sequence[Contender], failures: Mapping[str, str], interrupted: bool
-) -> dict[str, Any]:
-    """Return the summary of a run; `failures` says by label why a contender could not be measured."""
+def summarise(run: Run, contenders: Sequence[Contender]) -> dict[str, Any]:
+    """Return the summary of a run."""
     manifest = run.manifest
     shares, calls = _read_shares(run), run.lines(CALLS)
-    entries = {c.label: _entry(run, c, shares, calls, failures.get(c.label)) for c in contenders}
+    entries = {c.label: _entry(run, c, shares, calls) for c in contenders}
     measured = f"{sum(_was_measured(entry) for entry in entries.values())} of {len(entries)} contenders were measured"
     return {
-        **summary_head(manifest, entries, not interrupted, measured),
+        **summary_head(manifest, entries, not run.interrupted, measured),
         "scale": manifest["plan"].get("scale", 1.0),
         "users": manifest["plan"]["users"],
         "contenders": entries,
@@ -65,11 +63,11 @@ def _was_measured(entry: Mapping[str, Any]) -> bool:
     return _NOT_MEASURED not in entry["reasons"]
 
 
-def _entry(
-    run: Run, contender: Contender, shares: pd.DataFrame, calls: Sequence[CallsRow], failure: str | None
-) -> dict[str, Any]:
+def _entry(run: Run, contender: Contender, shares: pd.DataFrame, calls: Sequence[CallsRow]) -> dict[str, Any]:
     plan = run.manifest["plan"]
-    cells = {cell.block: cell for cell in run.cells() if cell.contender == contender.label}
+    trials = [cell for cell in run.trials() if cell.contender == contender.label]
+    failure = _failure(trials)
+    cells = {cell.block: cell for cell in trials if not cell.part}
     held = {block: _by_users(run, contender, cell) for block, cell in cells.items()}
     plain = held.get(PLAIN, {})
     attempts = [block for block in cells if block >= SAMPLED]
@@ -96,6 +94,11 @@ def _entry(
         "sampling_attempts": len(attempts),
         "profiles": list_profiles(run.path / "profiles" / contender.label),
     }
+
+
+def _failure(trials: Sequence[Cell]) -> str | None:
+    """Return why a contender could not be measured: the last of its trials has failed. Earlier ones were repeated."""
+    return trials[-1].reason if trials and trials[-1].status == "failed" else None
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from benchmark.cli_options import (
     RESULTS,
@@ -19,7 +18,7 @@ from benchmark.cli_options import (
 )
 
 
-def timeit(
+def command(
     contenders: RealContendersOption = "",
     min_calls: Annotated[int, typer.Option(min=1, help="The fewest calls that are timed together.")] = 1,
     max_calls: Annotated[int, typer.Option(min=2, help="The most calls that are timed together.")] = 60,
@@ -44,43 +43,13 @@ def timeit(
         raise typer.BadParameter(
             f"--max-calls is {max_calls}, more than --min-calls, {min_calls}, is expected: a line takes two points"
         )
-    from benchmark.experiments.timeit import measure as verb
-    from benchmark.experiments.timeit.plan import make_plan
+    from benchmark.experiments.experiment import carry_out
+    from benchmark.experiments.timeit.experiment import EXPERIMENT
+    from benchmark.experiments.timeit.plan import assign, make_plan
     from benchmark.measure.progress import Progress
 
     with measuring_command():
         chosen = choose_real_contenders(contenders)
         plan = make_plan(min_calls, max_calls, step, repeat, seed, scale)
-        run = verb.run_timeit(results, chosen, plan, parse_settings(setting or []), Progress(console))
-    _print_table(run.summary)
-    conclude(run)
-
-
-def _print_table(summary: dict[str, object]) -> None:
-    from benchmark.experiments.timeit.schema import parse
-
-    data = parse(summary)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("contender", no_wrap=True)
-    for heading in ("floor", "ms/call", "95 %", "% faster", "adjusted" if data.comparisons > 1 else "95 %", ""):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for name, each in data.timeit.items():
-        contender = data.contender(name)
-        table.add_row(
-            name,
-            _number(contender.floor_ms),
-            _number(each.ms_per_call),
-            _interval(each.ci95),
-            _number(each.faster_than_baseline_pct),
-            _interval(each.interval_pct),
-            "" if contender.valid else "[red]INVALID[/]",
-        )
-    console.print(table)
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
-
-
-def _interval(ends: tuple[float, float] | None) -> str:
-    return f"{ends[0]:.1f} … {ends[1]:.1f}" if ends else "-"
+        run = carry_out(EXPERIMENT, assign(chosen, plan, parse_settings(setting)), results, Progress(console))
+    conclude(run, EXPERIMENT.table)

@@ -2,8 +2,15 @@
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
+from benchmark.contenders.discovery import Contender
+from benchmark.contenders.law import law_of
+from benchmark.contenders.service_settings import with_overrides
+from benchmark.experiments.experiment import Assignment
+
+START_S = 3.0  # to start and stop a contender; only the progress display relies on it
+LONG_S = 600.0
 # What a shortened run keeps.
 FEWEST_REPEATS = 3  # since an interval takes several
 FEWEST_CALLS = 3  # since a line takes some
@@ -46,3 +53,23 @@ def make_plan(min_calls: int, max_calls: int, step: int, repeat: int, seed: int,
 def _spread(values: Sequence[int], count: int) -> tuple[int, ...]:
     """Return so many of the values, at even distances, the first and the last among them."""
     return tuple(values[round(i * (len(values) - 1) / (count - 1))] for i in range(count))
+
+
+def assign(contenders: Sequence[Contender], plan: TimeitPlan, settings: Mapping[str, str]) -> Assignment[TimeitPlan]:
+    """Return what one run measures; a trial of the progress display is a repeat. Raises SettingRefused."""
+    contenders = with_overrides(contenders, settings)
+    return Assignment(
+        contenders=contenders,
+        plan=plan,
+        recorded_plan=asdict(plan),
+        trials=plan.repeats,
+        trial_s=plan.expected_s(floors_ms(contenders), START_S),
+        seed=plan.seed,
+        free_ports=True,  # since all contenders are up at once
+        settings=settings,
+    )
+
+
+def floors_ms(contenders: Sequence[Contender]) -> dict[str, float]:
+    """Return each contender's latency floor in ms by label."""
+    return {contender.label: law_of(contender).floor_ms for contender in contenders}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmark.experiments.profiling.measure import ProfilePlan
+from benchmark.experiments.profiling.plan import ProfilePlan
 
 
 def test_a_scale_shortens_what_takes_time_and_nothing_else() -> None:

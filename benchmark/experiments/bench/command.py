@@ -1,0 +1,81 @@
+"""The command `bench`."""
+
+from typing import Annotated
+
+import typer
+
+from benchmark.cli_options import (
+    RESULTS,
+    ContendersOption,
+    FreePortsOption,
+    ResultsOption,
+    SeedOption,
+    SettingOption,
+    choose_contenders,
+    conclude,
+    console,
+    measuring_command,
+    parse_levels,
+    parse_settings,
+    parse_sweep,
+)
+from contract.limits import open_files
+
+
+def command(
+    contenders: ContendersOption = "",
+    quick: Annotated[
+        bool, typer.Option("--quick", help="About a minute: two blocks, 1 to 64 users, and a climb to 256.")
+    ] = False,
+    full: Annotated[bool, typer.Option("--full", help="About an hour: enough samples for every p99.")] = False,
+    levels: Annotated[str, typer.Option(help="Numbers of users, ascending, separated by commas, e.g. 1,16,64.")] = "",
+    blocks: Annotated[
+        int | None, typer.Option(min=1, help="Blocks of fresh processes; the unit of the intervals.")
+    ] = None,
+    seed: SeedOption = 1,
+    setting: SettingOption = None,
+    sweep: Annotated[
+        str,
+        typer.Option(
+            help="Measure each contender once for each value of a setting: model_pool_size=16,32,64 or threads=16,64."
+        ),
+    ] = "",
+    stage_clock: Annotated[bool, typer.Option(help="Have the services answer with Server-Timing.")] = True,
+    free_ports: FreePortsOption = False,
+    containers: Annotated[
+        bool, typer.Option("--containers", help="Run the contenders' processes as containers; `make docker-bench`.")
+    ] = False,
+    results: ResultsOption = RESULTS,
+) -> None:
+    """Measure latency at one user and a climb of users, for every contender, and write a report.
+
+    Each contender runs in fresh processes, in random order, in several blocks. Ctrl-C stops
+    everything and still reports what was measured.
+
+    Exit status: 0 measured and VALID, 1 could not be measured, 2 wrong usage, 3 measured but
+    INVALID, 130 interrupted.
+    """
+    from benchmark.contenders.service_settings import swept
+    from benchmark.experiments.bench import plan as plans
+    from benchmark.experiments.bench.experiment import EXPERIMENT
+    from benchmark.experiments.experiment import carry_out
+    from benchmark.load.open_files import files_per_user, refuse_beyond
+    from benchmark.measure.progress import Progress
+    from benchmark.stack.containers import ContainerLauncher
+
+    with measuring_command():
+        chosen, swept_setting = choose_contenders(contenders), parse_sweep(sweep)
+        if swept_setting:
+            chosen = swept(chosen, *swept_setting)
+        users = parse_levels(levels)
+        make_plan = plans.quick_plan if quick else plans.full_plan if full else plans.default_plan
+        limit, per_user = open_files().soft, files_per_user(chosen, containers)
+        if users:
+            refuse_beyond(max(users), limit, per_user)
+        plan = plans.fit(plans.adjust(make_plan(users), blocks, seed, stage_clock, free_ports), limit, per_user)
+        if plan.left_out:
+            console.print(plan.left_out, soft_wrap=True, markup=False)
+        launcher = ContainerLauncher() if containers else None
+        assignment = plans.assign(chosen, plan, parse_settings(setting), launcher)
+        run = carry_out(EXPERIMENT, assignment, results, Progress(console))
+    conclude(run, EXPERIMENT.table)

@@ -1,0 +1,86 @@
+"""What an experiment is, and how any of them is carried out: record, watchdog, Ctrl-C, summary, page."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from rich.console import RenderableType
+
+from benchmark.analysis.comparable import Comparable
+from benchmark.contenders.discovery import Contender
+from benchmark.measure.progress import Progress
+from benchmark.measure.session import Session
+from benchmark.record.manifest import make_manifest
+from benchmark.record.run import SCHEMA, SUMMARY, Run
+from benchmark.stack.processes import Launcher, ProcessLauncher
+from benchmark.stack.watchdog import Guard
+
+PlanT = TypeVar("PlanT")
+
+
+@dataclass(frozen=True)
+class Assignment(Generic[PlanT]):
+    """What one run sets out to measure: contenders, with all settings that they run with, and how much of what."""
+
+    contenders: Sequence[Contender]
+    plan: PlanT
+    recorded_plan: Mapping[str, Any]  # the plan as the manifest holds it
+    trials: int  # that the progress display counts, each of about `trial_s` seconds
+    trial_s: float
+    seed: int = 1
+    free_ports: bool = False
+    settings: Mapping[str, str] = field(default_factory=dict)  # of every service, as `--set` gave them
+    facts: Mapping[str, Any] = field(default_factory=dict)  # what else the manifest must say
+    launcher: Launcher = field(default_factory=ProcessLauncher)
+
+
+@dataclass(frozen=True)
+class Experiment(Generic[PlanT]):
+    """A question, and how it is answered: measure -> record -> summarise -> page."""
+
+    name: str  # the command
+    question: str  # one line
+    measure: Callable[[Session, Assignment[PlanT]], None]  # writes the record only, through `session.trial`
+    summarise: Callable[[Run], Mapping[str, Mapping[str, Any]]]  # reads the record only; documents by file name
+    write_page: Callable[[Run], Path]  # draws the summary
+    table: Callable[[Mapping[str, Any]], RenderableType | None] = lambda _: None  # the summary, for the console
+    # Of a contender, for `compare`; percentiles besides those at low load are of a number of users.
+    comparable: Callable[[Run, str, int | None], Sequence[Comparable]] | None = None
+
+
+def carry_out(experiment: Experiment[PlanT], assignment: Assignment[PlanT], results: Path, progress: Progress) -> Run:
+    """Measure, and write record, summary and page, whatever becomes of it; a complete run becomes the latest.
+
+    After Ctrl-C what was measured by then is reported. Raises BenchmarkError.
+    """
+    manifest = make_manifest(assignment.contenders, assignment.seed, assignment.recorded_plan, assignment.settings)
+    run = Run.create(results, experiment.name, {**manifest, **assignment.facts})
+    interrupted = False
+    with progress, closing(Guard()) as guard:
+        progress.begin(run.path, assignment.trials, assignment.trial_s)
+        session = Session(run, guard, progress, assignment.seed, assignment.free_ports, assignment.launcher)
+        try:
+            experiment.measure(session, assignment)
+        except KeyboardInterrupt:
+            interrupted = True
+            progress.say("interrupted; reporting what was measured")
+        finally:
+            progress.phase("", "summary and report")
+            run.note_end(interrupted)
+            report(experiment, run)
+            if run.summary["complete"]:
+                run.point_latest_here()
+    return run
+
+
+def report(experiment: Experiment[Any], run: Run) -> Path:
+    """Compute the summary of a run from its record, draw its page and return its path. Raises RecordError.
+
+    A record of an older schema may lack what a summary takes today: it keeps its own, and its page is drawn again.
+    """
+    if run.manifest["schema"] == SCHEMA or not (run.path / SUMMARY).exists():
+        for name, document in experiment.summarise(run).items():
+            run.write_json(name, dict(document))
+    return experiment.write_page(run)

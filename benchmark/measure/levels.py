@@ -1,0 +1,101 @@
+"""Levels of users, held one after the other by a load generator in a process of its own."""
+
+import contextlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmark.contenders.discovery import Contender
+from benchmark.contenders.law import scoring_settings
+from benchmark.errors import LoadError
+from benchmark.load.plan import Level, LoadPlan
+from benchmark.measure.session import Session
+from benchmark.measure.trial import Trial
+from benchmark.record.columns import GENERATOR_ROLE
+from benchmark.record.run import Cell, Window
+from benchmark.stack.processes import log_tail, own_environment, start_process, stop_processes
+
+
+@dataclass(frozen=True)
+class Levels:
+    """A closed-loop load: levels in ascending order, and a climb that goes on while the rate grows."""
+
+    levels: tuple[Level, ...]
+    climb: tuple[Level, ...] = ()
+    stage_clock: bool = True
+
+
+def hold(session: Session, contender: Contender, load: Levels, block: int = 0, part: str = "") -> Cell:
+    """Hold the levels once, in a trial of its own; its cell's windows grow while it goes on.
+
+    Raises StackError, LoadError, ParityError or RecordError; what was measured before is on disk.
+    """
+    log = session.logs(Cell(block, contender.label, 0, part=part)) / f"{contender.label}-{GENERATOR_ROLE}.log"
+    with session.trial(
+        contender, block, part, stage_clock=load.stage_clock, beside=_generator(session, load, log)
+    ) as trial:
+        generator = trial.beside(trial)
+        with trial.resources({GENERATOR_ROLE: generator.pid}) as sampler:
+            _follow(generator, trial, sampler.sample_soon)
+        if generator.returncode:
+            raise LoadError(f"the load generator failed; its log ends:\n{log_tail(log)}")
+    return trial.cell
+
+
+def _follow(generator: subprocess.Popen[bytes], trial: Trial, sample_soon: Callable[[], None]) -> None:
+    """Read what the generator says until it ends; CPU is sampled where a window ends."""
+    assert generator.stdout is not None
+    for line in generator.stdout:
+        event: dict[str, Any] = json.loads(line)
+        if event["event"] == "window":
+            sample_soon()
+            trial.cell.windows.append(Window(event["users"], event["start_ns"], event["end_ns"]))
+        if "users" in event:
+            trial.phase(f"{event['users']} users")
+        trial.stack.check_alive()
+    generator.wait()
+
+
+@contextlib.contextmanager
+def _generator(session: Session, load: Levels, log: Path) -> Iterator[Callable[[Trial], subprocess.Popen[bytes]]]:
+    """Start a load generator beside the contender; the function that is yielded lets it begin."""
+    plan_file = log.with_suffix(".plan.json")
+    argv = [sys.executable, "-m", "benchmark.load.runner", str(plan_file.resolve())]
+    process = start_process(argv, log, session.guard, own_environment(), talking=True)
+
+    def begin(trial: Trial) -> subprocess.Popen[bytes]:
+        plan_file.write_text(json.dumps(_plan(trial, load).to_json()))
+        assert process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it has died; its exit status says so below
+            process.stdin.write(b"go\n")
+            process.stdin.flush()
+        return process
+
+    try:
+        yield begin
+    finally:
+        stop_processes([process], session.guard)
+        for pipe in (process.stdin, process.stdout):
+            if pipe:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
+
+
+def _plan(trial: Trial, load: Levels) -> LoadPlan:
+    run, contender = trial.session.run, trial.contender
+    return LoadPlan(
+        url=trial.stack.base_url,
+        endpoint=contender.endpoint,
+        protocol=contender.protocol,
+        seed=trial.cell.seed,
+        stage_clock=scoring_settings(contender).stage_clock,
+        levels=load.levels,
+        climb=() if contender.harness_floor else load.climb,
+        answer_bounds_s=trial.law.bounds_s,
+        samples=run.file("samples", trial.cell, ".csv"),
+        locust=run.file("locust", trial.cell),
+    )
