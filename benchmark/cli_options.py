@@ -153,7 +153,7 @@ def print_outcome(run: "Run", table: Table) -> None:
         console.print(figures)
     console.print("[bold green]VALID[/]" if summary["valid"] else "[bold red]INVALID[/]")
     for reason in summary["reasons"]:
-        console.print(f"  {reason}", soft_wrap=True, markup=False)
+        console.print(f"  {reason['text'] if isinstance(reason, dict) else reason}", soft_wrap=True, markup=False)
     for note in summary.get("notes", ()):
         console.print(f"  {note}", soft_wrap=True, markup=False)
     if summary.get("verdict"):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from benchmark.analysis.reasons import Reason
 from benchmark.analysis.validity import run_reasons
 from benchmark.record.run import Run
 
@@ -29,8 +30,8 @@ class Comparable:
 
 def contender_stands(run: Run, entry: Mapping[str, Any]) -> bool:
     """Whether a contender's figures are VALID, but for what is said about single levels."""
-    about_levels = tuple(f"{level['users']} users" for level in entry.get("levels", []) if not level["valid"])
-    faults = [reason for reason in entry["reasons"] if not (about_levels and reason.startswith(about_levels))]
+    invalid = {level["users"] for level in entry.get("levels", []) if not level["valid"]}
+    faults = [reason for reason in map(Reason.model_validate, entry["reasons"]) if reason.users not in invalid]
     return not faults and not run_reasons(run.manifest["busy_before_start"])
 
 

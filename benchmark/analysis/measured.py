@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from benchmark.analysis.reasons import Reason
 from benchmark.analysis.stages import mean_slept_ms
 from benchmark.analysis.stats import Interval, geometric_interval, percentile, positive_interval
-from benchmark.analysis.summary import service_cpu_by_block
+from benchmark.analysis.summary import failures_of, service_cpu_by_block
 from benchmark.analysis.validity import level_reasons
 from benchmark.analysis.windows import LOW_USERS, LevelFigures, level_figures
 from benchmark.contenders.discovery import Contender
@@ -26,7 +27,7 @@ class Measured:
     contender: Contender
     facts: Mapping[str, Any]
     by_users: Mapping[int, Sequence[LevelFigures]]  # ascending; each from one block
-    failures: Sequence[str]
+    failures: Sequence[Reason]
     slept_ms: ByBlock  # by the models, for a request of a single user, mean; without blocks that do not say
 
     @property
@@ -34,7 +35,7 @@ class Measured:
         return self.contender.label
 
     @property
-    def reasons(self) -> list[str]:
+    def reasons(self) -> list[Reason]:
         """Why this is INVALID; nothing if it is VALID."""
         return [*self.failures, *(why for users in self.by_users for why in self.reasons_at(users))]
 
@@ -69,10 +70,10 @@ class Measured:
         values = list(self.rps(users).values())
         return geometric_interval(values).value if values else None
 
-    def reasons_at(self, users: int) -> list[str]:
+    def reasons_at(self, users: int) -> list[Reason]:
         """Return why a level is INVALID; nothing if it is VALID."""
         level = self.by_users.get(users)
-        return [f"{users} users: {why}" for why in self._why(level)] if level else []
+        return [why.at(users=users) for why in self._why(level)] if level else []
 
     @property
     def peak_users(self) -> int | None:
@@ -93,7 +94,7 @@ class Measured:
     def _valid(self) -> list[int]:
         return [users for users, level in self.by_users.items() if not self._why(level)]
 
-    def _why(self, level: Sequence[LevelFigures]) -> list[str]:
+    def _why(self, level: Sequence[LevelFigures]) -> list[Reason]:
         return level_reasons(self.contender, level)
 
 
@@ -127,5 +128,4 @@ def _measured(run: Run, contender: Contender, facts: Mapping[str, Any], cells: S
             by_users.setdefault(figures.users, []).append(figures)
         if slept := mean_slept_ms(samples, LOW_USERS, law.asked):
             slept_ms[cell.block] = slept
-    failures = [f"block {cell.block + 1}: {cell.reason}" for cell in cells if cell.status == "failed"]
-    return Measured(contender, facts, dict(sorted(by_users.items())), failures, slept_ms)
+    return Measured(contender, facts, dict(sorted(by_users.items())), failures_of(cells), slept_ms)

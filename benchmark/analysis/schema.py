@@ -8,11 +8,11 @@ from typing import Annotated, Any, Final, Literal, Protocol
 import pandas as pd
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from benchmark.analysis.reasons import Reason, because, of_contenders
 from benchmark.load.peak import why_no_peak
 
 Interval = tuple[float, float]
 
-UNSAID = "the record does not say why"
 LOAD_GENERATOR = "load"  # the role in cpu_ms_per_request that is not the contender's own
 _FIRST_ROLES = ("scoring", "model", "redis")
 
@@ -74,7 +74,7 @@ class Level(_Part):
 
     users: int
     valid: bool = True
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[Reason, ...] = ()
     rps: float
     ci95_rps: MaybeInterval = None
     mean_ms: float | None = None
@@ -107,7 +107,7 @@ class Contender(_Part):
     floor_ms: float = 0.0
     harness_floor: bool = False
     valid: bool = True
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[Reason, ...] = ()
     notes: tuple[str, ...] = ()
     low_load: LowLoad | None = None
     levels: tuple[Level, ...] = ()
@@ -127,17 +127,13 @@ class Contender(_Part):
         return next((level for level in self.levels if level.users == users), None)
 
     @property
-    def faults(self) -> list[str]:
-        """Why all of its figures are INVALID: the reasons that are not about one INVALID level.
-
-        A reason about a level starts with `<users> users`.
-        """
+    def faults(self) -> list[Reason]:
+        """Why all of its figures are INVALID: the reasons that are not about one INVALID level."""
         if self.valid:
             return []
         levels = {level.users for level in self.levels if not level.valid}
-        about_levels = tuple(f"{users} user" for users in levels)
-        faults = [reason for reason in self.reasons if not (about_levels and reason.startswith(about_levels))]
-        return faults if faults or levels else [UNSAID]
+        faults = [reason for reason in self.reasons if reason.users not in levels]
+        return faults if faults or levels else [because("unsaid")]
 
     @property
     def standing_levels(self) -> list[Level]:
@@ -198,13 +194,13 @@ class Summary(_Part):
     started_utc: str = ""
     complete: bool = True
     valid: bool = True
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[Reason, ...] = ()
     blocks: int = 0
     baseline: str | None = None
     levels: tuple[int, ...] = ()
     contenders: dict[str, Contender] = {}
     comparisons: tuple[Comparison, ...] = ()
-    faults: tuple[str, ...] = ()  # why all of its figures are INVALID; set when it is parsed
+    faults: tuple[Reason, ...] = ()  # why all of its figures are INVALID; set when it is parsed
 
     @property
     def low_users(self) -> int:
@@ -238,7 +234,7 @@ def parse_summary(summary: Mapping[str, Any]) -> Summary:
 
     Raises pydantic.ValidationError naming what does not fit.
     """
-    parsed = Summary.model_validate(summary)
+    parsed = Summary.model_validate({**summary, "reasons": of_contenders(summary)})
     faults = _run_faults(parsed)
     if not faults:
         return parsed
@@ -246,32 +242,22 @@ def parse_summary(summary: Mapping[str, Any]) -> Summary:
     return parsed.model_copy(update={"faults": tuple(faults), "contenders": condemned})
 
 
-def _run_faults(summary: Summary) -> list[str]:
+def _run_faults(summary: Summary) -> list[Reason]:
     """Return why all figures of a run are INVALID.
 
-    A reason that starts with a contender's name is about that contender only, and an interruption
-    leaves fewer figures, not wrong ones.
+    A reason about a contender is about that contender only, and an interruption leaves fewer figures, not wrong ones.
     """
     if summary.valid:
         return []
-    faults = [reason for reason in summary.reasons if not _is_about_one(reason, summary.contenders)]
+    faults = [reason for reason in summary.reasons if not reason.contender]
     if not summary.complete:
-        faults = [fault for fault in faults if not fault.startswith("interrupted")]
+        faults = [fault for fault in faults if fault.code != "interrupted"]
     explained = bool(summary.reasons) or any(not contender.valid for contender in summary.contenders.values())
-    return faults if explained else [UNSAID]
-
-
-def _is_about_one(reason: str, names: Iterable[str]) -> bool:
-    """Whether the reason starts with a contender's name, and not with a longer word that only begins so."""
-    for name in names:
-        after = reason[len(name) : len(name) + 1]
-        if reason.startswith(name) and not after.isalnum() and after not in ("-", "_", "#"):
-            return True
-    return False
+    return faults if explained else [because("unsaid")]
 
 
 def _condemn(contender: Contender) -> Contender:
-    reasons = (*contender.reasons, "as is the whole run") if contender.measured else contender.reasons
+    reasons = (*contender.reasons, because("run_invalid")) if contender.measured else contender.reasons
     return contender.model_copy(update={"valid": False, "reasons": reasons})
 
 

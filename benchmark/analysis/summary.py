@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmark.analysis.reasons import Reason, because, failure
 from benchmark.analysis.stats import (
     CONFIDENCE,
     Interval,
@@ -77,8 +78,9 @@ def summary_head(
     `entries` are those of the contenders, with their reasons; `measured` says of an interrupted run
     how far it came.
     """
-    reasons = run_reasons(manifest["busy_before_start"]) + ([] if complete else [f"interrupted: {measured}"])
-    reasons += [f"{label}: {reason}" for label, entry in entries.items() for reason in entry["reasons"]]
+    reasons = run_reasons(manifest["busy_before_start"])
+    reasons += [] if complete else [because("interrupted", measured=measured)]
+    reasons += [reason.at(contender=label) for label, entry in entries.items() for reason in entry["reasons"]]
     return {
         "schema": SCHEMA,
         "command": manifest["command"],
@@ -88,6 +90,15 @@ def summary_head(
         "valid": not reasons,
         "reasons": reasons,
     }
+
+
+def failures_of(cells: Sequence[Cell], block_name: str = "block") -> list[Reason]:
+    """Return why cells failed."""
+    return [
+        failure(cell.code, cell.reason, block=cell.block, block_name=block_name)
+        for cell in cells
+        if cell.status == "failed"
+    ]
 
 
 def _by_level(run: Run, contender: Contender, cells: Sequence[Cell]) -> dict[int, list[LevelFigures]]:
@@ -102,10 +113,9 @@ def _contender_entry(
     contender: Contender, floor_ms: float, by_level: Mapping[int, Blocks], cells: Sequence[Cell]
 ) -> dict[str, Any]:
     levels = [_level_entry(contender, blocks) for blocks in by_level.values()]
-    failures = [f"block {cell.block + 1}: {cell.reason}" for cell in cells if cell.status == "failed"]
-    reasons = failures + [f"{level['users']} users: {reason}" for level in levels for reason in level["reasons"]]
+    reasons = failures_of(cells) + [reason.at(users=each["users"]) for each in levels for reason in each["reasons"]]
     if not levels and not reasons:
-        reasons.append("not measured")
+        reasons.append(because("not_measured"))
     rps = {users: _rps(blocks).value for users, blocks in by_level.items()}  # not rounded, or some would be the same
     believed = {level["users"]: rps[level["users"]] for level in levels if level["valid"]}
     users = peak_users(rps, believed)

@@ -1,14 +1,15 @@
-"""Whether a figure may be believed: every rule, its bound, and the sentence that is printed when it is broken."""
+"""Whether a figure may be believed: every rule and its bound."""
 
 from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 
+from benchmark.analysis.reasons import Reason, because
 from benchmark.analysis.stats import block_interval
 from benchmark.analysis.windows import LevelFigures
 from benchmark.contenders.discovery import Contender
-from benchmark.load.bodies import early_reasons
+from benchmark.load.bodies import EARLY_MS
 from benchmark.record.columns import GENERATOR_ROLE
 
 MAX_GENERATOR_CPU = 0.90  # cores; above, the generator is what is being measured
@@ -23,30 +24,30 @@ MAX_DRIFT = 0.15  # between the two halves of a window, the mean over blocks: no
 DRIFT_CONFIDENCE = 0.999
 
 
-def level_reasons(contender: Contender, blocks: Sequence[LevelFigures]) -> list[str]:
+def level_reasons(contender: Contender, blocks: Sequence[LevelFigures]) -> list[Reason]:
     """Return why one contender's level is INVALID; nothing if it is VALID."""
     reasons = disturbance_reasons(blocks)
     silent = [block.block + 1 for block in blocks if not block.n]
     if silent:
-        return [f"no checked answer in block {', '.join(map(str, silent))}", *reasons]
+        return [because("no_answer", blocks=", ".join(map(str, silent))), *reasons]
     errors = sum(block.errors for block in blocks)
     if errors:
         example = next(block.first_error for block in blocks if block.errors)
-        reasons.append(f"{errors} requests failed, for instance: {example}")
+        reasons.append(because("errors", errors=errors, example=example))
     reasons += early_reasons(min(block.fastest_excess_ms for block in blocks))
     if contender.harness_floor:
         return reasons  # it is there to saturate the generator; the two rules below would only say so
     generator = float(np.mean([block.cpu_share.get(GENERATOR_ROLE, 0.0) for block in blocks]))
     if generator > MAX_GENERATOR_CPU:
-        reasons.append(f"the load generator used {generator:.0%} of a core, so it was measured itself; add generators")
+        reasons.append(because("generator_saturated", share=generator))
     little = float(np.mean([block.little_n for block in blocks])) / blocks[0].users - 1
     if abs(little) > MAX_LITTLE_ERROR:
-        reasons.append(f"rate x latency is {little:+.1%} off the number of users (Little's law)")
+        reasons.append(because("little", off=little))
     drift = block_interval([block.drift for block in blocks], DRIFT_CONFIDENCE)
     # A single block cannot tell a drift from chance.
     chance = drift.low is None or drift.high is None or drift.low <= 0 <= drift.high
     if abs(drift.value) > MAX_DRIFT and not chance:
-        reasons.append(f"the rate changed by {drift.value:+.0%} within the windows: not a steady state; warm up longer")
+        reasons.append(because("unsteady", change=drift.value))
     return reasons
 
 
@@ -60,34 +61,32 @@ class Observed(Protocol):
     def steal_share(self) -> float | None: ...
 
 
-def disturbance_reasons(blocks: Sequence[Observed], unit: str = "block") -> list[str]:
+def early_reasons(fastest_excess_ms: float) -> list[Reason]:
+    """Return why answers cannot be the contender's, from the smallest latency above what its answer implies."""
+    return [because("early_answer", early_ms=-fastest_excess_ms)] if fastest_excess_ms < -EARLY_MS else []
+
+
+def disturbance_reasons(blocks: Sequence[Observed], unit: str = "block") -> list[Reason]:
     """Return why what was measured in these blocks was disturbed by others; nothing where that was not observed.
 
     `unit` is what a block is called there.
     """
-    foreign = _excess([block.foreign_share for block in blocks], MAX_FOREIGN, MAX_FOREIGN_IN_BLOCK, unit)
-    steal = _excess([block.steal_share for block in blocks], MAX_STEAL, MAX_STEAL_IN_BLOCK, unit)
-    reasons = []
-    if foreign:
-        share, when = foreign
-        reasons.append(f"other programs used {share} of the machine {when}; stop them and measure again")
-    if steal:
-        share, when = steal
-        reasons.append(f"the hypervisor gave {share} of the machine's time to others {when}; measure again")
-    return reasons
+    foreign, steal = [block.foreign_share for block in blocks], [block.steal_share for block in blocks]
+    return [
+        *_excess("foreign_load", foreign, MAX_FOREIGN, MAX_FOREIGN_IN_BLOCK, unit),
+        *_excess("stolen_time", steal, MAX_STEAL, MAX_STEAL_IN_BLOCK, unit),
+    ]
 
 
-def _excess(shares: Sequence[float | None], bound: float, bound_in_block: float, unit: str) -> tuple[str, str] | None:
-    """Return the share by which a bound is broken, and when that was, in words; None if none is."""
+def _excess(code: str, shares: Sequence[float | None], bound: float, bound_in_one: float, unit: str) -> list[Reason]:
+    """Return how a bound is broken: by the mean of the shares, or by a single one."""
     seen = [share for share in shares if share is not None]
-    if not seen:
-        return None
-    mean, worst = float(np.mean(seen)), max(seen)
+    mean, worst = float(np.mean(seen)) if seen else 0.0, max(seen, default=0.0)
     if mean > bound:
-        return f"{mean:.0%}", f"while this was measured (at most {bound:.0%} is allowed)"
-    if worst > bound_in_block:
-        return f"{worst:.0%}", f"in the worst of {len(seen)} {unit}s (at most {bound_in_block:.0%} is allowed)"
-    return None
+        return [because(code, share=mean, limit=bound)]
+    if worst > bound_in_one:
+        return [because(f"{code}_in_one", share=worst, limit=bound_in_one, count=len(seen), unit=unit)]
+    return []
 
 
 def level_notes(contender: Contender, blocks: Sequence[LevelFigures]) -> list[str]:
@@ -98,10 +97,8 @@ def level_notes(contender: Contender, blocks: Sequence[LevelFigures]) -> list[st
     return []
 
 
-def run_reasons(busy_before_start: float) -> list[str]:
+def run_reasons(busy_before_start: float) -> list[Reason]:
     """Return why a whole run is INVALID."""
     if busy_before_start > MAX_BUSY_BEFORE:
-        return [
-            f"the machine was {busy_before_start:.0%} busy before the start, at most {MAX_BUSY_BEFORE:.0%} is allowed"
-        ]
+        return [because("machine_busy", share=busy_before_start, limit=MAX_BUSY_BEFORE)]
     return []

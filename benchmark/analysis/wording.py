@@ -62,9 +62,9 @@ def listing(items: Sequence[str]) -> str:
     return " and ".join(part for part in (", ".join(items[:-1]), *items[-1:]) if part)
 
 
-def first_line(text: str) -> str:
+def first_line(text: object) -> str:
     """Return the first of several lines, without what announced the others."""
-    line, newline, _ = text.partition("\n")
+    line, newline, _ = str(text).partition("\n")
     return line.rstrip(":; ") if newline else line
 
 

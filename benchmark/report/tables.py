@@ -1,25 +1,23 @@
 """What all tables of all pages have in common."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from benchmark.analysis.wording import MISSING
 
 NOT_ENOUGH: Final = "n/a*"
-
-
 NO_PEAK: Final = "no peak"  # at the levels measured, so nothing is said of who carries more
 
 
 @dataclass(frozen=True)
 class TableRow:
-    """One row; `why` stands below it, over the full width."""
+    """One row; `why`, reasons or notes, stands below it, over the full width."""
 
     name: str
     cells: tuple[str, ...]
     invalid: bool = False
-    why: tuple[str, ...] = ()
+    why: Sequence[object] = ()
     state: str = ""
 
 

@@ -118,7 +118,7 @@ def _level_row(name: str, contender: Contender, level: Level, roles: Sequence[st
     return _row(name, cells, contender.stands(level.users), contender, level.reasons)
 
 
-def _row(name: str, cells: tuple[str, ...], valid: bool, contender: Contender, why: Sequence[str]) -> TableRow:
+def _row(name: str, cells: tuple[str, ...], valid: bool, contender: Contender, why: Sequence[object]) -> TableRow:
     if contender.harness_floor and valid:
         return TableRow(name, cells, False, tuple(why), "harness ceiling")
     if not contender.measured:

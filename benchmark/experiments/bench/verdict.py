@@ -8,9 +8,9 @@ INVALID supports no sentence; it is said nevertheless, struck through, with the 
 from collections.abc import Sequence
 from typing import Final
 
+from benchmark.analysis.reasons import Reason, because
 from benchmark.analysis.schema import (
     SMALLEST_CLAIM,
-    UNSAID,
     Comparison,
     Contender,
     Level,
@@ -209,14 +209,14 @@ def _level_reasons(levels: list[Level]) -> str:
     """Return each reason with the levels that it applies to."""
     by_reason: dict[str, list[str]] = {}
     for level in levels:
-        for reason in level.reasons or (UNSAID,):
+        for reason in level.reasons or (because("unsaid"),):
             by_reason.setdefault(_join([reason]), []).append(str(level.users))
     return "; ".join(f"{reason} ({listing(users)} users)" for reason, users in by_reason.items())
 
 
-def _join(reasons: Sequence[str]) -> str:
+def _join(reasons: Sequence[Reason]) -> str:
     """Return the reasons in one line; what follows in further lines, such as a log, stands in the table."""
-    return "; ".join(first_line(reason).rstrip(".") for reason in reasons) or UNSAID
+    return "; ".join(first_line(reason).rstrip(".") for reason in reasons or [because("unsaid")])
 
 
 def _figures(contender: Contender) -> str:

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
+from benchmark.analysis.reasons import Reason
 from benchmark.analysis.wording import significant
 from benchmark.experiments.breaking_point.findings import LocustRun
 from benchmark.experiments.breaking_point.schema import Entry, LocustData
@@ -100,16 +101,16 @@ def breaking_point_figure(data: LocustData) -> Picture:
     )
 
 
-def _struck(data: LocustData, reasons: Callable[[Entry], Sequence[str]]) -> set[str]:
+def _struck(data: LocustData, reasons: Callable[[Entry], Sequence[Reason]]) -> set[str]:
     """Return whose part is INVALID, given what returns the reasons of that part."""
     return {name for name, entry in data.entries.items() if entry.against(reasons(entry))}
 
 
-def _point_reasons(entry: Entry) -> Sequence[str]:
+def _point_reasons(entry: Entry) -> Sequence[Reason]:
     return entry.breaking_point.reasons if entry.breaking_point else ()
 
 
-def _last_reasons(*examples: str) -> Callable[[Entry], Sequence[str]]:
+def _last_reasons(*examples: str) -> Callable[[Entry], Sequence[Reason]]:
     """Return what returns why the last runs of these examples are INVALID."""
     return lambda entry: [
         reason for name in examples for found in [entry.last(name)] if found for reason in run_reasons(found)

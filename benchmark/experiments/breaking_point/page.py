@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from benchmark.analysis.reasons import Reason
 from benchmark.analysis.schema import Sentence
 from benchmark.analysis.wording import first_line, minute_utc, significant, span
 from benchmark.experiments.breaking_point.figures import all_figures, headline
@@ -58,7 +59,7 @@ def _about(name: str, entry: Entry) -> list[Sentence]:
     return said
 
 
-def _claim(text: str, against: Sequence[str]) -> Sentence:
+def _claim(text: str, against: Sequence[Reason]) -> Sentence:
     """Return a sentence, struck if anything that it rests on is INVALID."""
     note = f"INVALID: {'; '.join(map(first_line, against))}." if against else ""
     return Sentence(text, struck=bool(against), note=note)
@@ -98,7 +99,7 @@ def table_rows(data: LocustData) -> list[tuple[TableRow, str]]:
     ]
 
 
-def _row(name: str, found: LocustRun, reasons: tuple[str, ...]) -> TableRow:
+def _row(name: str, found: LocustRun, reasons: tuple[Reason, ...]) -> TableRow:
     cells = (
         f"{found.users:,}" if found.users else "",
         significant(found.rate_rps) if found.rate_rps else "",

@@ -6,10 +6,12 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
+from benchmark.analysis.reasons import Reason
 from benchmark.analysis.schema import Contender, Summary, parse_summary
 from benchmark.experiments.breaking_point.findings import LocustRun, read_locust_runs
 from benchmark.experiments.breaking_point.summarise import BreakingPointEntry, OpenLoopEntry
 
+_REASONS: Final = TypeAdapter(tuple[Reason, ...])
 _POINT: Final = TypeAdapter(BreakingPointEntry | None)
 _OPEN_LOOP: Final = TypeAdapter(OpenLoopEntry | None)
 
@@ -21,9 +23,9 @@ class Entry:
     runs: tuple[LocustRun, ...]
     breaking_point: BreakingPointEntry | None
     open_loop: OpenLoopEntry | None
-    faults: tuple[str, ...] = ()  # why all of it is INVALID; what is wrong with a part stands with the part
+    faults: tuple[Reason, ...] = ()  # why all of it is INVALID; what is wrong with a part stands with the part
 
-    def against(self, reasons: Iterable[str]) -> tuple[str, ...]:
+    def against(self, reasons: Iterable[Reason]) -> tuple[Reason, ...]:
         """Return why a part with these reasons of its own is INVALID; nothing if it is VALID."""
         return (*self.faults, *reasons)
 
@@ -60,10 +62,10 @@ def parse(summary: Mapping[str, Any]) -> LocustData:
     )
 
 
-def _entry(entry: Mapping[str, Any], run_faults: Sequence[str]) -> Entry:
+def _entry(entry: Mapping[str, Any], run_faults: Sequence[Reason]) -> Entry:
     # A record without faults does not say what its reasons are about: they strike all of it.
     return Entry(
-        faults=(*run_faults, *entry.get("faults", entry["reasons"])),
+        faults=(*run_faults, *_REASONS.validate_python(entry.get("faults", entry["reasons"]))),
         runs=read_locust_runs(entry["examples"]),
         breaking_point=_POINT.validate_python(entry["breaking_point"]),
         open_loop=_OPEN_LOOP.validate_python(entry["open_loop"]),

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
+from benchmark.analysis.reasons import Reason, because, failure, plain
 from benchmark.analysis.summary import summary_head
-from benchmark.analysis.validity import MAX_GENERATOR_CPU, disturbance_reasons
+from benchmark.analysis.validity import MAX_GENERATOR_CPU, disturbance_reasons, early_reasons
 from benchmark.contenders.discovery import Contender
 from benchmark.experiments.breaking_point.findings import (
     Breaks,
@@ -18,7 +19,6 @@ from benchmark.experiments.breaking_point.findings import (
     of_kind,
     read_findings,
 )
-from benchmark.load.bodies import early_reasons
 from benchmark.load.shapes import LOAD_TEST, MAX_PERFORMANCE, PACING_S, RESPONSE_TIME, STRESS_TEST, TRY
 from benchmark.record.run import Cell, Run
 
@@ -53,9 +53,9 @@ class BreakingPointEntry:
     ramp_rps: float | None  # where the load test broke in passing
     ramp_ci95: tuple[float, float] | None
     tries: tuple[TryEntry, ...]
-    reasons: tuple[str, ...] = ()  # why the point is INVALID
-    held_reasons: tuple[str, ...] = ()  # why what was held is
-    ramp_reasons: tuple[str, ...] = ()  # why where the load test broke is
+    reasons: tuple[Reason, ...] = ()  # why the point is INVALID
+    held_reasons: tuple[Reason, ...] = ()  # why what was held is
+    ramp_reasons: tuple[Reason, ...] = ()  # why where the load test broke is
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class OpenLoopEntry:
     p99_closed_ms: float | None
     late: int
     dropped: int
-    reasons: tuple[str, ...] = ()  # why it is INVALID
+    reasons: tuple[Reason, ...] = ()  # why it is INVALID
 
 
 def summarise(run: Run, contenders: Sequence[Contender]) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def summarise(run: Run, contenders: Sequence[Contender]) -> dict[str, Any]:
 
 def _entry(contender: Contender, findings: Sequence[Finding], cell: Cell | None) -> dict[str, Any]:
     runs = list(of_kind(findings, LocustRun))
-    faults = [cell.reason] if cell and cell.status == "failed" else []
+    faults = [failure(cell.code, cell.reason)] if cell and cell.status == "failed" else []
     reasons = faults + [reason for found in runs for reason in run_reasons(found)]
     point, opened = breaking_point_entry(findings), open_loop_entry(runs)
     return {
@@ -100,31 +100,31 @@ def _entry(contender: Contender, findings: Sequence[Finding], cell: Cell | None)
         # Why all of it is INVALID; the other reasons stand with the parts that rest on what they are about.
         "faults": faults,
         "examples": [_judged(found.to_json(), run_reasons(found)) for found in runs],
-        "breaking_point": _judged(asdict(point), point.reasons) if point else None,
-        "open_loop": _judged(asdict(opened), opened.reasons) if opened else None,
+        "breaking_point": _judged(plain(point), point.reasons) if point else None,
+        "open_loop": _judged(plain(opened), opened.reasons) if opened else None,
     }
 
 
-def _judged(part: Mapping[str, Any], reasons: Sequence[str]) -> dict[str, Any]:
+def _judged(part: Mapping[str, Any], reasons: Sequence[Reason]) -> dict[str, Any]:
     return {**part, "valid": not reasons, "reasons": list(reasons)}
 
 
-def run_reasons(found: LocustRun) -> list[str]:
+def run_reasons(found: LocustRun) -> list[Reason]:
     """Return why the figures of a Locust run are not to be believed."""
     name = found.example
-    reasons = [f"{name}: {reason}" for reason in disturbance_reasons([found])]
+    reasons = disturbance_reasons([found])
     if found.generator_cpu > MAX_GENERATOR_CPU:
-        reasons.append(f"{name}: the load generator used {found.generator_cpu:.0%} of a core; add workers")
+        reasons.append(because("generator_saturated", share=found.generator_cpu))
     if name == OPEN_LOOP and found.late + found.dropped > _most_late(found.n):
-        reasons.append(f"{name}: {found.late} arrivals late, {found.dropped} dropped; add workers")
+        reasons.append(because("late_arrivals", late=found.late, dropped=found.dropped))
     if found.errors and name not in {STRESS_TEST.name, LOAD_TEST.name, TRY}:
-        reasons.append(f"{name}: {found.errors} requests failed, for instance: {found.first_error}")
+        reasons.append(because("errors", errors=found.errors, example=found.first_error))
     if found.fastest_excess_ms is not None:
-        reasons += [f"{name}: {reason}" for reason in early_reasons(found.fastest_excess_ms)]
-    return reasons
+        reasons += early_reasons(found.fastest_excess_ms)
+    return [reason.at(part=name) for reason in reasons]
 
 
-def _reasons_of(runs: Sequence[LocustRun], *examples: str) -> tuple[str, ...]:
+def _reasons_of(runs: Sequence[LocustRun], *examples: str) -> tuple[Reason, ...]:
     """Return why what rests on the runs of these examples is INVALID."""
     return tuple(reason for found in runs if found.example in examples for reason in run_reasons(found))
 

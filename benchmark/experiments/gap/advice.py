@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from math import log
 from typing import Any, Final
 
+from benchmark.analysis.reasons import Reason, in_words
 from benchmark.analysis.schema import SMALLEST_CLAIM
 from benchmark.analysis.stats import samples_needed
 from benchmark.analysis.wording import at_users, first_line, listing, significant
@@ -199,7 +200,7 @@ def _change_of_rate(what_if: WhatIf) -> float:
     return abs(log(what_if.rps_measured / what_if.rps_before)) if what_if.rps_measured and what_if.rps_before else 0.0
 
 
-def _note(faults: Sequence[str]) -> str:
+def _note(faults: Sequence[Reason]) -> str:
     return f"INVALID: {'; '.join(map(first_line, faults))}." if faults else ""
 
 
@@ -218,7 +219,7 @@ def _stages_of(data: Explained, name: str, row: Stages) -> Claim:
     where = f"At {at_users(row.users)} the median request of {name} takes {plain(row.client_ms)} ms"
     text = f"{where}:{sleep} then come {parts}."
     text += _waiting(data, name, row.users)
-    note = f"Not to be believed: {'; '.join(row.reasons)}." if row.reasons else ""
+    note = f"Not to be believed: {in_words(row.reasons)}." if row.reasons else ""
     return Claim(text, struck=bool(row.reasons), note=note, labels=data.labels_of(name))
 
 

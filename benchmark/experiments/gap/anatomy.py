@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from benchmark.analysis.reasons import Reason, because
 from benchmark.analysis.stages import slept_of
 from benchmark.analysis.stats import samples_needed
 from benchmark.record.run import Cell, Run
@@ -36,23 +37,26 @@ Row = dict[str, Any]
 
 def stage_anatomy(
     run: Run, cells: Mapping[str, Sequence[Cell]], floors: Mapping[str, str]
-) -> tuple[dict[str, list[Row]], list[str]]:
+) -> tuple[dict[str, list[Row]], list[Reason]]:
     """Return the anatomy of each contender in the form of summary.json, and what speaks against it.
 
     `cells` are each contender's cells, `floors` say how it asks its models: `sum` one after the other,
     `max` at once. A level with too few requests for a percentile has no row for it.
     """
     found: dict[str, list[Row]] = {}
-    reasons: list[str] = []
+    reasons: list[Reason] = []
     for name, own in cells.items():
         frames = [run.cell_samples(cell) for cell in own]
         rows = anatomy_rows(pd.concat(frames, ignore_index=True), floors[name]) if frames else []
         if rows:
             found[name] = rows
         elif any(frame["measured"].any() for frame in frames):
-            reasons.append(f"{name}: no stages, since its answers carry no Server-Timing")
-        users = "{users} users, p{percentile}: "
-        reasons += [f"{name}: {users.format(**row)}{reason}" for row in rows for reason in row["reasons"]]
+            reasons.append(because("no_stages").at(contender=name))
+        reasons += [
+            reason.at(contender=name, users=row["users"], part=f"p{row['percentile']}")
+            for row in rows
+            for reason in row["reasons"]
+        ]
     return found, reasons
 
 
@@ -119,22 +123,22 @@ def _reasons(
     means: Mapping[str, float],
     cuts: Sequence[tuple[float, Mapping[str, float]]],
     asked: int,
-) -> list[str]:
+) -> list[Reason]:
     """Return why a row is not to be believed."""
     said = []
     if rest_ms < -_TOLERANCE * client_ms:
-        said.append(f"the server's stages are {-rest_ms / client_ms:.1%} longer than the client's latency")
+        said.append(because("stages_too_long", excess=-rest_ms / client_ms))
     beyond = sum(sum(stages.values()) > ms * (1 + _TOLERANCE) for ms, stages in cuts)
     if beyond > _BEYOND * len(cuts) and not said:
-        said.append(f"in {beyond} of {len(cuts)} requests the server's stages are longer than the client's latency")
+        said.append(because("some_stages_too_long", count=beyond, of=len(cuts)))
     overhead_ms = means.get(OVERHEAD, 0.0)
     if overhead_ms < -_TOLERANCE * client_ms:
-        said.append(f"the models answered {-overhead_ms:.2f} ms sooner than they say that they slept")
+        said.append(because("early_models", early_ms=-overhead_ms))
     stopped = sum(stages.get(QUEUE) == 0 for _, stages in cuts)
     if stopped > _STOPPED_CLOCK * len(cuts):
-        said.append(f"the queue reads 0 in {stopped} of {len(cuts)} requests: the client's wall clock is ahead")
+        said.append(because("stopped_clock", count=stopped, of=len(cuts)))
     if QUEUE not in means:
-        said.append("no queue was recorded: it is part of client_and_network here")
+        said.append(because("no_queue"))
     if len(cuts) < asked:
-        said.append(f"{asked - len(cuts)} of {asked} answers carry no stages")
+        said.append(because("answers_without_stages", count=asked - len(cuts), of=asked))
     return said

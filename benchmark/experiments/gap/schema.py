@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from benchmark.analysis.reasons import Reason, because, in_words, of_contenders
 from benchmark.analysis.schema import Comparison, Contender, Interval, MaybeInterval
 from benchmark.report.charts.palette import Style, styles
 
@@ -61,7 +62,7 @@ class Cell(_Part):
     peak_rps: Figure | None = None
     cpu_ms: Figure | None = None
     valid: bool = True
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[Reason, ...] = ()
 
     def figure(self, response: str) -> Figure | None:
         """Return one of the three responses."""
@@ -72,7 +73,7 @@ class Cell(_Part):
         """Whether a response is VALID: a reason about another number of users does not touch it."""
         figure = self.figure(response)
         users = LOW_USERS if response == "latency_ms" else figure.users if figure else None
-        concerned = [r for r in self.reasons if not _is_about_users(r) or users is None or _is_about(r, users)]
+        concerned = [r for r in self.reasons if r.users is None or users is None or r.users == users]
         return self.valid or (bool(self.reasons) and not concerned)
 
 
@@ -143,7 +144,7 @@ class Stages(_Part):
     n: int = 0
     client_ms: float
     stages_ms: dict[str, float]
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[Reason, ...] = ()
 
 
 class Waiting(_Part):
@@ -172,7 +173,7 @@ class Predicted(_Part):
     rps_measured: float | None = None
     p50_predicted_ms: float | None = None
     p50_measured_ms: float | None = None
-    reasons: tuple[str, ...] = ()  # why what was measured is INVALID
+    reasons: tuple[Reason, ...] = ()  # why what was measured is INVALID
 
 
 class Peak(_Part):
@@ -189,7 +190,7 @@ class Peak(_Part):
     error_ci95: Interval | None = None
     bracketed: bool | None = None  # whether the levels measured show a peak; older records do not say
     cpu_off: Annotated[dict[str, float], BeforeValidator(_or_empty)] = {}
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[Reason, ...] = ()
 
 
 class WhatIf(_Part):
@@ -208,7 +209,7 @@ class WhatIf(_Part):
     p50_before_ms: float | None = None
     p50_predicted_ms: float | None = None
     p50_measured_ms: float | None = None
-    reasons: tuple[str, ...] = ()  # why what was measured, before or after, is INVALID
+    reasons: tuple[Reason, ...] = ()  # why what was measured, before or after, is INVALID
 
 
 class Crossing(_Part):
@@ -223,7 +224,7 @@ class Crossing(_Part):
     measured: bool = False
     ci95: MaybeInterval = None
     ratio_predicted: float | None = None
-    reasons: tuple[str, ...] = ()  # why what was measured is INVALID
+    reasons: tuple[Reason, ...] = ()  # why what was measured is INVALID
 
     @property
     def stands(self) -> bool:
@@ -247,7 +248,7 @@ class Explained(_Part):
     complete: bool = True
     valid: bool = True
     quick: bool = False
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[Reason, ...] = ()
     notes: Annotated[tuple[str, ...], BeforeValidator(_or_nothing)] = ()
     factors: Annotated[dict[str, Factor], BeforeValidator(_or_empty)] = {}
     confounded: Annotated[dict[str, str], BeforeValidator(_or_empty)] = {}
@@ -303,14 +304,9 @@ class Explained(_Part):
         return max(common & sampled or common, default=None)
 
     @property
-    def faults(self) -> list[str]:
+    def faults(self) -> list[Reason]:
         """Why the run as a whole is INVALID: the reasons that do not name a cell, contender or phase."""
-        names = {cell.label for cell in self.cells} | set(self.titles) | set(self.contenders) | set(self.anatomy)
-        return [
-            reason
-            for reason in self.reasons
-            if not self.valid and not reason.startswith("interrupted") and reason.partition(":")[0] not in names
-        ]
+        return [r for r in self.reasons if not self.valid and not r.contender and r.code != "interrupted"]
 
     def cell_of(self, contender: str) -> Cell | None:
         """Return the cell which is this contender."""
@@ -322,9 +318,9 @@ class Explained(_Part):
         return (cell.label,) if cell else (f"main-{contender}",)
 
     def against(self, attribution: Attribution, response: str) -> list[str]:
-        """Return why an attribution is INVALID: the whole run, or a cell that it rests on."""
-        return self.faults + [
-            f"{cell.label}: {'; '.join(cell.reasons) or 'the record does not say why'}"
+        """Return why an attribution is INVALID, in words: the whole run, or a cell that it rests on."""
+        return [reason.text for reason in self.faults] + [
+            f"{cell.label}: {in_words(cell.reasons or [because('unsaid')])}"
             for cell in self.cells_of(attribution)
             if not cell.stands(response)
         ]
@@ -357,7 +353,9 @@ def parse(summary: Mapping[str, Any], manifest: Mapping[str, Any] | None = None)
     titles: dict[str, str] = {}
     for row in main:  # the contenders come before the variants of them, which bear their names
         titles.setdefault(str(row.get("name", "")), str(row.get("title", "")))
-    return Explained.model_validate({**summary, "titles": titles})
+    labels = [cell["label"] for cell in summary.get("cells") or ()]
+    reasons = of_contenders(summary, [*labels, *titles, *(summary.get("anatomy") or ())])
+    return Explained.model_validate({**summary, "titles": titles, "reasons": reasons})
 
 
 def shown(interval: Interval | None, nothing: float = 0.0) -> bool:
@@ -370,12 +368,3 @@ def saturation(rows: Sequence[Predicted]) -> int | None:
     measured = {row.users: row.rps_measured for row in rows if row.rps_measured}
     high = max(measured.values(), default=0.0)
     return min((users for users, rps in measured.items() if rps >= SATURATED * high), default=None)
-
-
-def _is_about_users(reason: str) -> bool:
-    count, _, rest = reason.partition(" user")
-    return count.isdigit() and bool(rest)
-
-
-def _is_about(reason: str, users: int) -> bool:
-    return reason.startswith(f"{users} user")

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmark.analysis.measured import Measured, entry, measure_all, ratio_entry
+from benchmark.analysis.reasons import Reason, because
 from benchmark.analysis.stats import DIFFERENCES, RATIOS, Scale, block_interval
 from benchmark.analysis.validity import run_reasons
 from benchmark.analysis.windows import CPU_USERS, LOW_USERS
@@ -75,10 +76,10 @@ def _calibrations(predicted: Mapping[str, Any]) -> int:
     return max(counts.values(), default=0)
 
 
-def _too_late(lead: Mapping[str, Any] | None) -> list[str]:
+def _too_late(lead: Mapping[str, Any] | None) -> list[Reason]:
     if lead is None or lead["least"] > 0:
         return []
-    return [f"a prediction was written down {-lead['least']:.3g} s after its measurement had begun"]
+    return [because("late_prediction", late_s=-lead["least"])]
 
 
 def _not_calibrated(predicted: Mapping[str, Any]) -> list[str]:
@@ -89,7 +90,7 @@ def _not_calibrated(predicted: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _judge(run: Run, variants: Sequence[Measured]) -> tuple[bool, list[str]]:
+def _judge(run: Run, variants: Sequence[Measured]) -> tuple[bool, list[Reason]]:
     """Return whether everything was measured that was planned, and why the run is INVALID."""
     manifest, cells = run.manifest, run.cells()
     planned = sum(len(labels) for blocks in manifest["order"].values() for labels in blocks)
@@ -97,14 +98,14 @@ def _judge(run: Run, variants: Sequence[Measured]) -> tuple[bool, list[str]]:
     reasons = run_reasons(manifest["busy_before_start"])
     if not complete:
         measured = sum(cell.status == "measured" for cell in cells)
-        reasons.append(f"interrupted: {measured} of {planned} cells were measured")
-    return complete, reasons + [f"{_whose(variant)}: {reason}" for variant in variants for reason in variant.reasons]
+        reasons.append(because("interrupted", measured=f"{measured} of {planned} cells were measured"))
+    return complete, reasons + [reason.at(**_whose(variant)) for variant in variants for reason in variant.reasons]
 
 
-def _whose(variant: Measured) -> str:
+def _whose(variant: Measured) -> dict[str, str]:
     """Return the label of a cell, or the contender before that of another phase."""
     is_cell = variant.label.startswith("cell-")
-    return variant.label if is_cell else f"{variant.facts['of']}: {variant.label}"
+    return {"contender": variant.label} if is_cell else {"contender": variant.facts["of"], "part": variant.label}
 
 
 def _main_variants(explain: Mapping[str, Any], by_label: Mapping[str, Measured]) -> dict[str, list[Measured]]:

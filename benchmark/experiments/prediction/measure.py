@@ -11,6 +11,7 @@ from statistics import geometric_mean
 from time import monotonic_ns
 from typing import Any
 
+from benchmark.analysis.reasons import in_words
 from benchmark.analysis.validity import Observed, disturbance_reasons
 from benchmark.analysis.windows import LevelFigures, level_figures
 from benchmark.contenders.discovery import Contender
@@ -87,9 +88,9 @@ def _check_undisturbed(levels: Sequence[LevelFigures], bursts: Sequence[Burst]) 
         *((f"level of {level.users} users", level) for level in levels),
         *((f"bursts of {burst.size} users", burst) for burst in bursts),
     ]
-    reasons = [f"{name}: {reason}" for name, each in seen for reason in disturbance_reasons([each])]
+    reasons = [reason.at(part=name) for name, each in seen for reason in disturbance_reasons([each])]
     if reasons:
-        raise NotCalibrated("; ".join(reasons))
+        raise NotCalibrated(in_words(reasons))
 
 
 def read_prediction(run: Run) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from statistics import geometric_mean, median
 from typing import Any
 
 from benchmark.analysis.measured import ByBlock, Measured, as_entry
+from benchmark.analysis.reasons import Reason
 from benchmark.analysis.stats import ratio_interval
 from benchmark.record.run import Cell
 
@@ -219,7 +220,7 @@ def _ratio(ours: Measured | None, theirs: Sequence[Measured], users: int) -> dic
     return as_entry(ratio_interval([our_rps[b] for b in shared], [other_rps[b] for b in shared])) if shared else None
 
 
-def _reasons(variants: Sequence[Measured], users: int) -> list[str]:
+def _reasons(variants: Sequence[Measured], users: int) -> list[Reason]:
     """Return why the first of the variants that has a level is INVALID there."""
     return next((variant.reasons_at(users) for variant in variants if variant.rps(users)), [])
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from benchmark.analysis.reasons import Reason, of_contenders
 from benchmark.analysis.schema import RunData
 from benchmark.analysis.wording import MISSING, at_users, listing, minute_utc, significant
 from benchmark.experiments.profiling.export import OPENED_WITH
@@ -79,7 +80,8 @@ def page(run: RunData) -> str:
             machine=machine_line(manifest["environment"]),
             manifest=manifest,
             plan=manifest["plan"],
-            findings=[(sentence, stands(entries[sentence.partition(": ")[0]], "cpu_reasons")) for sentence in found],
+            reasons=list(map(Reason.model_validate, of_contenders(summary))),
+            findings=[(sentence, stands(entries[name], "cpu_reasons")) for name, sentence in found.items()],
             picture=figure(entries, summary["users"]) if _panels(entries, summary["users"]) else None,
             library_rows=library_rows(entries),
             labels=list(entries),
@@ -95,8 +97,8 @@ def _condemned(summary: Mapping[str, Any]) -> Entries:
     An interruption leaves fewer figures, not wrong ones.
     """
     entries: Entries = summary["contenders"]
-    about_one = tuple(f"{name}: " for name in entries)
-    faults = [reason for reason in summary["reasons"] if not reason.startswith((*about_one, "interrupted"))]
+    reasons = map(Reason.model_validate, of_contenders(summary))
+    faults = [reason for reason in reasons if not reason.contender and reason.code != "interrupted"]
     if not faults:
         return entries
     return {name: {**entry, "valid": False, "faults": faults} for name, entry in entries.items()}
@@ -125,7 +127,7 @@ def figure(entries: Entries, users: int) -> Picture:
             "handler's CPU; “on the way” is the rest: sockets, wake-ups and the client."
             + struck_note(any(bar.invalid for panel in panels for bar in panel.bars), hollow=False)
         ),
-        alt="Stacked bars. " + " ".join(sentences(entries, users)),
+        alt="Stacked bars. " + " ".join(sentences(entries, users).values()),
         **both(lambda layout: _draw("profile", layout, panels)),
     )
 
@@ -165,9 +167,9 @@ def wall_panel(entries: Entries) -> Panel:
     return Panel("One request, by the clock on the wall", "mean latency [ms]", bars, _WAIT_COLOURS)
 
 
-def sentences(entries: Entries, users: int) -> list[str]:
-    """Return the finding of each contender in a sentence."""
-    said = []
+def sentences(entries: Entries, users: int) -> dict[str, str]:
+    """Return the finding of each contender in a sentence, by contender."""
+    said = {}
     for name, entry in entries.items():
         if not entry["cpu_ms_counted"]:
             continue
@@ -175,7 +177,7 @@ def sentences(entries: Entries, users: int) -> list[str]:
         largest = max(kinds, key=lambda kind: kinds[kind])
         libraries = listing([lib for lib in entry["cpu_by_library"] if kind_of(lib) == largest])
         rest = entry["cpu_not_attributed"] / counted
-        said.append(
+        said[name] = (
             f"{name}: {significant(counted)} ms of CPU per request at {at_users(users)}; the largest share, "
             f"{significant(kinds[largest])} ms or {kinds[largest] / counted:.0%}, is the {largest} ({libraries}). "
             f"Not attributed: {_signed(rest, 1)}."

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import pandas as pd
 
+from benchmark.analysis.reasons import Reason, because, failure
 from benchmark.analysis.summary import summary_head
 from benchmark.analysis.validity import MAX_DRIFT, disturbance_reasons, level_reasons
 from benchmark.analysis.windows import LevelFigures, level_figures
@@ -33,7 +34,7 @@ RUNNING: Final = "running"
 AROUND: Final = "on the way"
 
 
-_NOT_MEASURED: Final = "not measured"
+_NOT_MEASURED: Final = "not_measured"
 
 
 class _Table(NamedTuple):
@@ -60,13 +61,13 @@ def summarise(run: Run, contenders: Sequence[Contender]) -> dict[str, Any]:
 
 
 def _was_measured(entry: Mapping[str, Any]) -> bool:
-    return _NOT_MEASURED not in entry["reasons"]
+    return all(reason.code != _NOT_MEASURED for reason in entry["reasons"])
 
 
 def _entry(run: Run, contender: Contender, shares: pd.DataFrame, calls: Sequence[CallsRow]) -> dict[str, Any]:
     plan = run.manifest["plan"]
     trials = [cell for cell in run.trials() if cell.contender == contender.label]
-    failure = _failure(trials)
+    failed = _failure(trials)
     cells = {cell.block: cell for cell in trials if not cell.part}
     held = {block: _by_users(run, contender, cell) for block, cell in cells.items()}
     plain = held.get(PLAIN, {})
@@ -76,16 +77,16 @@ def _entry(run: Run, contender: Contender, shares: pd.DataFrame, calls: Sequence
     own_calls = [row for row in calls if row["contender"] == contender.label]
     many = own_shares[own_shares["users"] == plan["users"]].groupby("library")["samples"].sum()
     cpu = attribute({str(name): int(n) for name, n in many.items()}, sampled.get(plan["users"]), plan)
-    reasons = ([failure] if failure else []) + _reasons(contender, [plain, sampled], cpu, own_calls)
+    reasons = ([failed] if failed else []) + _reasons(contender, [plain, sampled], cpu, own_calls)
     if not (plain or own_calls or reasons):
-        reasons.append(_NOT_MEASURED)
+        reasons.append(because(_NOT_MEASURED))
     return {
         "title": contender.title,
         "floor_ms": round(law_of(contender).floor_ms, 3),
         "valid": not reasons,
         "reasons": reasons,
         # Why all of it is INVALID; other reasons strike what rests on what they are about.
-        "faults": [failure] if failure else [],
+        "faults": [failed] if failed else [],
         "notes": _notes([plain, sampled]),
         **cpu,
         **part_reasons(contender, plain, sampled, cpu, plan["users"]),
@@ -96,9 +97,10 @@ def _entry(run: Run, contender: Contender, shares: pd.DataFrame, calls: Sequence
     }
 
 
-def _failure(trials: Sequence[Cell]) -> str | None:
+def _failure(trials: Sequence[Cell]) -> Reason | None:
     """Return why a contender could not be measured: the last of its trials has failed. Earlier ones were repeated."""
-    return trials[-1].reason if trials and trials[-1].status == "failed" else None
+    last = trials[-1] if trials else None
+    return failure(last.code, last.reason) if last and last.status == "failed" else None
 
 
 @dataclass(frozen=True)
@@ -147,15 +149,17 @@ def _reasons(
     cells: Sequence[Mapping[int, Held]],
     cpu: Mapping[str, Any],
     calls: Sequence[CallsRow],
-) -> list[str]:
+) -> list[Reason]:
     """Return why figures of a contender are not to be believed."""
     reasons = _level_reasons(contender, cells) + _attribution_reasons(cpu)
     reasons += [
-        f"{len(row['errors'])} calls failed ({_name(row)}), for instance: {row['errors'][0]}"
+        because("failed_calls", errors=len(row["errors"]), example=row["errors"][0]).at(part=f"calls ({_name(row)})")
         for row in calls
         if row["errors"]
     ]
-    reasons += [f"calls ({_name(row)}): {reason}" for row in calls for reason in disturbance_reasons([_others(row)])]
+    reasons += [
+        reason.at(part=f"calls ({_name(row)})") for row in calls for reason in disturbance_reasons([_others(row)])
+    ]
     return reasons
 
 
@@ -166,7 +170,7 @@ def _others(row: CallsRow) -> Disturbance:
 
 def part_reasons(
     contender: Contender, plain: Mapping[int, Held], sampled: Mapping[int, Held], cpu: Mapping[str, Any], users: int
-) -> dict[str, list[str]]:
+) -> dict[str, list[Reason]]:
     """Return why the CPU by library, and why the split of the wall clock, is INVALID.
 
     The one rests on the sampled level alone, the other on a single user, without the sampler and with it. What a
@@ -180,21 +184,21 @@ def part_reasons(
     }
 
 
-def _level_reasons(contender: Contender, cells: Sequence[Mapping[int, Held]]) -> list[str]:
+def _level_reasons(contender: Contender, cells: Sequence[Mapping[int, Held]]) -> list[Reason]:
     """Return why levels are INVALID; the cells are that without a profiler and the sampled one."""
     return [
-        f"{at_users(users)}, {'sampled' if block else 'without a profiler'}: {reason}"
+        reason.at(part="sampled" if block else "without a profiler", users=users)
         for block, by_users in enumerate(cells)
         for users, held in by_users.items()
         for reason in level_reasons(contender, [replace(held.figures, drift=0.0)])  # see _notes
     ]
 
 
-def _attribution_reasons(cpu: Mapping[str, Any]) -> list[str]:
+def _attribution_reasons(cpu: Mapping[str, Any]) -> list[Reason]:
     rest, counted = cpu["cpu_not_attributed"], cpu["cpu_ms_counted"]
     if not counted or abs(rest) <= MAX_NOT_ATTRIBUTED * counted:
         return []
-    return [f"{rest / counted:+.0%} of the CPU is not attributed, at most {MAX_NOT_ATTRIBUTED:.0%} may be"]
+    return [because("not_attributed", share=rest / counted, limit=MAX_NOT_ATTRIBUTED)]
 
 
 def _notes(cells: Sequence[Mapping[int, Held]]) -> list[str]:

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmark.analysis.reasons import Reason, because
 from benchmark.analysis.stats import Interval, holm, holm_levels, ratio_interval, ratio_p_value
-from benchmark.analysis.summary import MIN_CLAIM, summary_head
+from benchmark.analysis.summary import MIN_CLAIM, failures_of, summary_head
 from benchmark.analysis.validity import disturbance_reasons
 from benchmark.contenders.discovery import Contender
 from benchmark.experiments.timeit import fit
@@ -89,13 +90,13 @@ def _entry(
     manifest: Mapping[str, Any],
 ) -> dict[str, Any]:
     timings = counted[contender.label]
-    reasons = [f"repeat {cell.block + 1}: {cell.reason}" for cell in cells if cell.status == "failed"]
+    reasons = failures_of(cells, "repeat")
     if timings.empty and not reasons:
-        reasons.append("not measured")
+        reasons.append(because("not_measured"))
     if not timings.empty:
         mean, error = fit.mean_ms(timings["n"].tolist(), timings["seconds"].tolist())
         if mean + BELOW_FLOOR_ERRORS * error < floor_ms:
-            reasons.append(f"{mean:.2f} ms per call on average, below the floor of {floor_ms:.2f} ms")
+            reasons.append(because("below_floor", mean_ms=mean, floor_ms=floor_ms))
     figures = _figures(repeat_sums(timings), repeat_sums(counted[baseline]), contender, baseline, floor_ms, manifest)
     return {
         "title": contender.title,
@@ -111,7 +112,7 @@ def _entry(
     }
 
 
-def _disturbed(watched: Sequence[Mapping[str, Any]], label: str, timings: pd.DataFrame) -> list[str]:
+def _disturbed(watched: Sequence[Mapping[str, Any]], label: str, timings: pd.DataFrame) -> list[Reason]:
     """Return why the timings that count were disturbed by others."""
     repeats = set(timings["repeat"])
     own = [row for row in watched if row["contender"] == label and row["repeat"] in repeats]

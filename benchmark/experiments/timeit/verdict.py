@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from benchmark.analysis.schema import UNSAID, Sentence
+from benchmark.analysis.reasons import because
+from benchmark.analysis.schema import Sentence
 from benchmark.analysis.wording import deciding, fine_ms, first_line, listing, significant, span
 from benchmark.experiments.timeit.schema import Timeit, TimeitData, parse
 
@@ -42,7 +43,7 @@ def write_verdict(data: TimeitData) -> list[Sentence]:
 def _about(data: TimeitData, name: str) -> Sentence:
     """Say what a call costs with one contender, and how that compares with the baseline."""
     each, contender = data.timeit[name], data.contender(name)
-    reasons = "; ".join(map(first_line, contender.reasons or data.common.faults)) or UNSAID
+    reasons = "; ".join(map(first_line, contender.reasons or data.common.faults or [because("unsaid")]))
     if each.ms_per_call is None:
         return Sentence(f"{name} has no figure: {reasons}.")
     text = _cost(name, each.ms_per_call, each)

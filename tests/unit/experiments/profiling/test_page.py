@@ -39,7 +39,7 @@ EMPTY = entry(cpu_by_library={}, cpu_by_kind={}, cpu_not_attributed=None, cpu_ms
 
 
 def test_the_finding_names_the_largest_share_and_its_library() -> None:
-    (sentence,) = sentences({"a": entry(), "b": EMPTY}, 16)
+    (sentence,) = sentences({"a": entry(), "b": EMPTY}, 16).values()
     assert sentence.startswith("a: 8.50 ms of CPU per request at 16 users")
     assert "6.00 ms or 71%, is the HTTP client (httpx)" in sentence
 
