@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, model_serializer, model_validator
 
 Number = float | int | str | None
 
@@ -64,6 +64,11 @@ class Reason(BaseModel):
     def _of_schema_1(cls, value: object) -> object:
         return _read_sentence(value) if isinstance(value, str) else value
 
+    @model_serializer
+    def _without_defaults(self) -> dict[str, Any]:
+        told = {name: getattr(self, name) for name in Reason.model_fields if name in self.model_fields_set}
+        return {**told, "text": self.text}  # for other programs
+
     def __str__(self) -> str:
         return self.text
 
@@ -85,10 +90,10 @@ class Reason(BaseModel):
 
 
 def plain(document: Any) -> Any:
-    """Return a document with its reasons as summary.json holds them; `text` is for other programs."""
+    """Return a document as JSON has it, whatever it is made of."""
     match document:
-        case Reason():
-            return {**document.model_dump(exclude_defaults=True), "text": document.text}
+        case BaseModel():
+            return document.model_dump(mode="json", by_alias=True)
         case _ if is_dataclass(document) and not isinstance(document, type):
             return {field.name: plain(getattr(document, field.name)) for field in fields(document)}
         case dict():

@@ -8,10 +8,10 @@ from typing import Annotated, Any, Final, Literal, Protocol
 import pandas as pd
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from benchmark.analysis.findings import Finding
 from benchmark.analysis.reasons import Reason, because, of_contenders
+from benchmark.analysis.wording import Interval
 from benchmark.load.peak import why_no_peak
-
-Interval = tuple[float, float]
 
 LOAD_GENERATOR = "load"  # the role in cpu_ms_per_request that is not the contender's own
 _FIRST_ROLES = ("scoring", "model", "redis")
@@ -51,13 +51,13 @@ class RunData(Protocol):
         """
 
 
-class _Part(BaseModel):
-    """A part of the summary: read-only, and tolerant of keys that it does not know."""
+class Part(BaseModel):
+    """A part of a summary: read-only, and tolerant of keys that it does not know. What writes it reads it, too."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
 
-class LowLoad(_Part):
+class LowLoad(Part):
     """Latency at the lowest level; a percentile is None where the samples are too few for it."""
 
     n: int
@@ -67,9 +67,10 @@ class LowLoad(_Part):
     p99_ms: float | None = None
     ci95_mean_ms: MaybeInterval = None
     over_floor: float | None = None
+    p50_over_floor: float | None = None
 
 
-class Level(_Part):
+class Level(Part):
     """What one contender did at one number of users."""
 
     users: int
@@ -86,9 +87,11 @@ class Level(_Part):
     generator_cpu: float | None = None
     little_n: float | None = None
     cpu_ms_per_request: ByRole = {}
+    foreign_share: float | None = None  # of all cores: other programs
+    steal_share: float | None = None  # the same: other virtual machines
 
 
-class Peak(_Part):
+class Peak(Part):
     """The highest rate of the levels measured, and at how many users; a peak if these bracket it."""
 
     users: int
@@ -98,9 +101,10 @@ class Peak(_Part):
     p99_ms: float | None = None
     generator_cpu: float | None = None
     bracketed: bool | None = None  # older records do not say
+    valid: bool = True
 
 
-class Contender(_Part):
+class Contender(Part):
     """One contender's figures; what was not measured is None or empty, and `reasons` say why."""
 
     title: str = ""
@@ -165,7 +169,7 @@ class Contender(_Part):
         return not self.faults and (level is None or level.valid)
 
 
-class Comparison(_Part):
+class Comparison(Part):
     """A figure of one contender over the baseline's: ratio = contender / baseline.
 
     `ci` is the interval, at the level `confidence`, that decides whether a difference is shown.
@@ -186,21 +190,29 @@ class Comparison(_Part):
         return self.ci95 if self.confidence is None else self.ci
 
 
-class Summary(_Part):
-    """`summary.json`, format 1."""
+class Head(Part):
+    """What the summaries of all experiments have in common: which run it is, whether it is VALID, what it has found."""
 
     schema_version: Literal[1, 2] = Field(alias="schema")
     command: str = ""
     started_utc: str = ""
+    finished_utc: str | None = None
     complete: bool = True
     valid: bool = True
     reasons: tuple[Reason, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    environment: dict[str, Any] = {}
+
+
+class Summary(Head):
+    """`summary.json` of contenders under load."""
+
     blocks: int = 0
     baseline: str | None = None
     levels: tuple[int, ...] = ()
     contenders: dict[str, Contender] = {}
     comparisons: tuple[Comparison, ...] = ()
-    faults: tuple[Reason, ...] = ()  # why all of its figures are INVALID; set when it is parsed
+    faults: tuple[Reason, ...] = Field(default=(), exclude=True)  # why all of it is INVALID; set when it is parsed
 
     @property
     def low_users(self) -> int:

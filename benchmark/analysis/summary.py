@@ -1,10 +1,12 @@
 """The record of a run -> its summary: figures with intervals, VALID or INVALID and why, comparisons."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from benchmark.analysis import schema
+from benchmark.analysis.findings import Finding, finding
 from benchmark.analysis.reasons import Reason, because, failure
 from benchmark.analysis.stats import (
     CONFIDENCE,
@@ -25,10 +27,11 @@ from benchmark.load.peak import is_bracketed, peak_users, why_no_peak
 from benchmark.record.columns import GENERATOR_ROLE
 from benchmark.record.run import SCHEMA, Cell, Run
 
+QUESTION = "Which contender is faster, by how much, and under which load?"
 MIN_CLAIM = 0.02  # a difference below this share is not claimed, however narrow its interval
 
 Blocks = Sequence[LevelFigures]
-ByBlock = Callable[[Mapping[str, Any], Mapping[int, Blocks]], dict[int, float]]  # from a contender's entry and levels
+ByBlock = Callable[[schema.Contender, Mapping[int, Blocks]], dict[int, float]]  # from a contender's figures and levels
 
 
 def summarise(run: Run, contenders: Sequence[Contender]) -> dict[str, Any]:
@@ -59,28 +62,28 @@ def summarise_figures(
     complete = len(cells) == len(planned) and not any(cell.status == "interrupted" for cell in cells)
     measured = sum(cell.status == "measured" for cell in cells)
     baseline = next((c.label for c in [*_compared(contenders), *contenders]), None)
-    return {
-        **summary_head(manifest, entries, complete, f"{measured} of {len(planned)} cells were measured"),
-        "blocks": len(manifest["order"]),
-        "levels": sorted({users for by_level in figures.values() for users in by_level}),
-        "baseline": baseline,
-        "contenders": entries,
-        "comparisons": _comparisons(contenders, entries, figures, {**_FIGURES, **(more_figures or {})}, over or {}),
-        "environment": manifest["environment"],
-    }
+    reasons = {label: entry.reasons for label, entry in entries.items()}
+    summary = schema.Summary(
+        **summary_head(manifest, reasons, complete, f"{measured} of {len(planned)} cells were measured"),
+        blocks=len(manifest["order"]),
+        levels=tuple(sorted({users for by_level in figures.values() for users in by_level})),
+        baseline=baseline,
+        contenders=entries,
+        comparisons=tuple(_comparisons(contenders, entries, figures, {**_FIGURES, **(more_figures or {})}, over or {})),
+    )
+    return summary.model_copy(update={"findings": tuple(_findings(summary))}).model_dump(mode="json", by_alias=True)
 
 
 def summary_head(
-    manifest: Mapping[str, Any], entries: Mapping[str, Any], complete: bool, measured: str
+    manifest: Mapping[str, Any], by_label: Mapping[str, Sequence[Reason]], complete: bool, measured: str
 ) -> dict[str, Any]:
     """Return what the summaries of all commands begin with: which run it is, and whether it is VALID.
 
-    `entries` are those of the contenders, with their reasons; `measured` says of an interrupted run
-    how far it came.
+    `by_label` are the reasons against each contender; `measured` says of an interrupted run how far it came.
     """
     reasons = run_reasons(manifest["busy_before_start"])
     reasons += [] if complete else [because("interrupted", measured=measured)]
-    reasons += [reason.at(contender=label) for label, entry in entries.items() for reason in entry["reasons"]]
+    reasons += [reason.at(contender=label) for label, own in by_label.items() for reason in own]
     return {
         "schema": SCHEMA,
         "command": manifest["command"],
@@ -89,7 +92,13 @@ def summary_head(
         "complete": complete,
         "valid": not reasons,
         "reasons": reasons,
+        "environment": manifest["environment"],
     }
+
+
+def against(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, Sequence[Reason]]:
+    """Return the reasons against each contender, from their entries."""
+    return {label: entry["reasons"] for label, entry in entries.items()}
 
 
 def failures_of(cells: Sequence[Cell], block_name: str = "block") -> list[Reason]:
@@ -111,30 +120,30 @@ def _by_level(run: Run, contender: Contender, cells: Sequence[Cell]) -> dict[int
 
 def _contender_entry(
     contender: Contender, floor_ms: float, by_level: Mapping[int, Blocks], cells: Sequence[Cell]
-) -> dict[str, Any]:
+) -> schema.Contender:
     levels = [_level_entry(contender, blocks) for blocks in by_level.values()]
-    reasons = failures_of(cells) + [reason.at(users=each["users"]) for each in levels for reason in each["reasons"]]
+    reasons = failures_of(cells) + [reason.at(users=level.users) for level in levels for reason in level.reasons]
     if not levels and not reasons:
         reasons.append(because("not_measured"))
     rps = {users: _rps(blocks).value for users, blocks in by_level.items()}  # not rounded, or some would be the same
-    believed = {level["users"]: rps[level["users"]] for level in levels if level["valid"]}
+    believed = {level.users: rps[level.users] for level in levels if level.valid}
     users = peak_users(rps, believed)
-    peak = next((level for level in levels if level["users"] == users), None)
-    return {
-        "title": contender.title,
-        "floor_ms": round(floor_ms, 3),
-        "harness_floor": contender.harness_floor,
-        "valid": not reasons,
-        "reasons": reasons,
-        "notes": [note for blocks in by_level.values() for note in level_notes(contender, blocks)] + _no_peak(believed),
-        "low_load": _low_load_entry(by_level[1], floor_ms) if 1 in by_level else None,
-        "levels": levels,
-        "peak": peak and {**{key: peak[key] for key in _OF_PEAK}, "bracketed": is_bracketed(believed)},
-        "cpu_users": users,
-        "cpu_ms_per_request": peak["cpu_ms_per_request"] if peak else {},
-        "ci95_cpu_ms": _ci95(service_cpu_by_block([block for block in by_level[users] if block.n])) if users else None,
-        "rss_mb": _largest([figures.rss_mb for blocks in by_level.values() for figures in blocks]),
-    }
+    peak = next((level for level in levels if level.users == users), None)
+    return schema.Contender(
+        title=contender.title,
+        floor_ms=round(floor_ms, 3),
+        harness_floor=contender.harness_floor,
+        valid=not reasons,
+        reasons=tuple(reasons),
+        notes=(*(note for blocks in by_level.values() for note in level_notes(contender, blocks)), *_no_peak(believed)),
+        low_load=_low_load_entry(by_level[1], floor_ms) if 1 in by_level else None,
+        levels=tuple(levels),
+        peak=peak and schema.Peak(**{key: getattr(peak, key) for key in _OF_PEAK}, bracketed=is_bracketed(believed)),
+        cpu_users=users,
+        cpu_ms_per_request=peak.cpu_ms_per_request if peak else {},
+        ci95_cpu_ms=_ci95(service_cpu_by_block([block for block in by_level[users] if block.n])) if users else None,
+        rss_mb=_largest([figures.rss_mb for blocks in by_level.values() for figures in blocks]),
+    )
 
 
 def _no_peak(rps: Mapping[int, float]) -> list[str]:
@@ -146,42 +155,42 @@ def _no_peak(rps: Mapping[int, float]) -> list[str]:
 _OF_PEAK = ("users", "rps", "ci95_rps", "p50_ms", "p99_ms", "generator_cpu", "valid")
 
 
-def _low_load_entry(blocks: Blocks, floor_ms: float) -> dict[str, Any] | None:
+def _low_load_entry(blocks: Blocks, floor_ms: float) -> schema.LowLoad | None:
     blocks = [block for block in blocks if block.n]
     if not blocks:
         return None
     mean = positive_interval([block.mean_ms for block in blocks])
     p50 = percentile(_pooled(blocks), 50)
-    return {
+    return schema.LowLoad(
         **_percentiles(blocks),
-        "n": sum(block.n for block in blocks),
-        "mean_ms": _r(mean.value),
-        "ci95_mean_ms": _rs(mean.as_list()),
-        "over_floor": _r(mean.value / floor_ms) if floor_ms else None,
-        "p50_over_floor": _r(p50 / floor_ms) if floor_ms and p50 else None,
-    }
+        n=sum(block.n for block in blocks),
+        mean_ms=_r(mean.value),
+        ci95_mean_ms=_rs(mean.as_list()),
+        over_floor=_r(mean.value / floor_ms) if floor_ms else None,
+        p50_over_floor=_r(p50 / floor_ms) if floor_ms and p50 else None,
+    )
 
 
-def _level_entry(contender: Contender, blocks: Blocks) -> dict[str, Any]:
+def _level_entry(contender: Contender, blocks: Blocks) -> schema.Level:
     reasons = level_reasons(contender, blocks)
     counted = [block for block in blocks if block.n]
     rps = _rps(blocks)
-    return {
-        "users": blocks[0].users,
-        "valid": not reasons,
-        "reasons": reasons,
-        "n": sum(block.n for block in blocks),
-        "errors": sum(block.errors for block in blocks),
-        "rps": _r(rps.value),
-        "ci95_rps": _rs(rps.as_list()),
-        "mean_ms": _r(float(np.mean([block.mean_ms for block in counted]))) if counted else None,
+    return schema.Level(
+        users=blocks[0].users,
+        valid=not reasons,
+        reasons=tuple(reasons),
+        n=sum(block.n for block in blocks),
+        errors=sum(block.errors for block in blocks),
+        rps=_r(rps.value),
+        ci95_rps=_rs(rps.as_list()),
+        mean_ms=_r(float(np.mean([block.mean_ms for block in counted]))) if counted else None,
         **_percentiles(blocks),
-        "generator_cpu": _mean_by_role([block.cpu_share for block in blocks]).get(GENERATOR_ROLE),
-        "little_n": _r(float(np.mean([block.little_n for block in counted]))) if counted else None,
-        "cpu_ms_per_request": _mean_by_role([block.cpu_ms_per_request for block in counted]),
-        "foreign_share": _mean_seen([block.foreign_share for block in blocks]),
-        "steal_share": _mean_seen([block.steal_share for block in blocks]),
-    }
+        generator_cpu=_mean_by_role([block.cpu_share for block in blocks]).get(GENERATOR_ROLE),
+        little_n=_r(float(np.mean([block.little_n for block in counted]))) if counted else None,
+        cpu_ms_per_request=_mean_by_role([block.cpu_ms_per_request for block in counted]),
+        foreign_share=_mean_seen([block.foreign_share for block in blocks]),
+        steal_share=_mean_seen([block.steal_share for block in blocks]),
+    )
 
 
 def _ci95(by_block: Mapping[int, float]) -> list[float | None] | None:
@@ -205,11 +214,11 @@ def _pooled(blocks: Blocks) -> np.ndarray:
 
 def _comparisons(
     contenders: Sequence[Contender],
-    entries: Mapping[str, Any],
+    entries: Mapping[str, schema.Contender],
     figures: Mapping[str, Mapping[int, Blocks]],
     kinds: Mapping[str, ByBlock],
     over: Mapping[tuple[str, str], Collection[int]],
-) -> list[dict[str, Any]]:
+) -> list[schema.Comparison]:
     """Compare every contender with the baseline, over the blocks in which both were measured."""
     if not (compared := _compared(contenders)):
         return []
@@ -224,14 +233,14 @@ def _comparisons(
                 pairs.append((figure, other.label, [ours[b] for b in shared], [theirs[b] for b in shared]))
     # Among many comparisons one would be "shown" by chance.
     p_values = [ratio_p_value(ours, theirs) for _, _, ours, theirs in pairs]
-    peaks = {label for label, entry in entries.items() if entry["peak"] and entry["peak"]["bracketed"]}
+    peaks = {label for label, entry in entries.items() if entry.peak and entry.peak.bracketed}
     return [
-        {
-            "figure": figure,
-            "baseline": baseline.label,
-            "contender": label,
+        schema.Comparison(
+            figure=figure,
+            baseline=baseline.label,
+            contender=label,
             **_ratio(ours, theirs, level, is_shown and (figure != "peak_rps" or {label, baseline.label} <= peaks)),
-        }
+        )
         for (figure, label, ours, theirs), level, is_shown in zip(
             pairs, holm_levels(p_values), holm(p_values), strict=True
         )
@@ -258,15 +267,15 @@ def _ratio(ours: Sequence[float], theirs: Sequence[float], level: float, shown: 
     }
 
 
-def _low_load_by_block(_: Mapping[str, Any], by_level: Mapping[int, Blocks]) -> dict[int, float]:
+def _low_load_by_block(_: schema.Contender, by_level: Mapping[int, Blocks]) -> dict[int, float]:
     return {block.block: block.mean_ms for block in by_level.get(1, []) if block.n}
 
 
-def _peak_by_block(entry: Mapping[str, Any], by_level: Mapping[int, Blocks]) -> dict[int, float]:
+def _peak_by_block(entry: schema.Contender, by_level: Mapping[int, Blocks]) -> dict[int, float]:
     return {block.block: block.rps for block in _peak_blocks(entry, by_level)}
 
 
-def _cpu_by_block(entry: Mapping[str, Any], by_level: Mapping[int, Blocks]) -> dict[int, float]:
+def _cpu_by_block(entry: schema.Contender, by_level: Mapping[int, Blocks]) -> dict[int, float]:
     return service_cpu_by_block(_peak_blocks(entry, by_level))
 
 
@@ -280,8 +289,8 @@ def service_cpu_by_block(blocks: Blocks) -> dict[int, float]:
     return {block: cpu_ms for block, cpu_ms in sums.items() if cpu_ms}  # without samples there is no sum
 
 
-def _peak_blocks(entry: Mapping[str, Any], by_level: Mapping[int, Blocks]) -> Blocks:
-    return [block for block in by_level[entry["peak"]["users"]] if block.n] if entry["peak"] else []
+def _peak_blocks(entry: schema.Contender, by_level: Mapping[int, Blocks]) -> Blocks:
+    return [block for block in by_level[entry.peak.users] if block.n] if entry.peak else []
 
 
 _FIGURES = {
@@ -305,6 +314,30 @@ def _mean_seen(shares: Sequence[float | None]) -> float | None:
 def _largest(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
     roles = sorted({role for row in rows for role in row})
     return {role: round(max(row[role] for row in rows if role in row), 1) for role in roles}
+
+
+def _findings(summary: schema.Summary) -> Iterator[Finding]:
+    """Yield latency at low load, highest rate and CPU per request of every contender, held against the baseline's."""
+    for name, each in summary.contenders.items():
+        figures: list[tuple[str, str, float, schema.MaybeInterval, int]] = []
+        if low := each.low_load:
+            figures.append(("low_load_mean_ms", "ms", low.mean_ms, low.ci95_mean_ms, summary.low_users))
+        if peak := each.peak:
+            name_of_rate = "peak_rps" if peak.bracketed else "highest_rps"
+            figures.append((name_of_rate, "rps", peak.rps, peak.ci95_rps, peak.users))
+        if cpu_ms := schema.service_cpu_ms(each.cpu_ms_per_request):
+            figures.append(("cpu_ms_per_request", "ms", cpu_ms, each.ci95_cpu_ms, each.cpu_users or 0))
+        for figure, unit, value, ci95, users in figures:
+            level = each.level(users)
+            reasons = [*each.faults, *(level.reasons if level else ())]
+            compared = summary.comparison(figure, name)
+            versus = compared and {
+                "versus": compared.baseline,
+                "ratio": compared.ratio,
+                "ratio_ci95": compared.ci95,
+                "shown": compared.difference_shown,
+            }
+            yield finding(QUESTION, name, figure, unit, value, reasons, ci95, **(versus or {}))
 
 
 def _r(value: float | None) -> float | None:

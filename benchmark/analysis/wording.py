@@ -5,8 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from math import floor, isfinite, log10
 
-from benchmark.analysis.schema import Interval
-
+Interval = tuple[float, float]
 MISSING = "–"
 
 

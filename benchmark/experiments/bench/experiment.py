@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.table import Table
 
-from benchmark.analysis.summary import summarise
+from benchmark.analysis.summary import QUESTION, summarise
 from benchmark.experiments.bench.comparable import comparable
 from benchmark.experiments.bench.measure import measure
 from benchmark.experiments.bench.page import write_bench_report
@@ -45,7 +45,7 @@ def _number(value: float | None, form: str) -> str:
 
 EXPERIMENT = Experiment(
     name="bench",
-    question="Which contender is faster, by how much, and under which load?",
+    question=QUESTION,
     measure=measure,
     summarise=_summarise,
     write_page=write_bench_report,

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from benchmark.analysis.schema import Contender, Interval, Level, Peak, Summary, service_cpu_ms
-from benchmark.analysis.wording import at_users, fine_ms, significant, span
+from benchmark.analysis.schema import Contender, Level, Peak, Summary, service_cpu_ms
+from benchmark.analysis.wording import Interval, at_users, fine_ms, significant, span
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from benchmark.analysis.schema import Comparison, Contender, Interval, Level, Summary, in_order, service_cpu_ms
-from benchmark.analysis.wording import MISSING, fine_ms, significant, span
+from benchmark.analysis.schema import Comparison, Contender, Level, Summary, in_order, service_cpu_ms
+from benchmark.analysis.wording import MISSING, Interval, fine_ms, significant, span
 from benchmark.report.tables import NO_PEAK, NOT_ENOUGH, TableRow
 
 _FIGURES: Final = {

@@ -5,7 +5,7 @@ from typing import Any
 
 from benchmark.experiments.breaking_point.measure import measure
 from benchmark.experiments.breaking_point.page import write_report
-from benchmark.experiments.breaking_point.summarise import summarise
+from benchmark.experiments.breaking_point.summarise import QUESTION, summarise
 from benchmark.experiments.experiment import Experiment
 from benchmark.record.manifest import recorded_contenders
 from benchmark.record.run import SUMMARY, Run
@@ -17,7 +17,7 @@ def _summarise(run: Run) -> Mapping[str, Mapping[str, Any]]:
 
 EXPERIMENT = Experiment(
     name="locust",
-    question="Where does each architecture break?",
+    question=QUESTION,
     measure=measure,
     summarise=_summarise,
     write_page=write_report,

@@ -109,7 +109,7 @@ class Held:
         return {"contender": self.contender, _KIND: "held", **asdict(self)}
 
 
-Finding = LocustRun | Broke | Tried | Breaks | Held
+Observation = LocustRun | Broke | Tried | Breaks | Held
 _F = TypeVar("_F", LocustRun, Broke, Tried, Breaks, Held)
 
 _LOCUST_RUN: Final = TypeAdapter(LocustRun)
@@ -118,12 +118,12 @@ _TRIED: Final = TypeAdapter(Tried)
 _HELD: Final = TypeAdapter(Held)
 
 
-def append_finding(run: Run, finding: Finding) -> None:
+def append_finding(run: Run, finding: Observation) -> None:
     """Add a finding to the record. Raises RecordError."""
     run.append_line(FINDINGS, finding.to_json())
 
 
-def read_findings(run: Run) -> list[Finding]:
+def read_findings(run: Run) -> list[Observation]:
     """Return the findings of a run, in the order in which they were made."""
     return [_read(document) for document in run.lines(FINDINGS)]
 
@@ -133,12 +133,12 @@ def read_locust_runs(documents: Iterable[Mapping[str, Any]]) -> tuple[LocustRun,
     return tuple(_LOCUST_RUN.validate_python(document) for document in documents)
 
 
-def of_kind(findings: Iterable[Finding], kind: type[_F]) -> Iterator[_F]:
+def of_kind(findings: Iterable[Observation], kind: type[_F]) -> Iterator[_F]:
     """Yield the findings of a kind, in order."""
     return (finding for finding in findings if isinstance(finding, kind))
 
 
-def _read(document: Mapping[str, Any]) -> Finding:
+def _read(document: Mapping[str, Any]) -> Observation:
     match document[_KIND]:
         case "load-test-broke":
             return Broke(document["contender"], _POINT.validate_python(document))

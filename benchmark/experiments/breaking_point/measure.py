@@ -12,9 +12,9 @@ from benchmark.errors import BenchmarkError, LoadError, RecordError
 from benchmark.experiments.breaking_point.findings import (
     Breaks,
     Broke,
-    Finding,
     Held,
     LocustRun,
+    Observation,
     Tried,
     append_finding,
     was_held,
@@ -207,7 +207,7 @@ class Examples:
             found = describe(issued, contender.label, name, name, warmup_s, duration_s=seconds)
             self._append(replace(found, rate_rps=rps))
 
-    def _append(self, finding: Finding) -> None:
+    def _append(self, finding: Observation) -> None:
         append_finding(self._run, finding)
 
 

@@ -1,20 +1,21 @@
 """Findings of the experiment -> its summary."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from benchmark.analysis.findings import Finding, finding
 from benchmark.analysis.reasons import Reason, because, failure, plain
-from benchmark.analysis.summary import summary_head
+from benchmark.analysis.summary import against, summary_head
 from benchmark.analysis.validity import MAX_GENERATOR_CPU, disturbance_reasons, early_reasons
 from benchmark.contenders.discovery import Contender
 from benchmark.experiments.breaking_point.findings import (
     Breaks,
     Broke,
-    Finding,
     Held,
     LocustRun,
+    Observation,
     Tried,
     of_kind,
     read_findings,
@@ -22,6 +23,7 @@ from benchmark.experiments.breaking_point.findings import (
 from benchmark.load.shapes import LOAD_TEST, MAX_PERFORMANCE, PACING_S, RESPONSE_TIME, STRESS_TEST, TRY
 from benchmark.record.run import Cell, Run
 
+QUESTION = "Where does each architecture break?"
 OPEN_LOOP, CLOSED_AT_RATE = "open-loop", "closed-at-rate"
 _MAX_LATE = 0.01  # share of arrivals sent late before an open loop is INVALID
 
@@ -80,15 +82,15 @@ def summarise(run: Run, contenders: Sequence[Contender]) -> dict[str, Any]:
     manifest = run.manifest
     measured = f"{len(cells)} of {len(entries)} contenders were measured completely"
     return {
-        **summary_head(manifest, entries, not run.interrupted, measured),
+        **summary_head(manifest, against(entries), not run.interrupted, measured),
+        "findings": [found for label, entry in entries.items() for found in _found(label, entry)],
         "scale": manifest["plan"]["scale"],
         "baseline": contenders[0].label,
         "contenders": entries,
-        "environment": manifest["environment"],
     }
 
 
-def _entry(contender: Contender, findings: Sequence[Finding], cell: Cell | None) -> dict[str, Any]:
+def _entry(contender: Contender, findings: Sequence[Observation], cell: Cell | None) -> dict[str, Any]:
     runs = list(of_kind(findings, LocustRun))
     faults = [failure(cell.code, cell.reason)] if cell and cell.status == "failed" else []
     reasons = faults + [reason for found in runs for reason in run_reasons(found)]
@@ -103,6 +105,19 @@ def _entry(contender: Contender, findings: Sequence[Finding], cell: Cell | None)
         "breaking_point": _judged(plain(point), point.reasons) if point else None,
         "open_loop": _judged(plain(opened), opened.reasons) if opened else None,
     }
+
+
+def _found(label: str, entry: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield the latency of a single user, the breaking point, and what an open loop shows below it."""
+    faults = entry["faults"]
+    alone = next((each for each in entry["examples"] if each["example"] == RESPONSE_TIME.name), None)
+    if alone and alone["p95_ms"] is not None:
+        yield finding(QUESTION, label, "low_load_p95_ms", "ms", alone["p95_ms"], [*faults, *alone["reasons"]])
+    if point := entry["breaking_point"]:
+        figure = "breaking_point_rps" if point["broke"] else "highest_rps"
+        yield finding(QUESTION, label, figure, "rps", point["rps"], [*faults, *point["reasons"]], point["ci95"])
+    if (opened := entry["open_loop"]) and opened["p99_ms"] is not None:
+        yield finding(QUESTION, label, "open_loop_p99_ms", "ms", opened["p99_ms"], [*faults, *opened["reasons"]])
 
 
 def _judged(part: Mapping[str, Any], reasons: Sequence[Reason]) -> dict[str, Any]:
@@ -134,7 +149,7 @@ def _most_late(n: int) -> float:
     return _MAX_LATE * n + 2 * math.sqrt(_MAX_LATE * n)
 
 
-def breaking_point_entry(findings: Sequence[Finding]) -> BreakingPointEntry | None:
+def breaking_point_entry(findings: Sequence[Observation]) -> BreakingPointEntry | None:
     """Return where a contender broke, or None if that was not looked for."""
     ramp = next((found.point for found in of_kind(findings, Broke)), None)
     by_tries = next((found.point for found in of_kind(findings, Breaks)), None)

@@ -53,6 +53,6 @@ def level_of(contenders: Mapping[str, Any], response: str, goal: str) -> float |
     return next((each["confidence"] for each in found if each["figure"] == COMPARED[response]), None)
 
 
-def _cpu_by_block(_: Mapping[str, Any], by_level: Mapping[int, Blocks]) -> dict[int, float]:
+def _cpu_by_block(_: object, by_level: Mapping[int, Blocks]) -> dict[int, float]:
     """Return the CPU time per request, in ms, at the level at which all contenders are compared."""
     return service_cpu_by_block(by_level.get(CPU_USERS, ()))

@@ -11,7 +11,7 @@ from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.gap.measure import measure
 from benchmark.experiments.gap.page import write_page
 from benchmark.experiments.gap.schema import parse
-from benchmark.experiments.gap.summarise import summarise
+from benchmark.experiments.gap.summarise import QUESTION, summarise
 from benchmark.experiments.gap.text import write_headline
 from benchmark.experiments.prediction.measure import read_prediction
 from benchmark.record.run import SUMMARY, Run
@@ -50,7 +50,7 @@ def _whole(found: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
 
 EXPERIMENT = Experiment(
     name="explain",
-    question="Where does the difference come from?",
+    question=QUESTION,
     measure=measure,
     summarise=_summarise,
     write_page=write_page,

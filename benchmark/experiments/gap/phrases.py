@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Final
 
-from benchmark.analysis.schema import SMALLEST_CLAIM, Interval
-from benchmark.analysis.wording import significant
+from benchmark.analysis.schema import SMALLEST_CLAIM
+from benchmark.analysis.wording import Interval, significant
 from benchmark.experiments.gap.schema import MULTIPLIED, Attribution, Explained, shown
 
 NAMES: Final = {"latency_ms": "latency at one user", "peak_rps": "peak rate", "cpu_ms": "CPU per request"}

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from benchmark.analysis.reasons import Reason, because, in_words, of_contenders
-from benchmark.analysis.schema import Comparison, Contender, Interval, MaybeInterval
+from benchmark.analysis.schema import Comparison, Contender, MaybeInterval
+from benchmark.analysis.wording import Interval
 from benchmark.report.charts.palette import Style, styles
 
 RESPONSES = ("latency_ms", "peak_rps", "cpu_ms")

@@ -1,9 +1,10 @@
 """The record of an `explain` run -> its summary."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from benchmark.analysis.findings import Finding, finding
 from benchmark.analysis.measured import Measured, entry, measure_all, ratio_entry
 from benchmark.analysis.reasons import Reason, because
 from benchmark.analysis.stats import DIFFERENCES, RATIOS, Scale, block_interval
@@ -17,6 +18,9 @@ from benchmark.experiments.gap.scheduling_delay import waiting
 from benchmark.experiments.prediction.summarise import crossover, lead_s, over_users, peaks, what_ifs
 from benchmark.record.manifest import recorded_contenders
 from benchmark.record.run import SCHEMA, Cell, Run
+
+QUESTION = "Where does the difference come from?"
+FORETOLD = "Is the rate under load foretold by what single requests cost?"
 
 
 def summarise(run: Run, predicted: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -67,7 +71,20 @@ def summarise(run: Run, predicted: Mapping[str, Any]) -> tuple[dict[str, Any], d
         "calibrations": _calibrations(predicted),
         "environment": manifest["environment"],
     }
-    return summary, contenders
+    return {**summary, "findings": [*contenders["findings"], *_findings(summary)]}, contenders
+
+
+def _findings(summary: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield each factor's share of each gap, and how far each predicted peak rate was off."""
+    reasons = [reason for reason in summary["reasons"] if not reason.contender]
+    for response, found in summary["attribution"].items():
+        for factor, share in (found or {}).get("shares", {}).items():
+            figure, unit = f"{response}_share_of_{factor}", "times" if response == "peak_rps" else "ms"
+            yield finding(QUESTION, found["to"], figure, unit, share["value"], reasons, share["ci95"])
+    for name, peak in summary["peaks"].items():
+        if peak["error"] is not None:
+            against = [*reasons, *peak["reasons"]]
+            yield finding(FORETOLD, name, "predicted_peak_error", "", peak["error"], against, peak["error_ci95"])
 
 
 def _calibrations(predicted: Mapping[str, Any]) -> int:

@@ -1,8 +1,7 @@
 """Rows for the tables of the page: every number of the summary, as text."""
 
-from benchmark.analysis.schema import Interval
 from benchmark.analysis.stats import samples_needed
-from benchmark.analysis.wording import MISSING, at_users, significant
+from benchmark.analysis.wording import MISSING, Interval, at_users, significant
 from benchmark.experiments.gap.anatomy import STAGES
 from benchmark.experiments.gap.curves import P50, RATE
 from benchmark.experiments.gap.phrases import (

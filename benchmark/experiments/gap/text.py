@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from benchmark.analysis.schema import Interval
-from benchmark.analysis.wording import at_users, deciding, first_line, listing, minute_utc, significant
+from benchmark.analysis.wording import Interval, at_users, deciding, first_line, listing, minute_utc, significant
 from benchmark.experiments.gap import curves as draw_prediction
 from benchmark.experiments.gap.claim import PREDICTION, SUMMARY, Claim
 from benchmark.experiments.gap.phrases import (

@@ -8,7 +8,7 @@ from typing import Final
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from benchmark.analysis.schema import Interval
+from benchmark.analysis.wording import Interval
 from benchmark.experiments.gap.phrases import (
     NAMES,
     UNITS,

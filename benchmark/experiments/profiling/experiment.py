@@ -8,7 +8,7 @@ from rich.table import Table
 from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.profiling.measure import measure
 from benchmark.experiments.profiling.page import write_report
-from benchmark.experiments.profiling.summarise import summarise
+from benchmark.experiments.profiling.summarise import QUESTION, summarise
 from benchmark.record.manifest import recorded_contenders
 from benchmark.record.run import SUMMARY, Run
 
@@ -38,7 +38,7 @@ def _table(summary: Mapping[str, Any]) -> Table:
 
 EXPERIMENT = Experiment(
     name="profile",
-    question="Where does the time of a request go?",
+    question=QUESTION,
     measure=measure,
     summarise=_summarise,
     write_page=write_report,

@@ -7,8 +7,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import pandas as pd
 
+from benchmark.analysis.findings import finding
 from benchmark.analysis.reasons import Reason, because, failure
-from benchmark.analysis.summary import summary_head
+from benchmark.analysis.summary import against, summary_head
 from benchmark.analysis.validity import MAX_DRIFT, disturbance_reasons, level_reasons
 from benchmark.analysis.windows import LevelFigures, level_figures
 from benchmark.analysis.wording import at_users
@@ -23,6 +24,7 @@ from contract.timing import parse_server_timing
 
 CallsRow = dict[str, Any]
 
+QUESTION: Final = "Where does the time of a request go?"
 PLAIN, SAMPLED = 0, 1  # the blocks of a run: without the CPU sampler, and the first one with it
 CALLS: Final = "calls.jsonl"
 MAX_NOT_ATTRIBUTED: Final = 0.10  # of the CPU that the operating system counted
@@ -52,11 +54,22 @@ def summarise(run: Run, contenders: Sequence[Contender]) -> dict[str, Any]:
     entries = {c.label: _entry(run, c, shares, calls) for c in contenders}
     measured = f"{sum(_was_measured(entry) for entry in entries.values())} of {len(entries)} contenders were measured"
     return {
-        **summary_head(manifest, entries, not run.interrupted, measured),
+        **summary_head(manifest, against(entries), not run.interrupted, measured),
+        "findings": [
+            finding(
+                QUESTION,
+                label,
+                "cpu_ms_per_request",
+                "ms",
+                entry["cpu_ms_counted"],
+                [*entry["faults"], *entry["cpu_reasons"]],
+            )
+            for label, entry in entries.items()
+            if entry["cpu_ms_counted"]
+        ],
         "scale": manifest["plan"].get("scale", 1.0),
         "users": manifest["plan"]["users"],
         "contenders": entries,
-        "environment": manifest["environment"],
     }
 
 

@@ -13,7 +13,7 @@ from benchmark.experiments.timeit.page import write_report
 from benchmark.experiments.timeit.plan import floors_ms
 from benchmark.experiments.timeit.repeats import read_repeats, write_table
 from benchmark.experiments.timeit.schema import parse
-from benchmark.experiments.timeit.summarise import WATCHED, summarise
+from benchmark.experiments.timeit.summarise import QUESTION, WATCHED, summarise
 from benchmark.experiments.timeit.verdict import write_headline
 from benchmark.record.manifest import recorded_contenders
 from benchmark.record.run import SUMMARY, Run
@@ -60,7 +60,7 @@ def _interval(ends: tuple[float, float] | None) -> str:
 
 EXPERIMENT = Experiment(
     name="timeit",
-    question="How do n calls add up, and what does one call cost?",
+    question=QUESTION,
     measure=measure,
     summarise=_summarise,
     write_page=_write_page,

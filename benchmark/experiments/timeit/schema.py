@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from benchmark.analysis.schema import Contender, Interval, MaybeInterval, Summary, parse_summary
+from benchmark.analysis.schema import Contender, MaybeInterval, Summary, parse_summary
+from benchmark.analysis.wording import Interval
 
 
 class Timeit(BaseModel):

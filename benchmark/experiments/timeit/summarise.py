@@ -1,20 +1,22 @@
 """The record of a run -> its summary: milliseconds per call, percentages, VALID or INVALID and why."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from benchmark.analysis.findings import Finding, finding
 from benchmark.analysis.reasons import Reason, because
 from benchmark.analysis.stats import Interval, holm, holm_levels, ratio_interval, ratio_p_value
-from benchmark.analysis.summary import MIN_CLAIM, failures_of, summary_head
+from benchmark.analysis.summary import MIN_CLAIM, against, failures_of, summary_head
 from benchmark.analysis.validity import disturbance_reasons
 from benchmark.contenders.discovery import Contender
 from benchmark.experiments.timeit import fit
 from benchmark.record.resources import Disturbance
 from benchmark.record.run import Cell
 
+QUESTION = "How do n calls add up, and what does one call cost?"
 WATCHED = "machine.jsonl"  # by repeat and contender: what others had of the machine while it was timed
 BELOW_FLOOR_ERRORS = 3.0  # standard errors by which a mean may miss the floor by chance
 
@@ -48,14 +50,30 @@ def summarise(
     complete = all(_has_ended(label, cells, planned) for label in entries)
     done = max(len(complete_repeats(cells, label)) for label in entries)
     return {
-        **summary_head(manifest, entries, complete, f"{done} of {planned} repeats were measured completely"),
+        **summary_head(manifest, against(entries), complete, f"{done} of {planned} repeats were measured completely"),
+        "findings": [found for label, entry in entries.items() for found in _found(label, entry, baseline)],
         "scale": manifest["plan"]["scale"],
         "repeats": planned,
         "calls": list(manifest["plan"]["calls"]),
         "baseline": baseline,
         "contenders": entries,
-        "environment": manifest["environment"],
     }
+
+
+def _found(label: str, entry: Mapping[str, Any], baseline: str) -> Iterator[Finding]:
+    """Yield what a call takes, held against the baseline's."""
+    figures = entry["timeit"]
+    if figures["ms_per_call"] is None:
+        return
+    faster = 1 + figures["faster_than_baseline_pct"] / 100 if figures["faster_than_baseline_pct"] is not None else None
+    versus: dict[str, Any] = {}
+    if label != baseline and faster:
+        ends = figures["ci95_pct"] and sorted(100 / (100 + end) for end in figures["ci95_pct"])
+        shown = figures["difference_shown"]
+        versus = {"versus": baseline, "ratio": 1 / faster, "ratio_ci95": ends, "shown": shown}
+    yield finding(
+        QUESTION, label, "time_per_call_ms", "ms", figures["ms_per_call"], entry["reasons"], figures["ci95"], **versus
+    )
 
 
 def repeat_sums(timings: pd.DataFrame) -> dict[int, fit.Floats]:

@@ -7,8 +7,8 @@ from typing import Final
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
-from benchmark.analysis.schema import LOAD_GENERATOR, Contender, Interval, Summary, in_order, service_cpu_ms
-from benchmark.analysis.wording import at_users, fine_ms, significant
+from benchmark.analysis.schema import LOAD_GENERATOR, Contender, Summary, in_order, service_cpu_ms
+from benchmark.analysis.wording import Interval, at_users, fine_ms, significant
 from benchmark.report.charts.chart import Box, Layout, Sheet, faint_grid, shorten
 from benchmark.report.charts.palette import INK, MUTED, PAPER, density, styles
 

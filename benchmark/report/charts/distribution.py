@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
-from benchmark.analysis.schema import Interval, Summary
-from benchmark.analysis.wording import significant
+from benchmark.analysis.schema import Summary
+from benchmark.analysis.wording import Interval, significant
 from benchmark.report.charts.chart import Box, Layout, Sheet, faint_grid, shorten
 from benchmark.report.charts.lines import log_ticks
 from benchmark.report.charts.palette import GRID, INK, MUTED, PAPER, Style, styles

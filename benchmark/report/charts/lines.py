@@ -8,8 +8,8 @@ from typing import Final
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, NullLocator
 
-from benchmark.analysis.schema import Contender, Interval, Level, Summary
-from benchmark.analysis.wording import significant
+from benchmark.analysis.schema import Contender, Level, Summary
+from benchmark.analysis.wording import Interval, significant
 from benchmark.report.charts.chart import Box, Layout, Sheet, faint_grid, shorten, spread
 from benchmark.report.charts.palette import MUTED, PAPER, Style, styles
 
