@@ -98,6 +98,7 @@ def render_page(path: Path, data: Explained, manifest: Mapping[str, Any]) -> str
         tables=_tables(data),
         share_heads=list(tables.SHARE_HEADS),
         peak_heads=list(tables.PEAK_HEADS),
+        simple_bound=story.simple_bound(data),
         what_if_heads=list(tables.WHAT_IF_HEADS),
         stages=[TITLES.get(name, name) for name in tables.stages_of(data)],
         cell_files=[(cell.contender or cell.label, files.samples(cell.label)) for cell in data.cells],

@@ -171,6 +171,7 @@ class Predicted(_Part):
     users: int
     calibrated: bool = False
     rps_predicted: float | None = None
+    rps_bound: float | None = None  # by the simple bound
     rps_measured: float | None = None
     p50_predicted_ms: float | None = None
     p50_measured_ms: float | None = None
@@ -187,6 +188,8 @@ class Peak(_Part):
     users_measured: int | None = None
     rps_predicted: float | None = None
     rps_measured: float | None = None
+    rps_bound: float | None = None  # by the simple bound, for many users; older records have none
+    bound_error: float | None = None
     error: float | None = None
     error_ci95: Interval | None = None
     bracketed: bool | None = None  # whether the levels measured show a peak; older records do not say

@@ -15,7 +15,7 @@ from benchmark.experiments.gap.anatomy import stage_anatomy
 from benchmark.experiments.gap.attribution import Responses, attribute, attribute_parts, shared_blocks
 from benchmark.experiments.gap.contenders import COMPARED, level_of, summarise_contenders
 from benchmark.experiments.gap.scheduling_delay import waiting
-from benchmark.experiments.prediction.summarise import crossover, lead_s, over_users, peaks, what_ifs
+from benchmark.experiments.prediction.summarise import bounds, crossover, lead_s, over_users, peaks, what_ifs
 from benchmark.record.manifest import recorded_contenders
 from benchmark.record.run import SCHEMA, Cell, Run
 
@@ -37,6 +37,7 @@ def summarise(run: Run, predicted: Mapping[str, Any]) -> tuple[dict[str, Any], d
     anatomy, doubts = stage_anatomy(
         run, _anatomy_cells(run, mains), {n: law_of(v[0].contender).asked for n, v in mains.items()}
     )
+    limits = bounds(mains, manifest["environment"]["machine"]["cores"])
     lead = lead_s(run.cells(), variants, predicted)
     reasons += [*doubts, *_too_late(lead)]
     contenders = summarise_contenders(run, mains, _shared_blocks(explain, by_label))
@@ -62,8 +63,8 @@ def summarise(run: Run, predicted: Mapping[str, Any]) -> tuple[dict[str, Any], d
         "anatomy": anatomy,
         "waiting": waiting(run, variants, explain["waiting"]),
         "clock_cost": _clock_cost(variants, mains),
-        "prediction": over_users(mains, predicted),
-        "peaks": peaks(mains, predicted),
+        "prediction": over_users(mains, predicted, limits),
+        "peaks": peaks(mains, predicted, limits),
         "what_if": what_ifs(explain, variants, mains, predicted),
         "crossover": crossover(variants, predicted),
         "predicted_before": predicted.get("written_utc"),

@@ -80,6 +80,7 @@ def peak_rows(data: Explained) -> list[TableRow]:
                 ("≥ " if peak.bracketed is False else "") + _at(peak.rps_measured, peak.users_measured),
                 _error(peak.error),
                 _errors(peak.error_ci95),
+                _error(peak.bound_error),
                 *(_error(peak.cpu_off.get(role)) for role in _SERVICES),
             ),
             bool(peak.reasons),
@@ -102,6 +103,7 @@ PEAK_HEADS = (
     "measured [requests/s]",
     "error",
     "95 % interval",
+    "error of the simple bound",
     "CPU of the handler",
     "CPU of the models",
 )

@@ -309,6 +309,24 @@ def _peaks(data: Explained) -> str:
     return f"{rates} within {_bound(error)} (worst: {name}, {percent(error)}{sure})"
 
 
+def simple_bound(data: Explained) -> str:
+    """Say whether the simulation foretells peak rates better than a bound that takes one line; empty without both."""
+    both = [
+        (abs(peak.error), abs(peak.bound_error))
+        for peak in data.peaks.values()
+        if peak.error is not None and peak.bound_error is not None and not peak.reasons
+    ]
+    if not both:
+        return ""
+    simulated, bound = (sum(errors) / len(both) for errors in zip(*both, strict=True))
+    verdict = "so it is worth its effort" if simulated < bound else "so here it does not beat the bound"
+    return (
+        "A bound that takes one line, min(users / R1, threads / R1, 1 / D, cores / sum of D), with R1 the latency of a "
+        f"single user and D the CPU per request, is off by {100 * bound:.0f} % on average; the simulation is off by "
+        f"{100 * simulated:.0f} %, {verdict}."
+    )
+
+
 def _medians(data: Explained) -> str:
     """Say how well the median was met at the levels that were not fitted and lie below saturation, and of whom."""
     found = {

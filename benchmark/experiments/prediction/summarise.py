@@ -7,12 +7,23 @@ from typing import Any
 from benchmark.analysis.measured import ByBlock, Measured, as_entry
 from benchmark.analysis.reasons import Reason
 from benchmark.analysis.stats import ratio_interval
+from benchmark.experiments.prediction.bounds import Bound, bound_of
 from benchmark.record.run import Cell
 
+_MANY_USERS = 10**6  # for whom the number of users binds no more
 Mains = Mapping[str, Sequence[Measured]]  # by contender, the best source first
 
 
-def over_users(mains: Mains, predicted: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+def bounds(mains: Mains, cores: int) -> dict[str, Bound]:
+    """Return by contender the simple bound on its rate, from its light levels."""
+    lights = {name: next((v for v in own if v.facts["phase"] == "light"), None) for name, own in mains.items()}
+    found = {name: bound_of(light, cores) for name, light in lights.items() if light}
+    return {name: bound for name, bound in found.items() if bound}
+
+
+def over_users(
+    mains: Mains, predicted: Mapping[str, Any], bounds: Mapping[str, Bound]
+) -> dict[str, list[dict[str, Any]]]:
     """Return by contender the predicted levels, each with what was measured there; and why that is INVALID."""
     return {
         name: [
@@ -20,6 +31,7 @@ def over_users(mains: Mains, predicted: Mapping[str, Any]) -> dict[str, list[dic
                 "users": row["users"],
                 "calibrated": row["calibrated"],
                 "rps_predicted": row["rps"],
+                "rps_bound": bounds[name].rate_rps(row["users"]) if name in bounds else None,
                 "rps_measured": _rps(mains.get(name, ()), row["users"]),
                 "p50_predicted_ms": row["p50_ms"],
                 "p50_measured_ms": _p50_ms(mains.get(name, ()), row["users"]),
@@ -31,8 +43,10 @@ def over_users(mains: Mains, predicted: Mapping[str, Any]) -> dict[str, list[dic
     }
 
 
-def peaks(mains: Mains, predicted: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def peaks(mains: Mains, predicted: Mapping[str, Any], bounds: Mapping[str, Bound]) -> dict[str, dict[str, Any]]:
     """Return by contender the predicted and the measured peak rate; error = predicted / measured - 1.
+
+    `rps_bound` and `bound_error` are the same of the simple bound for many users.
 
     The two need not lie at the same number of users. `error_ci95` pairs each block's calibration with its
     measurement. `cpu_off` says by role how much more CPU a request cost at the measured peak than was foreseen for
@@ -45,11 +59,14 @@ def peaks(mains: Mains, predicted: Mapping[str, Any]) -> dict[str, dict[str, Any
         users = variant.peak_users if variant else None
         measured = variant.rate(users) if variant and users else None
         foreseen = _by_block(predicted, name, peak["users"])
+        bound = bounds[name].rate_rps(_MANY_USERS) if name in bounds else None
         found[name] = {
             "users_predicted": peak["users"],
             "users_measured": users,
             "rps_predicted": peak["rps"],
             "rps_measured": measured,
+            "rps_bound": bound,
+            "bound_error": bound / measured - 1 if bound and measured else None,
             "error": peak["rps"] / measured - 1 if measured else None,
             "error_ci95": _error_interval(foreseen, variant.rps(users)) if variant and users else None,
             "cpu_off": _cpu_off(_by_block(predicted, name, users), variant.cpu_by_role(users))
