@@ -28,8 +28,18 @@ class ModelClient:
         self._urls = settings.model_urls
         self._timeout_ms = settings.model_timeout_ms
         self._make_transport = partial(_TRANSPORTS[settings.http_client or "httpx"], settings)
-        self._shared = self._make_transport() if settings.client_reuse == "pooled" else None
+        self._is_pooled = settings.client_reuse == "pooled"
+        self._shared: Transport | None = None
         self._at_once = settings.fan_out == "concurrent"
+
+    async def __aenter__(self) -> "ModelClient":
+        """Open the HTTP client: on the event loop that it will run on, which some of them need for it."""
+        if self._is_pooled:
+            self._shared = self._make_transport()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
 
     async def ask_all(self, numbers: Sequence[float]) -> list[ModelReply]:
         """Return the models' replies, in their order. Raises ModelTimeout or BadModelAnswer."""
@@ -58,7 +68,11 @@ class ModelClient:
 
     def _borrow(self) -> AbstractAsyncContextManager["Transport"]:
         """Return the transport of one request: the shared one, or its own, which is closed with it."""
-        return nullcontext(self._shared) if self._shared else _closing(self._make_transport())
+        if self._shared:
+            return nullcontext(self._shared)
+        if self._is_pooled:
+            raise RuntimeError("the model client is not open: the lifespan of its app has not begun")
+        return _closing(self._make_transport())
 
     async def _ask(self, transport: "Transport", body: bytes, url: str, number: int) -> ModelReply:
         started_s = time.perf_counter()

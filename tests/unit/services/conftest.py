@@ -161,13 +161,19 @@ def services(monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
 
     class AsyncModels:
         def __init__(self, settings: Settings) -> None:
-            world.made.append("models")
+            pass
 
         async def ask_all(self, numbers: Sequence[float]) -> list[ModelReply]:
             return world.ask_all(numbers)
 
         async def check(self) -> None:
             world.check("models")
+
+        async def __aenter__(self) -> None:
+            world.made.append("models")
+
+        async def __aexit__(self, *_: object) -> None:
+            await self.close()
 
         async def close(self) -> None:
             world.closed.append("models")
