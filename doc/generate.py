@@ -1,6 +1,6 @@
 """`make docs`: write what is generated from code or from the recorded run under doc/recorded/.
 
-python doc/generate.py            write doc/settings.md, .env.example, the diagrams, and the handlers and figures of README.md
+python doc/generate.py            write doc/settings.md, .env.example, the diagrams, and what is generated in README.md
 python doc/generate.py --check    only say whether they are up to date
 python doc/generate.py --record results/latest    first take over a run of `explain` as the recorded one, or, as the
                                                   sweep in doc/measurement.md, one of `make record-pools`
