@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from functools import partial
+from typing import TYPE_CHECKING
 
 import uvloop
 from fastapi import APIRouter, FastAPI
@@ -15,17 +16,24 @@ from async_api import lag, web
 from contract.garbage import set_aside_what_is_loaded
 from contract.settings import Role, Settings, load_settings, loggable
 
+if TYPE_CHECKING:
+    from async_api.features import FeatureStore
+    from async_api.model_client import ModelClient
+
 logger = logging.getLogger("async_api")
 
 # It would begin by itself, in every request, where a package of OpenTelemetry or a variable of the shell wants it.
 _NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+_MakeRoutes = Callable[[Settings, "FeatureStore", "ModelClient"], APIRouter]
 _Opening = Callable[[], AbstractAsyncContextManager[None]]
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """Compose a service; its clients and pools are opened in the lifespan, once per process, on the event loop."""
-    make_service = _make_scoring if settings.role == "scoring" else _make_model
-    routers, opening = make_service(settings)
+def create_app(settings: Settings, make_scoring: _MakeRoutes | None = None) -> FastAPI:
+    """Compose a service; its clients and pools are opened in the lifespan, once per process, on the event loop.
+
+    `make_scoring` makes the endpoint of a scoring handler that is written in another way.
+    """
+    routers, opening = _make_scoring(settings, make_scoring) if settings.role == "scoring" else _make_model(settings)
     app = FastAPI(
         lifespan=partial(_live, settings, opening),
         openapi_url=None,
@@ -41,23 +49,24 @@ def create_app(settings: Settings) -> FastAPI:
 
 def load_scoring() -> FastAPI:
     """Build the scoring handler in a server process."""
-    return _load("scoring")
+    return create_app(prepare("scoring"))
 
 
 def load_model() -> FastAPI:
     """Build the model service in a server process."""
-    return _load("model")
+    return create_app(prepare("model"))
 
 
-def _load(role: Role) -> FastAPI:
+def prepare(role: Role) -> Settings:
+    """Return the settings of a server process, with its log set up."""
     settings = load_settings("async", role)
     # Here and not in a `main`: a worker of uvicorn's supervisor is a new process, which does not come by there.
     logging.basicConfig(level=settings.log_level.upper(), stream=sys.stderr)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # else it logs every request; access logs are off
-    return create_app(settings)
+    return settings
 
 
-def _make_scoring(settings: Settings) -> tuple[list[APIRouter], _Opening]:
+def _make_scoring(settings: Settings, make_routes: _MakeRoutes | None) -> tuple[list[APIRouter], _Opening]:
     from async_api import features, model_client, scoring  # noqa: PLC0415 - a service imports only what it runs
 
     store = features.FeatureStore(settings)
@@ -74,7 +83,8 @@ def _make_scoring(settings: Settings) -> tuple[list[APIRouter], _Opening]:
             await opened.enter_async_context(models)
             yield
 
-    return [scoring.make_routes(settings, store, models), web.make_common_routes(settings, check)], opening
+    make_routes = make_routes or scoring.make_routes
+    return [make_routes(settings, store, models), web.make_common_routes(settings, check)], opening
 
 
 def _make_model(settings: Settings) -> tuple[list[APIRouter], _Opening]:

@@ -5,14 +5,17 @@ import signal
 import socket
 import sys
 import time
-from typing import Any, get_args
+from collections.abc import Callable
+from typing import Any
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from contract.limits import raise_open_files
-from contract.settings import Role, Settings, SettingsError, load_settings
+from contract.settings import Settings, SettingsError, load_settings
 
+# A role, and the module that composes it if that is another one than `serve`.
+_COMMANDS = (["scoring"], ["scoring", "idiomatic"], ["model"])
 _SETTLE_S = 0.02  # a few turns of the loop
 _LINGER_S = 0.5  # for idle connections of a stopping server
 
@@ -61,8 +64,9 @@ def server_options(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _serve(config: uvicorn.Config) -> None:
+def run(settings: Settings, app: str) -> None:
     """Serve in this process, or in several under uvicorn's supervisor (whose servers close at once), until SIGTERM."""
+    config = uvicorn.Config(f"async_api.{app}:load_{settings.role}", factory=True, **server_options(settings))
     # Once it has drained, uvicorn raises the signal again, which would end the process as if killed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if config.workers > 1:
@@ -71,10 +75,10 @@ def _serve(config: uvicorn.Config) -> None:
         Server(config).run()
 
 
-def main(argv: list[str]) -> int:
-    """Serve until SIGTERM; returns the exit status."""
-    if len(argv) != 1 or argv[0] not in get_args(Role):
-        print(f"usage: python -m async_api.server {'|'.join(get_args(Role))}", file=sys.stderr)
+def main(argv: list[str], run: Callable[[Settings, str], None] = run) -> int:
+    """Serve until SIGTERM, in the way that `run` does; returns the exit status."""
+    if argv not in _COMMANDS:
+        print("usage: python -m async_api.server scoring [idiomatic] | model", file=sys.stderr)
         return 2
     try:
         settings = load_settings("async", argv[0])  # type: ignore[arg-type]
@@ -82,7 +86,7 @@ def main(argv: list[str]) -> int:
         print(f"async_api.server: {error}", file=sys.stderr)
         return 2
     raise_open_files()
-    _serve(uvicorn.Config(f"async_api.serve:load_{settings.role}", factory=True, **server_options(settings)))
+    run(settings, *argv[1:] or ["serve"])
     return 0
 
 

@@ -3,28 +3,40 @@
 import atexit
 import logging
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack, closing
+from typing import TYPE_CHECKING
 
-from flask import Flask
+from flask import Blueprint, Flask
 
 from contract.garbage import set_aside_what_is_loaded
 from contract.settings import Role, Settings, load_settings, loggable
 from sync_api import lag, web
 
+if TYPE_CHECKING:
+    from sync_api.features import FeatureStore
+    from sync_api.model_client import ModelClient
+
 logger = logging.getLogger("sync_api")
 
+_MakeRoutes = Callable[[Settings, "FeatureStore", "ModelClient"], Blueprint]
 OPENED = "sync_api.opened"  # among an app's extensions: what closes its clients
 
 
-def create_app(settings: Settings) -> Flask:
-    """Compose a service; its clients and pools are made here, once per process, and closed with its worker."""
+def create_app(settings: Settings, make_scoring: _MakeRoutes | None = None) -> Flask:
+    """Compose a service; its clients and pools are made here, once per process, and closed with its worker.
+
+    `make_scoring` makes the endpoint of a scoring handler that is written in another way.
+    """
     app = Flask("sync_api", static_folder=None)
     app.debug = False  # whatever FLASK_DEBUG says
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False
     web.handle_errors(app)
-    add_service = _add_scoring if settings.role == "scoring" else _add_model
-    add_service(app, settings)
+    if settings.role == "scoring":
+        _add_scoring(app, settings, make_scoring)
+    else:
+        _add_model(app, settings)
     if settings.lag_sample_ms:
         _sample_lag(settings.lag_sample_ms)
     logger.info("settings: %s", loggable(settings))
@@ -35,21 +47,22 @@ def create_app(settings: Settings) -> Flask:
 
 def load_scoring() -> Flask:
     """Build the scoring handler in a server process."""
-    return _load("scoring")
+    return create_app(prepare("scoring"))
 
 
 def load_model() -> Flask:
     """Build the model service in a server process."""
-    return _load("model")
+    return create_app(prepare("model"))
 
 
-def _load(role: Role) -> Flask:
+def prepare(role: Role) -> Settings:
+    """Return the settings of a server process, with its log set up."""
     settings = load_settings("sync", role)
     logging.basicConfig(level=settings.log_level.upper(), stream=sys.stderr)
-    return create_app(settings)
+    return settings
 
 
-def _add_scoring(app: Flask, settings: Settings) -> None:
+def _add_scoring(app: Flask, settings: Settings, make_routes: _MakeRoutes | None) -> None:
     from sync_api import features, model_client, scoring  # noqa: PLC0415 - a service imports only what it runs
 
     with ExitStack() as opened:  # closed in reverse, each of them, even if closing another fails
@@ -61,7 +74,8 @@ def _add_scoring(app: Flask, settings: Settings) -> None:
         store.check()
         models.check()
 
-    app.register_blueprint(scoring.make_routes(settings, store, models))
+    make_routes = make_routes or scoring.make_routes
+    app.register_blueprint(make_routes(settings, store, models))
     app.register_blueprint(web.make_common_routes(settings, check))
 
 

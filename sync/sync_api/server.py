@@ -9,18 +9,21 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, get_args
+from importlib import import_module
+from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from contract.limits import OWN_FILES, open_files, raise_open_files
-from contract.settings import Role, Settings, SettingsError, load_settings
+from contract.settings import Settings, SettingsError, load_settings
 from sync_api import serve, web
 
 logger = logging.getLogger("sync_api")
 
+# A role, and the module that composes it if that is another one than `serve`.
+_COMMANDS = (["scoring"], ["scoring", "idiomatic"], ["model"])
 _MOST_CONNECTIONS = 65_536  # where open files have no limit
 _AMPLE = 8  # so many times as many places as threads: what a thread takes at once is not what fills them
 _REFUSING_THREADS = 8  # they answer what is not let in; a slow reader or readiness check may hold up one of them
@@ -148,8 +151,8 @@ class _Here(threading.local):
 class Server(BaseApplication):  # type: ignore[misc]
     """gunicorn with threads, configured by our settings alone."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+    def __init__(self, settings: Settings, app: str = "serve") -> None:
+        self.settings, self._app = settings, app
         super().__init__()
 
     def load_config(self) -> None:
@@ -157,7 +160,8 @@ class Server(BaseApplication):  # type: ignore[misc]
             self.cfg.set(name, value)
 
     def load(self) -> Flask:
-        return serve.create_app(self.settings)
+        app: Flask = import_module(f"sync_api.{self._app}").create_app(self.settings)
+        return app
 
 
 def server_options(settings: Settings) -> dict[str, Any]:
@@ -204,10 +208,15 @@ def _close_clients(_: Any, worker: Worker) -> None:
         opened.close()
 
 
-def main(argv: list[str]) -> int:
-    """Serve until SIGTERM; returns the exit status."""
-    if len(argv) != 1 or argv[0] not in get_args(Role):
-        print(f"usage: python -m sync_api.server {'|'.join(get_args(Role))}", file=sys.stderr)
+def run(settings: Settings, app: str) -> None:
+    """Serve in worker processes, until SIGTERM."""
+    Server(settings, app).run()
+
+
+def main(argv: list[str], run: Callable[[Settings, str], None] = run) -> int:
+    """Serve until SIGTERM, in the way that `run` does; returns the exit status."""
+    if argv not in _COMMANDS:
+        print("usage: python -m sync_api.server scoring [idiomatic] | model", file=sys.stderr)
         return 2
     try:
         settings = load_settings("sync", argv[0])  # type: ignore[arg-type]
@@ -216,7 +225,7 @@ def main(argv: list[str]) -> int:
         return 2
     logging.basicConfig(level=settings.log_level.upper(), stream=sys.stderr)
     raise_open_files()
-    Server(settings).run()
+    run(settings, *argv[1:] or ["serve"])
     return 0
 
 

@@ -180,10 +180,23 @@ def test_open_files_and_no_number_of_requests_limit_the_connections_of_the_sync_
 def test_a_service_raises_its_open_files_before_it_serves(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[str] = []
     monkeypatch.setattr(server, "raise_open_files", lambda: done.append("raised"))
-    monkeypatch.setattr(server, "_serve", lambda *_: done.append("served"), raising=False)
-    monkeypatch.setattr(sync_api.server.Server, "run", lambda _: done.append("served"))
-    assert server.main(["model"]) == 0
+    assert server.main(["model"], lambda *_: done.append("served")) == 0
     assert done == ["raised", "served"]
+
+
+@pytest.mark.parametrize("server", [sync_api.server, async_api.server], ids=["sync", "async"])
+@pytest.mark.parametrize(
+    ("argv", "role", "app"),
+    [
+        (["scoring"], "scoring", "serve"),
+        (["scoring", "idiomatic"], "scoring", "idiomatic"),
+        (["model"], "model", "serve"),
+    ],
+)
+def test_a_command_line_names_a_role_and_who_composes_it(server: Any, argv: list[str], role: str, app: str) -> None:
+    served: list[tuple[str, str]] = []
+    assert server.main(argv, lambda settings, app: served.append((settings.role, app))) == 0
+    assert served == [(role, app)]
 
 
 def test_the_async_server_runs_on_uvloop_and_httptools() -> None:
@@ -192,12 +205,12 @@ def test_the_async_server_runs_on_uvloop_and_httptools() -> None:
 
 
 @pytest.mark.parametrize("server", [sync_api.server, async_api.server], ids=["sync", "async"])
-@pytest.mark.parametrize("argv", [[], ["nothing"], ["scoring", "model"]])
+@pytest.mark.parametrize("argv", [[], ["nothing"], ["scoring", "model"], ["model", "idiomatic"]])
 def test_a_wrong_command_line_is_told_the_right_one(
     server: Any, argv: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert server.main(argv) == 2
-    assert f"usage: python -m {server.__name__} scoring|model" in capsys.readouterr().err
+    assert f"usage: python -m {server.__name__} scoring [idiomatic] | model" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("server", [sync_api.server, async_api.server], ids=["sync", "async"])
