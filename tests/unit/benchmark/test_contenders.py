@@ -98,7 +98,9 @@ def test_the_project_has_five_contenders_in_this_order_and_others_that_are_measu
     assert [name for name, each in known.items() if each.default] == [
         *("sync", "sync-concurrent", "async", "async-aiohttp", "null")
     ]
-    assert [name for name, each in known.items() if not each.default] == [*("async-httpx-default", "sync-idiomatic")]
+    assert [name for name, each in known.items() if not each.default] == [
+        *("async-httpx-default", "sync-idiomatic", "async-idiomatic")
+    ]
 
 
 @pytest.mark.parametrize("contender", discover().values(), ids=list(discover()))
