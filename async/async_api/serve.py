@@ -62,7 +62,8 @@ def prepare(role: Role) -> Settings:
     settings = load_settings("async", role)
     # Here and not in a `main`: a worker of uvicorn's supervisor is a new process, which does not come by there.
     logging.basicConfig(level=settings.log_level.upper(), stream=sys.stderr)
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # else it logs every request; access logs are off
+    for client in ("httpx", "httpx2"):
+        logging.getLogger(client).setLevel(logging.WARNING)  # else it logs every request; access logs are off
     return settings
 
 

@@ -330,7 +330,8 @@ def raw_model() -> Iterator[Callable[[bytes, bool], RawModel]]:
 
 
 every_client = pytest.mark.parametrize(
-    ("twin", "client"), [("sync", "requests"), ("sync", "urllib3"), ("async", "httpx"), ("async", "aiohttp")]
+    ("twin", "client"),
+    [("sync", "requests"), ("sync", "urllib3"), ("async", "httpx"), ("async", "aiohttp"), ("async", "httpx2")],
 )
 every_reuse = pytest.mark.parametrize("reuse", ["pooled", "per-request"])
 

@@ -53,7 +53,7 @@ def test_sync_clients_ask_for_no_encoding_whatever_can_decode_one(model: tuple[s
     assert encodings(requests) == [b"identity"]
 
 
-@pytest.mark.parametrize("library", ["httpx", "aiohttp"])
+@pytest.mark.parametrize("library", ["httpx", "aiohttp", "httpx2"])
 def test_async_clients_ask_for_no_encoding_whatever_can_decode_one(
     model: tuple[str, list[bytes]], library: str
 ) -> None:
