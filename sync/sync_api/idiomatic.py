@@ -9,17 +9,17 @@ from flask import Blueprint, Flask, Response, jsonify, request
 from flask.json.provider import DefaultJSONProvider
 from gunicorn.http.errors import ParseException
 from pydantic import Field, FiniteFloat, RootModel, Strict, ValidationError
-from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
+from werkzeug.exceptions import BadRequest, ClientDisconnected, RequestEntityTooLarge
 
-from contract.errors import BodyTooLarge, InvalidRequest, ServiceError
-from contract.schema import MAX_NUMBERS, check_content_type, parse_scoring_numbers, predict_path
+from contract.errors import BodyTooLarge, InvalidRequest
+from contract.schema import MAX_NUMBERS, check_content_type, check_length, parse_scoring_numbers, predict_path
 from contract.scoring import combine, model_input
 from contract.settings import Settings
 from contract.timing import REQUEST_START_HEADER, start_clock
 from sync_api import serve
 from sync_api.features import FeatureStore
 from sync_api.model_client import ModelClient
-from sync_api.web import InFlight, problem, read_body
+from sync_api.web import InFlight, problem
 
 
 class Numbers(RootModel[list[Annotated[FiniteFloat, Strict()]]]):
@@ -46,10 +46,12 @@ def make_routes(settings: Settings, features: FeatureStore, models: ModelClient)
         clock = start_clock(settings.stage_clock, request.headers.get(REQUEST_START_HEADER))
         with in_flight:
             check_content_type(request.headers.get("Content-Type"))
-            request.max_content_length = settings.max_body_bytes
+            request.max_content_length = settings.max_body_bytes + 1  # a body of unannounced length is cut there
+            body = request.get_data()
+            check_length(len(body), settings.max_body_bytes)
             numbers = Numbers.model_validate(request.get_json(force=True))
             clock.end("parse")
-            stored = features.fetch(request.args.get("entity_id"), request.get_data())
+            stored = features.fetch(request.args.get("entity_id"), body)
             clock.end("features")
             replies = models.ask_all(model_input(numbers.root, stored))
             clock.end_models(replies)
@@ -58,16 +60,20 @@ def make_routes(settings: Settings, features: FeatureStore, models: ModelClient)
             return response
 
     @routes.errorhandler(BadRequest)
-    @routes.errorhandler(ParseException)  # gunicorn's, of a broken chunk
     @routes.errorhandler(RecursionError)  # of the parser, in arrays in arrays
     @routes.errorhandler(ValidationError)
     def refuse(_: Exception) -> Response:
         """Say in the contract's words what Flask does not take."""
         try:
-            parse_scoring_numbers(read_body(request, settings.max_body_bytes))
-        except ServiceError as error:
+            parse_scoring_numbers(request.get_data())
+        except InvalidRequest as error:
             return problem(error)
         return problem(InvalidRequest("The request cannot be read."))
+
+    @routes.errorhandler(ClientDisconnected)
+    @routes.errorhandler(ParseException)  # gunicorn's, of a broken chunk
+    def unreadable(_: Exception) -> Response:
+        return problem(InvalidRequest("The body cannot be read."))
 
     @routes.errorhandler(RequestEntityTooLarge)
     def too_large(_: RequestEntityTooLarge) -> Response:

@@ -12,6 +12,8 @@ LIMIT_BYTES = 4096
 MORE_CASES = [
     Case("a content type like JSON", headers={"Content-Type": "application/problem+json"}),
     Case("a large body that is no JSON", body=b"[" * 2 * LIMIT_BYTES),
+    Case("one byte too many", body=b"[1]" + b" " * (LIMIT_BYTES - 2)),
+    Case("not one byte too many", body=b"[1]" + b" " * (LIMIT_BYTES - 3)),
     Case("two entities", query="?entity_id=3&entity_id=9"),
     Case("a bad body for an unknown entity", query="?entity_id=x", body=b"[]"),
 ]
