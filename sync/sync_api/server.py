@@ -149,15 +149,16 @@ class _Here(threading.local):
 
 
 class Server(BaseApplication):  # type: ignore[misc]
-    """gunicorn with threads, configured by our settings alone."""
+    """gunicorn with threads, or with other workers, configured by our settings alone."""
 
-    def __init__(self, settings: Settings, app: str = "serve") -> None:
-        self.settings, self._app = settings, app
+    def __init__(self, settings: Settings, app: str = "serve", worker: type = Worker) -> None:
+        self.settings, self._app, self._worker = settings, app, worker
         super().__init__()
 
     def load_config(self) -> None:
         for name, value in server_options(self.settings).items():
             self.cfg.set(name, value)
+        self.cfg.set("worker_class", self._worker)
 
     def load(self) -> Flask:
         app: Flask = import_module(f"sync_api.{self._app}").create_app(self.settings)
@@ -168,7 +169,6 @@ def server_options(settings: Settings) -> dict[str, Any]:
     """Return gunicorn's settings."""
     return {
         "bind": f"{settings.host}:{settings.port}",
-        "worker_class": Worker,
         "workers": settings.workers,
         "threads": settings.threads,
         "worker_connections": _connections(settings),

@@ -20,7 +20,7 @@ from benchmark.contenders import Contender
 from benchmark.guard import Guard
 from benchmark.stack import HOST, Launcher, Running, Stack, running_stack
 from contract.schema import encode_answer, parse_answer
-from tests.conftest import CONTENDERS, REAL
+from tests.conftest import CONTENDERS, OTHER_SERVERS, REAL
 from tests.integration.test_faults import asking, until_seeded
 
 pytestmark = pytest.mark.integration
@@ -77,7 +77,7 @@ def model() -> Iterator[PatientModel]:
         server.shutdown()
 
 
-@pytest.fixture(scope="module", params=REAL)
+@pytest.fixture(scope="module", params=[*REAL, *OTHER_SERVERS])
 def contender(request: pytest.FixtureRequest) -> Contender:
     return CONTENDERS[request.param]
 

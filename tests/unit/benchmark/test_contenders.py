@@ -99,7 +99,7 @@ def test_the_project_has_five_contenders_in_this_order_and_others_that_are_measu
         *("sync", "sync-concurrent", "async", "async-aiohttp", "null")
     ]
     assert [name for name, each in known.items() if not each.default] == [
-        *("async-httpx-default", "sync-idiomatic", "async-idiomatic", "async-httpx2", "async-granian")
+        *("async-httpx-default", "sync-idiomatic", "async-idiomatic", "async-httpx2", "async-granian", "sync-gevent")
     ]
 
 

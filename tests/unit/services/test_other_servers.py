@@ -1,15 +1,24 @@
 """The same services on other servers: told what gunicorn and uvicorn are told, from the same settings."""
 
+import subprocess
+import sys
+from types import SimpleNamespace
 from typing import Any
 
+import gevent
 import pytest
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces, Loops
 
 import async_api.granian_server
+import sync_api.gevent_server
+import sync_api.server
 from contract.limits import OpenFiles
 from contract.settings import load_settings
+from sync_api.server import Server
 from tests.unit.services.test_servers import SETTINGS
+
+PATIENCE_S = 30  # only a failing test waits that long
 
 
 @pytest.fixture
@@ -51,3 +60,41 @@ def test_open_files_and_no_number_of_requests_limit_the_connections_of_granian(g
     async_api.granian_server.run(load_settings("async", "scoring", workers=4, backlog=200), "serve")
     (server,) = granian
     assert server.backpressure == 20_000
+
+
+def test_gevents_workers_are_told_what_those_with_threads_are_told() -> None:
+    settings = load_settings("sync", "scoring", **SETTINGS)
+    ours, theirs = (
+        Server(settings, "serve", worker).cfg for worker in (sync_api.gevent_server.Worker, sync_api.server.Worker)
+    )
+    assert ours.worker_class is sync_api.gevent_server.Worker
+    assert {name for name in ours.settings if ours.settings[name].get() != theirs.settings[name].get()} == {
+        "worker_class"
+    }
+
+
+def test_what_uses_sockets_is_imported_after_gevent_has_replaced_them() -> None:
+    look = (
+        "import sync_api.gevent_server, sys, gevent.monkey\n"
+        "print(sorted({'requests', 'urllib3', 'redis'} & set(sys.modules)), gevent.monkey.is_module_patched('socket'))"
+    )
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert done.stdout == "[] False\n"
+
+
+def test_a_connection_of_a_stopping_gevent_worker_that_asks_nothing_is_not_waited_for() -> None:
+    idle: dict[gevent.Timeout, Any] = {}
+    ended: list[str] = []
+
+    def handle() -> None:  # as gunicorn's worker does
+        with sync_api.gevent_server._Waiting(PATIENCE_S, idle):
+            gevent.sleep(PATIENCE_S)
+            ended.append("after its time")
+        ended.append("quietly")
+
+    connection = gevent.spawn(handle)
+    gevent.sleep(0)
+    worker: Any = SimpleNamespace(_idle=idle)
+    sync_api.gevent_server.Worker.end_idle(worker)
+    connection.get(timeout=PATIENCE_S)
+    assert (ended, idle) == (["quietly"], {})
