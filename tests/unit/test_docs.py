@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.contenders import ROOT
+from benchmark.contenders import ROOT, discover
 
 GENERATE = runpy.run_path(str(ROOT / "doc" / "generate.py"))
 RECORDED = ROOT / "doc" / "recorded"
@@ -53,3 +53,10 @@ def test_make_diff_shows_the_handlers_whole_and_side_by_side_and_then_the_rest_w
     compared = {words.split()[-1] for words in (part.partition("\n")[0] for part in rest)}
     assert {Path(path).name for path in compared} >= {"features.py", "model_client.py", "serve.py", "web.py"}
     assert not [path for path in compared if path.endswith(("server.py", "scoring.py"))]
+
+
+def test_every_contender_that_is_measured_only_when_it_is_named_is_explained() -> None:
+    page = (ROOT / "doc" / "contenders.md").read_text()
+    named = [name for name, contender in discover().items() if not contender.default]
+    assert named != []
+    assert [name for name in named if f"| `{name}` |" not in page] == []
