@@ -6,6 +6,7 @@ LOCUST := EXAMPLE=$(EXAMPLE) $(BIN)/locust -f benchmark/load/locustfile.py
 WEB_UI = --class-picker --web-host $(or $(WEB_HOST),127.0.0.1)
 SCALE_FLAG := $(if $(SCALE),--scale $(SCALE))
 CONTAINERS := $(PYTHON) -m docker.verbs
+WIDTH := 208
 BENCH_FLAGS := $(if $(QUICK),--quick) $(if $(FULL),--full) $(BENCH_ARGS)
 
 # The variables of the containers may stand on the command line or in the environment.
@@ -68,8 +69,9 @@ down: install ## stop what `make up` started
 seed: install ## fill the feature store at SERVING_REDIS_URL
 	@$(BIN)/python -m feature_store seed
 
-diff: ## what sync and async mean, in code
-	@diff -u --color=auto sync/sync_api async/async_api --exclude=__pycache__ || test $$? -eq 1
+diff: ## what sync and async mean, in code: the handlers side by side, then how the rest differs; without the servers
+	@diff --side-by-side --expand-tabs --width=$(WIDTH) sync/sync_api/scoring.py async/async_api/scoring.py || test $$? -eq 1
+	@diff -u --color=auto -x __pycache__ -x '*server.py' -x scoring.py sync/sync_api async/async_api || test $$? -eq 1
 
 test: install-dev ## lint, format check, types, architecture contracts, tests
 	@$(BIN)/python -m tests
@@ -93,7 +95,7 @@ clean: ## remove the virtual environment and the results; what `make up` started
 	@test ! -e run/services.json || $(BIN)/python -m benchmark down || true
 	rm -rf .venv results run
 
-docs: install-dev ## write what is generated: doc/settings.md, .env.example, the figures of the README
+docs: install-dev ## write what is generated: doc/settings.md, .env.example, handlers and figures of the README
 	@$(BIN)/python doc/generate.py
 
 record: explain ## measure anew what README, article and doc/deployment.md show; 24 minutes

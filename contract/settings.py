@@ -23,13 +23,13 @@ PORTS: dict[tuple[str, str], int] = {
     ("async", "model"): 8000,
 }
 _FAN_OUT = {"sync": "sequential", "async": "concurrent"}
-_HTTP_CLIENTS = {"sync": ("requests", "urllib3"), "async": ("httpx", "aiohttp")}
+_HTTP_CLIENTS = {"sync": ("requests", "urllib3"), "async": ("httpx", "aiohttp", "httpx2")}
 # The model is asked twice per request, so it gets twice the threads of the scoring handler.
 _THREADS = {"scoring": 64, "model": 128}
 # httpx looks through all connections of its pool whenever one is taken or given back, so a large pool costs more than
-# waiting for a place in a small one. aiohttp does not, and its pool is never the limit. A thread of the sync twin asks
-# each model at most once at a time, so its pool holds one connection for each.
-_ASYNC_POOLS = {"httpx": 28, "aiohttp": 2048}
+# waiting for a place in a small one; httpx2, its successor, has the same pool. aiohttp does not, and its pool is never
+# the limit. A thread of the sync twin asks each model at most once at a time, so its pool holds one for each.
+_ASYNC_POOLS = {"httpx": 28, "httpx2": 28, "aiohttp": 2048}
 _UNSET = (None, "", 0, "0")
 
 
@@ -76,17 +76,18 @@ class Settings(BaseSettings):
     model_pool_size: int = Field(
         0,
         ge=0,
-        description="connections to the models per worker; default 28 (httpx), 2048 (aiohttp), threads x models (sync)",
+        description="connections to the models per worker; default 28 (httpx, httpx2), 2048 (aiohttp), "
+        "threads x models (sync)",
     )
     model_pool_idle: int = Field(
-        0, ge=0, description="idle ones of these that are kept (httpx); default all, httpx's own default is 20"
+        0, ge=0, description="idle ones of these that are kept (httpx, httpx2); default all, httpx's own default is 20"
     )
     model_idle_s: int = Field(30, ge=1, description="seconds that a client keeps an idle connection (async)")
     fan_out: Literal["sequential", "concurrent"] | None = Field(
         None, description="ask the models one after the other or at once; default sequential (sync), concurrent (async)"
     )
-    http_client: Literal["requests", "urllib3", "httpx", "aiohttp"] | None = Field(
-        None, description="requests or urllib3 (sync), httpx or aiohttp (async); default the first"
+    http_client: Literal["requests", "urllib3", "httpx", "aiohttp", "httpx2"] | None = Field(
+        None, description="requests or urllib3 (sync), httpx, aiohttp or httpx2 (async); default the first"
     )
     client_reuse: Literal["pooled", "per-request"] = Field(
         "pooled", description="one HTTP client per worker, or (a common mistake, to be measured) one per request"

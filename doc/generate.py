@@ -1,6 +1,6 @@
 """`make docs`: write what is generated from code or from the recorded run under doc/recorded/.
 
-python doc/generate.py            write doc/settings.md, .env.example, the diagrams and the figures in README.md
+python doc/generate.py            write doc/settings.md, .env.example, the diagrams, and what is generated in README.md
 python doc/generate.py --check    only say whether they are up to date
 python doc/generate.py --record results/latest    first take over a run of `explain` as the recorded one, or, as the
                                                   sweep in doc/measurement.md, one of `make record-pools`
@@ -36,6 +36,7 @@ EXPLAINED = RECORDED / "explain"
 ARTICLE = ROOT / "doc" / "understanding-the-gap.md"
 MEASUREMENT = ROOT / "doc" / "measurement.md"
 POOLS = RECORDED / "pools.json"
+HANDLERS = ("sync/sync_api/scoring.py", "async/async_api/scoring.py")
 _POOL = re.compile(r"(.+)-model_pool_size-(\d+)")
 _KEPT = ("manifest.json", "summary.json", "prediction.json")
 _TOPICS = {question.topic for question in QUESTIONS}
@@ -112,7 +113,13 @@ def explained() -> dict[Path, str]:
 
 def readme(text: str, summary: dict[str, Any]) -> str:
     """Return the README with its generated blocks filled from the recorded run."""
-    blocks = {"headline": _headline(summary), "diagrams": _diagrams(), "table": _table(summary), **_gap()}
+    blocks = {
+        "headline": _headline(summary),
+        "diagrams": _diagrams(),
+        "table": _table(summary),
+        "handlers": _handlers(),
+        **_gap(),
+    }
     return filled("README.md", text, blocks)
 
 
@@ -152,6 +159,12 @@ def _diagrams() -> str:
     """Return both diagrams as pictures: side by side on a desk, one below the other on a phone."""
     form = '<img src="doc/diagrams/{name}.svg" width="{width}" align="top" alt="{alt}">\n'
     return "".join(form.format(name=name, width=WIDTH, alt=html.escape(read(name).alt)) for name in NAMES)
+
+
+def _handlers() -> str:
+    """Return the scoring handlers of both twins as they are."""
+    blocks = (f"`{path}`\n\n```python\n{(ROOT / path).read_text()}```\n" for path in HANDLERS)
+    return "\n".join(blocks)
 
 
 def _table(summary: dict[str, Any]) -> str:

@@ -63,7 +63,7 @@ ENV ARCHITECTURE=${ARCHITECTURE} \
 USER 10001:10001
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=5s --timeout=3s --start-period=20s --retries=3 CMD ["python", "/app/health.py"]
-ENTRYPOINT ["sh", "-c", "exec python -m ${ARCHITECTURE}_api.serve \"$@\"", "serve"]
+ENTRYPOINT ["sh", "-c", "exec python -m ${ARCHITECTURE}_api.server \"$@\"", "serve"]
 CMD ["scoring"]
 # Last, because they change with every commit.
 ARG VERSION=unknown

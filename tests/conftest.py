@@ -14,6 +14,7 @@ from benchmark.stack.watchdog import Guard
 
 CONTENDERS = discover()
 REAL = [name for name, contender in CONTENDERS.items() if contender.default and not contender.harness_floor]
+OTHER_SERVERS = ["sync-gevent", "async-granian"]
 IN_CI = bool(os.environ.get("CI"))
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts background jobs so, and children inherit it

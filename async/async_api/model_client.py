@@ -5,11 +5,11 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import partial
-from typing import ClassVar, Protocol
+from importlib import import_module
+from typing import Protocol
 from urllib.parse import urljoin
 
 import aiohttp
-import httpx
 
 from contract.errors import BadModelAnswer, ModelNotReady, ModelTimeout
 from contract.schema import HEALTHCHECK_PATH, JSON_CONTENT_TYPE, encode_numbers, parse_answer
@@ -28,8 +28,18 @@ class ModelClient:
         self._urls = settings.model_urls
         self._timeout_ms = settings.model_timeout_ms
         self._make_transport = partial(_TRANSPORTS[settings.http_client or "httpx"], settings)
-        self._shared = self._make_transport() if settings.client_reuse == "pooled" else None
+        self._is_pooled = settings.client_reuse == "pooled"
+        self._shared: Transport | None = None
         self._at_once = settings.fan_out == "concurrent"
+
+    async def __aenter__(self) -> "ModelClient":
+        """Open the HTTP client: on the event loop that it will run on, which some of them need for it."""
+        if self._is_pooled:
+            self._shared = self._make_transport()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
 
     async def ask_all(self, numbers: Sequence[float]) -> list[ModelReply]:
         """Return the models' replies, in their order. Raises ModelTimeout or BadModelAnswer."""
@@ -58,7 +68,11 @@ class ModelClient:
 
     def _borrow(self) -> AbstractAsyncContextManager["Transport"]:
         """Return the transport of one request: the shared one, or its own, which is closed with it."""
-        return nullcontext(self._shared) if self._shared else _closing(self._make_transport())
+        if self._shared:
+            return nullcontext(self._shared)
+        if self._is_pooled:
+            raise RuntimeError("the model client is not open: the lifespan of its app has not begun")
+        return _closing(self._make_transport())
 
     async def _ask(self, transport: "Transport", body: bytes, url: str, number: int) -> ModelReply:
         started_s = time.perf_counter()
@@ -91,8 +105,8 @@ async def _closing(transport: "Transport") -> AsyncIterator["Transport"]:
 class Transport(Protocol):
     """An HTTP client: sends one request, returns status and body, or raises one of its errors."""
 
-    timeouts: ClassVar[_Errors]
-    failures: ClassVar[_Errors]
+    timeouts: _Errors
+    failures: _Errors
 
     async def send(self, method: str, url: str, body: bytes | None = None) -> tuple[int, bytes]: ...
 
@@ -100,15 +114,15 @@ class Transport(Protocol):
 
 
 class HttpxTransport:
-    """httpx: one client, its pool shared by all requests."""
-
-    timeouts: ClassVar[_Errors] = (httpx.TimeoutException,)
-    failures: ClassVar[_Errors] = (httpx.HTTPError, httpx.InvalidURL, OSError)
+    """httpx, or its successor httpx2, which is called alike: one client, its pool shared by all requests."""
 
     def __init__(self, settings: Settings) -> None:
-        self._client = httpx.AsyncClient(
+        library = import_module(settings.http_client or "httpx")  # a service imports only what it runs
+        self.timeouts: _Errors = (library.TimeoutException,)
+        self.failures: _Errors = (library.HTTPError, library.InvalidURL, OSError)
+        self._client = library.AsyncClient(
             timeout=settings.model_timeout_ms / 1e3,
-            limits=httpx.Limits(
+            limits=library.Limits(
                 max_connections=settings.model_pool_size,
                 max_keepalive_connections=settings.model_pool_idle,
                 keepalive_expiry=settings.model_idle_s,
@@ -128,8 +142,8 @@ class HttpxTransport:
 class AiohttpTransport:
     """aiohttp: one session, its pool shared by all requests."""
 
-    timeouts: ClassVar[_Errors] = (TimeoutError,)
-    failures: ClassVar[_Errors] = (aiohttp.ClientError, OSError, ValueError)
+    timeouts: _Errors = (TimeoutError,)
+    failures: _Errors = (aiohttp.ClientError, OSError, ValueError)
 
     def __init__(self, settings: Settings) -> None:
         self._session = aiohttp.ClientSession(
@@ -154,4 +168,5 @@ class AiohttpTransport:
 _TRANSPORTS: dict[str, Callable[[Settings], Transport]] = {
     "httpx": HttpxTransport,
     "aiohttp": AiohttpTransport,
+    "httpx2": HttpxTransport,
 }

@@ -20,7 +20,7 @@ from benchmark.contenders.discovery import Contender
 from benchmark.stack.processes import HOST, Launcher, Running, Stack, running_stack
 from benchmark.stack.watchdog import Guard
 from contract.schema import encode_answer, parse_answer
-from tests.conftest import CONTENDERS, REAL
+from tests.conftest import CONTENDERS, OTHER_SERVERS, REAL
 from tests.integration.test_faults import asking, until_seeded
 
 pytestmark = pytest.mark.integration
@@ -77,7 +77,7 @@ def model() -> Iterator[PatientModel]:
         server.shutdown()
 
 
-@pytest.fixture(scope="module", params=REAL)
+@pytest.fixture(scope="module", params=[*REAL, *OTHER_SERVERS])
 def contender(request: pytest.FixtureRequest) -> Contender:
     return CONTENDERS[request.param]
 
@@ -239,7 +239,7 @@ def unread(
 def test_a_request_that_arrived_before_sigterm_is_answered_though_it_was_not_read_yet(
     unread: dict[str, list[str]], connections: str, contender: Contender, request: pytest.FixtureRequest
 ) -> None:
-    if connections == "kept" and contender.process[-1].module == "sync_api.serve":
+    if connections == "kept" and contender.process[-1].module == "sync_api.server":
         reason = "now and then gunicorn resets a kept connection whose request it has not read yet"
         request.applymarker(pytest.mark.xfail(strict=False, reason=reason))
     assert unread[connections] == [ANSWERED] * (CLIENTS // 2)

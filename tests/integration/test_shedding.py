@@ -14,7 +14,7 @@ from benchmark.load.parity import Case, Response, ask
 from benchmark.stack.processes import HOST
 from contract import errors
 from contract.schema import DOCS_PATH, HEALTHCHECK_PATH, READY_PATH, predict_path
-from tests.conftest import CONTENDERS, REAL, Stacks
+from tests.conftest import CONTENDERS, OTHER_SERVERS, REAL, Stacks
 from tests.integration.test_faults import until_seeded
 
 pytestmark = pytest.mark.integration
@@ -23,7 +23,7 @@ LIMIT, THREADS, CLIENTS = 8, 2, 20
 PATIENCE_S = 20.0  # only a failing test waits that long
 SLOW = {"SERVING_MODEL_MIN_MS": "500", "SERVING_MODEL_MAX_MS": "500"}
 LIMITED = {"SERVING_MAX_IN_FLIGHT": str(LIMIT), "SERVING_THREADS": str(THREADS)}
-SERVICES = [*((name, "scoring") for name in REAL), ("sync", "model"), ("async", "model")]
+SERVICES = [*((name, "scoring") for name in (*REAL, *OTHER_SERVERS)), ("sync", "model"), ("async", "model")]
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,7 @@ def test_an_empty_variable_is_the_default(monkeypatch: pytest.MonkeyPatch, varia
         ("REDIS_TIMEOUT_MS", "0", "1"),
         ("MODEL_TIMEOUT_MS", "soon", "integer"),
         ("FAN_OUT", "both", "'sequential' or 'concurrent'"),
-        ("HTTP_CLIENT", "curl", "'requests', 'urllib3', 'httpx' or 'aiohttp'"),
+        ("HTTP_CLIENT", "curl", "'requests', 'urllib3', 'httpx', 'aiohttp' or 'httpx2'"),
         ("HTTP_CLIENT", "httpx", "requests or urllib3"),
         ("CLIENT_REUSE", "never", "'pooled' or 'per-request'"),
         ("LAG_SAMPLE_MS", "-1", "0"),
@@ -207,8 +207,8 @@ def test_the_models_are_a_list_separated_by_commas(
     [
         ("sync", "httpx", "requests or urllib3"),
         ("sync", "aiohttp", "requests or urllib3"),
-        ("async", "requests", "httpx or aiohttp"),
-        ("async", "urllib3", "httpx or aiohttp"),
+        ("async", "requests", "httpx or aiohttp or httpx2"),
+        ("async", "urllib3", "httpx or aiohttp or httpx2"),
     ],
 )
 def test_a_client_of_the_other_architecture_is_refused(architecture: Architecture, client: str, expected: str) -> None:

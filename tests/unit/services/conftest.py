@@ -5,13 +5,14 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any, get_args
 
 import httpx
 import pytest
+from fastapi import FastAPI
+from flask import Flask
 
-import async_api.serve
-import sync_api.serve
 from benchmark.load.parity import Case, Response
 from contract.schema import predict_path
 from contract.scoring import ModelReply, choose_entity
@@ -80,9 +81,14 @@ class Services:
         self._running = AsyncExitStack()
 
     def make(self, twin: Architecture, role: Role, **settings: object) -> Service:
+        return self.compose(twin, role, "serve", **settings)
+
+    def compose(self, twin: Architecture, role: Role, module: str, **settings: object) -> Service:
+        """Make a service that is composed by another module of its twin than `serve`."""
         # To freeze the objects of all tests before would only take time.
         loaded = load_settings(twin, role, **{"gc_freeze": False, **settings})
-        return self._make_sync(loaded) if twin == "sync" else self._make_async(loaded)
+        app = import_module(f"{twin}_api.{module}").create_app(loaded)
+        return self._start_sync(loaded, app) if twin == "sync" else self._start_async(loaded, app)
 
     def stop(self) -> None:
         """End the lifespan of every service that has one."""
@@ -92,8 +98,7 @@ class Services:
         self.stop()
         self._loop.close()
 
-    def _make_sync(self, settings: Settings) -> Service:
-        app = sync_api.serve.create_app(settings)
+    def _start_sync(self, settings: Settings, app: Flask) -> Service:
         client = app.test_client()
 
         def ask(case: Case) -> Response:
@@ -103,8 +108,7 @@ class Services:
 
         return Service(settings, app, ask)
 
-    def _make_async(self, settings: Settings) -> Service:
-        app = async_api.serve.create_app(settings)
+    def _start_async(self, settings: Settings, app: FastAPI) -> Service:
         self._loop.run(self._running.enter_async_context(app.router.lifespan_context(app)))
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         client = httpx.AsyncClient(transport=transport, base_url="http://twin")
@@ -161,13 +165,19 @@ def services(monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
 
     class AsyncModels:
         def __init__(self, settings: Settings) -> None:
-            world.made.append("models")
+            pass
 
         async def ask_all(self, numbers: Sequence[float]) -> list[ModelReply]:
             return world.ask_all(numbers)
 
         async def check(self) -> None:
             world.check("models")
+
+        async def __aenter__(self) -> None:
+            world.made.append("models")
+
+        async def __aexit__(self, *_: object) -> None:
+            await self.close()
 
         async def close(self) -> None:
             world.closed.append("models")

@@ -103,15 +103,14 @@ def use(
         return outcomes
 
     async def use_async() -> list[object]:
-        models = async_api.model_client.ModelClient(settings)
         outcomes = []
-        for _ in range(REQUESTS):
-            try:
-                outcomes.append(await call(models))
-            except ServiceError as error:
-                outcomes.append(error)
-        await asyncio.to_thread(look)
-        await models.close()
+        async with async_api.model_client.ModelClient(settings) as models:
+            for _ in range(REQUESTS):
+                try:
+                    outcomes.append(await call(models))
+                except ServiceError as error:
+                    outcomes.append(error)
+            await asyncio.to_thread(look)
         await asyncio.to_thread(look_again)
         return outcomes
 

@@ -9,7 +9,7 @@ import pytest
 
 import async_api.serve
 import sync_api.model_client
-import sync_api.serve
+import sync_api.server
 from contract.settings import Architecture, Settings, load_settings
 
 every_twin = pytest.mark.parametrize("twin", ["sync", "async"])
@@ -30,18 +30,28 @@ class Opened:
             monkeypatch.setattr(f"{twin}_api.{path}", self._maker(name))
 
     def _maker(self, name: str) -> Callable[[Settings], Any]:
+        failing = self.failing
+
         def close() -> None:
             self.closed.append(name)
             if name in self.failing:
                 raise Failure(name)
 
-        async def aclose() -> None:
-            close()
-
         def make(_: Settings) -> Any:
             if f"make {name}" in self.failing:
                 raise Failure(name)
-            return SimpleNamespace(close=close if self.twin == "sync" else aclose)
+            return SimpleNamespace(close=close) if self.twin == "sync" else AsyncClient()
+
+        class AsyncClient:
+            async def __aenter__(self) -> None:
+                if f"open {name}" in failing:
+                    raise Failure(name)
+
+            async def __aexit__(self, *_: object) -> None:
+                close()
+
+            async def close(self) -> None:
+                close()
 
         return make
 
@@ -54,7 +64,7 @@ class Opened:
             asyncio.run(self._live_async(settings, meanwhile))
 
     def _live_sync(self, settings: Settings, meanwhile: Callable[[], None]) -> None:
-        server = sync_api.serve.Server(settings)
+        server = sync_api.server.Server(settings)
         try:  # as gunicorn's arbiter does in the process of a worker
             server.wsgi()
             meanwhile()
@@ -81,7 +91,7 @@ def test_clients_are_closed_first_and_the_store_last(opened: Opened) -> None:
 @every_twin
 @pytest.mark.parametrize("failing", ["models", "store"])
 def test_what_cannot_be_closed_keeps_nothing_else_open(opened: Opened, failing: str) -> None:
-    opened.failing = {failing}
+    opened.failing.add(failing)
     with pytest.raises(Failure, match=failing):
         opened.live()
     assert opened.closed == ["models", "store"]
@@ -97,9 +107,9 @@ def test_all_is_closed_when_a_service_ends_by_an_error(opened: Opened) -> None:
     assert opened.closed == ["models", "store"]
 
 
-@every_twin
-def test_what_was_opened_is_closed_when_the_next_cannot_be_opened(opened: Opened) -> None:
-    opened.failing = {"make models"}
+@pytest.mark.parametrize(("twin", "step"), [("sync", "make models"), ("async", "open models")])
+def test_what_was_opened_is_closed_when_the_next_cannot_be_opened(opened: Opened, step: str) -> None:
+    opened.failing.add(step)
     with pytest.raises(Failure, match="models"):
         opened.live()
     assert opened.closed == ["store"]
@@ -141,6 +151,6 @@ def test_a_pool_of_threads_that_cannot_be_ended_does_not_keep_connections_open(m
 
 
 def test_a_model_service_has_nothing_to_close() -> None:
-    server = sync_api.serve.Server(load_settings("sync", "model", gc_freeze=False))
+    server = sync_api.server.Server(load_settings("sync", "model", gc_freeze=False))
     server.wsgi()
     server.cfg.worker_exit(None, SimpleNamespace(app=server))

@@ -4,7 +4,7 @@ import gc
 
 import pytest
 
-import sync_api.serve
+import sync_api.server
 from contract.settings import Architecture, Role, load_settings
 from tests.unit.services.conftest import TWINS, Services
 
@@ -24,7 +24,7 @@ def frozen(monkeypatch: pytest.MonkeyPatch, services: Services) -> list[list[str
 def serve(twin: Architecture, role: Role, services: Services, gc_freeze: bool) -> None:
     """Load a service as its server does."""
     if twin == "sync":
-        sync_api.serve.Server(load_settings(twin, role, gc_freeze=gc_freeze)).load()
+        sync_api.server.Server(load_settings(twin, role, gc_freeze=gc_freeze)).load()
     else:
         services.make(twin, role, gc_freeze=gc_freeze)
 

@@ -95,15 +95,19 @@ class Models:
 
     def ask_all(self, numbers: Sequence[float] = (1.0,)) -> list[ModelReply]:
         if self._twin == "async":
-            return asyncio.run(async_api.model_client.ModelClient(self._settings).ask_all(numbers))
+            return asyncio.run(self._use_async(lambda models: models.ask_all(numbers)))
         with contextlib.closing(sync_api.model_client.ModelClient(self._settings)) as client:
             return client.ask_all(numbers)
 
     def check(self) -> None:
         if self._twin == "async":
-            asyncio.run(async_api.model_client.ModelClient(self._settings).check())
+            asyncio.run(self._use_async(lambda models: models.check()))
         else:
             sync_api.model_client.ModelClient(self._settings).check()
+
+    async def _use_async(self, call: Callable[[async_api.model_client.ModelClient], Awaitable[Any]]) -> Any:
+        async with async_api.model_client.ModelClient(self._settings) as models:
+            return await call(models)
 
 
 @every_twin
@@ -306,11 +310,8 @@ def ask_for_real(
             return models.ask_all([1.0])
 
     async def ask() -> list[ModelReply]:
-        models = async_api.model_client.ModelClient(settings)
-        try:
+        async with async_api.model_client.ModelClient(settings) as models:
             return await models.ask_all([1.0])
-        finally:
-            await models.close()
 
     return asyncio.run(ask())
 
@@ -329,7 +330,8 @@ def raw_model() -> Iterator[Callable[[bytes, bool], RawModel]]:
 
 
 every_client = pytest.mark.parametrize(
-    ("twin", "client"), [("sync", "requests"), ("sync", "urllib3"), ("async", "httpx"), ("async", "aiohttp")]
+    ("twin", "client"),
+    [("sync", "requests"), ("sync", "urllib3"), ("async", "httpx"), ("async", "aiohttp"), ("async", "httpx2")],
 )
 every_reuse = pytest.mark.parametrize("reuse", ["pooled", "per-request"])
 
@@ -394,3 +396,9 @@ def test_a_url_that_leads_nowhere_is_refused_at_the_start_or_cannot_be_reached(
 ) -> None:
     with pytest.raises((SettingsError, BadModelAnswer), match=r"model_urls|MODEL_URLS|Model 1 cannot be reached\."):
         ask_for_real(twin, client, url)
+
+
+def test_an_async_client_whose_app_was_not_started_says_so_and_opens_none_for_each_request() -> None:
+    models = async_api.model_client.ModelClient(load_settings("async", "scoring"))
+    with pytest.raises(RuntimeError, match="the lifespan of its app has not begun"):
+        asyncio.run(models.ask_all([1.0]))

@@ -53,7 +53,7 @@ def test_sync_clients_ask_for_no_encoding_whatever_can_decode_one(model: tuple[s
     assert encodings(requests) == [b"identity"]
 
 
-@pytest.mark.parametrize("library", ["httpx", "aiohttp"])
+@pytest.mark.parametrize("library", ["httpx", "aiohttp", "httpx2"])
 def test_async_clients_ask_for_no_encoding_whatever_can_decode_one(
     model: tuple[str, list[bytes]], library: str
 ) -> None:
@@ -61,16 +61,11 @@ def test_async_clients_ask_for_no_encoding_whatever_can_decode_one(
     settings = load_settings("async", "scoring", http_client=library, model_urls=(url,))
 
     async def ask() -> None:
-        async with contextlib.aclosing(Closable(async_api.model_client.ModelClient(settings))) as client:
-            await client.models.ask_all([1.0])
+        async with async_api.model_client.ModelClient(settings) as client:
+            await client.ask_all([1.0])
 
     asyncio.run(ask())
     assert encodings(requests) == [b"identity"]
-
-
-class Closable:
-    def __init__(self, models: async_api.model_client.ModelClient) -> None:
-        self.models, self.aclose = models, models.close
 
 
 def encodings(requests: list[bytes]) -> list[bytes]:

@@ -1,13 +1,17 @@
 """Equal terms: what gunicorn and uvicorn are told comes from the same settings and means the same."""
 
+import asyncio
 from typing import Any
 
 import pytest
 import uvicorn
+import uvloop
 from gunicorn.workers.gthread import ThreadWorker
 
 import async_api.serve
+import async_api.server
 import sync_api.serve
+import sync_api.server
 from contract.limits import OpenFiles
 from contract.settings import Settings, load_settings
 
@@ -24,7 +28,7 @@ SETTINGS: dict[str, Any] = {
 
 def gunicorn_terms(settings: Settings) -> dict[str, Any]:
     """Return what gunicorn will do, as its own configuration understands it."""
-    cfg = sync_api.serve.Server(settings).cfg
+    cfg = sync_api.server.Server(settings).cfg
     return {
         "address": cfg.address,
         "workers": cfg.workers,
@@ -39,7 +43,7 @@ def gunicorn_terms(settings: Settings) -> dict[str, Any]:
 
 def uvicorn_terms(settings: Settings) -> dict[str, Any]:
     """Return what uvicorn will do, as its own configuration understands it."""
-    config = uvicorn.Config("async_api.serve:load_scoring", factory=True, **async_api.serve.server_options(settings))
+    config = uvicorn.Config("async_api.serve:load_scoring", factory=True, **async_api.server.server_options(settings))
     return {
         "address": [(config.host, config.port)],
         "workers": config.workers,
@@ -82,7 +86,7 @@ def test_the_shells_own_settings_of_a_server_change_nothing(monkeypatch: pytest.
 
 def test_the_sync_server_runs_the_threads_of_the_settings_and_admits_all_that_may_be_in_flight() -> None:
     settings = load_settings("sync", "scoring", threads=16, max_in_flight=100)
-    cfg = sync_api.serve.Server(settings).cfg
+    cfg = sync_api.server.Server(settings).cfg
     assert issubclass(cfg.worker_class, ThreadWorker)
     assert cfg.threads == 16
     assert cfg.worker_connections >= 100
@@ -115,8 +119,8 @@ def test_what_would_depend_on_packages_or_the_shell_is_pinned_for_gunicorn(
         monkeypatch.setenv(variable, "yes")
     settings = load_settings("sync", "scoring")
     option = {"proc_name": "default_proc_name", "env": "raw_env"}.get(name, name)
-    assert option in sync_api.serve.server_options(settings)
-    assert getattr(sync_api.serve.Server(settings).cfg, name) == value
+    assert option in sync_api.server.server_options(settings)
+    assert getattr(sync_api.server.Server(settings).cfg, name) == value
 
 
 @pytest.mark.parametrize(("name", "value"), UVICORN_PINS.items())
@@ -125,13 +129,13 @@ def test_what_would_depend_on_packages_or_the_shell_is_pinned_for_uvicorn(
 ) -> None:
     monkeypatch.setenv("WEB_CONCURRENCY", "7")
     monkeypatch.setenv("FORWARDED_ALLOW_IPS", "*")
-    options = async_api.serve.server_options(load_settings("async", "scoring"))
+    options = async_api.server.server_options(load_settings("async", "scoring"))
     assert name in options
     assert getattr(uvicorn.Config("app", **options), name) == value
 
 
 def test_uvicorn_reads_no_file_of_variables() -> None:
-    assert async_api.serve.server_options(load_settings("async", "scoring"))["env_file"] is None
+    assert async_api.server.server_options(load_settings("async", "scoring"))["env_file"] is None
 
 
 @pytest.mark.parametrize("role", ["scoring", "model"])
@@ -168,48 +172,82 @@ def test_fastapi_has_no_telemetry_whatever_is_installed_and_the_shell_says(
 def test_open_files_and_no_number_of_requests_limit_the_connections_of_the_sync_server(
     role: Any, files: int | None, connections: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sync_api.serve, "open_files", lambda: OpenFiles(files, files))
-    assert sync_api.serve.Server(load_settings("sync", role)).cfg.worker_connections == connections
+    monkeypatch.setattr(sync_api.server, "open_files", lambda: OpenFiles(files, files))
+    assert sync_api.server.Server(load_settings("sync", role)).cfg.worker_connections == connections
 
 
-@pytest.mark.parametrize("serve", [sync_api.serve, async_api.serve], ids=["sync", "async"])
-def test_a_service_raises_its_open_files_before_it_serves(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("server", [sync_api.server, async_api.server], ids=["sync", "async"])
+def test_a_service_raises_its_open_files_before_it_serves(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[str] = []
-    monkeypatch.setattr(serve, "raise_open_files", lambda: done.append("raised"))
-    monkeypatch.setattr(serve, "_serve", lambda *_: done.append("served"), raising=False)
-    monkeypatch.setattr(sync_api.serve.Server, "run", lambda _: done.append("served"))
-    assert serve.main(["model"]) == 0
+    monkeypatch.setattr(server, "raise_open_files", lambda: done.append("raised"))
+    assert server.main(["model"], lambda *_: done.append("served")) == 0
     assert done == ["raised", "served"]
 
 
+@pytest.mark.parametrize("server", [sync_api.server, async_api.server], ids=["sync", "async"])
+@pytest.mark.parametrize(
+    ("argv", "role", "app"),
+    [
+        (["scoring"], "scoring", "serve"),
+        (["scoring", "idiomatic"], "scoring", "idiomatic"),
+        (["model"], "model", "serve"),
+    ],
+)
+def test_a_command_line_names_a_role_and_who_composes_it(server: Any, argv: list[str], role: str, app: str) -> None:
+    served: list[tuple[str, str]] = []
+    assert server.main(argv, lambda settings, app: served.append((settings.role, app))) == 0
+    assert served == [(role, app)]
+
+
 def test_the_async_server_runs_on_uvloop_and_httptools() -> None:
-    options = async_api.serve.server_options(load_settings("async", "scoring"))
+    options = async_api.server.server_options(load_settings("async", "scoring"))
     assert (options["loop"], options["http"]) == ("uvloop", "httptools")
 
 
-@pytest.mark.parametrize("serve", [sync_api.serve, async_api.serve], ids=["sync", "async"])
-@pytest.mark.parametrize("argv", [[], ["nothing"], ["scoring", "model"]])
+@pytest.mark.parametrize("server", [sync_api.server, async_api.server], ids=["sync", "async"])
+@pytest.mark.parametrize("argv", [[], ["nothing"], ["scoring", "model"], ["model", "idiomatic"]])
 def test_a_wrong_command_line_is_told_the_right_one(
-    serve: Any, argv: list[str], capsys: pytest.CaptureFixture[str]
+    server: Any, argv: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert serve.main(argv) == 2
-    assert f"usage: python -m {serve.__name__} scoring|model" in capsys.readouterr().err
+    assert server.main(argv) == 2
+    assert f"usage: python -m {server.__name__} scoring [idiomatic] | model" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("serve", [sync_api.serve, async_api.serve], ids=["sync", "async"])
+@pytest.mark.parametrize("server", [sync_api.server, async_api.server], ids=["sync", "async"])
 def test_a_bad_setting_ends_with_a_sentence_and_no_stack_trace(
-    serve: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    server: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("SERVING_WORKERS", "none")
-    assert serve.main(["scoring"]) == 2
-    assert capsys.readouterr().err.startswith(f"{serve.__name__}: SERVING_WORKERS is 'none': ")
+    assert server.main(["scoring"]) == 2
+    assert capsys.readouterr().err.startswith(f"{server.__name__}: SERVING_WORKERS is 'none': ")
 
 
-def test_the_async_service_refuses_another_loop_than_uvloop() -> None:
-    import asyncio
+@pytest.mark.parametrize(("loop", "warnings"), [(asyncio.new_event_loop, 1), (uvloop.new_event_loop, 0)])
+def test_the_async_service_warns_of_another_loop_than_uvloop_when_it_starts(
+    loop: Any, warnings: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = async_api.serve.create_app(load_settings("async", "model", gc_freeze=False))
 
-    async def load() -> None:
-        async_api.serve.load_model()
+    async def live() -> None:
+        async with app.router.lifespan_context(app):
+            pass
 
-    with pytest.raises(RuntimeError, match="expected uvloop's"):
-        asyncio.run(load())
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(live())
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(told) == warnings
+    assert all("expected uvloop's" in message for message in told)
+
+
+@pytest.mark.parametrize("serve", [sync_api.serve, async_api.serve], ids=["sync", "async"])
+@pytest.mark.parametrize("role", ["scoring", "model"])
+def test_a_service_that_is_loaded_by_name_takes_its_settings_from_the_environment(
+    serve: Any, role: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Settings] = []
+    monkeypatch.setenv("SERVING_MAX_IN_FLIGHT", "77")
+    monkeypatch.setattr(serve, "create_app", given.append)
+    getattr(serve, f"load_{role}")()
+    (settings,) = given
+    assert (f"{settings.architecture}_api.serve", settings.role) == (serve.__name__, role)
+    assert settings.max_in_flight == 77

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from gunicorn.workers.gthread import ThreadWorker
 
-import sync_api.serve
+import sync_api.server
 from contract.settings import load_settings
 
 LIMIT = 3
@@ -100,8 +100,8 @@ def places(worker: Any) -> int:
 
 @pytest.fixture
 def worker(monkeypatch: pytest.MonkeyPatch, told: Told) -> Iterator[Any]:
-    server = sync_api.serve.Server(load_settings("sync", "model", max_in_flight=LIMIT, threads=1))
-    made: Any = sync_api.serve.Worker(1, 1, [], server, 30, server.cfg, logging.getLogger("test"))
+    server = sync_api.server.Server(load_settings("sync", "model", max_in_flight=LIMIT, threads=1))
+    made: Any = sync_api.server.Worker(1, 1, [], server, 30, server.cfg, logging.getLogger("test"))
     made.tpool, made._refusing, made.poller = FakePool(), FakePool(), FakePoller()
     monkeypatch.setattr(made.method_queue, "defer", lambda callback, *args: callback(*args))
     monkeypatch.setattr(ThreadWorker, "handle", lambda worker, _: worker.wsgi({}, None))
@@ -212,8 +212,8 @@ def test_a_connection_that_turns_out_not_to_be_readable_is_taken_for_a_request(w
 
 @pytest.mark.parametrize(("threads", "limit", "looked_from"), [(64, 1024, 64), (128, 1024, 128), (2, 8, 0), (64, 8, 0)])
 def test_a_request_that_need_not_wait_is_not_looked_at_beforehand(threads: int, limit: int, looked_from: int) -> None:
-    server = sync_api.serve.Server(load_settings("sync", "model", max_in_flight=limit, threads=threads))
-    made: Any = sync_api.serve.Worker(1, 1, [], server, 30, server.cfg, logging.getLogger("test"))
+    server = sync_api.server.Server(load_settings("sync", "model", max_in_flight=limit, threads=threads))
+    made: Any = sync_api.server.Worker(1, 1, [], server, 30, server.cfg, logging.getLogger("test"))
     assert limit - made._few == looked_from
     made.tmp.close()
 

@@ -98,7 +98,9 @@ def test_the_project_has_five_contenders_in_this_order_and_others_that_are_measu
     assert [name for name, each in known.items() if each.default] == [
         *("sync", "sync-concurrent", "async", "async-aiohttp", "null")
     ]
-    assert [name for name, each in known.items() if not each.default] == ["async-httpx-default"]
+    assert [name for name, each in known.items() if not each.default] == [
+        *("async-httpx-default", "sync-idiomatic", "async-idiomatic", "async-httpx2", "async-granian", "sync-gevent")
+    ]
 
 
 @pytest.mark.parametrize("contender", discover().values(), ids=list(discover()))
@@ -194,4 +196,4 @@ def test_an_unknown_name_is_answered_with_the_names_that_there_are(name: str) ->
         choose(["sync", name], discover())
     message = str(raised.value)
     assert repr(name) in message
-    assert "sync, sync-concurrent, async, async-aiohttp, async-httpx-default, null" in message
+    assert ", ".join(discover()) in message

@@ -14,7 +14,7 @@ from contract.settings import make_settings
 from tests.unit.benchmark.synthetic import make_contender
 
 KNOWN = {name: contender for name, contender in discover().items() if contender.default and not contender.harness_floor}
-ARCHITECTURES = {"sync_api.serve": "sync", "async_api.serve": "async"}
+ARCHITECTURES = {"sync_api.server": "sync", "async_api.server": "async"}
 
 
 def make_design(from_: str = "sync", to: str = "async-aiohttp", names: Sequence[str] = ()) -> Design:
@@ -59,8 +59,8 @@ def test_each_cell_differs_from_its_neighbour_in_one_factor_alone() -> None:
     design = make_design()
     plain, raised = design.cell(frozenset()), design.cell(frozenset({"model_runtime"}))
     one, other = ({p.role: p for p in contender.process} for contender in (plain, raised))
-    assert one["model"].module == "sync_api.serve"
-    assert other["model"].module == "async_api.serve"
+    assert one["model"].module == "sync_api.server"
+    assert other["model"].module == "async_api.server"
     changed = {k for k in other["scoring"].env if one["scoring"].env[k] != other["scoring"].env[k]}
     assert changed == {"SERVING_MODEL_URLS"}
     assert one["redis"] == other["redis"]
