@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import parity
 from benchmark.contenders.discovery import ROOT
+from benchmark.load import parity
 from benchmark.stack.processes import HOST, free_port, start_process, stop_processes
 from benchmark.stack.watchdog import Guard
 from contract.model import quantile_function
