@@ -7,7 +7,7 @@ WEB_UI = --class-picker --web-host $(or $(WEB_HOST),127.0.0.1)
 SCALE_FLAG := $(if $(SCALE),--scale $(SCALE))
 CONTAINERS := $(PYTHON) -m docker.verbs
 WIDTH := 208
-BENCH_FLAGS := $(if $(QUICK),--quick) $(if $(FULL),--full) $(BENCH_ARGS)
+BENCH_FLAGS := $(if $(QUICK),--quick) $(if $(FULL),--full) $(if $(FIELD),--field) $(BENCH_ARGS)
 
 # The variables of the containers may stand on the command line or in the environment.
 DOCKER ?= docker
@@ -23,7 +23,7 @@ export DOCKER
 help: ## list the verbs
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 24
 
-bench: install ## measure all contenders and write a report; QUICK=1 or FULL=1, BENCH_ARGS="--help"
+bench: install ## measure the contenders and write a report; QUICK=1 or FULL=1, FIELD=1 for all there are, BENCH_ARGS="--help"
 	@$(BIN)/python -m benchmark bench $(BENCH_FLAGS)
 
 report: install ## join the reports of all runs in results/ into one

@@ -48,14 +48,14 @@ RealContendersOption = Annotated[
 ]
 
 
-def choose_contenders(names: str) -> list[Contender]:
-    """Return the contenders that an option names, or else those measured by default.
+def choose_contenders(names: str, whole_field: bool = False) -> list[Contender]:
+    """Return the contenders that an option names, or else those measured by default, or all that there are.
 
     Raises UnknownContender or ContenderError.
     """
     known = discover()
-    by_default = [contender.name for contender in known.values() if contender.default]
-    return choose([name.strip() for name in names.split(",")] if names else by_default, known)
+    unnamed = [contender.name for contender in known.values() if contender.default or whole_field]
+    return choose([name.strip() for name in names.split(",")] if names else unnamed, known)
 
 
 def choose_real_contenders(names: str) -> list[Contender]:

@@ -28,6 +28,9 @@ def command(
         bool, typer.Option("--quick", help="About a minute: two blocks, 1 to 64 users, and a climb to 256.")
     ] = False,
     full: Annotated[bool, typer.Option("--full", help="About an hour: enough samples for every p99.")] = False,
+    field: Annotated[
+        bool, typer.Option("--field", help="All contenders, also those that are else measured only when named.")
+    ] = False,
     levels: Annotated[str, typer.Option(help="Numbers of users, ascending, separated by commas, e.g. 1,16,64.")] = "",
     blocks: Annotated[
         int | None, typer.Option(min=1, help="Blocks of fresh processes; the unit of the intervals.")
@@ -64,7 +67,7 @@ def command(
     from benchmark.stack.containers import ContainerLauncher
 
     with measuring_command():
-        chosen, swept_setting = choose_contenders(contenders), parse_sweep(sweep)
+        chosen, swept_setting = choose_contenders(contenders, whole_field=field), parse_sweep(sweep)
         if swept_setting:
             chosen = swept(chosen, *swept_setting)
         users = parse_levels(levels)
