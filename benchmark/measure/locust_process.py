@@ -22,10 +22,11 @@ from benchmark.measure.sampling import Sampler
 from benchmark.record.columns import GENERATOR_ROLE
 from benchmark.record.resources import disturbance_between
 from benchmark.record.run import Cell, Run, read_samples
+from benchmark.scenarios.discovery import scenario_of
 from benchmark.stack.processes import Stack, log_tail, own_environment, start_process, stop_processes
 from benchmark.stack.watchdog import Guard
 
-LOCUSTFILE = Path(__file__).with_name("locustfile.py")
+LOCUSTFILE = Path(__file__).parents[1] / "load" / "locustfile.py"
 STOP_GRACE_S = 20.0  # more than the Locust file gives requests in flight
 LATE_MS = 10.0  # an arrival sent later than this after its time is late
 # Locust's own time limit lies so far beyond the planned time: its clock starts before the first request, by the time
@@ -110,6 +111,7 @@ def issue(
     ]
     settings = {
         **own_environment(),
+        **scenario_of(stack.contender).secrets(),
         "CONTENDERS": stack.contender.name,
         "HOST_URL": stack.base_url,
         "ANSWER_BOUNDS_S": ",".join(map(repr, law_of(stack.contender).bounds_s)),

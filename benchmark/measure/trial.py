@@ -19,6 +19,7 @@ from benchmark.measure.machine import SURROUNDINGS
 from benchmark.measure.sampling import Sampler
 from benchmark.record.columns import GENERATOR_ROLE
 from benchmark.record.run import Cell, Run, Window
+from benchmark.scenarios.discovery import scenario_of
 from benchmark.stack.processes import (
     Launcher,
     ProcessLauncher,
@@ -107,13 +108,14 @@ def _generator(
     """Start a load generator beside the contender; the function that is yielded lets it begin."""
     plan_file = run.file("locust", cell, ".plan.json")
     argv = [sys.executable, "-m", "benchmark.load.runner", str(plan_file)]
-    process = start_process(argv, _generator_log(run, cell), guard, own_environment(), talking=True)
+    env = {**own_environment(), **scenario_of(contender).secrets()}
+    process = start_process(argv, _generator_log(run, cell), guard, env, talking=True)
 
     def begin(stack: Stack) -> subprocess.Popen[bytes]:
         load_plan = LoadPlan(
             url=stack.base_url,
             endpoint=contender.endpoint,
-            protocol=contender.protocol,
+            scenario=scenario_of(contender),
             seed=cell.seed,
             stage_clock=scoring_settings(contender).stage_clock,
             levels=plan.levels,

@@ -35,7 +35,9 @@ def make_manifest(
 
 def recorded_contenders(manifest: Mapping[str, Any]) -> list[Contender]:
     """Return the contenders as they were when a run was recorded, with all settings that they ran with."""
-    rows = [Contender(folder=ROOT, **row) for row in manifest["contenders"].values()]
+    # Older records have a protocol beside the endpoint; it is the scenario's.
+    asked = [{key: value for key, value in row.items() if key != "protocol"} for row in manifest["contenders"].values()]
+    rows = [Contender(folder=ROOT, **row) for row in asked]
     shared = variables(manifest["settings"]["services"])
     # Older records have `--set` beside the rows and not in them.
     return [

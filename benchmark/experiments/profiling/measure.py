@@ -35,6 +35,7 @@ from benchmark.measure.session import measuring
 from benchmark.measure.trial import CellPlan, check_parity_of, measure_cell
 from benchmark.record.manifest import make_manifest
 from benchmark.record.run import Cell, Run
+from benchmark.scenarios.discovery import scenario_of
 from benchmark.stack.processes import Stack, log_tail, own_environment, running_stack, start_process, stop_processes
 from benchmark.stack.watchdog import Guard
 
@@ -288,7 +289,9 @@ def _call(setting: Setting, contender: Contender, stack: Stack, side: str, profi
     setting.progress.phase(contender.label, f"{side or 'no profiler'} {profiler or ''}")
     name, law = f"{contender.label}-{side or 'plain'}-{profiler or 'none'}", law_of(contender)
     plan = CallPlan(
-        url=stack.base_url + contender.endpoint,
+        url=stack.base_url,
+        endpoint=contender.endpoint,
+        scenario=scenario_of(contender),
         warmup=setting.plan.warmup_calls,
         requests=setting.plan.requests,
         seed=setting.plan.seed,
@@ -313,7 +316,8 @@ def _run_calls(setting: Setting, plan: CallPlan, name: str) -> bytes | None:
     plan_file.write_text(json.dumps(plan.to_json()))
     argv = [sys.executable, "-m", "benchmark.experiments.profiling.calls", str(plan_file)]
     log = setting.run.path / "logs" / f"{name}.log"
-    process: subprocess.Popen[bytes] = start_process(argv, log, setting.guard, own_environment(), talking=True)
+    env = {**own_environment(), **plan.scenario.secrets()}
+    process: subprocess.Popen[bytes] = start_process(argv, log, setting.guard, env, talking=True)
     try:
         printed, _ = process.communicate()
     finally:

@@ -4,7 +4,6 @@ In each repeat all contenders are started anew and wait side by side, so that ne
 meet the same machine. Waiting costs next to nothing: four idle contenders were seen to use 1 % of a core.
 """
 
-import http.client
 import os
 import time
 import timeit
@@ -25,13 +24,14 @@ from benchmark.experiments.timeit.plan import TimeitPlan
 from benchmark.experiments.timeit.repeats import RepeatsFile, read_repeats, write_table
 from benchmark.experiments.timeit.summarise import WATCHED, summarise
 from benchmark.experiments.timeit.verdict import write_headline
+from benchmark.load.asks import ask_contender
 from benchmark.measure.machine import Watch
 from benchmark.measure.progress import Progress
 from benchmark.measure.session import measuring
 from benchmark.measure.trial import ParityError, check_parity_of
 from benchmark.record.manifest import make_manifest
 from benchmark.record.run import Cell, Run
-from benchmark.stack.processes import HOST, Stack, log_tail, running_stack
+from benchmark.stack.processes import Stack, log_tail, running_stack
 from benchmark.stack.watchdog import Guard
 
 START_S = 3.0  # to start and stop a contender; only the progress display relies on it
@@ -157,7 +157,8 @@ def _start_all(session: _Session, started: ExitStack, labels: list[str], repeat:
         except (StackError, ParityError) as error:
             session.lose(contender.label, error)
         else:
-            client = PersistentClient(HOST, stack.port("scoring"), contender.endpoint, seed, law_of(contender))
+            asked = ask_contender(contender, law_of(contender), seed)
+            client = PersistentClient(stack.base_url, asked)
             ready[contender.label] = _Ready(stack, started.enter_context(closing(client)))
     return ready
 
@@ -168,11 +169,10 @@ def _time(ready: _Ready, n: int) -> float:
         ready.client.wake()
         seconds = timeit.Timer(ready.client.call).repeat(repeat=1, number=n)[0]
         ready.client.check()
-    except (OSError, http.client.HTTPException, LoadError) as error:
+    except LoadError as error:
         time.sleep(_LAST_WORDS_S)
         ready.stack.check_alive()
         log = next(running.log for running in ready.stack.processes if running.role == "scoring")
-        what = str(error) if isinstance(error, LoadError) else f"no answer: {type(error).__name__}: {error}"
-        raise LoadError(f"{what}; the log of scoring ends:\n{log_tail(log)}") from error
+        raise LoadError(f"{error}; the log of scoring ends:\n{log_tail(log)}") from error
     ready.stack.check_alive()  # a worker may go on answering for a while without the process that was started
     return seconds

@@ -23,6 +23,7 @@ from benchmark.record.run import Cell, Run, Window
 from benchmark.stack.watchdog import Guard
 from contract.schema import parse_scoring_numbers
 from contract.timing import REQUEST_START_HEADER
+from tests.conftest import SCORING
 
 pytestmark = pytest.mark.integration
 
@@ -105,7 +106,7 @@ def plan_for(run: Run, server: Server, levels: tuple[Level, ...], **changes: Any
     plan: dict[str, Any] = {
         "url": server.url,
         "endpoint": "/predict",
-        "protocol": "predict",
+        "scenario": SCORING,
         "seed": 7,
         "stage_clock": True,
         "levels": levels,
