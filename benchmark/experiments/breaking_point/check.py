@@ -1,9 +1,9 @@
 """`python -m benchmark.experiments.breaking_point.check [RUN [CONTENDER ...]]`: breaking points, by two generators.
 
 One is Locust, as in the run. The other has nothing of it, no user classes, no samples on disk: asyncio and
-aiohttp send Poisson arrivals to fresh processes, and count. The rule for a sustained rate and the search
-around the breaking point that the run found are the same. Prints a table, and writes check.json into the
-run's directory.
+aiohttp send Poisson arrivals to fresh processes, and count. What is asked, which answer is right, the rule for a
+sustained rate and the search around the breaking point that the run found are the same. Prints a table, and
+writes check.json into the run's directory.
 """
 
 import asyncio
