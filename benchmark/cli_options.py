@@ -11,7 +11,7 @@ from rich.console import Console, RenderableType
 from rich.markup import escape
 
 from benchmark.contenders.discovery import ROOT, Contender, choose, discover
-from benchmark.errors import BenchmarkError, ContenderError, SettingRefused, UnknownContender
+from benchmark.errors import BenchmarkError, ContenderError, ScenarioError, SettingRefused, UnknownContender
 from contract.limits import raise_open_files
 
 if TYPE_CHECKING:
@@ -51,11 +51,15 @@ RealContendersOption = Annotated[
 def choose_contenders(names: str, whole_field: bool = False) -> list[Contender]:
     """Return the contenders that an option names, or else those measured by default, or all that there are.
 
-    Raises UnknownContender or ContenderError.
+    Raises UnknownContender or ContenderError, or ScenarioError for one that cannot be asked what its row says.
     """
+    from benchmark.load.asks import refuse_unknown
+
     known = discover()
     unnamed = [contender.name for contender in known.values() if contender.default or whole_field]
-    return choose([name.strip() for name in names.split(",")] if names else unnamed, known)
+    chosen = choose([name.strip() for name in names.split(",")] if names else unnamed, known)
+    refuse_unknown(chosen)
+    return chosen
 
 
 def choose_real_contenders(names: str) -> list[Contender]:
@@ -164,5 +168,5 @@ def print_outcome(run: "Run", table: Table) -> None:
 def fail(error: BenchmarkError) -> NoReturn:
     """End a command with the sentence of an error."""
     console.print(f"[red]error:[/] {escape(str(error))}", soft_wrap=True)
-    wrong_usage = isinstance(error, UnknownContender | ContenderError | SettingRefused)
+    wrong_usage = isinstance(error, UnknownContender | ContenderError | ScenarioError | SettingRefused)
     raise typer.Exit(EXIT_USAGE if wrong_usage else EXIT_FAILED)

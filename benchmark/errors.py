@@ -3,6 +3,7 @@
 BenchmarkError
 ├── ContenderError     a contender.toml cannot be used: which file, which key, what was expected
 ├── UnknownContender   a name on the command line that no contender.toml has
+├── ScenarioError      a scenario.toml cannot be used, or no scenario has the name that a contender gives
 ├── SettingRefused     a setting that a contender does not take, or would not reach what is measured
 ├── StackError         a contender's process cannot start, died, or did not become ready
 ├── EngineError        containers are asked for, and the engine or an image is missing
@@ -24,6 +25,10 @@ class ContenderError(BenchmarkError):
 
 class UnknownContender(BenchmarkError):
     code = "unknown_contender"
+
+
+class ScenarioError(BenchmarkError):
+    pass
 
 
 class SettingRefused(BenchmarkError):

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from benchmark.contenders.discovery import Contender, discover
+from benchmark.scenarios import discovery as scenarios
 from benchmark.stack.processes import Stack, running_stack
 from benchmark.stack.watchdog import Guard
 
 CONTENDERS = discover()
+SCORING = scenarios.discover()["scoring"]
 REAL = [name for name, contender in CONTENDERS.items() if contender.default and not contender.harness_floor]
 OTHER_SERVERS = ["sync-gevent", "async-granian"]
 IN_CI = bool(os.environ.get("CI"))

@@ -1,33 +1,27 @@
 """Contenders: what can be measured. `discover()` finds every contender.toml; nothing else knows the list."""
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import Field, model_validator
 
+from benchmark.contenders.rows import Row, RowName, Table, find_rows
 from benchmark.errors import ContenderError, UnknownContender
 
 ROOT = Path(__file__).resolve().parents[2]
-_NOT_SEARCHED = {".venv", ".nox", ".git", "results", "run", "node_modules", "__pycache__"}
-_Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Process(_Table):
+class Process(Table):
     """One process of a contender. In `args` and `env`, `{port}` is its own port and `{role}` the
     host:port of the process with that role."""
 
-    role: _Name
+    role: RowName
     module: str | None = None
     command: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
     port: int = Field(ge=1, le=65535)
-    env: dict[str, str] = {}
+    env: dict[str, str] = Field({})
     image: str | None = None  # the name of the image that holds it, for those who measure containers
     ready: str = "/api/v1/ready"  # a path that answers 200, or `tcp`: the port accepts connections
 
@@ -38,19 +32,17 @@ class Process(_Table):
         return self
 
 
-class Contender(_Table):
-    """A row of every comparison."""
+class Contender(Row):
+    """A row of every comparison. Its modules are found in its folder."""
 
-    name: _Name
     title: str
     floor: Literal["sum", "max", "none"]
     endpoint: str = Field(pattern="^/")
-    protocol: Literal["predict"] = "predict"
+    scenario: RowName = "scoring"  # what it is asked, a row of a scenario.toml
     order: int = 100  # its place in tables and figures; the first one is the baseline
     default: bool = True  # whether it is measured where no contenders are named
     harness_floor: bool = False  # shows the ceiling of the harness; may saturate it
     process: tuple[Process, ...] = Field(min_length=1)
-    folder: Path  # where its contender.toml lies; its modules are found there
     label: str = ""  # the name, or name#2 for one that is measured twice
 
     @model_validator(mode="after")
@@ -68,12 +60,7 @@ def discover(root: Path = ROOT) -> dict[str, Contender]:
 
     Raises ContenderError naming the file, the key and what was expected.
     """
-    found: dict[str, Contender] = {}
-    for path in sorted(_contender_files(root)):
-        for contender in _read(path):
-            if contender.name in found:
-                raise ContenderError(f"{path}: contender.{contender.name} is defined in two files")
-            found[contender.name] = contender
+    found = find_rows(root, "contender", Contender, ContenderError, _inherit)
     return dict(sorted(found.items(), key=lambda item: (item[1].order, item[0])))
 
 
@@ -90,29 +77,9 @@ def choose(names: Iterable[str], known: Mapping[str, Contender]) -> list[Contend
     return chosen
 
 
-def _contender_files(root: Path) -> Iterable[Path]:
-    for path in root.rglob("contender.toml"):
-        if not _NOT_SEARCHED.intersection(path.relative_to(root).parts):
-            yield path
-
-
-def _read(path: Path) -> Iterable[Contender]:
-    try:
-        tables = tomllib.loads(path.read_text())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ContenderError(f"{path}: not readable as TOML: {error}") from error
-    rows = tables.pop("contender", None)
-    if tables or not isinstance(rows, dict) or not rows:
-        raise ContenderError(f"{path}: expected tables [contender.<name>] and nothing else")
-    for name, row in rows.items():
-        yield _parse(path, name, _inherit(path, rows, name, row))
-
-
-def _inherit(path: Path, rows: dict[str, Any], name: str, row: object) -> dict[str, Any]:
+def _inherit(path: Path, rows: dict[str, Any], name: str, given: dict[str, Any]) -> dict[str, Any]:
     """Resolve `like` (another row of the file) and `env` (by role), so that a variant is one row."""
-    if not isinstance(row, dict):
-        raise ContenderError(f"{path}: contender.{name} is {row!r}, expected a table")
-    row = dict(row)
+    row = dict(given)
     like = row.pop("like", None)
     env = row.pop("env", {})
     if like is not None:
@@ -122,9 +89,8 @@ def _inherit(path: Path, rows: dict[str, Any], name: str, row: object) -> dict[s
         row = {**base, **row}
     if not isinstance(env, dict) or not all(isinstance(values, dict) for values in env.values()):
         raise ContenderError(f"{path}: contender.{name}.env is {env!r}, expected {{ role = {{ NAME = 'value' }} }}")
-    for key in ("name", "folder", "label"):
-        if key in row:
-            raise ContenderError(f"{path}: contender.{name}.{key} is not a key of a contender, given {row[key]!r}")
+    if "label" in row:
+        raise ContenderError(f"{path}: contender.{name}.label is not a key of a contender, given {row['label']!r}")
     processes = row.get("process", [])
     if not isinstance(processes, list) or not all(isinstance(process, dict) for process in processes):
         raise ContenderError(f"{path}: contender.{name}.process is {processes!r}, expected tables [[...process]]")
@@ -138,12 +104,3 @@ def _inherit(path: Path, rows: dict[str, Any], name: str, row: object) -> dict[s
             raise ContenderError(f"{path}: contender.{name}.env.{role}: no such role, expected one of {roles}")
     row["process"] = [{**p, "env": {**p.get("env", {}), **env.get(p.get("role"), {})}} for p in processes]
     return row
-
-
-def _parse(path: Path, name: str, row: dict[str, Any]) -> Contender:
-    try:
-        return Contender(name=name, folder=path.parent, **row)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in ("contender", name, *first["loc"]))
-        raise ContenderError(f"{path}: {key}: {first['msg']}, given {first['input']!r:.80}") from error

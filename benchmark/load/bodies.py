@@ -1,15 +1,17 @@
 """Bodies: what is asked, and whether what is answered is right. Without Locust, which changes the interpreter."""
 
-import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import cycle
 
+import jinja2
+
+from benchmark.errors import ScenarioError
+from benchmark.scenarios.spec import Scenario
 from contract.errors import BadModelAnswer
 from contract.schema import parse_answer
 
 _BODIES = 4096  # distinct requests before they repeat
-_IRIS_RANGES = ((4.3, 7.9), (2.0, 4.4), (1.0, 6.9), (0.1, 2.5))
 # A timer of whole milliseconds may wake up to half a millisecond early, once per model.
 EARLY_MS = 1.0
 _ROUNDING_S = 1e-6  # an answer is given to the microsecond
@@ -31,11 +33,31 @@ def early_reasons(fastest_excess_ms: float) -> list[str]:
     return [f"an answer came {-fastest_excess_ms:.1f} ms sooner than its models can have taken"]
 
 
-def request_bodies(seed: int) -> Iterator[str]:
-    """Return an endless sequence of request bodies, the same for the same seed.
+def request_bodies(scenario: Scenario, seed: int) -> Iterator[bytes | None]:
+    """Return an endless sequence of request bodies, the same for the same seed. Raises ScenarioError."""
+    return cycle(_bodies(scenario, seed))
 
-    Four numbers as in Fisher's iris data, the classic example of such a service.
-    """
-    draw = random.Random(seed)
-    rows = [[round(draw.uniform(low, high), 1) for low, high in _IRIS_RANGES] for _ in range(_BODIES)]
-    return cycle([json.dumps(row, separators=(",", ":")) for row in rows])
+
+def _bodies(scenario: Scenario, seed: int) -> Sequence[bytes | None]:
+    if scenario.template is not None:
+        return _rendered(scenario, scenario.template, random.Random(seed))
+    if scenario.bodies is not None:
+        lines = (scenario.folder / scenario.bodies).read_bytes().splitlines()
+        found = [line for line in lines if line.strip()]
+        if not found:
+            raise ScenarioError(f"scenario {scenario.name}: {scenario.bodies} is empty, expected one body per line")
+        return found
+    return [None if scenario.body is None else scenario.body.encode()]
+
+
+def _rendered(scenario: Scenario, name: str, draw: random.Random) -> list[bytes]:
+    """Return what a template makes of random numbers, which are those of the seed and no others."""
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)
+    environment.filters["random"] = draw.choice
+    environment.globals["uniform"] = lambda low, high, digits=1: round(draw.uniform(low, high), digits)
+    environment.globals["randint"] = draw.randint
+    try:
+        template = environment.from_string((scenario.folder / name).read_text())
+        return [template.render().encode() for _ in range(_BODIES)]
+    except jinja2.TemplateError as error:
+        raise ScenarioError(f"scenario {scenario.name}: {name} is no template: {error}") from error

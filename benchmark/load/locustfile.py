@@ -16,7 +16,7 @@ its usual port. Environment:
     PACING_S     seconds from one request of a closed-loop user to the next (1); 0 to ask again at once
     OPEN_RPS     requests per second of an open-loop class, all its users on all workers together (10)
     OPEN_USERS   their number, on all workers together (1); the rate is shared out among them
-    BENCHMARK_SAMPLES    file for raw samples, one row per request; a worker adds its number
+    BENCHMARK_SAMPLES    file for raw samples, one row per answer; a worker adds its number
     BENCHMARK_ISSUING    file that says, as JSON, when users were told to stop: `stopped_ns` on the monotonic clock
 
 SIGUSR1 ends a headless run before its time, as if that were over.
@@ -37,10 +37,11 @@ from locust.runners import MasterRunner, WorkerRunner
 
 from benchmark.contenders.discovery import Contender, choose, discover
 from benchmark.contenders.law import law_of
-from benchmark.load.bodies import request_bodies
-from benchmark.load.paced_users import OpenLoopUser, PacedUser
+from benchmark.load.asks import ask_of
 from benchmark.load.samples import SampleWriter
 from benchmark.load.shapes import END_SIGNAL, EXAMPLES, PACING_S, SPAWN_PER_S, Example
+from benchmark.load.users import OpenLoopUser, PacedUser
+from benchmark.scenarios.discovery import scenario_of
 from benchmark.stack.background import served
 from contract.garbage import set_aside_what_is_loaded
 from contract.limits import raise_open_files
@@ -63,14 +64,12 @@ def make_users() -> dict[str, type[User]]:
 
 
 def _attributes(contender: Contender) -> dict[str, Any]:
-    seed = int(os.environ.get("SEED", "1"))
+    seed, stage_clock = int(os.environ.get("SEED", "1")), os.environ.get("STAGE_CLOCK", "1") == "1"
+    scenario, bounds_s = scenario_of(contender), _bounds_s(contender)
     port = next(process.port for process in contender.process if process.role == "scoring")
     return {
         "host": os.environ.get("HOST_URL", "http://127.0.0.1:{port}").format(name=contender.name, port=port),
-        "endpoint": contender.endpoint,
-        "bodies": request_bodies(seed),
-        "bounds_s": _bounds_s(contender),
-        "stage_clock": os.environ.get("STAGE_CLOCK", "1") == "1",
+        "asked": ask_of(scenario, contender.endpoint, seed, bounds_s, stage_clock=stage_clock),
         "seed": seed,
         "pacing_s": float(os.environ.get("PACING_S", PACING_S)),
         "rate_rps": float(os.environ.get("OPEN_RPS", "10")) / float(os.environ.get("OPEN_USERS", "1")),

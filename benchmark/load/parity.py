@@ -1,16 +1,15 @@
 """What every contender must answer before it is measured, byte for byte."""
 
-import http.client
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from benchmark.load.bodies import check_answer
+from benchmark.load.drivers import Connection
+from benchmark.load.protocols import Request
 from contract import errors, schema
 from contract.scoring import choose_entity
 
-TIMEOUT_S = 15.0
 _JSON = {"Content-Type": schema.JSON_CONTENT_TYPE}
 _GOOD_BODY = b"[5.1,3.5,1.4,0.2]"
 
@@ -84,20 +83,19 @@ def find_differences(base_url: str, endpoint: str, wanted: list[Case], bounds_s:
     for case in wanted:
         try:
             problem = check(case, ask(base_url, endpoint, case), bounds_s)
-        except (OSError, http.client.HTTPException) as error:
-            problem = f"{case.name}: no answer ({type(error).__name__}: {error})"
+        except OSError as error:
+            problem = f"{case.name}: {error}"
         if problem:
             yield problem
 
 
 def ask(base_url: str, endpoint: str, case: Case) -> Response:
-    """Send a case over a socket."""
-    address = urlsplit(base_url)
-    with closing(http.client.HTTPConnection(address.hostname or "", address.port, timeout=TIMEOUT_S)) as connection:
-        connection.request(case.method, case.target(endpoint), case.body, case.headers)
-        answer = connection.getresponse()
-        headers = {name.lower(): value for name, value in answer.getheaders()}
-        return Response(answer.status, headers, answer.read())
+    """Send a case over a socket of its own. Raises OSError if there is no answer."""
+    with closing(Connection(base_url)) as connection:
+        answer = connection.send(Request(case.method, case.target(endpoint), case.headers, case.body))
+    if not answer.status:
+        raise OSError(answer.error)
+    return Response(answer.status, {name.lower(): value for name, value in answer.headers.items()}, answer.body)
 
 
 def _check_answer(case: Case, response: Response, bounds_s: tuple[float, float]) -> str | None:

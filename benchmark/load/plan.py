@@ -4,6 +4,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmark.scenarios.spec import Scenario
+
 
 @dataclass(frozen=True)
 class Level:
@@ -20,7 +22,7 @@ class LoadPlan:
 
     url: str
     endpoint: str
-    protocol: str
+    scenario: Scenario
     seed: int
     stage_clock: bool
     levels: tuple[Level, ...]
@@ -30,12 +32,19 @@ class LoadPlan:
     locust: Path  # prefix of Locust's own files
 
     def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "samples": str(self.samples), "locust": str(self.locust)}
+        scenario, samples, locust = self.scenario.to_json(), str(self.samples), str(self.locust)
+        return {**asdict(self), "scenario": scenario, "samples": samples, "locust": locust}
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "LoadPlan":
-        levels = tuple(Level(**level) for level in document.pop("levels"))
-        climb = tuple(Level(**level) for level in document.pop("climb"))
-        samples, locust = Path(document.pop("samples")), Path(document.pop("locust"))
-        bounds = tuple(document.pop("answer_bounds_s"))
-        return cls(**document, levels=levels, climb=climb, samples=samples, locust=locust, answer_bounds_s=bounds)
+        return cls(
+            **{
+                **document,
+                "scenario": Scenario(**document["scenario"]),
+                "levels": tuple(Level(**level) for level in document["levels"]),
+                "climb": tuple(Level(**level) for level in document["climb"]),
+                "answer_bounds_s": tuple(document["answer_bounds_s"]),
+                "samples": Path(document["samples"]),
+                "locust": Path(document["locust"]),
+            }
+        )

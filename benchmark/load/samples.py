@@ -1,11 +1,13 @@
-"""Raw samples: one row per request, taken from Locust's request event, never from its rounded statistics."""
+"""Raw samples: one row per answer, taken from Locust's request event, never from its rounded statistics."""
 
 import csv
-import time
 from pathlib import Path
 from typing import Any
 
+from benchmark.load.protocols import Answer
 from benchmark.record.columns import SAMPLE_COLUMNS
+
+_NOT_SENT = Answer("not sent", None, 0, 0, "", 0, 0, requests=0, items=0)
 
 
 class SampleWriter:
@@ -21,32 +23,25 @@ class SampleWriter:
         self.answered = 0  # checked answers so far
 
     def on_request(
-        self,
-        response_time: float,
-        response_length: int,
-        exception: BaseException | None,
-        context: dict[str, Any],
-        response: Any,
-        **_: Any,
+        self, response_time: float, exception: BaseException | None, context: dict[str, Any], **_: Any
     ) -> None:
-        """Take one request; a listener of Locust's `events.request`."""
+        """Take one answer, or why there is none; a listener of Locust's `events.request`, which users fire."""
         self.answered += exception is None
-        start_ns = context.get("start_ns") or time.monotonic_ns() - int(response_time * 1e6)
-        scheduled_ns = context.get("scheduled_ns", start_ns)
-        latency_ns = int(response_time * 1e6) - (start_ns - scheduled_ns)
-        headers = getattr(response, "headers", None) or {}
+        start_ns, scheduled_ns, answer = context["start_ns"], context["scheduled_ns"], context.get("answer", _NOT_SENT)
         self._rows.append(
             (
                 self.users,
                 scheduled_ns,
                 start_ns,
-                latency_ns,
-                getattr(response, "status_code", 0) or 0,
-                response_length,
+                int(response_time * 1e6) - (start_ns - scheduled_ns),
+                answer.status,
+                answer.size,
                 int(exception is None),
-                context.get("detail_s", ""),
-                headers.get("Server-Timing", ""),
+                "" if exception or answer.value is None else answer.value,
+                answer.server_timing,
                 "" if exception is None else f"{type(exception).__name__}: {exception}"[:200],
+                answer.requests,
+                answer.items,
             )
         )
 

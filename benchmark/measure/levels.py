@@ -17,6 +17,7 @@ from benchmark.measure.session import Session
 from benchmark.measure.trial import Trial
 from benchmark.record.columns import GENERATOR_ROLE
 from benchmark.record.run import Cell, Window
+from benchmark.scenarios.discovery import scenario_of
 from benchmark.stack.processes import log_tail, own_environment, start_process, stop_processes
 
 
@@ -36,7 +37,7 @@ def hold(session: Session, contender: Contender, load: Levels, block: int = 0, p
     """
     log = session.logs(Cell(block, contender.label, 0, part=part)) / f"{contender.label}-{GENERATOR_ROLE}.log"
     with session.trial(
-        contender, block, part, stage_clock=load.stage_clock, beside=_generator(session, load, log)
+        contender, block, part, stage_clock=load.stage_clock, beside=_generator(session, contender, load, log)
     ) as trial:
         generator = trial.beside(trial)
         with trial.resources({GENERATOR_ROLE: generator.pid}) as sampler:
@@ -61,11 +62,14 @@ def _follow(generator: subprocess.Popen[bytes], trial: Trial, sample_soon: Calla
 
 
 @contextlib.contextmanager
-def _generator(session: Session, load: Levels, log: Path) -> Iterator[Callable[[Trial], subprocess.Popen[bytes]]]:
+def _generator(
+    session: Session, contender: Contender, load: Levels, log: Path
+) -> Iterator[Callable[[Trial], subprocess.Popen[bytes]]]:
     """Start a load generator beside the contender; the function that is yielded lets it begin."""
     plan_file = log.with_suffix(".plan.json")
     argv = [sys.executable, "-m", "benchmark.load.runner", str(plan_file.resolve())]
-    process = start_process(argv, log, session.guard, own_environment(), talking=True)
+    env = {**own_environment(), **scenario_of(contender).secrets()}
+    process = start_process(argv, log, session.guard, env, talking=True)
 
     def begin(trial: Trial) -> subprocess.Popen[bytes]:
         plan_file.write_text(json.dumps(_plan(trial, load).to_json()))
@@ -90,7 +94,7 @@ def _plan(trial: Trial, load: Levels) -> LoadPlan:
     return LoadPlan(
         url=trial.stack.base_url,
         endpoint=contender.endpoint,
-        protocol=contender.protocol,
+        scenario=scenario_of(contender),
         seed=trial.cell.seed,
         stage_clock=scoring_settings(contender).stage_clock,
         levels=load.levels,

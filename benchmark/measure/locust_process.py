@@ -22,6 +22,7 @@ from benchmark.measure.trial import Trial
 from benchmark.record.columns import GENERATOR_ROLE
 from benchmark.record.resources import disturbance_between
 from benchmark.record.run import Cell, Run, read_samples
+from benchmark.scenarios.discovery import scenario_of
 from benchmark.stack.processes import log_tail, own_environment, start_process, stop_processes
 
 LOCUSTFILE = ROOT / "benchmark" / "load" / "locustfile.py"
@@ -105,6 +106,7 @@ def issue(
     ]
     settings = {
         **own_environment(),
+        **scenario_of(trial.contender).secrets(),
         "CONTENDERS": trial.contender.name,
         "HOST_URL": trial.stack.base_url,
         "ANSWER_BOUNDS_S": ",".join(map(repr, trial.law.bounds_s)),

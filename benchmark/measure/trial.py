@@ -14,6 +14,7 @@ from benchmark.load import parity
 from benchmark.measure.machine import SURROUNDINGS
 from benchmark.measure.sampling import Sampler
 from benchmark.record.run import Cell
+from benchmark.scenarios.discovery import scenario_of
 from benchmark.stack.processes import Stack
 from feature_store.seed import DEFAULT_INFO
 
@@ -70,8 +71,13 @@ class Trial:
 
 
 def check_parity_of(stack: Stack) -> None:
-    """Ask a contender everything that the contract says. Raises ParityError, or StackError if it has died."""
+    """Ask a contender everything that the service contract says, if that is what it is asked.
+
+    Raises ParityError, or StackError if it has died.
+    """
     contender = stack.contender
+    if not scenario_of(contender).check.law:
+        return
     cases = parity.cases(DEFAULT_INFO.entities, scoring_settings(contender).max_body_bytes)
     wanted = [case for case in cases if case.basic or not contender.harness_floor]
     differences = parity.find_differences(stack.base_url, contender.endpoint, wanted, law_of(contender).bounds_s)

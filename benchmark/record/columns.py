@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-SAMPLE_COLUMNS = (
-    "users",  # how many users there were when the request was sent
+SAMPLE_COLUMNS = (  # a sample is one answer, or the failure to get one
+    "users",  # how many users there were when it was asked for
     "scheduled_ns",  # monotonic clock: when it should have been sent; in a closed loop, when it was
     "start_ns",  # monotonic clock
     "latency_ns",
@@ -13,7 +13,10 @@ SAMPLE_COLUMNS = (
     "detail_s",  # the answer, empty if not ok
     "server_timing",  # the answer's Server-Timing header, as it came
     "error",
+    "requests",  # HTTP requests that the answer took
+    "items",  # rows that it answers
 )
+ONE_OF_EACH = ("requests", "items")  # 1 in records that are older than these columns
 
 
 class ResourceSample(NamedTuple):

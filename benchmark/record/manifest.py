@@ -8,6 +8,7 @@ from benchmark.contenders.discovery import ROOT, Contender
 from benchmark.contenders.service_settings import variables, with_env
 from benchmark.record import provenance
 from benchmark.record.run import utc_now
+from benchmark.scenarios.discovery import scenario_of
 from contract.settings import loggable, settings_from
 
 
@@ -21,6 +22,7 @@ def make_manifest(
         "seed": seed,
         "plan": dict(plan),
         "contenders": {c.label: c.model_dump(mode="json", exclude={"folder"}) for c in contenders},
+        "scenarios": {each.name: each.to_json() for each in map(scenario_of, contenders)},
         "settings": {
             "services": dict(service_settings),
             # What a service is told if no row says more; which HTTP client it may have depends on the twin.
@@ -35,7 +37,9 @@ def make_manifest(
 
 def recorded_contenders(manifest: Mapping[str, Any]) -> list[Contender]:
     """Return the contenders as they were when a run was recorded, with all settings that they ran with."""
-    rows = [Contender(folder=ROOT, **row) for row in manifest["contenders"].values()]
+    # Older records have a protocol beside the endpoint; it is the scenario's.
+    asked = [{key: value for key, value in row.items() if key != "protocol"} for row in manifest["contenders"].values()]
+    rows = [Contender(folder=ROOT, **row) for row in asked]
     shared = variables(manifest["settings"]["services"])
     # Older records have `--set` beside the rows and not in them.
     return [

@@ -3,8 +3,8 @@
 results/<UTC time>-<command>/
     manifest.json    machine, versions, settings, seed, plan: written before anything is measured; and when it ended
     cells.jsonl      one line per contender and block, appended when it ends
-    samples/         one CSV per cell: every request (columns: benchmark.load.plan.SAMPLE_COLUMNS); of `locust`, beside
-                     it when the generator stopped issuing
+    samples/         one CSV per cell: every answer (columns: benchmark.record.columns.SAMPLE_COLUMNS); of `locust`,
+                     beside it when the generator stopped issuing
     resources/       one CSV per cell: CPU and memory by role, ten times a second; and what the machine as a whole did
     locust/          Locust's own HTML and CSV, untouched
     logs/            what every process said
@@ -26,7 +26,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from benchmark.errors import RecordError
-from benchmark.record.columns import SAMPLE_COLUMNS, ResourceSample
+from benchmark.record.columns import ONE_OF_EACH, SAMPLE_COLUMNS, ResourceSample
 from contract.secrets import masked
 
 SCHEMA, OLDEST_SCHEMA = 2, 1  # written; the oldest that is still read
@@ -216,6 +216,8 @@ def read_samples(path: Path) -> pd.DataFrame:
     frame = _read_csv(path, {"server_timing": "string", "error": "string"})
     if frame is None:
         return pd.DataFrame(columns=[*SAMPLE_COLUMNS, *derived])
+    for column in ONE_OF_EACH:
+        frame[column] = frame[column].fillna(1).astype("int64") if column in frame else 1
     frame["ok"] = frame["ok"].astype(bool)
     frame["end_ns"] = frame["start_ns"] + frame["latency_ns"]
     frame["latency_ms"] = frame["latency_ns"] / 1e6

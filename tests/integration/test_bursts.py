@@ -97,7 +97,10 @@ def test_a_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"bounds_s": (1.0, 2.0)}, "answered wrongly: answer"), ({"least_times_answer": 100.0}, "sooner than its models")],
+    [
+        ({"bounds_s": (1.0, 2.0)}, "went wrong: answer .* lies outside"),
+        ({"least_times_answer": 100.0}, "sooner than its models"),
+    ],
 )
 def test_a_wrong_answer_or_one_too_soon_does_not_calibrate(
     run: Run, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], message: str

@@ -16,6 +16,7 @@ from benchmark.contenders.discovery import ROOT
 from benchmark.load.plan import Level, LoadPlan
 from benchmark.load.shapes import END_SIGNAL
 from benchmark.measure.locust_process import LOCUSTFILE
+from tests.conftest import SCORING
 
 pytestmark = pytest.mark.integration
 
@@ -75,7 +76,7 @@ def test_the_generator_of_bench_is_frozen(
     plan = LoadPlan(
         url=url,
         endpoint="/predict",
-        protocol="predict",
+        scenario=SCORING,
         seed=1,
         stage_clock=False,
         levels=(Level(1, 0.1, 0.1),),

@@ -22,6 +22,7 @@ from benchmark.experiments.breaking_point import check
 from benchmark.experiments.breaking_point.findings import LocustRun, of_kind, read_findings
 from benchmark.experiments.breaking_point.measure import TRY_WARMUP_S, Experiment, Plan
 from benchmark.load.arrivals import arrivals_until
+from benchmark.load.asks import ask_contender
 from benchmark.load.shapes import held, until_all_ask_s
 from benchmark.load.slo import BreakingPoint
 from benchmark.measure.locust_process import Issued, class_name, example_environment, issue, samples_file
@@ -173,8 +174,8 @@ def test_the_independent_generator_sees_an_easy_rate_sustained(stacks: Stacks, m
     monkeypatch.setattr(check, "TRY_WARMUP_S", 0.5)
     monkeypatch.setattr(check, "TRY_COUNTED_S", 3.0)
     stack = stacks.get(CONTENDER)
-    url, law = stack.base_url + stack.contender.endpoint, law_of(stack.contender)
-    outcome = asyncio.run(check.offer(url, law, 20.0, seed=1, limit_ms=1000.0))
+    asked = ask_contender(stack.contender, law_of(stack.contender), seed=1)
+    outcome = asyncio.run(check.offer(stack.base_url, asked, 20.0, seed=1, limit_ms=1000.0))
     assert outcome.sustained
 
 

@@ -20,7 +20,7 @@ from benchmark.measure.locust_process import LOCUSTFILE
 from benchmark.record.run import read_samples
 from benchmark.stack.processes import running_stack
 from benchmark.stack.watchdog import Guard
-from tests.conftest import CONTENDERS
+from tests.conftest import CONTENDERS, SCORING
 
 pytestmark = [
     pytest.mark.integration,
@@ -93,7 +93,7 @@ def generate(url: str, tmp_path: Path, soft: int, hard: int) -> pd.DataFrame:
     plan = LoadPlan(
         url=url,
         endpoint="/predict",
-        protocol="predict",
+        scenario=SCORING,
         seed=1,
         stage_clock=False,
         levels=(Level(USERS, 0.1, 0.1),),

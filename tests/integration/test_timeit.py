@@ -67,7 +67,7 @@ def test_a_service_that_dies_ends_its_contender_and_not_the_others(
         nonlocal asked
         asked += 1
         if asked == 12:
-            _kill_listener(client._connection.port)
+            _kill_listener(client._connection._connection.port)
         call(client)
 
     monkeypatch.setattr(PersistentClient, "call", call_and_kill)

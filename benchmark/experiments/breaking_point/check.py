@@ -1,17 +1,16 @@
 """`python -m benchmark.experiments.breaking_point.check [RUN [CONTENDER ...]]`: breaking points, by two generators.
 
 One is Locust, as in the run. The other has nothing of it, no user classes, no samples on disk: asyncio and
-aiohttp send Poisson arrivals to fresh processes, and count. The rule for a sustained rate and the search
-around the breaking point that the run found are the same. Prints a table, and writes check.json into the
-run's directory.
+aiohttp send Poisson arrivals to fresh processes, and count. What is asked, which answer is right, the rule for a
+sustained rate and the search around the breaking point that the run found are the same. Prints a table, and
+writes check.json into the run's directory.
 """
 
 import asyncio
-import math
 import random
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,7 +22,6 @@ from rich.console import Console
 
 from benchmark.cli_options import RESULTS
 from benchmark.contenders.discovery import Contender, choose, discover
-from benchmark.contenders.law import AnswerLaw, law_of
 from benchmark.contenders.service_settings import with_overrides
 from benchmark.errors import BenchmarkError, LoadError
 from benchmark.experiments.breaking_point.findings import LocustRun, of_kind, read_findings
@@ -32,7 +30,9 @@ from benchmark.experiments.breaking_point.plan import TRY_COUNTED_S, TRY_WARMUP_
 from benchmark.experiments.breaking_point.schema import Entry, parse
 from benchmark.experiments.breaking_point.summarise import run_reasons
 from benchmark.load.arrivals import arrivals_until
-from benchmark.load.bodies import check_answer, early_reasons, request_bodies
+from benchmark.load.asks import ask_contender
+from benchmark.load.drivers import obtain_async
+from benchmark.load.protocols import Ask
 from benchmark.load.search import Outcome, Staircase, judge
 from benchmark.load.shapes import LOAD_TEST, RESPONSE_TIME
 from benchmark.load.slo import P95_LIMIT, BreakingPoint
@@ -41,62 +41,53 @@ from benchmark.measure.session import Session
 from benchmark.measure.trial import ParityError
 from benchmark.record.run import Run
 from benchmark.stack.watchdog import Guard
-from contract.errors import BadModelAnswer
 from contract.garbage import set_aside_what_is_loaded
-from contract.schema import JSON_CONTENT_TYPE
 
 _CROSSINGS = 3
 _TOLERANCE = 0.1
 _SEED = 7001  # of the first schedule; no run has it
-_HEADERS = {"Content-Type": JSON_CONTENT_TYPE}
 
 
 class Sender:
     """Sends requests at their times, and keeps when each was due and how long it took, if its answer was right."""
 
-    def __init__(self, url: str, session: aiohttp.ClientSession, law: AnswerLaw) -> None:
-        self._url, self._session = url, session
-        self._bodies: Iterator[str] = request_bodies(_SEED)
-        self._law = law
+    def __init__(self, base_url: str, session: aiohttp.ClientSession, asked: Ask) -> None:
+        self._base_url, self._session, self._asked = base_url, session, asked
         self.answered_s: list[float] = []
         self.latency_ms: list[float] = []
-        self.fastest_excess_ms = math.inf  # the smallest latency, since it was sent, above what its answer implies
 
     async def send(self, due_s: list[float], patience_s: float) -> None:
-        """Send everything, and wait a while for what is still in flight."""
+        """Send everything, and wait a while for what is still in flight.
+
+        Raises LoadError if an answer came too early to be the contender's.
+        """
         start_s, tasks = time.monotonic(), set()
         for at_s in due_s:
             await asyncio.sleep(max(start_s + at_s - time.monotonic(), 0))
             tasks.add(asyncio.create_task(self._one(start_s, at_s)))
-        _, late = await asyncio.wait(tasks, timeout=patience_s)
+        answered, late = await asyncio.wait(tasks, timeout=patience_s)
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
+        for task in answered:
+            task.result()
 
     async def _one(self, start_s: float, at_s: float) -> None:
-        sent_s = time.monotonic()
-        try:
-            async with self._session.post(self._url, data=next(self._bodies), headers=_HEADERS) as response:
-                body = await response.read() if response.status == 200 else b""
-                answer_s = check_answer(body, self._law.bounds_s)
-        except (aiohttp.ClientError, BadModelAnswer):
-            return
-        now_s = time.monotonic()
-        self.answered_s.append(at_s)
-        self.latency_ms.append((now_s - start_s - at_s) * 1e3)
-        excess_ms = (now_s - sent_s - self._law.least_times_answer * answer_s) * 1e3
-        self.fastest_excess_ms = min(self.fastest_excess_ms, excess_ms)
+        answer = await obtain_async(self._asked.flow(), self._session, self._base_url)
+        if answer.is_early:
+            raise LoadError(answer.error)
+        if not answer.error:
+            self.answered_s.append(at_s)
+            self.latency_ms.append(answer.done_ns / 1e6 - (start_s + at_s) * 1e3)
 
 
-async def offer(url: str, law: AnswerLaw, rps: float, seed: int, limit_ms: float) -> Outcome:
+async def offer(base_url: str, asked: Ask, rps: float, seed: int, limit_ms: float) -> Outcome:
     """Offer a rate and return what became of it. Raises LoadError if an answer came too early to be the contender's."""
     until_s = TRY_WARMUP_S + TRY_COUNTED_S
     due_s = arrivals_until(rps, seed, until_s)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        sender = Sender(url, session, law)
+        sender = Sender(base_url, session, asked)
         await sender.send(due_s, patience_s=limit_ms / 1e3 + 1)
-    for reason in early_reasons(sender.fastest_excess_ms):
-        raise LoadError(reason)
     answered = np.array(sender.answered_s), np.array(sender.latency_ms)
     return judge(np.array(due_s), *answered, TRY_WARMUP_S, until_s, limit_ms)
 
@@ -111,7 +102,7 @@ def check(run: Run, contender: Contender, entry: Entry, guard: Guard, scratch: P
     alone = entry.last(RESPONSE_TIME.name)
     if entry.breaking_point is None or alone is None or alone.p95_ms is None:
         raise LoadError(f"{run.path} has no breaking point of {contender.name}, or no p95 with one user")
-    limit_ms, law = P95_LIMIT * alone.p95_ms, law_of(contender)
+    limit_ms = P95_LIMIT * alone.p95_ms
     record = Run.create(scratch, "locust", run.manifest)
     session = Session(record, guard, Progress(Console(quiet=True)), _SEED)
     examples = Examples(session, BreakingPointPlan((LOAD_TEST.name,), seed=_SEED))
@@ -121,7 +112,8 @@ def check(run: Run, contender: Contender, entry: Entry, guard: Guard, scratch: P
 
     def independently(rps: float, number: int) -> Outcome:
         with session.trial(contender, part=f"independent-{number + 1}") as trial:
-            return asyncio.run(offer(trial.url, law, rps, _SEED + 500 + number, limit_ms))
+            asked = ask_contender(trial.contender, trial.law, _SEED)
+            return asyncio.run(offer(trial.stack.base_url, asked, rps, _SEED + 500 + number, limit_ms))
 
     searches = {
         name: (Staircase(entry.breaking_point.rps, _CROSSINGS), attempt)

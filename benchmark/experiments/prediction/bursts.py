@@ -19,18 +19,17 @@ import aiohttp
 import numpy as np
 
 from benchmark.contenders.discovery import Contender
-from benchmark.contenders.law import AnswerLaw, law_of
+from benchmark.contenders.law import law_of
 from benchmark.errors import LoadError
 from benchmark.experiments.prediction.plan import CalibrationPlan
-from benchmark.load.bodies import check_answer, early_reasons, request_bodies
+from benchmark.load.asks import ask_contender
+from benchmark.load.drivers import obtain_async
+from benchmark.load.protocols import Ask
 from benchmark.measure.machine import Watch
 from benchmark.measure.sampling import cpu_ns_of_tree
 from benchmark.measure.session import Session
 from benchmark.record.columns import GENERATOR_ROLE
 from benchmark.stack.processes import Stack
-from contract.errors import BadModelAnswer
-from contract.schema import JSON_CONTENT_TYPE
-from contract.timing import request_start_header
 
 RECORD = "bursts.jsonl"
 # Users may ask several times, one request after the other. Few users must: their first request is dear, since it meets
@@ -47,7 +46,6 @@ _FEWEST = 3
 _SETTLE_S = 0.005  # what a process does after its last answer belongs to the burst
 _TIMEOUT_S = 20.0
 _SHORTEST_REST_S = 0.1
-_HEADERS = {"Content-Type": JSON_CONTENT_TYPE}
 
 
 @dataclass(frozen=True)
@@ -96,7 +94,8 @@ async def _measure(stack: Stack, contender: Contender, size: int, seconds: float
     timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
     pids = {running.role: running.pid for running in stack.processes}
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as session:
-        sender = _Sender(session, stack.base_url + contender.endpoint, law_of(contender))
+        asked = ask_contender(contender, law_of(contender), seed=1, stage_clock=True)
+        sender = _Sender(session, stack.base_url, asked)
         asks = asks_of(size, math.inf)
         once_s = 0.0
         for _ in range(_WARM_UP):
@@ -143,9 +142,8 @@ def asks_of(size: int, once_s: float) -> int:
 
 
 class _Sender:
-    def __init__(self, session: aiohttp.ClientSession, url: str, law: AnswerLaw) -> None:
-        self._session, self._url, self._law = session, url, law
-        self._bodies = request_bodies(seed=1)
+    def __init__(self, session: aiohttp.ClientSession, base_url: str, asked: Ask) -> None:
+        self._session, self._base_url, self._asked = session, base_url, asked
 
     async def burst(self, size: int, asks: int) -> float:
         """Have so many users ask at once, and again when they are answered; return the ms until the last answer."""
@@ -155,22 +153,6 @@ class _Sender:
 
     async def _user(self, asks: int) -> None:
         for _ in range(asks):
-            await self._one()
-
-    async def _one(self) -> None:
-        started_s = time.monotonic()
-        try:
-            headers = {**_HEADERS, **request_start_header()}
-            async with self._session.post(self._url, data=next(self._bodies), headers=headers) as response:
-                body = await response.read()
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise LoadError(f"a request of a burst was not answered: {type(error).__name__} {error}") from error
-        if response.status != 200:
-            raise LoadError(f"a request of a burst was answered with status {response.status}")
-        latency_ms = (time.monotonic() - started_s) * 1e3
-        try:
-            answer_s = check_answer(body, self._law.bounds_s)
-        except BadModelAnswer as error:
-            raise LoadError(f"a request of a burst was answered wrongly: {error.detail}") from error
-        if early := early_reasons(latency_ms - self._law.least_times_answer * answer_s * 1e3):
-            raise LoadError(f"of a burst, {early[0]}")
+            answer = await obtain_async(self._asked.flow(), self._session, self._base_url)
+            if answer.error:
+                raise LoadError(f"a request of a burst went wrong: {answer.error}")

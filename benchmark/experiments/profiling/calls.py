@@ -1,15 +1,17 @@
 """`python -m benchmark.experiments.profiling.calls PLAN.json`: real calls, one after the other, and what they took.
 
-The client of this experiment: requests with one session, the same for every contender. It is the
-load while a service is profiled, and can be profiled itself. Prints one JSON document, `Calls`.
+The client of this experiment: requests with one session, the same for every contender, as client code
+would use it. It is the load while a service is profiled, and can be profiled itself. Prints one JSON
+document, `Calls`.
 """
 
 import json
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +19,14 @@ import psutil
 import requests
 
 from benchmark.experiments.profiling.recorders import PYINSTRUMENT, YAPPI_CLOCKS, Sessions, Yappi, let_go
-from benchmark.load.bodies import check_answer, early_reasons, request_bodies
+from benchmark.load.asks import ask_of
+from benchmark.load.drivers import TIMEOUT_S, obtain
+from benchmark.load.protocols import Answer, Ask, Request, Response, no_answer
 from benchmark.measure.machine import Watch
-from contract.errors import BadModelAnswer
+from benchmark.scenarios.spec import Scenario
 from contract.limits import raise_open_files
-from contract.schema import JSON_CONTENT_TYPE
-from contract.timing import request_start_header
 
 CLIENT_ROLE = "client"
-_TIMEOUT_S = 15.0
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class CallPlan:
     """What a client process is told to do."""
 
     url: str
+    endpoint: str
+    scenario: Scenario
     warmup: int
     requests: int
     seed: int
@@ -43,11 +46,12 @@ class CallPlan:
     profiler: str | None = None  # the client's own
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return {**asdict(self), "scenario": self.scenario.to_json()}
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "CallPlan":
-        return cls(**{**document, "answer_bounds_s": tuple(document["answer_bounds_s"])})
+        bounds_s, scenario = tuple(document["answer_bounds_s"]), Scenario(**document["scenario"])
+        return cls(**{**document, "answer_bounds_s": bounds_s, "scenario": scenario})
 
 
 @dataclass(frozen=True)
@@ -63,22 +67,25 @@ class Calls:
 
 def make_calls(plan: CallPlan) -> Calls:
     """Warm up, let the profiles begin, and make the calls."""
-    bodies = request_bodies(plan.seed)
+    asked = ask_of(
+        *(plan.scenario, plan.endpoint, plan.seed, plan.answer_bounds_s, plan.least_times_answer), stage_clock=True
+    )
     profiler = _own_profiler(plan)
     with requests.Session() as session:
         session.trust_env = False
+        send = partial(_send, session, plan.url)
         for _ in range(plan.warmup):
-            _call(session, plan, next(bodies))
+            obtain(asked.flow(), send)
         let_go(Path(plan.folder))
         with Watch(os.getppid()) as watch:  # the harness, which has started the services and this client
             before_ms = _cpu_ms(plan.pids)
-            taken = [_profiled_call(session, plan, next(bodies), profiler) for _ in range(plan.requests)]
+            answers = [_profiled_answer(asked, send, profiler) for _ in range(plan.requests)]
             after_ms = _cpu_ms(plan.pids)
     if profiler:
         profiler.write()
     return Calls(
-        latencies_ms=[one for one in taken if isinstance(one, float)],
-        errors=[one for one in taken if isinstance(one, str)],
+        latencies_ms=[(one.done_ns - one.sent_ns) / 1e6 for one in answers if not one.error],
+        errors=[one.error for one in answers if one.error],
         cpu_ms={role: after_ms[role] - before_ms[role] for role in after_ms},
         **asdict(watch.disturbance),
     )
@@ -92,34 +99,29 @@ def _own_profiler(plan: CallPlan) -> Sessions | Yappi | None:
     return Yappi(folder, stem, YAPPI_CLOCKS[plan.profiler]) if plan.profiler else None
 
 
-def _profiled_call(
-    session: requests.Session, plan: CallPlan, body: str, profiler: Sessions | Yappi | None
-) -> float | str:
+def _profiled_answer(asked: Ask, send: Callable[[Request], Response], profiler: Sessions | Yappi | None) -> Answer:
     if not profiler:
-        return _call(session, plan, body)
+        return obtain(asked.flow(), send)
     begun = profiler.begin()
     try:
-        return _call(session, plan, body)
+        return obtain(asked.flow(), send)
     finally:
         profiler.end(begun)
 
 
-def _call(session: requests.Session, plan: CallPlan, body: str) -> float | str:
-    """Return the latency in ms, or what went wrong."""
-    headers = {"Content-Type": JSON_CONTENT_TYPE, **request_start_header()}
-    start_ns = time.perf_counter_ns()
+def _send(session: requests.Session, url: str, request: Request) -> Response:
+    sent_ns = time.monotonic_ns()
     try:
-        response = session.post(plan.url, data=body, headers=headers, timeout=_TIMEOUT_S)
+        response = session.request(
+            *(request.method, url + request.path),
+            data=request.body,
+            headers=request.headers,
+            timeout=TIMEOUT_S,
+            allow_redirects=False,
+        )
     except requests.RequestException as error:
-        return f"{type(error).__name__}: {error}"
-    latency_ms = (time.perf_counter_ns() - start_ns) / 1e6
-    if response.status_code != 200:
-        return f"status {response.status_code}"
-    try:
-        answer_s = check_answer(response.content, plan.answer_bounds_s)
-    except BadModelAnswer as error:
-        return error.detail
-    return "; ".join(early_reasons(latency_ms - plan.least_times_answer * answer_s * 1e3)) or latency_ms
+        return Response(0, {}, b"", sent_ns, time.monotonic_ns(), no_answer(error))
+    return Response(response.status_code, response.headers, response.content, sent_ns, time.monotonic_ns())
 
 
 def _cpu_ms(pids: Mapping[str, int]) -> dict[str, float]:

@@ -23,6 +23,7 @@ from benchmark.measure.levels import Levels, hold
 from benchmark.measure.session import Session
 from benchmark.measure.trial import Trial
 from benchmark.record.run import Cell, Run
+from benchmark.scenarios.discovery import scenario_of
 from benchmark.stack.processes import log_tail, own_environment, start_process, stop_processes
 
 PROFILED_ROLES: Final = ("scoring", "model")
@@ -129,7 +130,9 @@ def _call(trial: Trial, plan: ProfilePlan, side: str, profiler: str | None) -> N
     trial.phase(f"{side or 'no profiler'} {profiler or ''}")
     run, label = trial.session.run, trial.cell.contender
     calls = CallPlan(
-        url=trial.url,
+        url=trial.stack.base_url,
+        endpoint=trial.contender.endpoint,
+        scenario=scenario_of(trial.contender),
         warmup=plan.warmup_calls,
         requests=plan.requests,
         seed=trial.cell.seed,
@@ -153,8 +156,8 @@ def _run_calls(trial: Trial, plan: CallPlan, log: Path) -> bytes | None:
     plan_file = log.resolve().with_suffix(".plan.json")
     plan_file.write_text(json.dumps(plan.to_json()))
     argv = [sys.executable, "-m", "benchmark.experiments.profiling.calls", str(plan_file)]
-    guard = trial.session.guard
-    process: subprocess.Popen[bytes] = start_process(argv, log, guard, own_environment(), talking=True)
+    guard, env = trial.session.guard, {**own_environment(), **plan.scenario.secrets()}
+    process: subprocess.Popen[bytes] = start_process(argv, log, guard, env, talking=True)
     try:
         printed, _ = process.communicate()
     finally:

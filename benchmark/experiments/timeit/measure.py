@@ -1,6 +1,5 @@
 """`timeit`: every contender in fresh processes for each repeat, all beside each other, asked in random order."""
 
-import http.client
 import os
 import time
 import timeit
@@ -15,11 +14,12 @@ from benchmark.experiments.timeit.client import PersistentClient
 from benchmark.experiments.timeit.plan import LONG_S, TimeitPlan
 from benchmark.experiments.timeit.repeats import RepeatsFile
 from benchmark.experiments.timeit.summarise import WATCHED
+from benchmark.load.asks import ask_contender
 from benchmark.measure.machine import Watch
 from benchmark.measure.session import Session
 from benchmark.measure.trial import ParityError, Trial
 from benchmark.record.run import Cell
-from benchmark.stack.processes import HOST, log_tail
+from benchmark.stack.processes import log_tail
 
 _LAST_WORDS_S = 0.3  # that a process which has just lost its sockets may take to be gone
 EVERYBODY = "all contenders"
@@ -89,8 +89,8 @@ def _start_all(timing: _Timing, started: ExitStack, repeat: int) -> dict[str, _R
         except (StackError, ParityError) as error:
             timing.lose(contender.label, error)
         else:
-            port = trial.stack.port("scoring")
-            client = PersistentClient(HOST, port, contender.endpoint, trial.cell.seed, trial.law)
+            asked = ask_contender(trial.contender, trial.law, trial.cell.seed)
+            client = PersistentClient(trial.stack.base_url, asked)
             ready[contender.label] = _Ready(trial, started.enter_context(closing(client)))
     return ready
 
@@ -114,11 +114,10 @@ def _time(ready: _Ready, n: int) -> float:
         ready.client.wake()
         seconds = timeit.Timer(ready.client.call).repeat(repeat=1, number=n)[0]
         ready.client.check()
-    except (OSError, http.client.HTTPException, LoadError) as error:
+    except LoadError as error:
         time.sleep(_LAST_WORDS_S)
         stack.check_alive()
         log = next(running.log for running in stack.processes if running.role == "scoring")
-        what = str(error) if isinstance(error, LoadError) else f"no answer: {type(error).__name__}: {error}"
-        raise LoadError(f"{what}; the log of scoring ends:\n{log_tail(log)}") from error
+        raise LoadError(f"{error}; the log of scoring ends:\n{log_tail(log)}") from error
     stack.check_alive()  # a worker may go on answering for a while without the process that was started
     return seconds

@@ -115,6 +115,8 @@ def samples_of(start_ns: Any, latency_ns: Any, **columns: Any) -> pd.DataFrame:
         "detail_s": DETAIL_S,
         "server_timing": "",
         "error": "",
+        "requests": 1,
+        "items": 1,
         **columns,
     }
     return pd.DataFrame(values, index=range(len(start_ns)))

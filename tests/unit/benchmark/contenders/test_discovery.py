@@ -49,7 +49,12 @@ BROKEN: dict[str, tuple[str | bytes, str, str]] = {
     "an endpoint that is no path": (GOOD.replace("/predict", "predict"), "contender.a.endpoint", "given 'predict'"),
     "a port above the range": (GOOD.replace("5001", "65536"), "contender.a.process.0.port", "65535, given 65536"),
     "a port below the range": (GOOD.replace("5001", "0"), "contender.a.process.0.port", "1, given 0"),
-    "an unknown protocol": (GOOD.replace("title", "protocol = 'p'\ntitle"), "contender.a.protocol", "given 'p'"),
+    "a protocol, which is its scenario's": (
+        GOOD.replace("title", "protocol = 'p'\ntitle"),
+        "contender.a.protocol",
+        "given 'p'",
+    ),
+    "a scenario that is no name": (GOOD.replace("title", "scenario = '/'\ntitle"), "contender.a.scenario", "given '/'"),
     "no process": (HEAD, "contender.a.process", "at least 1"),
     "processes that are no list": (HEAD + "process = 'redis'", "contender.a.process", "'redis'"),
     "one process instead of a list": (

@@ -78,8 +78,8 @@ def test_no_variable_of_this_process_is_touched(monkeypatch: pytest.MonkeyPatch)
     assert os.environ["SERVING_THREADS"] == "7"
 
 
-def test_an_older_record_has_its_settings_beside_the_rows() -> None:
-    row = KNOWN["sync"].model_dump(mode="json", exclude={"folder"})
+def test_an_older_record_has_its_settings_beside_the_rows_and_a_protocol_in_them() -> None:
+    row = {**KNOWN["sync"].model_dump(mode="json", exclude={"folder", "scenario"}), "protocol": "predict"}
     manifest = {"contenders": {"sync": row}, "settings": {"services": {"model_cpu_ms": "5"}}}
     (found,) = recorded_contenders(manifest)
     assert all(process.env["SERVING_MODEL_CPU_MS"] == "5" for process in found.process)

@@ -7,13 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmark.load.plan import Level, LoadPlan
+from tests.conftest import SCORING
 
 levels = st.lists(st.builds(Level, st.integers(1, 10_000), st.floats(0, 100), st.floats(0, 100)), max_size=6).map(tuple)
 plans = st.builds(
     LoadPlan,
     url=st.just("http://127.0.0.1:5001"),
     endpoint=st.text(min_size=1, max_size=20),
-    protocol=st.just("predict"),
+    scenario=st.just(SCORING),
     seed=st.integers(0, 2**40),
     stage_clock=st.booleans(),
     levels=levels,

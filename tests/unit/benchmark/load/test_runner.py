@@ -1,6 +1,5 @@
 """The load generator as a process of its own, against a server that does what a test wants."""
 
-import contextlib
 import http.server
 import json
 import signal
@@ -23,6 +22,8 @@ from benchmark.record.run import Cell, Run, Window
 from benchmark.stack.watchdog import Guard
 from contract.schema import parse_scoring_numbers
 from contract.timing import REQUEST_START_HEADER
+from tests.conftest import SCORING
+from tests.unit.benchmark.load.generator import generate, generator
 
 pytestmark = pytest.mark.integration
 
@@ -105,7 +106,7 @@ def plan_for(run: Run, server: Server, levels: tuple[Level, ...], **changes: Any
     plan: dict[str, Any] = {
         "url": server.url,
         "endpoint": "/predict",
-        "protocol": "predict",
+        "scenario": SCORING,
         "seed": 7,
         "stage_clock": True,
         "levels": levels,
@@ -115,42 +116,6 @@ def plan_for(run: Run, server: Server, levels: tuple[Level, ...], **changes: Any
         "locust": run.file("locust", CELL),
     }
     return LoadPlan(**{**plan, **changes})
-
-
-@contextlib.contextmanager
-def generator(plan: LoadPlan, guard: Guard) -> Iterator["subprocess.Popen[str]"]:
-    """Start a generator and let it begin."""
-    plan_file = plan.samples.parent / "plan.json"
-    plan_file.write_text(json.dumps(plan.to_json()))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "benchmark.load.runner", str(plan_file)],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    guard.watch(process.pid)
-    assert process.stdin is not None
-    process.stdin.write("go\n")
-    process.stdin.flush()
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-        guard.release(process.pid)
-
-
-def generate(plan: LoadPlan, guard: Guard) -> list[Window]:
-    """Carry a plan out and return the windows that the generator has reported."""
-    with generator(plan, guard) as process:
-        output, errors = process.communicate(timeout=60)
-        assert process.returncode == 0, errors
-    events = [json.loads(line) for line in output.splitlines()]
-    assert events[0] == {"event": "ready"}
-    return [Window(e["users"], e["start_ns"], e["end_ns"]) for e in events if e["event"] == "window"]
 
 
 def samples(run: Run, *windows: Window) -> pd.DataFrame:

@@ -3,11 +3,11 @@
 import contextlib
 import csv
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from benchmark.load.protocols import Answer
 from benchmark.load.samples import SampleWriter
 from benchmark.record.columns import SAMPLE_COLUMNS
 from benchmark.record.run import Cell, Run, Window
@@ -28,12 +28,14 @@ def writer(run: Run) -> SampleWriter:
     return writer
 
 
-def answered(**changes: Any) -> dict[str, Any]:
-    """Return what Locust says of a request that was answered well, but for what is changed."""
-    response = SimpleNamespace(status_code=200, headers={"Server-Timing": 'a;dur=1.5, b;desc="x, y"'})
-    context = {"start_ns": 5_000_000_000, "detail_s": 0.045678}
+GOOD = Answer("", 0.045678, 200, 20, 'a;dur=1.5, b;desc="x, y"', 5_000_000_000, 5_051_234_567)
+
+
+def answered(answer: Answer = GOOD, **changes: Any) -> dict[str, Any]:
+    """Return what a user reports of an answer that it got, but for what is changed."""
+    context = {"start_ns": 5_000_000_000, "scheduled_ns": 5_000_000_000, "answer": answer}
     good = {"request_type": "POST", "name": "/", "response_time": 51.234567, "response_length": 20}
-    return {**good, "exception": None, "context": context, "response": response, **changes}
+    return {**good, "exception": None, "context": context, **changes}
 
 
 def test_a_request_is_recorded_to_the_nanosecond_and_not_as_locust_rounds_it(run: Run, writer: SampleWriter) -> None:
@@ -47,7 +49,7 @@ def test_a_request_is_recorded_to_the_nanosecond_and_not_as_locust_rounds_it(run
 
 
 def test_a_request_that_was_late_keeps_the_time_for_which_it_was_scheduled(run: Run, writer: SampleWriter) -> None:
-    late = {"start_ns": 5_000_000, "scheduled_ns": 3_000_000}
+    late = {"start_ns": 5_000_000, "scheduled_ns": 3_000_000, "answer": GOOD}
     writer.on_request(**answered(response_time=60.0, context=late))  # counted from the schedule
     writer.close()
     (row,) = run.cell_samples(CELL).to_dict("records")
@@ -55,14 +57,28 @@ def test_a_request_that_was_late_keeps_the_time_for_which_it_was_scheduled(run: 
     assert row["end_ns"] == 3_000_000 + 60_000_000
 
 
-@pytest.mark.parametrize("response", [None, SimpleNamespace(status_code=None, headers=None)])
-def test_a_request_without_an_answer_has_status_0_and_says_why(run: Run, writer: SampleWriter, response: Any) -> None:
-    refused = ConnectionRefusedError("[Errno 111]\nConnection refused, says the kernel")
-    writer.on_request(**answered(exception=refused, response=response, response_length=0, context={"start_ns": 1}))
+def test_a_request_without_an_answer_has_status_0_and_says_why(run: Run, writer: SampleWriter) -> None:
+    why = "no answer (status 0): ConnectionRefusedError: [Errno 111]\nConnection refused, says the kernel"
+    writer.on_request(**answered(Answer(why, None, 0, 0, "", 1, 2), exception=ValueError(why)))
     writer.close()
     (row,) = run.cell_samples(CELL).to_dict("records")
-    assert (row["status"], row["ok"], row["bytes"]) == (0, False, 0)
-    assert row["error"].startswith("ConnectionRefusedError: ")
+    assert (row["status"], row["ok"], row["bytes"], row["requests"]) == (0, False, 0, 1)
+    assert row["error"].startswith("ValueError: no answer (status 0): ConnectionRefusedError: ")
+
+
+def test_an_arrival_that_was_not_sent_took_no_request(run: Run, writer: SampleWriter) -> None:
+    context = {"start_ns": 5_000_000, "scheduled_ns": 3_000_000}
+    writer.on_request(**answered(response_time=0.0, context=context, exception=ValueError("2048 in flight already")))
+    writer.close()
+    (row,) = run.cell_samples(CELL).to_dict("records")
+    assert (row["status"], row["ok"], row["requests"], row["items"]) == (0, False, 0, 0)
+
+
+def test_an_answer_of_many_requests_or_rows_is_one_sample_that_says_so(run: Run, writer: SampleWriter) -> None:
+    writer.on_request(**answered(GOOD._replace(requests=4, items=64, value=None)))
+    writer.close()
+    (row,) = run.cell_samples(CELL).to_dict("records")
+    assert (row["requests"], row["items"]) == (4, 64)
 
 
 def test_only_checked_answers_are_counted(writer: SampleWriter) -> None:

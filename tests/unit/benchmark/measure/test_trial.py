@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterator
-from http.client import BadStatusLine
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -64,10 +63,8 @@ def check_parity(monkeypatch: pytest.MonkeyPatch, error: Exception, check_alive:
     return asked
 
 
-@pytest.mark.parametrize("error", [TimeoutError("timed out"), ConnectionResetError(104, "reset"), BadStatusLine("x")])
-def test_a_case_without_an_answer_is_a_difference_and_three_are_enough(
-    monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
+def test_a_case_without_an_answer_is_a_difference_and_three_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = OSError("no answer (status 0): ConnectionResetError: reset")
     assert check_parity(monkeypatch, error, lambda: None) == ["case 0", "case 1", "case 2"]
 
 
@@ -76,4 +73,4 @@ def test_a_contender_that_died_of_a_case_is_called_dead(monkeypatch: pytest.Monk
         raise StackError("scoring has died")
 
     with pytest.raises(StackError, match="has died"):
-        check_parity(monkeypatch, ConnectionRefusedError(111, "refused"), dead)
+        check_parity(monkeypatch, OSError("no answer (status 0): ConnectionRefusedError: refused"), dead)

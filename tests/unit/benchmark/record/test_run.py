@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from benchmark.errors import RecordError
-from benchmark.record.columns import SAMPLE_COLUMNS, ResourceSample
+from benchmark.record.columns import ONE_OF_EACH, SAMPLE_COLUMNS, ResourceSample
 from benchmark.record.run import SCHEMA, Cell, Run, Window
 from tests.unit.benchmark.synthetic import SECOND_NS, START_NS, Held, make_contender, make_run, record, samples_of
 
@@ -60,6 +60,16 @@ def write_samples(run: Run, cell: Cell, frame: pd.DataFrame) -> Path:
     path = run.file("samples", cell, ".csv")
     frame.to_csv(path, index=False, columns=list(SAMPLE_COLUMNS))
     return path
+
+
+def test_samples_of_an_older_record_are_one_answer_by_one_request_each(tmp_path: Path) -> None:
+    run = Run.create(tmp_path, "bench", {})
+    path = run.file("samples", CELL, ".csv")
+    old = [name for name in SAMPLE_COLUMNS if name not in ONE_OF_EACH]
+    samples_of([1, 2], 3).to_csv(path, index=False, columns=old)
+    frame = run.cell_samples(CELL)
+    assert set(SAMPLE_COLUMNS) <= set(frame.columns)
+    assert frame[list(ONE_OF_EACH)].to_numpy().tolist() == [[1, 1]] * 2
 
 
 def test_a_new_run_has_a_manifest_and_a_folder_for_each_kind_of_raw_data(tmp_path: Path) -> None:

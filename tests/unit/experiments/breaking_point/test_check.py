@@ -14,17 +14,20 @@ from typing import Any
 
 import pytest
 
-from benchmark.contenders.law import AnswerLaw, law_of
+from benchmark.contenders.law import law_of
 from benchmark.errors import LoadError
 from benchmark.experiments.breaking_point import check as module
 from benchmark.experiments.breaking_point.findings import append_finding
 from benchmark.experiments.breaking_point.measure import Experiment
+from benchmark.load.asks import ask_contender
+from benchmark.load.protocols import Ask
 from benchmark.load.search import Outcome
 from benchmark.measure.trial import ParityError
 from tests.unit.benchmark.synthetic import make_contender
 from tests.unit.experiments.breaking_point.synthetic import CONTENDERS, findings_of, locust_run, recorded
 
 GOOD, BAD = Outcome(1.0, 1.0), Outcome(1.0, 0.5)
+ASKED = ask_contender(make_contender(), law_of(make_contender()), seed=1)
 
 
 @pytest.fixture
@@ -36,7 +39,7 @@ def tries(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, float]]:
         found.append(("locust", rps))
         return GOOD if rps <= 100 else BAD
 
-    async def offer(url: str, law: AnswerLaw, rps: float, seed: int, limit_ms: float) -> Outcome:
+    async def offer(url: str, asked: Ask, rps: float, seed: int, limit_ms: float) -> Outcome:
         found.append((url, rps))
         assert limit_ms == pytest.approx(3 * 55.0)
         return GOOD if rps <= LIMITS[url] else BAD
@@ -54,7 +57,7 @@ def tries(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, float]]:
     return found
 
 
-LIMITS = {f"{name}{CONTENDERS[0].endpoint}": rps for name, rps in (("one", 104.0), ("two", 140.0))}
+LIMITS = {"one": 104.0, "two": 140.0}
 
 
 def checked(tmp_path: Path, *names: str) -> tuple[int, dict[str, Any]]:
@@ -136,7 +139,7 @@ def prompt() -> Iterator[str]:
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Prompt) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        yield f"http://127.0.0.1:{server.server_address[1]}"
         server.shutdown()
 
 
@@ -144,13 +147,13 @@ def test_an_answer_that_comes_too_early_is_not_the_contenders(prompt: str, monke
     monkeypatch.setattr(module, "TRY_WARMUP_S", 0.1)
     monkeypatch.setattr(module, "TRY_COUNTED_S", 0.3)
     with pytest.raises(LoadError, match="sooner than its models can have taken"):
-        asyncio.run(module.offer(prompt, law_of(make_contender()), 20.0, seed=1, limit_ms=100.0))
+        asyncio.run(module.offer(prompt, ASKED, 20.0, seed=1, limit_ms=100.0))
 
 
 def test_a_refused_connection_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "TRY_WARMUP_S", 0.1)
     monkeypatch.setattr(module, "TRY_COUNTED_S", 0.3)
-    outcome = asyncio.run(module.offer("http://127.0.0.1:9/", law_of(make_contender()), 50.0, seed=1, limit_ms=100.0))
+    outcome = asyncio.run(module.offer("http://127.0.0.1:9", ASKED, 50.0, seed=1, limit_ms=100.0))
     assert outcome == Outcome(0.0, 0.0)
 
 

@@ -1,0 +1,84 @@
+"""Rows of TOML files, such as [contender.NAME]: how they are found, read and checked, whatever they describe."""
+
+import os
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+
+from benchmark.errors import BenchmarkError
+
+_NOT_SEARCHED = {".venv", ".nox", ".git", "results", "run", "node_modules", "__pycache__"}
+
+RowName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+
+
+class Table(BaseModel):
+    """What a row, or a table within one, says: no other keys than these, and nothing of it changes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Row(Table):
+    """What every row has; name and folder are not written in it."""
+
+    name: RowName
+    folder: Path  # where its file lies
+
+
+RowT = TypeVar("RowT", bound=Row)
+# Of a file, all its rows, the name of one and what it says: what it says in full.
+Complete = Callable[[Path, dict[str, Any], str, dict[str, Any]], dict[str, Any]]
+
+
+def find_rows(
+    root: Path, kind: str, model: type[RowT], error: type[BenchmarkError], complete: Complete | None = None
+) -> dict[str, RowT]:
+    """Return the rows of every `{kind}.toml` below a folder, by name.
+
+    Raises `error` naming the file, the key and what was expected.
+    """
+    found: dict[str, RowT] = {}
+    for path in sorted(_files(root, f"{kind}.toml")):
+        rows = _read(path, kind, error)
+        for name, given in rows.items():
+            if not isinstance(given, dict):
+                raise error(f"{path}: {kind}.{name} is {given!r}, expected a table")
+            row = complete(path, rows, name, given) if complete else given
+            for key in {"name", "folder"}.intersection(row):
+                raise error(f"{path}: {kind}.{name}.{key} is not a key of a {kind}, given {row[key]!r}")
+            if name in found:
+                raise error(f"{path}: {kind}.{name} is defined in two files")
+            found[name] = _parse(path, kind, name, row, model, error)
+    return found
+
+
+def _files(root: Path, name: str) -> Iterator[Path]:
+    for folder, subfolders, files in os.walk(root):
+        subfolders[:] = [each for each in subfolders if each not in _NOT_SEARCHED]
+        if name in files:
+            yield Path(folder, name)
+
+
+def _read(path: Path, kind: str, error: type[BenchmarkError]) -> dict[str, Any]:
+    try:
+        tables = tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        raise error(f"{path}: not readable as TOML: {problem}") from problem
+    rows = tables.pop(kind, None)
+    if tables or not isinstance(rows, dict) or not rows:
+        raise error(f"{path}: expected tables [{kind}.<name>] and nothing else")
+    return rows
+
+
+def _parse(
+    path: Path, kind: str, name: str, row: dict[str, Any], model: type[RowT], error: type[BenchmarkError]
+) -> RowT:
+    try:
+        return model(name=name, folder=path.parent, **row)
+    except ValidationError as problem:
+        first = problem.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in (kind, name, *first["loc"]))
+        raise error(f"{path}: {key}: {first['msg']}, given {first['input']!r:.80}") from problem

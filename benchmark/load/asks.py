@@ -1,0 +1,85 @@
+"""From a scenario to what its protocol has to know: what to send, and how to read what comes back."""
+
+import json
+import re
+from collections.abc import Callable, Iterable
+
+from benchmark.contenders.discovery import Contender
+from benchmark.contenders.law import AnswerLaw
+from benchmark.errors import ScenarioError
+from benchmark.load.bodies import check_answer, request_bodies
+from benchmark.load.protocols import PROTOCOLS, Ask, Flow
+from benchmark.scenarios.discovery import scenario_of
+from benchmark.scenarios.spec import Check, Scenario
+from contract.errors import BadModelAnswer
+
+_STEPS = re.compile(r"\.([A-Za-z_][A-Za-z0-9_-]*)|\[(\d+)\]")  # of a place in an answer, such as $.rows[0]
+
+
+def ask_contender(contender: Contender, law: AnswerLaw, seed: int, stage_clock: bool = False) -> Ask:
+    """Return what a contender is asked by who can tell when its answers come too early. Raises ScenarioError."""
+    scenario = scenario_of(contender)
+    return ask_of(scenario, contender.endpoint, seed, law.bounds_s, law.least_times_answer, stage_clock)
+
+
+def refuse_unknown(contenders: Iterable[Contender]) -> None:
+    """Raise ScenarioError for a contender that cannot be asked, before anything is started for it."""
+    for contender in contenders:
+        scenario = scenario_of(contender)
+        protocol_of(scenario)
+        scenario.secrets()
+
+
+def ask_of(
+    scenario: Scenario,
+    endpoint: str,
+    seed: int,
+    bounds_s: tuple[float, float],
+    least_times_answer: float = 0.0,
+    stage_clock: bool = False,
+) -> Ask:
+    """Return what a contender is asked, where it says so at its endpoint. Raises ScenarioError.
+
+    Its law says between which bounds an answer lies, and how many times its own duration it takes at least.
+    """
+    return Ask(
+        protocol=protocol_of(scenario),
+        method=scenario.method,
+        path=scenario.path or endpoint,
+        headers=scenario.sent_headers(),
+        bodies=request_bodies(scenario, seed),
+        status=scenario.check.status,
+        read=reader(scenario.check, bounds_s),
+        stage_clock=stage_clock,
+        least_times_answer=least_times_answer if scenario.check.law else 0.0,
+    )
+
+
+def protocol_of(scenario: Scenario) -> Callable[[Ask], Flow]:
+    """Return how an answer to a scenario is obtained. Raises ScenarioError."""
+    if scenario.protocol not in PROTOCOLS:
+        raise ScenarioError(
+            f"scenario {scenario.name}: there is no protocol {scenario.protocol!r}; choose from {', '.join(PROTOCOLS)}"
+        )
+    return PROTOCOLS[scenario.protocol]
+
+
+def reader(check: Check, bounds_s: tuple[float, float]) -> Callable[[bytes], float | None]:
+    """Return what reads a duration from an answer, where it is one, and raises BadModelAnswer if it is wrong."""
+    if check.law:
+        return lambda body: check_answer(body, bounds_s)
+    if check.json_path is None:
+        return lambda _: None
+    path, expected = check.json_path, check.equals
+
+    def compare(body: bytes) -> None:
+        try:
+            found = json.loads(body)
+            for key, index in _STEPS.findall(path):
+                found = found[key or int(index)]
+        except (ValueError, LookupError, TypeError) as error:
+            raise BadModelAnswer(f"an answer has nothing at {path}, expected {expected!r}") from error
+        if found != expected:
+            raise BadModelAnswer(f"{path} is {found!r:.80}, expected {expected!r}")
+
+    return compare

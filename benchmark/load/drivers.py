@@ -1,0 +1,85 @@
+"""What drives the flows of benchmark.load.protocols without Locust: one blocking connection, or asyncio.
+
+Importing Locust replaces the sockets of the whole process by gevent's. What is timed here is a plain blocking call,
+and what checks Locust's figures has nothing of it.
+"""
+
+import asyncio
+import http.client
+import time
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from benchmark.load.protocols import Answer, Flow, Request, Response, no_answer
+
+TIMEOUT_S = 15.0
+
+
+def obtain(flow: Flow, send: Callable[[Request], Response]) -> Answer:
+    """Drive a flow to its answer with whatever sends a request and blocks until its response is there."""
+    request = next(flow)
+    try:
+        while True:
+            if request.after_s:
+                time.sleep(request.after_s)
+            request = flow.send(send(request))
+    except StopIteration as end:
+        answer: Answer = end.value
+        return answer
+
+
+class Connection:
+    """Sends over one connection, which is kept. http.client sets TCP_NODELAY on it."""
+
+    def __init__(self, base_url: str) -> None:
+        url = urlsplit(base_url)
+        kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
+        self._connection = kind(url.hostname or "", url.port, timeout=TIMEOUT_S)
+        self._prefix = url.path.rstrip("/")
+
+    @property
+    def socket(self) -> object:
+        """The socket in use, another one after the service has closed it; None before the first request."""
+        return self._connection.sock
+
+    def send(self, request: Request) -> Response:
+        """Send a request. Where no answer comes, the connection is closed, and opened anew by the next request."""
+        connection, sent_ns = self._connection, time.monotonic_ns()
+        try:
+            connection.request(request.method, self._prefix + request.path, request.body, request.headers)
+            response = connection.getresponse()
+            body = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            connection.close()
+            return Response(0, {}, b"", sent_ns, time.monotonic_ns(), no_answer(error))
+        return Response(response.status, response.headers, body, sent_ns, time.monotonic_ns())
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+async def obtain_async(flow: Flow, session: aiohttp.ClientSession, base_url: str) -> Answer:
+    """Drive a flow to its answer over a session."""
+    request = next(flow)
+    try:
+        while True:
+            if request.after_s:
+                await asyncio.sleep(request.after_s)
+            request = flow.send(await _send(session, base_url, request))
+    except StopIteration as end:
+        answer: Answer = end.value
+        return answer
+
+
+async def _send(session: aiohttp.ClientSession, base_url: str, request: Request) -> Response:
+    url, sent_ns = base_url + request.path, time.monotonic_ns()
+    try:
+        async with session.request(
+            request.method, url, data=request.body, headers=request.headers, allow_redirects=False
+        ) as response:
+            body = await response.read()
+    except (aiohttp.ClientError, OSError) as error:
+        return Response(0, {}, b"", sent_ns, time.monotonic_ns(), no_answer(error))
+    return Response(response.status, response.headers, body, sent_ns, time.monotonic_ns())

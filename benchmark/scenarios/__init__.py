@@ -1,0 +1,1 @@
+"""Scenarios: what is asked of a contender, and what a right answer is."""

@@ -1,0 +1,25 @@
+"""Scenarios: what can be asked. `discover()` finds every scenario.toml; nothing else knows the list."""
+
+from functools import cache
+from pathlib import Path
+
+from benchmark.contenders.discovery import ROOT, Contender
+from benchmark.contenders.rows import find_rows
+from benchmark.errors import ScenarioError
+from benchmark.scenarios.spec import Scenario
+
+
+@cache
+def discover(root: Path = ROOT) -> dict[str, Scenario]:
+    """Return every scenario by name. Raises ScenarioError naming the file, the key and what was expected."""
+    return find_rows(root, "scenario", Scenario, ScenarioError)
+
+
+def scenario_of(contender: Contender) -> Scenario:
+    """Return what a contender is asked. Raises ScenarioError."""
+    known = discover()
+    if contender.scenario not in known:
+        raise ScenarioError(
+            f"contender {contender.name}: there is no scenario {contender.scenario!r}; choose from {', '.join(known)}"
+        )
+    return known[contender.scenario]
