@@ -22,7 +22,7 @@ class Process(Table):
     args: tuple[str, ...] = ()
     port: int = Field(ge=1, le=65535)
     env: dict[str, str] = Field({})
-    image: str | None = None  # the name of the image that holds it, for those who measure containers
+    image: str = ""  # the name of the image that holds it, for those who measure containers; empty: a plain process
     ready: str = "/api/v1/ready"  # a path that answers 200, or `tcp`: the port accepts connections
 
     @model_validator(mode="after")
@@ -78,29 +78,34 @@ def choose(names: Iterable[str], known: Mapping[str, Contender]) -> list[Contend
 
 
 def _inherit(path: Path, rows: dict[str, Any], name: str, given: dict[str, Any]) -> dict[str, Any]:
-    """Resolve `like` (another row of the file) and `env` (by role), so that a variant is one row."""
+    """Resolve `like` (another row of the file), and by role `env` and `change`, so that a variant is one row."""
     row = dict(given)
-    like = row.pop("like", None)
-    env = row.pop("env", {})
+    like, env, change = row.pop("like", None), row.pop("env", {}), row.pop("change", {})
     if like is not None:
         base = rows.get(like) if isinstance(like, str) else None
         if not isinstance(base, dict) or "like" in base:
             raise ContenderError(f"{path}: contender.{name}.like is {like!r}, expected a full row of the same file")
         row = {**base, **row}
-    if not isinstance(env, dict) or not all(isinstance(values, dict) for values in env.values()):
-        raise ContenderError(f"{path}: contender.{name}.env is {env!r}, expected {{ role = {{ NAME = 'value' }} }}")
     if "label" in row:
         raise ContenderError(f"{path}: contender.{name}.label is not a key of a contender, given {row['label']!r}")
     processes = row.get("process", [])
     if not isinstance(processes, list) or not all(isinstance(process, dict) for process in processes):
         raise ContenderError(f"{path}: contender.{name}.process is {processes!r}, expected tables [[...process]]")
-    roles = [process.get("role") for process in processes]
     for number, process in enumerate(processes):
         if not isinstance(process.get("env", {}), dict):
             where = f"{path}: contender.{name}.process.{number}.env"
             raise ContenderError(f"{where} is {process['env']!r}, expected {{ NAME = 'value' }}")
-    for role in env:
-        if role not in roles:
-            raise ContenderError(f"{path}: contender.{name}.env.{role}: no such role, expected one of {roles}")
-    row["process"] = [{**p, "env": {**p.get("env", {}), **env.get(p.get("role"), {})}} for p in processes]
+    roles = [process.get("role") for process in processes]
+    for key, example, by_role in (("env", "NAME", env), ("change", "key", change)):
+        _check_by_role(f"{path}: contender.{name}.{key}", example, by_role, roles)
+    changed = [{**process, **change.get(process.get("role"), {})} for process in processes]
+    row["process"] = [{**p, "env": {**p.get("env", {}), **env.get(p.get("role"), {})}} for p in changed]
     return row
+
+
+def _check_by_role(where: str, example: str, by_role: object, roles: list[Any]) -> None:
+    if not isinstance(by_role, dict) or not all(isinstance(values, dict) for values in by_role.values()):
+        raise ContenderError(f"{where} is {by_role!r}, expected {{ role = {{ {example} = 'value' }} }}")
+    for role in by_role:
+        if role not in roles:
+            raise ContenderError(f"{where}.{role}: no such role, expected one of {roles}")

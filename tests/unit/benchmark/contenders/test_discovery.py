@@ -84,6 +84,11 @@ BROKEN: dict[str, tuple[str | bytes, str, str]] = {
         "contender.b.env.worker",
         "expected one of ['scoring', 'model']",
     ),
+    "change of an unknown role": (
+        variant("like = 'a'\nchange = { worker = { module = 'm' } }"),
+        "contender.b.change.worker",
+        "no such role",
+    ),
     "env without a role": (variant("like = 'a'\nenv = { N = '1' }"), "contender.b.env", "expected"),
     "a name given twice": (GOOD.replace("title", "name = 'z'\ntitle"), "contender.a.name", "'z'"),
     "a folder of its own": (GOOD.replace("title", "folder = '/'\ntitle"), "contender.a.folder", "'/'"),
@@ -161,6 +166,14 @@ def test_a_name_that_two_files_use_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ContenderError) as raised:
         discover(tmp_path)
     assert str(raised.value).startswith(f"{path}: contender.a ")
+
+
+def test_a_variant_may_change_any_key_of_a_process(tmp_path: Path) -> None:
+    write(tmp_path, variant("like = 'a'\nchange = { scoring = { args = ['other'], image = '' } }"))
+    found = discover(tmp_path)
+    changed, before = (next(p for p in found[name].process if p.role == "scoring") for name in ("b", "a"))
+    assert (changed.args, changed.image) == (("other",), "")
+    assert changed.model_copy(update={"args": before.args, "image": before.image}) == before
 
 
 def test_a_variant_is_the_row_that_it_is_like_but_for_what_it_says_itself(tmp_path: Path) -> None:
