@@ -15,8 +15,8 @@ from benchmark.contenders.discovery import choose
 from benchmark.errors import LoadError, StackError
 from benchmark.experiments.profiling import measure as profiling
 from benchmark.experiments.profiling.libraries import KINDS
-from benchmark.experiments.profiling.plan import ProfilePlan
 from benchmark.experiments.profiling.measure import run_profile
+from benchmark.experiments.profiling.plan import ProfilePlan
 from benchmark.experiments.profiling.recorders import FUNCTION_COLUMNS
 from benchmark.experiments.profiling.summarise import PLAIN, SAMPLED
 from benchmark.measure.progress import Progress

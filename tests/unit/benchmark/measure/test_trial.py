@@ -10,8 +10,8 @@ import pytest
 
 from benchmark.errors import StackError
 from benchmark.load import parity
-from benchmark.measure.trial import ParityError, check_parity_of
 from benchmark.measure.levels import _follow
+from benchmark.measure.trial import ParityError, check_parity_of
 from benchmark.record.run import Cell, Window
 from tests.unit.benchmark.synthetic import make_contender
 

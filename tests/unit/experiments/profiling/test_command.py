@@ -9,13 +9,13 @@ import typer
 from typer.testing import CliRunner
 
 from benchmark.contenders.discovery import discover
-from benchmark.experiments.profiling.command import profile
+from benchmark.experiments.profiling.command import command
 
 
 @pytest.fixture(scope="module")
 def app() -> typer.Typer:
     app = typer.Typer()
-    app.command()(profile)
+    app.command()(command)
     return app
 
 

@@ -10,8 +10,8 @@ import pytest
 from benchmark.contenders.discovery import choose, discover
 from benchmark.errors import SettingRefused
 from benchmark.experiments.profiling import measure as module
-from benchmark.experiments.profiling.plan import ProfilePlan
 from benchmark.experiments.profiling.measure import Setting
+from benchmark.experiments.profiling.plan import ProfilePlan
 from benchmark.measure.trial import CellPlan, ParityError
 from benchmark.record.run import Run
 
