@@ -1,4 +1,4 @@
-"""Measuring without processes: sessions, trials, blocks and experiments run for real, what they would start does not."""
+"""Measuring without processes: sessions, trials, blocks and experiments are real, what they would start is not."""
 
 import contextlib
 import io
@@ -24,9 +24,17 @@ from tests.unit.benchmark.synthetic import Held, write_files
 Measure = Callable[[Trial, LoadPlan], None]
 
 
-def measure_well(trial: Trial, load: LoadPlan) -> None:
-    """Record that every answer took 50 ms at every level."""
-    write_files(trial.session.run, trial.cell, *(Held(level.users, 50) for level in (*load.levels, *load.climb)))
+def measuring(latency_ms: float, errors: int = 0) -> Measure:
+    """Return a way to measure which records that every answer took so long, and how many failed, at every level."""
+
+    def measure(trial: Trial, load: LoadPlan) -> None:
+        held = [Held(level.users, latency_ms, errors=errors) for level in (*load.levels, *load.climb)]
+        write_files(trial.session.run, trial.cell, *held)
+
+    return measure
+
+
+measure_well = measuring(50)
 
 
 def measure_nothing(trial: Trial, load: LoadPlan) -> None:
@@ -78,7 +86,7 @@ class FakeStack:
         self.start(contender)
         yield SimpleNamespace(
             contender=contender,
-            base_url="http://127.0.0.1:1",
+            base_url=f"http://{contender.name}.invalid",
             processes=(),
             check_alive=lambda: None,
             port=lambda role: 1,

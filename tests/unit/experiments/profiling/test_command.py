@@ -37,6 +37,7 @@ def _signals_as_before() -> Iterator[None]:
         (["--side", "middle"], "client"),
         (["--requests", "-1"], "greater than or equal to 1"),
         (["--requests", "many"], "integer"),
+        (["--set", "stage_clock=false"], "profiling sync needs the stage clock"),
     ],
 )
 def test_bad_input_names_the_valid_choices(
