@@ -84,14 +84,16 @@ class FakeStack:
     def running(self, contender: Contender, *_: Any) -> Iterator[SimpleNamespace]:
         self.started.append(contender)
         self.start(contender)
-        yield SimpleNamespace(
-            contender=contender,
-            base_url=f"http://{contender.name}.invalid",
-            processes=(),
-            check_alive=lambda: None,
-            port=lambda role: 1,
-        )
-        self.stopped.append(contender.label)
+        try:
+            yield SimpleNamespace(
+                contender=contender,
+                base_url=f"http://{contender.name}.invalid",
+                processes=(),
+                check_alive=lambda: None,
+                port=lambda role: 1,
+            )
+        finally:
+            self.stopped.append(contender.label)
 
     def check_parity(self, stack: SimpleNamespace) -> None:
         self.checked.append(stack.contender.label)
