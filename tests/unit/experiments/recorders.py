@@ -17,6 +17,7 @@ from benchmark.experiments.breaking_point import measure as locust_measure
 from benchmark.experiments.breaking_point import plan as locust_plan
 from benchmark.experiments.breaking_point.summarise import OPEN_LOOP
 from benchmark.experiments.experiment import carry_out
+from benchmark.experiments.gap.plan import Phase
 from benchmark.experiments.timeit import experiment as timeit
 from benchmark.experiments.timeit import measure as timeit_measure
 from benchmark.experiments.timeit import plan as timeit_plan
@@ -92,7 +93,7 @@ def record_locust(results: Path, patch: pytest.MonkeyPatch, kind: Kind) -> Run:
 
 def record_explain(results: Path, patch: pytest.MonkeyPatch, kind: Kind) -> Run:
     measure = stopping("cell-runtime", ERRORS[kind], block=1) if kind in ERRORS else measure_factors
-    return Explain(results, patch).run(measure, cpu_ms=(2,), clock=None, what_ifs=1, blocks=2)
+    return Explain(results, patch).run(measure, cell=Phase(2, levels(1, 8)), clock=None, cpu_ms=(2,), what_ifs=1)
 
 
 RECORDERS: dict[str, Recorder] = {
