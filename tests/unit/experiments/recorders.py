@@ -93,7 +93,8 @@ def record_locust(results: Path, patch: pytest.MonkeyPatch, kind: Kind) -> Run:
 
 def record_explain(results: Path, patch: pytest.MonkeyPatch, kind: Kind) -> Run:
     measure = stopping("cell-runtime", ERRORS[kind], block=1) if kind in ERRORS else measure_factors
-    return Explain(results, patch).run(measure, cell=Phase(2, levels(1, 8)), clock=None, cpu_ms=(2,), what_ifs=1)
+    small: dict[str, Any] = {"cell": Phase(2, levels(1, 8)), "clock": None, "cpu_ms": (2,), "what_ifs": 1}
+    return Explain(results, patch).run(measure, factors=("runtime", "fan_out"), **small)
 
 
 RECORDERS: dict[str, Recorder] = {

@@ -191,13 +191,6 @@ def test_reporting_an_old_run_again_leaves_latest_at_the_newest(benching: Bench)
     assert (benching.results / "latest").resolve() == newest.path.resolve()
 
 
-def test_reporting_again_gives_the_same_summary(benching: Bench) -> None:
-    run = benching.run([A, B], blocks=2)
-    once = run.summary
-    report(BENCH, run)
-    assert run.summary == once
-
-
 def test_a_run_says_when_its_measuring_ended_and_not_when_it_was_reported(benching: Bench) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("benchmark.record.run.utc_now", lambda: "2026-11-21T05:22:00Z")

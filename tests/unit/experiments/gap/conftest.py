@@ -1,6 +1,7 @@
 """`explain` without processes: cells are recorded with figures that follow from the factors."""
 
 import io
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -95,11 +96,12 @@ class Explain:
         from_: str = "sync",
         to: str = "async-aiohttp",
         settings: dict[str, str] | None = None,
+        factors: Sequence[str] = (),
         **changes: Any,
     ) -> Run:
         self.fake.measure = measure
         known = {c.name: c for c in with_overrides(KNOWN.values(), settings or {})}
-        design = Design(read_factors().model_copy(update={"from_": from_, "to": to}), known)
+        design = Design(read_factors().model_copy(update={"from_": from_, "to": to}), known, factors)
         plan = adjust(replace(PLAN, **changes), design, None, 1, free_ports=True)
         assignment = assign(design, choose(known, known), read_what_ifs(known), plan, settings or {})
         self.last = carry_out(EXPERIMENT, assignment, self.results, make_progress(self.output))

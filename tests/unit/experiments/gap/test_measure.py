@@ -10,8 +10,6 @@ import pytest
 from benchmark.analysis.measured import Measured
 from benchmark.contenders.law import law_of
 from benchmark.errors import StackError
-from benchmark.experiments.experiment import report
-from benchmark.experiments.gap.experiment import EXPERIMENT
 from benchmark.experiments.prediction.summarise import over_users, peaks
 from benchmark.load.plan import LoadPlan
 from benchmark.measure.trial import ParityError, Trial
@@ -258,13 +256,6 @@ def test_a_cell_that_fails_parity_is_not_measured_again_and_nothing_is_attribute
     assert "cell-runtime" not in explaining.contenders
     assert summary["attribution"] == {}
     assert summary["complete"] is True
-
-
-def test_reporting_again_gives_the_same_summary(explaining: Explain) -> None:
-    run = explaining.run()
-    once = run.summary
-    report(EXPERIMENT, run)
-    assert run.summary == once
 
 
 def test_the_estimate_is_printed_before_anything_is_measured(explaining: Explain) -> None:
