@@ -24,7 +24,7 @@ from benchmark.experiments.breaking_point.plan import TRY_WARMUP_S, BreakingPoin
 from benchmark.load.arrivals import arrivals_until
 from benchmark.load.shapes import held, until_all_ask_s
 from benchmark.load.slo import BreakingPoint
-from benchmark.measure.locust_process import Issued, class_name, example_environment, issue, samples_file
+from benchmark.measure.locust_process import Issued, class_name, example_environment, issue
 from benchmark.measure.progress import Progress
 from benchmark.measure.session import Session
 from benchmark.measure.trial import ParityError, Trial
@@ -61,6 +61,10 @@ def trial_of(session: Session, stack: Stack, part: str) -> Trial:
     return Trial(session, stack.contender, stack, Cell(0, CONTENDER, 0, part=part), law_of(stack.contender))
 
 
+def samples_of(trial: Trial) -> Path:
+    return trial.session.run.file("samples", trial.cell, ".csv")
+
+
 @pytest.fixture(scope="module")
 def issued(run: Run, stacks: Stacks, guard: Guard) -> dict[str, Issued]:
     """Both loops against a contender whose scoring handler stands still for two seconds in mid-run."""
@@ -68,24 +72,24 @@ def issued(run: Run, stacks: Stacks, guard: Guard) -> dict[str, Issued]:
     found = {}
     for name, open_loop, users, seconds in (("open", True, 1, OPEN_S), ("closed", False, CLOSED_USERS, CLOSED_S)):
         options = ["-u", str(users), "-r", "100", "-t", f"{seconds}s", class_name(CONTENDER, open_loop)]
-        stall = stalling(stack, samples_file(run, stack.contender, name))
-        found[name] = issue(trial_of(make_session(run, guard), stack, name), RATES, options, seconds, stall)
+        trial = trial_of(make_session(run, guard), stack, name)
+        found[name] = issue(trial, RATES, options, seconds, stalling(trial))
     return found
 
 
-def stalling(stack: Stack, samples: Path) -> Callable[[], bool]:
+def stalling(trial: Trial) -> Callable[[], bool]:
     """Return what stops the scoring handler once for STALL_S, when a hundred requests have been answered.
 
     It never says that the load is to end.
     """
-    done = False
+    done, samples = False, samples_of(trial)
 
     def stall_once() -> bool:
         nonlocal done
         if done or not samples.exists() or len(samples.read_text().splitlines()) < 100:
             return False
         done = True
-        with stopped(next(running.pid for running in stack.processes if running.role == "scoring")):
+        with stopped(next(running.pid for running in trial.stack.processes if running.role == "scoring")):
             time.sleep(STALL_S)
         return False
 
@@ -161,14 +165,14 @@ def test_a_run_that_has_lost_its_purpose_ends_early_and_keeps_its_samples(
     tmp_path: Path, stacks: Stacks, guard: Guard, env: dict[str, str], load: list[str]
 ) -> None:
     run = Run.create(tmp_path, "locust", {})
-    stack = stacks.get(CONTENDER)
-    samples = samples_file(run, stack.contender, "early")
+    trial = trial_of(make_session(run, guard), stacks.get(CONTENDER), "early")
+    samples = samples_of(trial)
 
     def until() -> bool:
         return samples.exists() and len(samples.read_text().splitlines()) > 20
 
     options = [*load, class_name(CONTENDER)]
-    issued = issue(trial_of(make_session(run, guard), stack, "early"), env, options, 120, until)
+    issued = issue(trial, env, options, 120, until)
     assert len(issued.samples) >= 20
     assert issued.seconds < 100
     assert (run.path / "locust" / f"0-{CONTENDER}-early.html").exists()
