@@ -1,17 +1,20 @@
 """Bursts against a real process."""
 
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from benchmark.contenders.discovery import choose, discover
 from benchmark.contenders.law import law_of
 from benchmark.errors import LoadError
 from benchmark.experiments.prediction import bursts
 from benchmark.experiments.prediction.bursts import asks_of, measure_bursts, read_bursts
+from benchmark.experiments.prediction.plan import CalibrationPlan
+from benchmark.measure.progress import Progress
+from benchmark.measure.session import Session
 from benchmark.record.run import Run
 from benchmark.stack.watchdog import Guard
 
@@ -23,13 +26,18 @@ def run(tmp_path: Path) -> Run:
     return Run.create(tmp_path, "explain", {})
 
 
-def test_every_size_is_recorded_with_what_it_cost(run: Run) -> None:
+@pytest.fixture
+def session(run: Run, guard: Guard) -> Session:
+    return Session(run, guard, Progress(Console(quiet=True)), free_ports=True)
+
+
+def test_every_size_is_recorded_with_what_it_cost(run: Run, session: Session) -> None:
     (null,) = choose(["null"], discover())
-    with closing(Guard()) as guard:
-        measure_bursts(run, null, {}, guard, seconds=0.3, free_ports=True, sizes=(16, 100))
-        measure_bursts(run, null, {}, guard, seconds=0.3, free_ports=True, sizes=(16,))
+    measure_bursts(session, null, CalibrationPlan(0.3, (16, 100)))
+    measure_bursts(session, null, CalibrationPlan(0.3, (16,)), block=1)
     found = read_bursts(run.path)
     assert [(each.contender, each.size) for each in found] == [("null", 16), ("null", 100), ("null", 16)]
+    assert [each.block for each in found] == [0, 0, 1]
     assert [each.asks for each in found if each.size == 16] == [4, 4]
     for burst in found:
         assert burst.requests >= 3 * burst.size * burst.asks
@@ -45,11 +53,12 @@ def test_every_size_is_recorded_with_what_it_cost(run: Run) -> None:
         assert 0 <= burst.steal_share <= 1
 
 
-def test_the_rest_grows_until_the_scoring_process_was_idle_enough(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_rest_grows_until_the_scoring_process_was_idle_enough(
+    run: Run, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (null,) = choose(["null"], discover())
     monkeypatch.setattr(bursts, "MAX_BUSY", 0.01)
-    with closing(Guard()) as guard:
-        measure_bursts(run, null, {}, guard, seconds=0.1, free_ports=True, sizes=(16,))
+    measure_bursts(session, null, CalibrationPlan(0.1, (16,)))
     (burst,) = read_bursts(run.path)
     assert 0.003 < burst.busy["scoring"] <= 0.01
 
@@ -72,20 +81,20 @@ def test_users_ask_again_where_they_are_few_or_a_request_costs_little(size: int,
 
 
 def test_bursts_that_take_too_long_are_left_out_and_so_are_larger_ones(
-    run: Run, monkeypatch: pytest.MonkeyPatch
+    run: Run, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (null,) = choose(["null"], discover())
     monkeypatch.setattr(bursts, "_LONGEST_BUSY_S", 0.0)
-    with closing(Guard()) as guard:
-        measure_bursts(run, null, {}, guard, seconds=0.3, free_ports=True, sizes=(2, 5))
+    measure_bursts(session, null, CalibrationPlan(0.3, (2, 5)))
     assert read_bursts(run.path) == []
 
 
-def test_a_refused_request_is_no_cheap_one(run: Run) -> None:
+def test_a_refused_request_is_no_cheap_one(run: Run, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     (null,) = choose(["null"], discover())
     elsewhere = null.model_copy(update={"endpoint": "/nowhere"})
-    with closing(Guard()) as guard, pytest.raises(LoadError, match="status 404"):
-        measure_bursts(run, elsewhere, {}, guard, seconds=0.3, free_ports=True, sizes=(2,))
+    monkeypatch.setattr("benchmark.measure.session.check_parity_of", lambda _: None)
+    with pytest.raises(LoadError, match="status 404"):
+        measure_bursts(session, elsewhere, CalibrationPlan(0.3, (2,)))
     assert read_bursts(run.path) == []
 
 
@@ -103,12 +112,12 @@ def test_a_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_answer_or_one_too_soon_does_not_calibrate(
-    run: Run, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], message: str
+    session: Session, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], message: str
 ) -> None:
     (null,) = choose(["null"], discover())
     monkeypatch.setattr(bursts, "law_of", lambda contender: replace(law_of(contender), **changes))
-    with closing(Guard()) as guard, pytest.raises(LoadError, match=message):
-        measure_bursts(run, null, {}, guard, seconds=0.1, free_ports=True, sizes=(16,))
+    with pytest.raises(LoadError, match=message):
+        measure_bursts(session, null, CalibrationPlan(0.1, (16,)))
 
 
 def test_bursts_of_a_record_that_does_not_tell_of_the_machine_can_be_read(run: Run) -> None:

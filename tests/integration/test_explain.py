@@ -16,8 +16,10 @@ import pytest
 from rich.console import Console
 
 from benchmark.contenders.discovery import ROOT, Contender, choose
+from benchmark.experiments.experiment import carry_out, report
+from benchmark.experiments.gap.experiment import EXPERIMENT
 from benchmark.experiments.gap.factors import Design, FactorFile, read_factors
-from benchmark.experiments.gap.measure import report, run_explain
+from benchmark.experiments.gap.measure import assign
 from benchmark.experiments.gap.plan import ExplainPlan, Phase
 from benchmark.load.plan import Level
 from benchmark.measure.progress import Progress
@@ -49,7 +51,7 @@ def measure(
         cpu_ms=(),
         free_ports=True,
     )
-    return run_explain(results, design, mains, [], plan, {}, Progress(Console(quiet=True)))
+    return carry_out(EXPERIMENT, assign(design, mains, [], plan, {}), results, Progress(Console(quiet=True)))
 
 
 def stub(name: str, first_ms: float, second_ms: float) -> Contender:
@@ -148,7 +150,7 @@ def test_a_run_leaves_samples_of_every_variant(tiny: Run) -> None:
 
 def test_reporting_again_reproduces_the_summary_from_the_record_alone(tiny: Run) -> None:
     once = tiny.summary
-    report(Run.open(tiny.path))
+    report(EXPERIMENT, Run.open(tiny.path))
     assert tiny.summary == once
 
 

@@ -9,25 +9,27 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import psutil
 import pytest
+from rich.console import Console
 
 from benchmark.contenders.discovery import discover
 from benchmark.contenders.law import law_of
 from benchmark.experiments.breaking_point import check
 from benchmark.experiments.breaking_point.findings import LocustRun, of_kind, read_findings
-from benchmark.experiments.breaking_point.measure import TRY_WARMUP_S, Experiment, Plan
+from benchmark.experiments.breaking_point.measure import Examples
+from benchmark.experiments.breaking_point.plan import TRY_WARMUP_S, BreakingPointPlan
 from benchmark.load.arrivals import arrivals_until
 from benchmark.load.asks import ask_contender
 from benchmark.load.shapes import held, until_all_ask_s
 from benchmark.load.slo import BreakingPoint
-from benchmark.measure.locust_process import Issued, class_name, example_environment, issue, samples_file
-from benchmark.measure.trial import ParityError
-from benchmark.record.run import Run
+from benchmark.measure.locust_process import Issued, class_name, example_environment, issue
+from benchmark.measure.progress import Progress
+from benchmark.measure.session import Session
+from benchmark.measure.trial import ParityError, Trial
+from benchmark.record.run import Cell, Run
 from benchmark.stack.processes import Stack
 from benchmark.stack.watchdog import Guard
 from tests.conftest import Stacks
@@ -46,6 +48,24 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return Run.create(tmp_path_factory.mktemp("results"), "locust", {})
 
 
+def make_session(run: Run, guard: Guard) -> Session:
+    return Session(run, guard, Progress(Console(quiet=True)), free_ports=True)
+
+
+@pytest.fixture
+def session(run: Run, guard: Guard) -> Session:
+    return make_session(run, guard)
+
+
+def trial_of(session: Session, stack: Stack, part: str) -> Trial:
+    """Return a trial of a contender that goes on after it."""
+    return Trial(session, stack.contender, stack, Cell(0, CONTENDER, 0, part=part), law_of(stack.contender))
+
+
+def samples_of(trial: Trial) -> Path:
+    return trial.session.run.file("samples", trial.cell, ".csv")
+
+
 @pytest.fixture(scope="module")
 def issued(run: Run, stacks: Stacks, guard: Guard) -> dict[str, Issued]:
     """Both loops against a contender whose scoring handler stands still for two seconds in mid-run."""
@@ -53,22 +73,26 @@ def issued(run: Run, stacks: Stacks, guard: Guard) -> dict[str, Issued]:
     found = {}
     for name, open_loop, users, seconds in (("open", True, 1, OPEN_S), ("closed", False, CLOSED_USERS, CLOSED_S)):
         options = ["-u", str(users), "-r", "100", "-t", f"{seconds}s", class_name(CONTENDER, open_loop)]
-        stall = stalling(stack, run.path / "samples" / f"0-{name}.csv")
-        found[name] = issue(run, stack, name, RATES, options, seconds, guard, stall)
+        trial = trial_of(make_session(run, guard), stack, name)
+        found[name] = issue(trial, RATES, options, seconds, stalling(trial))
     return found
 
 
-def stalling(stack: Stack, samples: Path) -> Callable[[float], None]:
-    """Return what stops the scoring handler once for STALL_S, when a hundred requests have been answered."""
-    done = False
+def stalling(trial: Trial) -> Callable[[], bool]:
+    """Return what stops the scoring handler once for STALL_S, when a hundred requests have been answered.
 
-    def stall_once(_: float) -> None:
+    It never says that the load is to end.
+    """
+    done, samples = False, samples_of(trial)
+
+    def stall_once() -> bool:
         nonlocal done
         if done or not samples.exists() or len(samples.read_text().splitlines()) < 100:
-            return
+            return False
         done = True
-        with stopped(next(running.pid for running in stack.processes if running.role == "scoring")):
+        with stopped(next(running.pid for running in trial.stack.processes if running.role == "scoring")):
             time.sleep(STALL_S)
+        return False
 
     return stall_once
 
@@ -120,8 +144,8 @@ def test_what_others_had_of_the_machine_is_observed(issued: dict[str, Issued]) -
 
 def test_what_locust_writes_itself_is_kept(run: Run, issued: dict[str, Issued]) -> None:
     for name in issued:
-        assert "<title>Locust" in (run.path / "locust" / f"0-{name}.html").read_text()
-        assert (run.path / "locust" / f"0-{name}_stats_history.csv").exists()
+        assert "<title>Locust" in (run.path / "locust" / f"0-{CONTENDER}-{name}.html").read_text()
+        assert (run.path / "locust" / f"0-{CONTENDER}-{name}_stats_history.csv").exists()
 
 
 @pytest.fixture(params=[signal.default_int_handler, signal.SIG_IGN], ids=["foreground", "background"])
@@ -142,27 +166,26 @@ def test_a_run_that_has_lost_its_purpose_ends_early_and_keeps_its_samples(
     tmp_path: Path, stacks: Stacks, guard: Guard, env: dict[str, str], load: list[str]
 ) -> None:
     run = Run.create(tmp_path, "locust", {})
-    samples = samples_file(run, "early")
-    seen: list[float] = []
+    trial = trial_of(make_session(run, guard), stacks.get(CONTENDER), "early")
+    samples = samples_of(trial)
 
     def until() -> bool:
         return samples.exists() and len(samples.read_text().splitlines()) > 20
 
     options = [*load, class_name(CONTENDER)]
-    issued = issue(run, stacks.get(CONTENDER), "early", env, options, 120, guard, seen.append, until)
+    issued = issue(trial, env, options, 120, until)
     assert len(issued.samples) >= 20
-    assert max(seen) < 100
-    assert (run.path / "locust" / "0-early.html").exists()
+    assert issued.seconds < 100
+    assert (run.path / "locust" / f"0-{CONTENDER}-early.html").exists()
 
 
-def test_a_rate_that_is_easily_carried_is_sustained_and_an_absurd_one_is_not(run: Run, guard: Guard) -> None:
+def test_a_rate_that_is_easily_carried_is_sustained_and_an_absurd_one_is_not(run: Run, session: Session) -> None:
     """Every arrival of the schedule is accounted for: those that Locust does not report were not answered."""
-    progress: Any = SimpleNamespace(phase=lambda *_: None)
-    plan = Plan(("load-test",), scale=0.01, free_ports=True)
-    experiment = Experiment(run, plan, guard, progress)
+    plan = BreakingPointPlan(("load-test",), scale=0.01)
+    examples = Examples(session, plan)
     contender = discover()[CONTENDER]
-    assert experiment.try_rate(contender, 20.0, 0, limit_ms=1000.0).sustained
-    lost = experiment.try_rate(contender, 4500.0, 1, limit_ms=100.0)
+    assert examples.try_rate(contender, 20.0, 0, limit_ms=1000.0).sustained
+    lost = examples.try_rate(contender, 4500.0, 1, limit_ms=100.0)
     assert lost.in_time < 0.9
     easy, absurd = (found for found in of_kind(read_findings(run), LocustRun))
     due = sum(t_s >= TRY_WARMUP_S for t_s in arrivals_until(20.0, plan.seed, plan.try_s))
@@ -201,9 +224,8 @@ def elsewhere() -> Iterator[tuple[str, list[str]]]:
 
 
 def test_what_a_user_sets_for_locust_reaches_no_generator(
-    run: Run,
+    session: Session,
     stacks: Stacks,
-    guard: Guard,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     elsewhere: tuple[str, list[str]],
@@ -217,10 +239,8 @@ def test_what_a_user_sets_for_locust_reaches_no_generator(
     ):
         monkeypatch.setenv(name, value)
     example = replace(held(2), duration_s=3.0, warmup_s=0.0, pacing_s=0.2)
-    issued = issue(
-        *(run, stacks.get(CONTENDER), "configured", example_environment(example), [class_name(CONTENDER)]),
-        *(example.duration_s, guard, lambda _: None),
-    )
+    trial = trial_of(session, stacks.get(CONTENDER), "configured")
+    issued = issue(trial, example_environment(example), [class_name(CONTENDER)], example.duration_s)
     assert asked == []
     assert issued.samples["ok"].all()
     assert issued.samples["users"].max() == 2
@@ -228,13 +248,12 @@ def test_what_a_user_sets_for_locust_reaches_no_generator(
     assert not (tmp_path / "mine_stats.csv").exists()
 
 
-def test_the_rate_of_a_shortened_run_is_that_of_the_schedule_within_what_is_counted(run: Run, guard: Guard) -> None:
+def test_the_rate_of_a_shortened_run_is_that_of_the_schedule_within_what_is_counted(run: Run, session: Session) -> None:
     """Counted is from the first request to the planned end, and the generator issues all that time."""
-    progress: Any = SimpleNamespace(phase=lambda *_: None)
-    plan = Plan(("open-loop",), scale=0.01, seed=3, free_ports=True)
+    plan = BreakingPointPlan(("open-loop",), scale=0.01, seed=3)
     before = len(read_findings(run))
     broke = BreakingPoint(75.0, 75.0, 75.0, broke=True, reason="p95")
-    Experiment(run, plan, guard, progress)._open_loop(discover()[CONTENDER], broke)
+    Examples(session, plan)._open_loop(discover()[CONTENDER], broke)
     closed, opened = of_kind(read_findings(run)[before:], LocustRun)
     rate_rps = opened.rate_rps
     assert rate_rps == 60
@@ -247,11 +266,10 @@ def test_the_rate_of_a_shortened_run_is_that_of_the_schedule_within_what_is_coun
     assert closed.rps == pytest.approx(rate_rps, rel=0.04)
 
 
-def test_a_contender_that_answers_otherwise_is_not_measured(run: Run, guard: Guard) -> None:
+def test_a_contender_that_answers_otherwise_is_not_measured(run: Run, session: Session) -> None:
     before = len(read_findings(run))
-    progress: Any = SimpleNamespace(phase=lambda *_: None)
-    experiment = Experiment(run, Plan(("response-time",), scale=0.01, free_ports=True), guard, progress)
+    examples = Examples(session, BreakingPointPlan(("response-time",), scale=0.01))
     elsewhere = discover()[CONTENDER].model_copy(update={"endpoint": "/nowhere"})
     with pytest.raises(ParityError, match="not measured, it answers otherwise than the contract says"):
-        experiment.measure(elsewhere)
+        examples.measure(elsewhere)
     assert len(read_findings(run)) == before

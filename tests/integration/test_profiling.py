@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,19 @@ import psutil
 import pytest
 from rich.console import Console
 
-from benchmark.contenders.discovery import choose
+from benchmark.contenders.discovery import Contender, choose
 from benchmark.errors import LoadError, StackError
+from benchmark.experiments.experiment import carry_out
 from benchmark.experiments.profiling import measure as profiling
+from benchmark.experiments.profiling.experiment import EXPERIMENT
 from benchmark.experiments.profiling.libraries import KINDS
-from benchmark.experiments.profiling.measure import run_profile
-from benchmark.experiments.profiling.plan import ProfilePlan
+from benchmark.experiments.profiling.plan import ProfilePlan, assign
 from benchmark.experiments.profiling.recorders import FUNCTION_COLUMNS
 from benchmark.experiments.profiling.summarise import PLAIN, SAMPLED
+from benchmark.measure.levels import Levels, hold
 from benchmark.measure.progress import Progress
+from benchmark.measure.session import Session
+from benchmark.measure.trial import Trial
 from benchmark.record.run import Cell, Run
 from tests.conftest import CONTENDERS
 
@@ -30,10 +35,14 @@ PLAN = ProfilePlan(requests=3, users=8, seconds=1.5, warmup_s=0.5, free_ports=Tr
 STEMS = ("client", "scoring", "model")
 
 
+def profile(results: Path, names: Sequence[str], plan: ProfilePlan) -> Run:
+    assignment = assign(choose(names, CONTENDERS), plan, {})
+    return carry_out(EXPERIMENT, assignment, results, Progress(Console(quiet=True)))
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    results = tmp_path_factory.mktemp("results")
-    return run_profile(results, choose(NAMES, CONTENDERS), PLAN, {}, Progress(Console(quiet=True)))
+    return profile(tmp_path_factory.mktemp("results"), NAMES, PLAN)
 
 
 @pytest.fixture(scope="module")
@@ -111,30 +120,29 @@ def test_a_report_is_written_and_the_run_is_the_latest(run: Run) -> None:
 
 
 def test_a_sampler_that_breaks_its_process_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    hold = profiling._hold
     blocks, broken = [], []
 
-    def break_once(setting: Any, contender: Any, block: int) -> Cell:
+    def break_once(session: Session, contender: Contender, load: Levels, block: int) -> Cell:
         blocks.append(block)
         if block == SAMPLED:
-            setting.run.append_cell(Cell(block, contender.label, 1, "failed", "died"))
-            raise StackError("scoring died in mid-run with exit status -11")
+            with session.trial(contender, block):
+                raise StackError("scoring died in mid-run with exit status -11")
         # The real sampler breaks processes too, which is why there are attempts: a worker that has a successor fails
         # a request, any other ends the cell.
         try:
-            cell = hold(setting, contender, block)
+            cell = hold(session, contender, load, block)
         except (StackError, LoadError):
             broken.append(block)
             raise
-        if block > SAMPLED and not setting.run.cell_samples(cell)["ok"].all():
+        if block > SAMPLED and not session.run.cell_samples(cell)["ok"].all():
             broken.append(block)
         return cell
 
-    monkeypatch.setattr(profiling, "_hold", break_once)
+    monkeypatch.setattr(profiling, "hold", break_once)
     monkeypatch.setattr(profiling, "_call_without", lambda *_: None)
     # A sampler that counts CPU in ticks of 4 ms needs more than a few requests to see any.
     plan = ProfilePlan(users=8, seconds=1.5, warmup_s=0.2, profilers=(), free_ports=True)
-    run = run_profile(tmp_path, choose(NAMES[:1], CONTENDERS), plan, {}, Progress(Console(quiet=True)))
+    run = profile(tmp_path, NAMES[:1], plan)
     entry = run.summary["contenders"][NAMES[0]]
     assert blocks == [PLAIN, SAMPLED, *broken, SAMPLED + 1 + len(broken)]
     assert entry["sampling_attempts"] == 2 + len(broken)
@@ -147,17 +155,17 @@ def test_a_service_that_dies_ends_its_contender_and_the_others_go_on(
 ) -> None:
     call = profiling._call
 
-    def call_a_dead_one(setting: Any, contender: Any, stack: Any, side: str, profiler: str | None) -> None:
-        if contender.label == NAMES[0]:
-            model = next(running for running in stack.processes if running.role == "model")
+    def call_a_dead_one(trial: Trial, plan: ProfilePlan, side: str, profiler: str | None) -> None:
+        if trial.cell.contender == NAMES[0]:
+            model = next(running for running in trial.stack.processes if running.role == "model")
             for process in (*psutil.Process(model.pid).children(), psutil.Process(model.pid)):
                 os.kill(process.pid, signal.SIGKILL)
             model.popen.wait()
-        call(setting, contender, stack, side, profiler)
+        call(trial, plan, side, profiler)
 
     monkeypatch.setattr(profiling, "_call", call_a_dead_one)
     plan = ProfilePlan(requests=1, sides=("client",), profilers=("pyinstrument",), free_ports=True, warmup_calls=1)
-    run = run_profile(tmp_path, choose(NAMES, CONTENDERS), plan, {}, Progress(Console(quiet=True)))
+    run = profile(tmp_path, NAMES, plan)
     dead, other = (run.summary["contenders"][name] for name in NAMES)
     assert not dead["valid"]
     assert "model of sync died in mid-run" in dead["reasons"][0]
@@ -172,7 +180,7 @@ def test_an_interruption_keeps_and_reports_what_was_measured(tmp_path: Path, mon
 
     monkeypatch.setattr(profiling, "_call_without", interrupt)
     plan = ProfilePlan(requests=1, users=2, seconds=0.5, warmup_s=0.2, free_ports=True, warmup_calls=1)
-    run = run_profile(tmp_path, choose(NAMES, CONTENDERS), plan, {}, Progress(Console(quiet=True)))
+    run = profile(tmp_path, NAMES, plan)
     assert not run.summary["complete"]
     assert "interrupted: 1 of 2 contenders were measured" in run.summary["reasons"]
     assert run.summary["contenders"][NAMES[0]]["cpu_by_library"]

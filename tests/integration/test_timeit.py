@@ -12,10 +12,11 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from benchmark.contenders.discovery import choose
+from benchmark.experiments.experiment import carry_out
 from benchmark.experiments.timeit.client import PersistentClient
-from benchmark.experiments.timeit.command import timeit
-from benchmark.experiments.timeit.measure import run_timeit
-from benchmark.experiments.timeit.plan import TimeitPlan
+from benchmark.experiments.timeit.command import command
+from benchmark.experiments.timeit.experiment import EXPERIMENT
+from benchmark.experiments.timeit.plan import TimeitPlan, assign
 from benchmark.measure.progress import Progress
 from benchmark.record.run import Run
 from tests.conftest import CONTENDERS
@@ -23,7 +24,7 @@ from tests.conftest import CONTENDERS
 pytestmark = pytest.mark.integration
 
 app = typer.Typer()
-app.command()(timeit)
+app.command()(command)
 FAST = ["--set", "model_min_ms=4", "--set", "model_max_ms=5"]
 
 
@@ -73,7 +74,7 @@ def test_a_service_that_dies_ends_its_contender_and_not_the_others(
     monkeypatch.setattr(PersistentClient, "call", call_and_kill)
     chosen = choose(["null", "null"], CONTENDERS)
     plan = TimeitPlan(calls=(1, 2, 3), repeats=3)
-    run = run_timeit(tmp_path, chosen, plan, {}, Progress(Console(quiet=True)))
+    run = carry_out(EXPERIMENT, assign(chosen, plan, {}), tmp_path, Progress(Console(quiet=True)))
     summary = run.summary
     valid = {name: entry["valid"] for name, entry in summary["contenders"].items()}
     assert sorted(valid.values()) == [False, True]
@@ -97,7 +98,8 @@ def test_ctrl_c_reports_what_was_measured(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(PersistentClient, "call", call_and_interrupt)
     plan = TimeitPlan(calls=(1, 5, 9), repeats=9)
-    run = run_timeit(tmp_path, choose(["null"], CONTENDERS), plan, {}, Progress(Console(quiet=True)))
+    assignment = assign(choose(["null"], CONTENDERS), plan, {})
+    run = carry_out(EXPERIMENT, assignment, tmp_path, Progress(Console(quiet=True)))
     assert not run.summary["complete"]
     assert any("interrupted: 2 of 9 repeats" in reason for reason in run.summary["reasons"])
     assert run.summary["contenders"]["null"]["timeit"]["ms_per_call"] is not None

@@ -8,15 +8,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
-from benchmark import cli
 from benchmark.cli import app
 from benchmark.cli_options import end_on_signals
 from benchmark.contenders.discovery import ROOT, discover
+from benchmark.experiments.bench.experiment import EXPERIMENT
 from benchmark.record import provenance
 from benchmark.record.run import Run
 from tests.unit.benchmark.synthetic import Held, make_contender, make_run, record
@@ -203,23 +204,26 @@ def test_the_place_of_a_report_is_said_as_it_is(tmp_path: Path, folder: str) -> 
     assert f"report: {run.path / 'report.html'}\n" in answer.output
 
 
-def test_the_table_of_a_run_keeps_names_whole_in_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+def table_of(**entries: dict[str, Any]) -> str:
+    """Return what `bench` prints of these contenders on 80 columns."""
     written = io.StringIO()
-    monkeypatch.setattr(cli, "console", Console(file=written, width=80))
+    Console(file=written, width=80).print(EXPERIMENT.table({"contenders": entries}))
+    return written.getvalue()
+
+
+def test_the_table_of_a_run_keeps_names_whole_in_80_columns() -> None:
     low, peak = {"mean_ms": 96.41, "over_floor": 1.0712}, {"rps": 10927.4, "users": 256, "p99_ms": 8812.0}
     entry = {"low_load": low, "peak": peak, "cpu_ms_per_request": {"scoring": 3.5, "load": 0.4}, "valid": False}
-    cli._print_table({"contenders": {"sync-concurrent": entry, "async-aiohttp": entry}})
-    for name, line in zip(("sync-concurrent", "async-aiohttp"), written.getvalue().splitlines()[-2:], strict=True):
+    names = ("sync-concurrent", "async-aiohttp")
+    for name, line in zip(names, table_of(**dict.fromkeys(names, entry)).splitlines()[-2:], strict=True):
         assert line.split() == [name, "96.4", "1.071", "10927", "256", "8812", "3.50", "INVALID"]
 
 
-def test_a_rate_that_is_no_peak_is_at_least_so_much(monkeypatch: pytest.MonkeyPatch) -> None:
-    written = io.StringIO()
-    monkeypatch.setattr(cli, "console", Console(file=written, width=80))
+def test_a_rate_that_is_no_peak_is_at_least_so_much() -> None:
     peak = {"rps": 410.2, "users": 32, "p99_ms": 88.0, "bracketed": False}
     entry = {"low_load": None, "peak": peak, "cpu_ms_per_request": {}, "valid": True}
-    cli._print_table({"contenders": {"sync": entry, "async": {**entry, "peak": {**peak, "bracketed": True}}}})
-    open_, bracketed = written.getvalue().splitlines()[-2:]
+    written = table_of(**{"sync": entry, "async": {**entry, "peak": {**peak, "bracketed": True}}})
+    open_, bracketed = written.splitlines()[-2:]
     assert open_.split() == ["sync", "-", "-", ">=", "410", "32", "88", "-"]
     assert bracketed.split() == ["async", "-", "-", "410", "32", "88", "-"]
-    assert "peak" not in written.getvalue()
+    assert "peak" not in written

@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from benchmark.analysis.schema import Contender, Level, in_order, parse_summary
+from benchmark.record.run import OLDEST_SCHEMA, SCHEMA
 
 
 def test_an_invalid_level_leaves_the_other_levels_valid() -> None:
@@ -45,9 +46,15 @@ def test_what_could_not_be_computed_is_missing(summaries: dict[str, Any]) -> Non
     assert parsed.cpu_ms_per_request == {"model": 2.0}
 
 
-def test_another_schema_is_refused(summaries: dict[str, Any]) -> None:
+@pytest.mark.parametrize("schema", [OLDEST_SCHEMA - 1, SCHEMA + 1])
+def test_another_schema_is_refused(summaries: dict[str, Any], schema: int) -> None:
     with pytest.raises(ValidationError, match="schema"):
-        parse_summary({**summaries["valid"], "schema": 2})
+        parse_summary({**summaries["valid"], "schema": schema})
+
+
+@pytest.mark.parametrize("schema", range(OLDEST_SCHEMA, SCHEMA + 1))
+def test_every_schema_of_which_runs_can_be_read_is_read(summaries: dict[str, Any], schema: int) -> None:
+    assert parse_summary({**summaries["valid"], "schema": schema}).schema_version == schema
 
 
 def test_the_highest_level_is_one_that_all_were_measured_at(summaries: dict[str, Any]) -> None:

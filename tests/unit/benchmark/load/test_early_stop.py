@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.experiments.breaking_point.findings import was_held
-from benchmark.load.early_stop import ArrivalsWatch, PlanWatch, Watch
+from benchmark.load.early_stop import ArrivalsWatch, HoldWatch, PlanWatch
 from benchmark.load.shapes import Example
 from benchmark.record.columns import SAMPLE_COLUMNS
 from tests.unit.experiments.breaking_point.synthetic import locust_run
@@ -39,8 +39,8 @@ def samples(tmp_path: Path) -> Samples:
     return Samples(tmp_path / "0-one.csv")
 
 
-def watching(samples: Samples) -> Watch:
-    return Watch(samples.path, HELD, low_p95_ms=50.0)
+def watching(samples: Samples) -> HoldWatch:
+    return HoldWatch(samples.path, HELD, low_p95_ms=50.0)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_a_line_that_is_not_whole_yet_is_read_later(samples: Samples) -> None:
 
 
 def test_without_a_file_nothing_is_lost_yet(tmp_path: Path) -> None:
-    assert not Watch(tmp_path / "nowhere.csv", HELD, low_p95_ms=50.0).is_lost()
+    assert not HoldWatch(tmp_path / "nowhere.csv", HELD, low_p95_ms=50.0).is_lost()
 
 
 def arrivals(samples: Samples) -> ArrivalsWatch:

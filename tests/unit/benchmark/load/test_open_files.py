@@ -11,13 +11,16 @@ from typer.testing import CliRunner
 
 import benchmark.cli
 import benchmark.cli_options
+import benchmark.experiments.bench.command
 import benchmark.experiments.breaking_point.command
 import benchmark.experiments.gap.command
 import benchmark.experiments.profiling.command
 import feature_store.__main__
 from benchmark.contenders.discovery import choose
+from benchmark.experiments import experiment
 from benchmark.experiments.bench import plan as plans
-from benchmark.experiments.breaking_point.measure import Plan, most_users
+from benchmark.experiments.breaking_point.plan import BreakingPointPlan, most_users
+from benchmark.experiments.experiment import Assignment
 from benchmark.experiments.gap import plan as explain
 from benchmark.experiments.gap.factors import Design, read_factors
 from benchmark.load.open_files import TooFewOpenFiles, allowed_users, files_per_user, left_out_note, refuse_beyond
@@ -174,7 +177,7 @@ def test_the_record_of_explain_says_what_was_left_out() -> None:
     ],
 )
 def test_experiment_3_knows_how_many_users_its_examples_have(examples: tuple[str, ...], users: int) -> None:
-    assert most_users(Plan(examples)) == users
+    assert most_users(BreakingPointPlan(examples)) == users
 
 
 @pytest.fixture
@@ -182,7 +185,7 @@ def limited(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine on which no more than 300 files can be open."""
     monkeypatch.setattr(provenance, "busy_share", lambda: 0.0)
     verbs: list[ModuleType] = [
-        benchmark.cli,
+        benchmark.experiments.bench.command,
         benchmark.experiments.profiling.command,
         benchmark.experiments.breaking_point.command,
         benchmark.experiments.gap.command,
@@ -218,23 +221,18 @@ def test_what_is_asked_for_by_hand_and_does_not_fit_is_refused_before_anything_s
 def test_what_is_planned_by_default_and_does_not_fit_is_left_out_and_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    planned: list[Any] = []
+    left_out: list[str] = []
 
-    def run_bench(_: Path, __: Any, plan: plans.BenchPlan, *___: Any) -> None:
-        planned.append(plan)
+    def carry_out(_: Any, assignment: Assignment[Any], *__: Any) -> None:
+        left_out.append(assignment.recorded_plan["left_out"])
         raise TooFewOpenFiles("enough")
 
-    def run_explain(*given: Any) -> None:
-        planned.append(given[4])
-        raise TooFewOpenFiles("enough")
-
-    monkeypatch.setattr("benchmark.experiments.bench.measure.run_bench", run_bench)
-    monkeypatch.setattr("benchmark.experiments.gap.measure.run_explain", run_explain)
+    monkeypatch.setattr(experiment, "carry_out", carry_out)
     for verb in ("bench", "explain"):
         answer = CliRunner().invoke(benchmark.cli.app, [verb, "--results", str(tmp_path)])
         assert "enough" in answer.output
-    assert "64, 128, 256, 512 users were left out" in planned[0].left_out
-    assert "64, 128, 256 users were left out" in planned[1].left_out
+    assert "64, 128, 256, 512 users were left out" in left_out[0]
+    assert "64, 128, 256 users were left out" in left_out[1]
 
 
 def test_the_record_notes_the_limits(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,7 +244,7 @@ def test_the_record_notes_the_limits(monkeypatch: pytest.MonkeyPatch) -> None:
 def raised(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Written to whenever a limit is raised."""
     done: list[str] = []
-    for module in (limits, benchmark.cli_options, benchmark.experiments.gap.command, feature_store.__main__):
+    for module in (limits, benchmark.cli_options, feature_store.__main__):
         monkeypatch.setattr(module, "raise_open_files", lambda: done.append("raised"))
     return done
 

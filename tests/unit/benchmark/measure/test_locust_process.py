@@ -8,12 +8,17 @@ from typing import Any
 
 import pytest
 
+from benchmark.contenders.law import law_of
 from benchmark.measure import locust_process as module
+from benchmark.measure.trial import Trial
 from benchmark.record.columns import ResourceSample
 from benchmark.record.run import Cell, Run
 from benchmark.stack.processes import Stack, own_environment
+from tests.unit.benchmark.fakes import make_session
 from tests.unit.benchmark.synthetic import make_contender
 from tests.unit.experiments.breaking_point.synthetic import START_NS, write_samples
+
+ONE = make_contender("one")
 
 
 class Started(Exception):
@@ -37,9 +42,10 @@ def start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[list[str], d
 
     monkeypatch.setattr(module, "start_process", start_process)
     monkeypatch.setattr(Stack, "base_url", "http://127.0.0.1:4321")
-    run, guard = Run.create(tmp_path, "locust", {}), Any
+    session = make_session(Run.create(tmp_path, "locust", {}))
+    trial = Trial(session, ONE, Stack(ONE, ()), Cell(0, "one", 0, part="x"), law_of(ONE))
     with pytest.raises(Started):
-        module.issue(run, Stack(make_contender("one"), ()), "one-x", {}, ["One"], 5.0, guard, lambda _: None)  # type: ignore[arg-type]
+        module.issue(trial, {}, ["One"], 5.0)
     return found[0]
 
 
@@ -112,14 +118,14 @@ def test_the_cpu_of_the_generator_is_that_of_the_time_in_which_it_issued(
     tmp_path: Path, stopped_s: float | None, cores: float
 ) -> None:
     """It spends 0.8 cores for 4 s, and then waits for answers for as long."""
-    run, cell = Run.create(tmp_path, "locust", {}), Cell(0, "one-x", 0)
-    write_samples(module.samples_file(run, "one-x"), requests=80, every_ms=100)
+    run, cell = Run.create(tmp_path, "locust", {}), Cell(0, "one", 0, part="x")
+    write_samples(module.samples_file(run, ONE, "x"), requests=80, every_ms=100)
     with run.resource_writer(cell) as resources:
         for tenth in range(90):
             spent_ns = int(min(tenth, 40) * 0.08e9)
             resources.append(ResourceSample(START_NS + tenth * 10**8, "load", spent_ns, 1))
     stopped_ns = None if stopped_s is None else START_NS + int(stopped_s * 1e9)
-    issued = module._issued(run, cell, module.samples_file(run, "one-x"), 9.0, stopped_ns)
+    issued = module._issued(run, cell, module.samples_file(run, ONE, "x"), 9.0, stopped_ns)
     assert issued.generator_cpu == pytest.approx(cores, rel=0.03)
 
 

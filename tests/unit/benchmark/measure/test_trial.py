@@ -25,6 +25,8 @@ def saying(done: list[str], *events: dict[str, Any]) -> Iterator[bytes]:
 def test_cpu_is_sampled_when_a_window_has_ended_and_at_no_other_word() -> None:
     done: list[str] = []
     cell = Cell(block=0, contender="a", seed=1)
+    stack = SimpleNamespace(check_alive=lambda: None)
+    trial = SimpleNamespace(cell=cell, stack=stack, phase=done.append)
     words = saying(
         done,
         {"event": "tick", "users": 2},
@@ -33,8 +35,7 @@ def test_cpu_is_sampled_when_a_window_has_ended_and_at_no_other_word() -> None:
         {"event": "window", "users": 4, "start_ns": 30, "end_ns": 40},
     )
     generator = SimpleNamespace(stdout=words, wait=lambda: None)
-    stack = SimpleNamespace(check_alive=lambda: None)
-    _follow(cast(Any, generator), cast(Any, stack), cell, done.append, lambda: done.append("sample"))
+    _follow(cast(Any, generator), cast(Any, trial), lambda: done.append("sample"))
     assert cell.windows == [Window(2, 10, 20), Window(4, 30, 40)]
     assert done == [
         *("says tick", "2 users"),

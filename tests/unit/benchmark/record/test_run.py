@@ -14,7 +14,7 @@ import pytest
 
 from benchmark.errors import RecordError
 from benchmark.record.columns import ONE_OF_EACH, SAMPLE_COLUMNS, ResourceSample
-from benchmark.record.run import SCHEMA, Cell, Run, Window
+from benchmark.record.run import OLDEST_SCHEMA, SCHEMA, Cell, Run, Window
 from tests.unit.benchmark.synthetic import SECOND_NS, START_NS, Held, make_contender, make_run, record, samples_of
 
 A = make_contender("a")
@@ -97,6 +97,30 @@ def test_cells_are_read_as_they_were_written_and_in_that_order(run: Run) -> None
     assert Run.open(run.path).cells() == written
 
 
+def test_trials_of_a_contender_in_a_block_are_told_apart_and_are_no_cells(run: Run) -> None:
+    parts = [Cell(0, "a", 1, part="try-1"), Cell(0, "a", 1, status="failed", reason="no answer", code="load", part="x")]
+    whole = Cell(0, "a", 1)
+    for cell in (*parts, whole):
+        run.append_cell(cell)
+    assert Run.open(run.path).trials() == [*parts, whole]
+    assert Run.open(run.path).cells() == [whole]
+
+
+def test_cells_of_the_oldest_schema_are_read(run: Run) -> None:
+    run.write_json("manifest.json", {**run.manifest, "schema": OLDEST_SCHEMA})
+    old = {"block": 0, "contender": "a", "seed": 1, "status": "failed", "reason": "parity: status 500", "windows": []}
+    run.append_line("cells.jsonl", old)
+    assert Run.open(run.path).cells() == [Cell(0, "a", 1, status="failed", reason="parity: status 500")]
+
+
+@pytest.mark.parametrize("interrupted", [True, False])
+def test_a_run_notes_its_end_and_without_it_was_interrupted(run: Run, interrupted: bool) -> None:
+    assert Run.open(run.path).interrupted
+    run.note_end(interrupted)
+    assert Run.open(run.path).interrupted is interrupted
+    assert run.manifest["finished_utc"]
+
+
 def test_a_run_without_cells_has_none_and_no_samples(run: Run) -> None:
     assert run.cells() == []
     assert run.samples().empty
@@ -105,6 +129,7 @@ def test_a_run_without_cells_has_none_and_no_samples(run: Run) -> None:
 
 def test_files_of_different_cells_never_share_a_name(run: Run) -> None:
     cells = [Cell(block, label, 0) for block in range(3) for label in ("a", "a#2", "a-b")]
+    cells += [Cell(0, "a", 0, part=part) for part in ("calls", "try-1")]
     assert len({run.file("samples", cell, ".csv") for cell in cells}) == len(cells)
 
 

@@ -2,56 +2,63 @@
 
 import io
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from benchmark.contenders.discovery import Contender
 from benchmark.errors import LoadError, RecordError, StackError
-from benchmark.experiments.bench import measure as bench
 from benchmark.experiments.bench import plan as plans
-from benchmark.load.plan import Level
-from benchmark.measure import blocks
-from benchmark.measure.progress import Progress
-from benchmark.measure.trial import CellPlan, ParityError
-from benchmark.record import provenance
-from benchmark.record.run import Cell, Run
+from benchmark.experiments.bench.experiment import EXPERIMENT
+from benchmark.experiments.experiment import carry_out, report
+from benchmark.load.plan import Level, LoadPlan
+from benchmark.measure.trial import ParityError, Trial
+from benchmark.record.run import Run
+from contract.schema import predict_path
+from tests.unit.benchmark.fakes import (
+    Measure,
+    failing,
+    fake_stack,
+    make_progress,
+    measure_nothing,
+    measure_well,
+    refusing,
+)
 from tests.unit.benchmark.synthetic import Held, make_contender, make_run, record, write_files
 
 A, B, C = make_contender("a"), make_contender("b"), make_contender("c")
 LEVELS = (Level(1, 0.1, 0.2), Level(4, 0.1, 0.2))
-Measure = Callable[[Run, Contender, Cell, CellPlan], None]
 
 
-def measure_well(run: Run, contender: Contender, cell: Cell, plan: CellPlan) -> None:
-    write_files(run, cell, *(Held(level.users, 50) for level in (*plan.levels, *plan.climb)))
+def draw(run: Run) -> Path:
+    """Write a page that takes no time; the real one has tests of its own."""
+    (run.path / "report.html").write_text("drawn")
+    return run.path / "report.html"
+
+
+BENCH = replace(EXPERIMENT, write_page=draw)
 
 
 class Bench:
-    """`bench` with another way to measure a cell; remembers what was measured."""
+    """`bench` on a stack that is none."""
 
     def __init__(self, results: Path, patch: pytest.MonkeyPatch) -> None:
-        self.results, self._patch = results, patch
-        self.measured: list[tuple[int, str]] = []
-        self.checked: list[bool] = []  # the same, whether parity was asked
-        self.output = io.StringIO()
-        patch.setattr(provenance, "busy_share", lambda: 0.01)
-        patch.setattr(bench, "write_bench_report", lambda run: (run.path / "report.html").write_text("drawn"))
+        self.results, self.output = results, io.StringIO()
+        self.fake = fake_stack(patch)
 
     def run(
         self, contenders: Sequence[Contender], measure: Measure = measure_well, settings: Any = None, **plan: Any
     ) -> Run:
-        def measure_cell(run: Run, contender: Contender, cell: Cell, cell_plan: CellPlan, *rest: Any) -> None:
-            self.measured.append((cell.block, cell.contender))
-            self.checked.append(rest[-1])
-            measure(run, contender, cell, cell_plan)
-
-        self._patch.setattr(blocks, "measure_cell", measure_cell)
+        self.fake.measure = measure
         wanted = plans.BenchPlan(**{"blocks": 1, "levels": LEVELS, **plan})
-        progress = Progress(Console(file=self.output))
-        return bench.run_bench(self.results, contenders, wanted, settings or {}, progress)
+        assignment = plans.assign(contenders, wanted, settings or {})
+        return carry_out(BENCH, assignment, self.results, make_progress(self.output))
+
+    @property
+    def measured(self) -> list[tuple[int, str]]:
+        return self.fake.measured
 
     @property
     def only_run(self) -> Run:
@@ -63,21 +70,6 @@ class Bench:
 @pytest.fixture
 def benching(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     return Bench(tmp_path / "results", monkeypatch)
-
-
-def measure_nothing(*_: Any) -> None:
-    pass
-
-
-def failing(label: str, error: BaseException, block: int = 0) -> Measure:
-    """Return a way to measure in which one cell raises."""
-
-    def measure(run: Run, contender: Contender, cell: Cell, plan: CellPlan) -> None:
-        if (cell.contender, cell.block) == (label, block):
-            raise error
-        measure_well(run, contender, cell, plan)
-
-    return measure
 
 
 def statuses(run: Run) -> dict[tuple[int, str], str]:
@@ -119,19 +111,26 @@ def test_a_contender_that_fails_is_named_and_the_others_are_measured(benching: B
 
 
 def test_a_contender_that_fails_parity_is_not_measured_again_and_the_run_is_complete(benching: Bench) -> None:
-    run = benching.run([A, B], failing("b", ParityError("status 500, expected 400")), blocks=3)
-    assert [label for _, label in benching.measured].count("b") == 1
-    assert [label for _, label in benching.measured].count("a") == 3
-    assert {status for (_, label), status in statuses(run).items() if label == "b"} == {"failed"}
+    benching.fake.parity = refusing("b", ParityError("status 500, expected 400"))
+    run = benching.run([A, B], blocks=3)
+    assert sorted(benching.fake.started_labels) == ["a", "a", "a", "b"]
+    assert [label for _, label in benching.measured] == ["a"] * 3
+    of_b = [cell for cell in run.cells() if cell.contender == "b"]
+    assert [(cell.status, cell.code) for cell in of_b] == [("failed", "parity")] * 3
     assert (run.summary["complete"], run.summary["valid"]) == (True, False)
     assert any("status 500, expected 400" in reason for reason in run.summary["reasons"])
     assert not any("interrupted" in reason for reason in run.summary["reasons"])
 
 
 def test_parity_is_asked_until_it_was_passed_once(benching: Bench) -> None:
-    benching.run([A, B], failing("b", StackError("its port is in use")), blocks=3)
-    asked = [(block, label) for (block, label), check in zip(benching.measured, benching.checked, strict=True) if check]
-    assert sorted(asked) == [(0, "a"), (0, "b"), (1, "b")]
+    def dies_at_first(contender: Contender) -> None:
+        if contender.label == "b" and benching.fake.checked.count("b") == 1:
+            raise StackError("it died of a case")
+
+    benching.fake.parity = dies_at_first
+    benching.run([A, B], blocks=3)
+    assert sorted(benching.fake.checked) == ["a", "b", "b"]
+    assert sorted(benching.measured) == [(0, "a"), (1, "a"), (1, "b"), (2, "a"), (2, "b")]
 
 
 def test_an_interrupted_run_ends_at_once_and_is_reported(benching: Bench) -> None:
@@ -165,9 +164,9 @@ def test_a_cell_that_ended_in_an_error_of_the_harness_is_not_called_measured(ben
 def test_later_blocks_hold_the_levels_that_the_first_has_climbed(benching: Bench) -> None:
     planned: dict[int, list[int]] = {}
 
-    def measure(run: Run, contender: Contender, cell: Cell, plan: CellPlan) -> None:
-        planned[cell.block] = [level.users for level in (*plan.levels, *plan.climb)]
-        write_files(run, cell, Held(1, 50), Held(4, 50), Held(8, 50))
+    def measure(trial: Trial, load: LoadPlan) -> None:
+        planned[trial.cell.block] = [level.users for level in (*load.levels, *load.climb)]
+        write_files(trial.session.run, trial.cell, Held(1, 50), Held(4, 50), Held(8, 50))
 
     benching.run([A], measure, blocks=3, climb=(Level(8, 0.1, 0.2), Level(16, 0.1, 0.2)))
     assert planned == {0: [1, 4, 8, 16], 1: [1, 4, 8], 2: [1, 4, 8]}
@@ -187,23 +186,16 @@ def test_reporting_an_old_run_again_leaves_latest_at_the_newest(benching: Bench)
     record(old, 0, "a", Held(1, 50))
     old = Run(old.path.rename(benching.results / "20200101T000000Z-bench"))
     newest = benching.run([A])
-    bench.report(old, [A])
+    report(BENCH, old)
     assert old.summary["complete"] is True
     assert (benching.results / "latest").resolve() == newest.path.resolve()
-
-
-def test_reporting_again_gives_the_same_summary(benching: Bench) -> None:
-    run = benching.run([A, B], blocks=2)
-    once = run.summary
-    bench.report(run, [A, B])
-    assert run.summary == once
 
 
 def test_a_run_says_when_its_measuring_ended_and_not_when_it_was_reported(benching: Bench) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("benchmark.record.run.utc_now", lambda: "2026-11-21T05:22:00Z")
         run = benching.run([A])
-    bench.report(run, [A])
+    report(BENCH, run)
     assert run.summary["finished_utc"] == "2026-11-21T05:22:00Z"
 
 
@@ -220,16 +212,12 @@ def test_settings_reach_the_floor_that_latencies_are_compared_with(benching: Ben
 
 def test_a_setting_is_given_to_the_services_as_it_is_recorded(benching: Bench) -> None:
     given = {"stage_clock": "false", "model_cpu_ms": "5"}
-    environments = []
-
-    def measure(run: Run, contender: Contender, cell: Cell, plan: CellPlan) -> None:
-        environments.append(contender.process[0].env)
-        measure_well(run, contender, cell, plan)
-
-    run = benching.run([A], measure, settings=given)
+    twin = A.model_copy(update={"endpoint": predict_path("async")})
+    run = benching.run([twin], settings=given)
     assert run.manifest["settings"]["services"] == given
+    (started,) = benching.fake.started
     for name, value in given.items():
-        assert environments[0][f"SERVING_{name.upper()}"] == value
+        assert started.process[0].env[f"SERVING_{name.upper()}"] == value
 
 
 def test_settings_of_the_shell_do_not_reach_the_record(benching: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

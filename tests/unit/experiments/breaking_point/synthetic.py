@@ -1,11 +1,13 @@
 """Locust runs as they would have been recorded, with findings that are known."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from benchmark.experiments.breaking_point.findings import Breaks, Broke, Finding, Held, LocustRun, Tried, append_finding
+from benchmark.experiments.breaking_point.plan import BreakingPointPlan
 from benchmark.experiments.breaking_point.summarise import CLOSED_AT_RATE, OPEN_LOOP, summarise
-from benchmark.load.shapes import LOAD_TEST, MAX_PERFORMANCE, RESPONSE_TIME
+from benchmark.load.shapes import EXAMPLES, LOAD_TEST, MAX_PERFORMANCE, RESPONSE_TIME
 from benchmark.load.slo import BreakingPoint
 from benchmark.record.columns import SAMPLE_COLUMNS
 from benchmark.record.run import Run
@@ -56,7 +58,13 @@ def findings_of(contender: str) -> list[Finding]:
 
 def recorded(results: Path, findings: list[Finding], complete: bool = True) -> Run:
     """Return a run with these findings, ten answered requests for each Locust run, and its summary."""
+    plan = BreakingPointPlan((*EXAMPLES, OPEN_LOOP))
     manifest = {
+        "interrupted": not complete,
+        "seed": 1,
+        "plan": asdict(plan),
+        "order": [contender.label for contender in CONTENDERS],
+        "contenders": {c.label: c.model_dump(mode="json", exclude={"folder"}) for c in CONTENDERS},
         "started_utc": "2026-11-21T05:00:00Z",
         "command_line": "python -m benchmark locust",
         "busy_before_start": 0.02,
@@ -68,7 +76,7 @@ def recorded(results: Path, findings: list[Finding], complete: bool = True) -> R
         append_finding(run, finding)
         if isinstance(finding, LocustRun):
             write_samples(run.path / "samples" / f"0-{finding.stem}.csv", ok=finding.n > 0)
-    run.write_json("summary.json", summarise(run, CONTENDERS, scale=1.0, complete=complete))
+    run.write_json("summary.json", summarise(run, CONTENDERS))
     return run
 
 

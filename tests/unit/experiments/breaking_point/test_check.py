@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,11 +17,12 @@ from benchmark.contenders.law import law_of
 from benchmark.errors import LoadError
 from benchmark.experiments.breaking_point import check as module
 from benchmark.experiments.breaking_point.findings import append_finding
-from benchmark.experiments.breaking_point.measure import Experiment
+from benchmark.experiments.breaking_point.measure import Examples
 from benchmark.load.asks import ask_contender
 from benchmark.load.protocols import Ask
 from benchmark.load.search import Outcome
 from benchmark.measure.trial import ParityError
+from tests.unit.benchmark.fakes import FakeStack, fake_stack, refusing
 from tests.unit.benchmark.synthetic import make_contender
 from tests.unit.experiments.breaking_point.synthetic import CONTENDERS, findings_of, locust_run, recorded
 
@@ -31,12 +31,18 @@ ASKED = ask_contender(make_contender(), law_of(make_contender()), seed=1)
 
 
 @pytest.fixture
-def tries(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, float]]:
+def stack(monkeypatch: pytest.MonkeyPatch) -> FakeStack:
+    return fake_stack(monkeypatch)
+
+
+@pytest.fixture
+def tries(monkeypatch: pytest.MonkeyPatch, stack: FakeStack) -> list[tuple[str, float]]:
     """Every try: Locust sustains 100 requests/s, the other generator what `limits` says."""
     found: list[tuple[str, float]] = []
 
-    def by_locust(self: Experiment, contender: Any, rps: float, number: int, limit_ms: float) -> Outcome:
-        found.append(("locust", rps))
+    def by_locust(self: Examples, contender: Any, rps: float, number: int, limit_ms: float) -> Outcome:
+        with self._session.trial(contender, part=f"try-{number + 1}"):
+            found.append((f"locust {contender.name}", rps))
         return GOOD if rps <= 100 else BAD
 
     async def offer(url: str, asked: Ask, rps: float, seed: int, limit_ms: float) -> Outcome:
@@ -44,20 +50,15 @@ def tries(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, float]]:
         assert limit_ms == pytest.approx(3 * 55.0)
         return GOOD if rps <= LIMITS[url] else BAD
 
-    @contextmanager
-    def stack(contender: Any, *_: Any) -> Iterator[Any]:
-        yield SimpleNamespace(base_url=contender.name)
-
-    monkeypatch.setattr(Experiment, "check_parity", lambda *_: None)
-    monkeypatch.setattr(Experiment, "try_rate", by_locust)
+    monkeypatch.setattr(Examples, "try_rate", by_locust)
     monkeypatch.setattr(module, "offer", offer)
-    monkeypatch.setattr(module, "running_stack", stack)
+    monkeypatch.setattr(module, "Guard", lambda: SimpleNamespace(close=lambda: None))
     monkeypatch.setattr(module, "set_aside_what_is_loaded", lambda: None)
     monkeypatch.setattr(module, "discover", lambda: {contender.name: contender for contender in CONTENDERS})
     return found
 
 
-LIMITS = {"one": 104.0, "two": 140.0}
+LIMITS = {f"http://{name}.invalid": rps for name, rps in (("one", 104.0), ("two", 140.0))}
 
 
 def checked(tmp_path: Path, *names: str) -> tuple[int, dict[str, Any]]:
@@ -73,7 +74,7 @@ def test_generators_that_agree_end_with_0(tmp_path: Path, tries: list[tuple[str,
     assert rows["one"]["locust"]["rps"] == pytest.approx(100, rel=0.05)
     assert rows["one"]["locust_over_independent"] == pytest.approx(1, abs=0.1)
     # Side by side, not one after the other.
-    who = [name == "locust" for name, _ in tries]
+    who = [name.startswith("locust") for name, _ in tries]
     assert all(True in pair and False in pair for pair in (who[0:2], who[2:4], who[4:6]))
 
 
@@ -96,29 +97,26 @@ def test_a_run_without_a_breaking_point_has_nothing_to_check(tmp_path: Path, tri
 def test_who_fails_parity_is_not_checked_and_the_others_are(
     tmp_path: Path,
     tries: list[tuple[str, float]],
-    monkeypatch: pytest.MonkeyPatch,
+    stack: FakeStack,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def check_parity(_: Experiment, contender: Any) -> None:
-        if contender.name == "two":
-            raise ParityError("not measured, it answers otherwise than the contract says: status 500")
-
-    monkeypatch.setattr(Experiment, "check_parity", check_parity)
+    error = ParityError("not measured, it answers otherwise than the contract says: status 500")
+    stack.parity = refusing("two", error)
     status, rows = checked(tmp_path)
     assert status == 1
     assert set(rows) == {"one"}
-    assert not [url for url, _ in tries if url.startswith("two")]
+    assert not [who for who, _ in tries if "two" in who]
     assert "two: not measured, it answers otherwise than the contract says: status 500" in capsys.readouterr().out
 
 
 def test_a_try_of_locust_that_is_not_to_be_believed_is_no_check(
     tmp_path: Path, tries: list[tuple[str, float]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def by_locust(self: Experiment, contender: Any, rps: float, *_: Any) -> Outcome:
+    def by_locust(self: Examples, contender: Any, rps: float, *_: Any) -> Outcome:
         append_finding(self._run, locust_run(example="try", generator_cpu=0.99))
         return GOOD if rps <= 100 else BAD
 
-    monkeypatch.setattr(Experiment, "try_rate", by_locust)
+    monkeypatch.setattr(Examples, "try_rate", by_locust)
     with pytest.raises(LoadError, match="one: Locust's breaking point is INVALID: try: the load generator used 99%"):
         checked(tmp_path, "one")
 

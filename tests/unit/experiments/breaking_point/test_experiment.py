@@ -1,8 +1,7 @@
 """What the experiment asks of Locust, without one: options, environment, warm-ups."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,19 +12,22 @@ import pytest
 
 from benchmark.experiments.breaking_point import measure as module
 from benchmark.experiments.breaking_point.findings import Breaks, Held, LocustRun, Tried, of_kind, read_findings
-from benchmark.experiments.breaking_point.measure import Experiment, Plan
+from benchmark.experiments.breaking_point.measure import Examples
+from benchmark.experiments.breaking_point.plan import BreakingPointPlan, assign
 from benchmark.experiments.breaking_point.summarise import OPEN_LOOP
 from benchmark.load.arrivals import arrivals_until
 from benchmark.load.shapes import EXAMPLES, LOAD_TEST
 from benchmark.load.slo import BreakingPoint
 from benchmark.measure.locust_process import Issued
-from benchmark.measure.trial import ParityError
+from benchmark.measure.trial import ParityError, Trial
 from benchmark.record.columns import SAMPLE_COLUMNS
 from benchmark.record.run import Run
+from tests.unit.benchmark.fakes import FakeStack, fake_stack, make_session, refusing
 from tests.unit.benchmark.synthetic import make_contender
 from tests.unit.experiments.breaking_point.synthetic import locust_run
 
-find_breaking_point, ramp_broke = Experiment._breaking_point, Experiment._ramp_broke
+find_breaking_point, ramp_broke = Examples._breaking_point, Examples._ramp_broke
+ONE, TWO = make_contender("one"), make_contender("two")
 START_NS = 10**12
 POINT_RPS = 821.0  # so many users take 8.2 s to be started
 
@@ -48,64 +50,51 @@ def answers(rps: float, seconds: float) -> pd.DataFrame:
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[Asked]:
+def stack(monkeypatch: pytest.MonkeyPatch) -> FakeStack:
+    return fake_stack(monkeypatch)
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch, stack: FakeStack) -> list[Asked]:
     """Everything that was asked of Locust; each user gets its answer every second."""
     found: list[Asked] = []
 
-    def issue(
-        run: Run, stack: Any, stem: str, env: Mapping[str, str], options: list[str], seconds: float, *_: Any
-    ) -> Any:
-        found.append(Asked(stem, env, options, seconds))
+    def issue(trial: Trial, env: Mapping[str, str], options: list[str], seconds: float, *_: Any) -> Issued:
+        found.append(Asked(f"{trial.cell.contender}-{trial.cell.part}", env, options, seconds))
         users = float(env["USERS"]) if "USERS" in env else float(env["OPEN_RPS"])
         return Issued(answers(users / float(env.get("PACING_S", 1)), seconds), START_NS, 0.1, seconds)
 
-    @contextmanager
-    def stack(*_: Any) -> Iterator[Any]:
-        yield SimpleNamespace(base_url="", contender=None)
-
     monkeypatch.setattr(module, "issue", issue)
-    monkeypatch.setattr(module, "running_stack", stack)
-    monkeypatch.setattr(module, "check_parity_of", lambda _: None)
     broke = BreakingPoint(POINT_RPS, POINT_RPS, POINT_RPS, broke=True, reason="p95")
-    monkeypatch.setattr(Experiment, "_ramp_broke", lambda *_: broke)
-    monkeypatch.setattr(Experiment, "_breaking_point", lambda *_: broke)
+    monkeypatch.setattr(Examples, "_ramp_broke", lambda *_: broke)
+    monkeypatch.setattr(Examples, "_breaking_point", lambda *_: broke)
     return found
 
 
 def measured(tmp_path: Path, scale: float, examples: tuple[str, ...] = (*EXAMPLES, OPEN_LOOP)) -> Run:
-    run = Run.create(tmp_path, "locust", {})
-    progress: Any = SimpleNamespace(phase=lambda *_: None)
-    guard: Any = None
-    plan = Plan(examples, scale=scale)
-    Experiment(run, plan, guard, progress).measure(make_contender("one"))
-    return run
+    session = make_session(Run.create(tmp_path, "locust", {}))
+    Examples(session, BreakingPointPlan(examples, scale=scale)).measure(ONE)
+    return session.run
 
 
-def test_a_contender_is_asked_every_case_before_any_load(
-    asked: list[Asked], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_contender_is_asked_every_case_before_any_load(asked: list[Asked], tmp_path: Path, stack: FakeStack) -> None:
     before: list[int] = []
-    monkeypatch.setattr(module, "check_parity_of", lambda _: before.append(len(asked)))
+    stack.parity = lambda _: before.append(len(asked))
     measured(tmp_path, 0.01)
     assert before == [0]
     assert asked
 
 
 def test_a_contender_that_fails_parity_is_not_measured_and_says_why(
-    asked: list[Asked], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    asked: list[Asked], tmp_path: Path, stack: FakeStack
 ) -> None:
-    def fail(_: Any) -> None:
-        raise ParityError("not measured, it answers otherwise than the contract says: status 500")
-
-    monkeypatch.setattr(module, "check_parity_of", fail)
-    nothing: Any = SimpleNamespace(phase=lambda *_: None)
-    experiment = Experiment(Run.create(tmp_path, "locust", {}), Plan(("load-test",)), nothing, nothing)
-    cell = module._measure(experiment, make_contender("one"))
-    assert (cell.status, cell.reason) == (
-        "failed",
-        "not measured, it answers otherwise than the contract says: status 500",
-    )
-    assert asked == []
+    said = "not measured, it answers otherwise than the contract says: status 500"
+    stack.parity = refusing("one", ParityError(said))
+    session = make_session(Run.create(tmp_path, "locust", {}))
+    module.measure(session, assign([ONE, TWO], BreakingPointPlan(("response-time",)), {}))
+    found = {cell.contender: (cell.status, cell.code, cell.reason) for cell in session.run.cells()}
+    assert found == {"one": ("failed", "parity", said), "two": ("measured", "", "")}
+    assert {each.stem for each in asked} == {"two-response-time"}
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.1, 0.01])
@@ -160,8 +149,8 @@ def test_where_the_load_test_does_not_break_the_stress_test_tells_where_to_try_f
         return guess
 
     guesses: list[float] = []
-    monkeypatch.setattr(Experiment, "_ramp_broke", ramp_broke)
-    monkeypatch.setattr(Experiment, "_breaking_point", breaking_point)
+    monkeypatch.setattr(Examples, "_ramp_broke", ramp_broke)
+    monkeypatch.setattr(Examples, "_breaking_point", breaking_point)
     measured(tmp_path, 0.1)
     assert guesses == [guess_rps]
 
@@ -171,8 +160,8 @@ def test_a_ramp_whose_load_ended_early_has_not_broken_there(tmp_path: Path, unti
     """Ten users more every second, each of whom is answered once a second for 20 of 30 s."""
     starts_ns = sorted(START_NS + int((k / 10 + s) * 1e9) for k in range(200) for s in range(20 - k // 10))
     write_answers(tmp_path / "samples" / "0-one-load-test.csv", starts_ns)
-    nothing: Any = SimpleNamespace(path=tmp_path)
-    experiment = Experiment(nothing, Plan(("load-test",), scale=0.1), nothing, nothing)
+    nothing: Any = SimpleNamespace(run=SimpleNamespace(path=tmp_path))
+    experiment = Examples(nothing, BreakingPointPlan(("load-test",), scale=0.1))
     found = locust_run(example="load-test", stem="one-load-test", start_ns=START_NS, until_s=until_s)
     assert ramp_broke(experiment, found, LOAD_TEST, 50.0).broke is broke
 
@@ -196,10 +185,8 @@ def tried(asked: list[Asked], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     limit_rps = 250.0
     ask_users = module.__dict__["issue"]  # as `asked` has put it there
 
-    def issue(
-        run: Run, stack: Any, stem: str, env: Mapping[str, str], options: list[str], seconds: float, *rest: Any
-    ) -> Any:
-        issued = ask_users(run, stack, stem, env, options, seconds, *rest)
+    def issue(trial: Trial, env: Mapping[str, str], options: list[str], seconds: float, *rest: Any) -> Any:
+        issued = ask_users(trial, env, options, seconds, *rest)
         if "OPEN_RPS" not in env:
             return issued
         rate_rps = float(env["OPEN_RPS"])
@@ -210,7 +197,7 @@ def tried(asked: list[Asked], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
         return replace(issued, samples=frame.assign(scheduled_ns=starts_ns, start_ns=starts_ns, ok=good))
 
     monkeypatch.setattr(module, "issue", issue)
-    monkeypatch.setattr(Experiment, "_breaking_point", find_breaking_point)
+    monkeypatch.setattr(Examples, "_breaking_point", find_breaking_point)
     return measured(tmp_path, 1.0, ("load-test",))
 
 

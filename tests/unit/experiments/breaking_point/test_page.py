@@ -168,7 +168,7 @@ def test_a_mark_that_is_invalid_is_not_drawn(tmp_path: Path, example: str) -> No
 def test_what_is_wrong_with_a_whole_contender_strikes_all_of_it(tmp_path: Path) -> None:
     run = recorded(tmp_path, [*findings_of("one"), *findings_of("two")])
     run.append_cell(Cell(0, "one", 0, "failed", "model of one died"))
-    run.write_json("summary.json", summarise(run, CONTENDERS, 1.0, complete=True))
+    run.write_json("summary.json", summarise(run, CONTENDERS))
     data = parse(run.summary)
     assert struck_parts(verdict(data)) == PARTS
     assert {row.name for row, _ in table_rows(data) if row.invalid} == {"one"}

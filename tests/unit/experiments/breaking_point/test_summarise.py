@@ -176,7 +176,7 @@ def test_without_tries_the_point_rests_on_the_load_test(tmp_path: Path) -> None:
 def test_a_contender_that_failed_says_why(tmp_path: Path) -> None:
     run = Run.open(recorded(tmp_path, []).path)
     run.append_cell(Cell(0, "two", 0, "failed", "model of two died"))
-    summary = summarise(run, CONTENDERS, 1.0, complete=True)
+    summary = summarise(run, CONTENDERS)
     assert "two: model of two died" in summary["reasons"]
     assert summary["contenders"]["two"]["faults"] == ["model of two died"]
     json.dumps(summary, allow_nan=False)

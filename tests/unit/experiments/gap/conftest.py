@@ -1,32 +1,30 @@
 """`explain` without processes: cells are recorded with figures that follow from the factors."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from rich.console import Console
 
 from benchmark.contenders.discovery import Contender, choose, discover
 from benchmark.contenders.service_settings import with_overrides
+from benchmark.experiments.experiment import carry_out
+from benchmark.experiments.gap.experiment import EXPERIMENT
 from benchmark.experiments.gap.factors import Design, read_factors
-from benchmark.experiments.gap.measure import run_explain
+from benchmark.experiments.gap.measure import assign
 from benchmark.experiments.gap.plan import ExplainPlan, Phase, adjust
 from benchmark.experiments.prediction import model as prediction
 from benchmark.experiments.prediction.what_ifs import read_what_ifs
-from benchmark.load.plan import Level
-from benchmark.measure import blocks
-from benchmark.measure.progress import Progress
-from benchmark.measure.trial import CellPlan
-from benchmark.record import provenance
+from benchmark.load.plan import Level, LoadPlan
+from benchmark.measure.trial import Trial
 from benchmark.record.run import Cell, Run
+from tests.unit.benchmark.fakes import Measure, failing, fake_stack, make_progress
 from tests.unit.benchmark.synthetic import CPU, SECOND_NS, START_NS, Held, write_files
 
 KNOWN = {name: contender for name, contender in discover().items() if contender.default and not contender.harness_floor}
-Measure = Callable[[Run, Contender, Cell, CellPlan], None]
 
 
 def levels(*users: int) -> tuple[Level, ...]:
@@ -53,12 +51,13 @@ def latency_ms(contender: Contender, block: int) -> float:
     return 100.0 - 45.0 * (concurrent == "concurrent") - 2.0 * lean - 1.0 * ("/async/" in contender.endpoint) + block
 
 
-def measure_well(run: Run, contender: Contender, cell: Cell, plan: CellPlan) -> None:
+def measure_well(trial: Trial, load: LoadPlan) -> None:
     """Record what `latency_ms` says at every level; the stage clock costs half a millisecond."""
-    each_ms = latency_ms(contender, cell.block) + 0.5 * plan.stage_clock
-    held = [Held(level.users, each_ms, cpu={**CPU, "scoring": 0.3}) for level in (*plan.levels, *plan.climb)]
+    run, contender, cell = trial.session.run, trial.contender, trial.cell
+    each_ms = latency_ms(contender, cell.block) + 0.5 * load.stage_clock
+    held = [Held(level.users, each_ms, cpu={**CPU, "scoring": 0.3}) for level in (*load.levels, *load.climb)]
     write_files(run, cell, *held)
-    if plan.stage_clock:
+    if load.stage_clock:
         _add_stages(run, cell, (40.0, 46.0 + 2 / 3) if contender.floor == "max" else (45.0, 45.0))
 
 
@@ -74,27 +73,17 @@ def _add_stages(run: Run, cell: Cell, drawn_ms: tuple[float, float]) -> None:
 
 def stopping(label: str, error: BaseException, block: int = 0) -> Measure:
     """Return a way to measure that raises at one cell, and measures all others."""
-
-    def measure(run: Run, contender: Contender, cell: Cell, plan: CellPlan) -> None:
-        if (cell.contender, cell.block) == (label, block):
-            raise error
-        measure_well(run, contender, cell, plan)
-
-    return measure
+    return failing(label, error, block, measure_well)
 
 
 class Explain:
-    """`explain` with another way to measure a cell; remembers what was measured, and with which plan."""
+    """`explain` on a stack that is none."""
 
     def __init__(self, results: Path, patch: pytest.MonkeyPatch) -> None:
-        self.results, self._patch = results, patch
-        self.measured: list[tuple[str, int]] = []
-        self.plans: dict[str, CellPlan] = {}
-        self.contenders: dict[str, Contender] = {}
-        self.output = io.StringIO()
+        self.results, self.output = results, io.StringIO()
+        self.fake = fake_stack(patch)
         self.told_ns = START_NS - 5 * SECOND_NS  # when predictions are written down; all cells begin at START_NS
         self.last: Run
-        patch.setattr(provenance, "busy_share", lambda: 0.01)
         patch.setattr("benchmark.experiments.prediction.measure.monotonic_ns", lambda: self.told_ns)
         # Neither bursts on real processes nor a minute of simulation; both have tests of their own.
         patch.setattr("benchmark.experiments.prediction.measure.measure_bursts", lambda *_: None)
@@ -107,20 +96,26 @@ class Explain:
         from_: str = "sync",
         to: str = "async-aiohttp",
         settings: dict[str, str] | None = None,
+        factors: Sequence[str] = (),
         **changes: Any,
     ) -> Run:
-        def measure_cell(run: Run, contender: Contender, cell: Cell, plan: CellPlan, *_: Any) -> None:
-            self.measured.append((cell.contender, cell.block))
-            self.plans[cell.contender], self.contenders[cell.contender] = plan, contender
-            measure(run, contender, cell, plan)
-
-        self._patch.setattr(blocks, "measure_cell", measure_cell)
+        self.fake.measure = measure
         known = {c.name: c for c in with_overrides(KNOWN.values(), settings or {})}
-        design = Design(read_factors().model_copy(update={"from_": from_, "to": to}), known)
+        design = Design(read_factors().model_copy(update={"from_": from_, "to": to}), known, factors)
         plan = adjust(replace(PLAN, **changes), design, None, 1, free_ports=True)
-        mains, progress = choose(known, known), Progress(Console(file=self.output))
-        self.last = run_explain(self.results, design, mains, read_what_ifs(known), plan, settings or {}, progress)
+        assignment = assign(design, choose(known, known), read_what_ifs(known), plan, settings or {})
+        self.last = carry_out(EXPERIMENT, assignment, self.results, make_progress(self.output))
         return self.last
+
+    @property
+    def measured(self) -> list[tuple[str, int]]:
+        """What was measured by now: label and block."""
+        return [(label, block) for block, label in self.fake.measured]
+
+    @property
+    def contenders(self) -> dict[str, Contender]:
+        """Contenders as they were measured last, by label."""
+        return self.fake.contenders
 
     @property
     def summary(self) -> dict[str, Any]:

@@ -10,42 +10,35 @@ import pytest
 
 from benchmark.analysis.schema import parse_summary
 from benchmark.analysis.wording import deciding, significant
-from benchmark.contenders.discovery import ROOT, Contender
+from benchmark.contenders.discovery import ROOT
 from benchmark.errors import StackError
 from benchmark.experiments.bench.verdict import write_verdict
 from benchmark.experiments.gap import text as story
 from benchmark.experiments.gap.contenders import COMPARED, summarise_contenders
-from benchmark.experiments.gap.measure import CONTENDERS
+from benchmark.experiments.gap.experiment import CONTENDERS
 from benchmark.experiments.gap.plan import Phase
 from benchmark.experiments.gap.schema import parse
-from benchmark.measure.trial import CellPlan
-from benchmark.record.run import Cell, Run
+from benchmark.load.plan import LoadPlan
+from benchmark.measure.trial import Trial
+from benchmark.record.run import Run
+from tests.unit.benchmark.fakes import failing
 from tests.unit.benchmark.form import assert_summary_form
 from tests.unit.benchmark.synthetic import CPU, Held, write_files
-from tests.unit.experiments.gap.conftest import Explain, Measure, latency_ms, levels
+from tests.unit.experiments.gap.conftest import Explain, latency_ms, levels
 
 PEAKED = Phase(3, levels(1, 8, 16))
 
 
-def measure_scattered(run: Run, contender: Contender, cell: Cell, plan: CellPlan) -> None:
+def measure_scattered(trial: Trial, load: LoadPlan) -> None:
     """Record latencies that scatter from block to block; beyond eight users the rate falls a little."""
-    draw = random.Random(f"{cell.contender}-{cell.block}")
-    each_ms = latency_ms(contender, cell.block) * draw.uniform(1.0, 1.1)
+    draw = random.Random(f"{trial.cell.contender}-{trial.cell.block}")
+    each_ms = latency_ms(trial.contender, trial.cell.block) * draw.uniform(1.0, 1.1)
     cpu = {**CPU, "scoring": 0.3 * draw.uniform(0.8, 1.2)}
     held = [
         Held(level.users, each_ms * max(1.05 * level.users / 8 - 0.05, 1), cpu=cpu)
-        for level in (*plan.levels, *plan.climb)
+        for level in (*load.levels, *load.climb)
     ]
-    write_files(run, cell, *held)
-
-
-def failing(label: str, block: int) -> Measure:
-    def measure(run: Run, contender: Contender, cell: Cell, plan: CellPlan) -> None:
-        if (cell.contender, cell.block) == (label, block):
-            raise StackError("it died")
-        measure_scattered(run, contender, cell, plan)
-
-    return measure
+    write_files(trial.session.run, trial.cell, *held)
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +91,7 @@ def test_a_pair_has_the_same_ratio_and_interval_in_both_places(explained: Run) -
 
 def test_a_block_that_is_not_attributed_is_not_compared_either(explaining: Explain) -> None:
     """Of a cell that both gaps rest on, one block is missing; the contenders themselves have all of them."""
-    run = explaining.run(failing("cell-runtime", 1), cell=PEAKED)
+    run = explaining.run(failing("cell-runtime", StackError("it died"), 1, measure_scattered), cell=PEAKED)
     assert run.summary["attribution"]["peak_rps"]["blocks"] == 2
     assert run.read_json(CONTENDERS)["valid"]
     contenders, data = run.read_json(CONTENDERS), parse(run.summary, run.manifest)

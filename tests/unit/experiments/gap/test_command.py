@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from benchmark import cli
 from benchmark.errors import StackError
-from benchmark.experiments.gap import measure as verb
+from benchmark.experiments import experiment
 
 SUMMARY: dict[str, Any] = {
     "complete": True,
@@ -37,11 +37,11 @@ class _Ran:
 def explain(monkeypatch: pytest.MonkeyPatch, *arguments: str, **changes: Any) -> tuple[int, str, list[Any]]:
     seen: list[Any] = []
 
-    def run_explain(*given: Any) -> _Ran:
+    def carry_out(*given: Any) -> _Ran:
         seen.extend(given)
         return _Ran({**SUMMARY, **changes})
 
-    monkeypatch.setattr(verb, "run_explain", run_explain)
+    monkeypatch.setattr(experiment, "carry_out", carry_out)
     result = CliRunner().invoke(cli.app, ["explain", *arguments])
     return result.exit_code, result.output, seen
 
@@ -85,7 +85,7 @@ def test_what_cannot_be_measured_exits_with_1(monkeypatch: pytest.MonkeyPatch) -
     def fails(*_: Any) -> None:
         raise StackError("it died")
 
-    monkeypatch.setattr(verb, "run_explain", fails)
+    monkeypatch.setattr(experiment, "carry_out", fails)
     result = CliRunner().invoke(cli.app, ["explain"])
     assert (result.exit_code, "error: it died" in result.output) == (1, True)
 
@@ -93,8 +93,10 @@ def test_what_cannot_be_measured_exits_with_1(monkeypatch: pytest.MonkeyPatch) -
 def test_options_reach_the_design_and_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     options = ["--quick", "--from", "async", "--to", "async", "--blocks", "3", "--seed", "7", "--free-ports"]
     _, _, seen = explain(monkeypatch, *options, "--factors", "runtime,fan_out")
-    _, design, mains, _, plan, *_ = seen
-    assert (design.contenders["from"].name, design.contenders["to"].name) == ("async", "async")
-    assert list(design.factors) == ["runtime", "fan_out"]
+    assignment = seen[1]
+    plan, mains, design = assignment.plan.plan, assignment.plan.mains, assignment.facts["explain"]
+    assert (design["from"], design["to"]) == ("async", "async")
+    assert list(design["factors"]) == ["runtime", "fan_out"]
+    assert (assignment.seed, assignment.free_ports) == (7, True)
     assert (plan.cell.blocks, plan.seed, plan.free_ports, plan.quick, plan.half) == (3, 7, True, True, False)
     assert all(not main.harness_floor and main.label == main.name for main in mains)

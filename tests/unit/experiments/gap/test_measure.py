@@ -8,13 +8,12 @@ from typing import Any, cast
 import pytest
 
 from benchmark.analysis.measured import Measured
-from benchmark.contenders.discovery import Contender
 from benchmark.contenders.law import law_of
 from benchmark.errors import StackError
-from benchmark.experiments.gap.measure import report
 from benchmark.experiments.prediction.summarise import over_users, peaks
-from benchmark.measure.trial import CellPlan, ParityError
-from benchmark.record.run import Cell, Run
+from benchmark.load.plan import LoadPlan
+from benchmark.measure.trial import ParityError, Trial
+from tests.unit.benchmark.fakes import refusing
 from tests.unit.benchmark.synthetic import Held, write_files
 from tests.unit.experiments.gap.conftest import Explain, measure_well, stopping
 
@@ -128,8 +127,8 @@ def test_the_cost_of_the_stage_clock_is_paired_by_block(explained: Explain) -> N
     found = explained.summary["clock_cost"]
     assert set(found) == {"sync", "async-aiohttp"}
     assert found["sync"]["latency_ms"]["value"] == pytest.approx(0.5, abs=1e-3)
-    assert explained.plans["clock-sync"].stage_clock is False
-    assert explained.plans["cell-none"].stage_clock is True
+    assert explained.fake.loads["clock-sync"].stage_clock is False
+    assert explained.fake.loads["cell-none"].stage_clock is True
 
 
 def test_what_ifs_are_measured_with_their_settings_and_checked_by_their_own_law(explaining: Explain) -> None:
@@ -190,11 +189,11 @@ def test_a_cell_that_fails_is_named_and_its_block_is_left_out(explaining: Explai
 
 
 def test_rows_that_rest_on_an_invalid_level_say_why(explaining: Explain) -> None:
-    def failing(run: Run, contender: Contender, cell: Cell, plan: CellPlan) -> None:
-        if cell.contender in {"whatif-1-async-aiohttp", "map-from-2ms-sync"}:
-            write_files(run, cell, Held(1, 100.0), Held(8, 100.0, errors=3))
+    def failing(trial: Trial, load: LoadPlan) -> None:
+        if trial.cell.contender in {"whatif-1-async-aiohttp", "map-from-2ms-sync"}:
+            write_files(trial.session.run, trial.cell, Held(1, 100.0), Held(8, 100.0, errors=3))
         else:
-            measure_well(run, contender, cell, plan)
+            measure_well(trial, load)
 
     summary = explaining.run(failing).summary
     said = {(row["title"], row["users"]): row["reasons"] for row in summary["what_if"]}
@@ -206,11 +205,11 @@ def test_rows_that_rest_on_an_invalid_level_say_why(explaining: Explain) -> None
 
 
 def test_a_what_if_whose_contender_is_invalid_without_it_says_why(explaining: Explain) -> None:
-    def failing(run: Run, contender: Contender, cell: Cell, plan: CellPlan) -> None:
-        if cell.contender == "cell-none":
-            write_files(run, cell, Held(1, 100.0), Held(8, 100.0, errors=3))
+    def failing(trial: Trial, load: LoadPlan) -> None:
+        if trial.cell.contender == "cell-none":
+            write_files(trial.session.run, trial.cell, Held(1, 100.0), Held(8, 100.0, errors=3))
         else:
-            measure_well(run, contender, cell, plan)
+            measure_well(trial, load)
 
     said = {(row["title"], row["users"]): row["reasons"] for row in explaining.run(failing).summary["what_if"]}
     assert "requests failed" in said["16 threads instead of 64", 8][0]
@@ -251,17 +250,12 @@ def test_a_block_counts_for_a_gap_that_does_not_rest_on_the_cell_that_failed(exp
 
 
 def test_a_cell_that_fails_parity_is_not_measured_again_and_nothing_is_attributed(explaining: Explain) -> None:
-    summary = explaining.run(stopping("cell-runtime", ParityError("status 500"))).summary
-    assert explaining.measured.count(("cell-runtime", 1)) == 0
+    explaining.fake.parity = refusing("cell-runtime", ParityError("status 500"))
+    summary = explaining.run().summary
+    assert explaining.fake.started_labels.count("cell-runtime") == 1
+    assert "cell-runtime" not in explaining.contenders
     assert summary["attribution"] == {}
     assert summary["complete"] is True
-
-
-def test_reporting_again_gives_the_same_summary(explaining: Explain) -> None:
-    run = explaining.run()
-    once = run.summary
-    report(run)
-    assert run.summary == once
 
 
 def test_the_estimate_is_printed_before_anything_is_measured(explaining: Explain) -> None:

@@ -1,6 +1,5 @@
 """`explain` without processes: what is calibrated and foretold when, and what stands beside it in the end."""
 
-import json
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -18,10 +17,11 @@ from benchmark.experiments.prediction import measure as calibration
 from benchmark.experiments.prediction import model as prediction
 from benchmark.experiments.prediction.bursts import RECORD, Burst
 from benchmark.experiments.prediction.demand import Demands, GeneratorDemand, learn_generator
-from benchmark.measure.trial import CellPlan
+from benchmark.load.plan import LoadPlan
+from benchmark.measure.session import Session
+from benchmark.measure.trial import Trial
 from benchmark.record.columns import ResourceSample
 from benchmark.record.resources import BUSY, IDLE, STEAL
-from benchmark.record.run import Cell, Run
 from tests.unit.benchmark.synthetic import CPU, SECOND_NS, START_NS
 from tests.unit.experiments.gap.conftest import KNOWN, Explain, levels, measure_well, stopping
 
@@ -129,12 +129,11 @@ def calibrations(explaining: Explain, monkeypatch: pytest.MonkeyPatch) -> list[C
     """Every prediction of the runs to come; every one of sync foretells a rate four times as high as the one before."""
     found: list[Calibration] = []
 
-    def bursts(run: Run, contender: Contender, *rest: Any) -> None:
+    def bursts(session: Session, contender: Contender, _: Any, block: int) -> None:
         cpu_ms = dict.fromkeys(("scoring", "model", "redis"), 1.0)
         zero = dict.fromkeys(cpu_ms, 0.0)
-        burst = Burst(contender.label, 4, 12, 1.0, cpu_ms, zero, zero, 50.0, block=rest[-1])
-        with (run.path / RECORD).open("a") as file:
-            file.write(json.dumps(asdict(burst)) + "\n")
+        burst = Burst(contender.label, 4, 12, 1.0, cpu_ms, zero, zero, 50.0, block=block)
+        session.run.append_line(RECORD, asdict(burst))
 
     def calibrated(contender: Contender, demands: Demands, *_: Any) -> str:
         blocks = [burst.block for burst in demands.bursts]
@@ -229,12 +228,12 @@ def test_the_error_at_the_peak_is_paired_by_block_and_says_what_became_of_the_cp
 def test_bursts_that_were_disturbed_calibrate_nothing_and_the_run_says_so(
     explaining: Explain, calibrations: list[Calibration], monkeypatch: pytest.MonkeyPatch, share: str
 ) -> None:
-    def bursts(run: Run, contender: Contender, *rest: Any) -> None:
-        others = 0.4 if (contender.name, rest[-1]) == ("sync", 1) else 0.01
+    def bursts(session: Session, contender: Contender, _: Any, block: int) -> None:
+        others = 0.4 if (contender.name, block) == ("sync", 1) else 0.01
         cpu_ms = dict.fromkeys(("scoring", "model", "redis"), 1.0)
         zero = dict.fromkeys(cpu_ms, 0.0)
-        burst = Burst(contender.label, 64, 128, 1.0, cpu_ms, zero, zero, 50.0, block=rest[-1])
-        run.append_line(RECORD, {**asdict(burst), share: others})
+        burst = Burst(contender.label, 64, 128, 1.0, cpu_ms, zero, zero, 50.0, block=block)
+        session.run.append_line(RECORD, {**asdict(burst), share: others})
 
     monkeypatch.setattr("benchmark.experiments.prediction.measure.measure_bursts", bursts)
     run = explaining.run(**TWICE)
@@ -251,8 +250,9 @@ def test_bursts_that_were_disturbed_calibrate_nothing_and_the_run_says_so(
 def test_light_levels_that_were_disturbed_calibrate_nothing(
     explaining: Explain, calibrations: list[Calibration]
 ) -> None:
-    def measure(run: Run, contender: Contender, cell: Cell, plan: CellPlan) -> None:
-        measure_well(run, contender, cell, plan)
+    def measure(trial: Trial, load: LoadPlan) -> None:
+        measure_well(trial, load)
+        run, cell = trial.session.run, trial.cell
         if (cell.contender, cell.block) == ("light-async", 0):
             first, *_, last = cell.windows
             edges_ns, spent = (first.start_ns, last.end_ns), {BUSY: 1, IDLE: 1, STEAL: 0}
@@ -322,8 +322,8 @@ def test_a_calibration_that_fails_is_named_and_the_others_are_shown(
     error: Exception,
     said: str,
 ) -> None:
-    def fail_first(run: Run, contender: Contender, *rest: Any) -> None:
-        if (contender.name, rest[-1]) == ("sync", 0):
+    def fail_first(_: Session, contender: Contender, __: Any, block: int) -> None:
+        if (contender.name, block) == ("sync", 0):
             raise error
 
     monkeypatch.setattr("benchmark.experiments.prediction.measure.measure_bursts", fail_first)
@@ -358,7 +358,7 @@ def test_bursts_meet_services_with_the_settings_of_the_run(
 ) -> None:
     found: list[dict[str, str]] = []
 
-    def remember(run: Run, contender: Contender, env: dict[str, str], *_: Any) -> None:
+    def remember(_: Session, contender: Contender, *__: Any) -> None:
         found.extend(process.env for process in contender.process)
 
     monkeypatch.setattr(calibration, "measure_bursts", remember)

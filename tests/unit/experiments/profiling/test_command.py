@@ -9,13 +9,13 @@ import typer
 from typer.testing import CliRunner
 
 from benchmark.contenders.discovery import discover
-from benchmark.experiments.profiling.command import profile
+from benchmark.experiments.profiling.command import command
 
 
 @pytest.fixture(scope="module")
 def app() -> typer.Typer:
     app = typer.Typer()
-    app.command()(profile)
+    app.command()(command)
     return app
 
 
@@ -37,6 +37,7 @@ def _signals_as_before() -> Iterator[None]:
         (["--side", "middle"], "client"),
         (["--requests", "-1"], "greater than or equal to 1"),
         (["--requests", "many"], "integer"),
+        (["--set", "stage_clock=false"], "profiling sync needs the stage clock"),
     ],
 )
 def test_bad_input_names_the_valid_choices(

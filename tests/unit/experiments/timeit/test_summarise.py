@@ -10,13 +10,13 @@ from benchmark.experiments.timeit.repeats import read_repeats, write_table
 from benchmark.experiments.timeit.schema import parse
 from benchmark.experiments.timeit.summarise import summarise
 from benchmark.experiments.timeit.verdict import write_headline, write_verdict
-from benchmark.record.run import Cell, Run
+from benchmark.record.run import SCHEMA, Cell, Run
 from tests.unit.experiments.timeit.synthetic import FLOORS_MS, MS_PER_CALL, Recorder, make_contender, summary_of
 
 
 def test_the_figures_are_those_of_the_data(record: Recorder) -> None:
     summary = summary_of(record())
-    assert (summary["schema"], summary["command"], summary["baseline"]) == (1, "timeit", "one")
+    assert (summary["schema"], summary["command"], summary["baseline"]) == (SCHEMA, "timeit", "one")
     assert (summary["valid"], summary["complete"], summary["reasons"]) == (True, True, [])
     for name, entry in summary["contenders"].items():
         figures = entry["timeit"]

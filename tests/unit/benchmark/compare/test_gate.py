@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmark.compare.figures import Figure
+from benchmark.analysis.comparable import Comparable
 from benchmark.compare.gate import Outcome, answer, blocks_needed, cannot_tell, judge, unseen
 from benchmark.compare.verdict import Comparison, compare_figures, welch_ratio
 
@@ -16,24 +16,24 @@ STEADY = (50.0, 50.2, 49.9, 50.1)
 NOISY = (50.0, 54.0, 46.0, 51.0)
 
 
-def latency(*values: float, name: str = "mean latency", valid: bool = True) -> Figure:
-    return Figure(name, "ms", True, values, valid)
+def latency(*values: float, name: str = "mean latency", valid: bool = True) -> Comparable:
+    return Comparable(name, "ms", True, values, valid)
 
 
-def rate(*values: float, name: str = "peak rate", valid: bool = True) -> Figure:
-    return Figure(name, "requests/s", False, values, valid)
+def rate(*values: float, name: str = "peak rate", valid: bool = True) -> Comparable:
+    return Comparable(name, "requests/s", False, values, valid)
 
 
-def times(figure: Figure, factor: float) -> Figure:
+def times(figure: Comparable, factor: float) -> Comparable:
     return dataclasses.replace(figure, values=tuple(value * factor for value in figure.values))
 
 
-def compare(*pairs: tuple[Figure, Figure]) -> list[Comparison]:
+def compare(*pairs: tuple[Comparable, Comparable]) -> list[Comparison]:
     ours, theirs = ({pair[i].name: pair[i] for pair in pairs} for i in (0, 1))
     return compare_figures([("async", ours, theirs)])
 
 
-def gate(limit: float, *pairs: tuple[Figure, Figure]) -> Outcome:
+def gate(limit: float, *pairs: tuple[Comparable, Comparable]) -> Outcome:
     return judge(compare(*pairs), [], limit)
 
 
@@ -175,7 +175,7 @@ def test_what_was_not_compared_does_not_pass() -> None:
         (rate(*STEADY), rate(), "async, peak rate: no value above zero in every block of B"),
     ],
 )
-def test_what_a_gate_cannot_see_is_named(ours: Figure, theirs: Figure | None, reason: str | None) -> None:
+def test_what_a_gate_cannot_see_is_named(ours: Comparable, theirs: Comparable | None, reason: str | None) -> None:
     other = latency(*STEADY)
     found = unseen(
         [("async", {"rate": ours, "l": other}, {"l": other} if theirs is None else {"rate": theirs, "l": other})]
@@ -211,7 +211,7 @@ def test_what_only_b_has_was_not_asked_about() -> None:
 def test_what_passes_holds_no_larger_loss_and_what_is_too_slow_holds_no_smaller_one(
     a: list[float], b: list[float], limit: float, lower_is_better: bool
 ) -> None:
-    figure = Figure("a figure", "", lower_is_better, tuple(a))
+    figure = Comparable("a figure", "", lower_is_better, tuple(a))
     comparison = compare((figure, dataclasses.replace(figure, values=tuple(b))))[0]
     interval, said = comparison.slower_interval, answer(comparison, limit)
     if said == "not slower":

@@ -4,19 +4,19 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmark.compare.figures import Figure
+from benchmark.analysis.comparable import Comparable
 from benchmark.compare.verdict import Comparison, compare_figures, sentence, welch_p_value, welch_ratio
 
-LATENCY = Figure("mean latency", "ms", True, (50.0, 50.4, 49.7, 50.2))
-RATE = Figure("rate", "requests/s", False, (300.0, 306.0, 297.0, 303.0))
+LATENCY = Comparable("mean latency", "ms", True, (50.0, 50.4, 49.7, 50.2))
+RATE = Comparable("rate", "requests/s", False, (300.0, 306.0, 297.0, 303.0))
 
 
-def times(figure: Figure, factor: float, valid: bool = True) -> Figure:
+def times(figure: Comparable, factor: float, valid: bool = True) -> Comparable:
     values = tuple(value * factor for value in figure.values)
-    return Figure(figure.name, figure.unit, figure.lower_is_better, values, valid)
+    return Comparable(figure.name, figure.unit, figure.lower_is_better, values, valid)
 
 
-def compare(*pairs: tuple[Figure, Figure]) -> list[Comparison]:
+def compare(*pairs: tuple[Comparable, Comparable]) -> list[Comparison]:
     ours, theirs = ({pair[i].name: pair[i] for pair in pairs} for i in (0, 1))
     return compare_figures([("a", ours, theirs)])
 
@@ -46,7 +46,7 @@ def test_how_much_slower_is_counted_in_time_for_rates_too() -> None:
 
 
 def test_less_than_two_percent_is_not_claimed() -> None:
-    steady = Figure("mean latency", "ms", True, (50.0, 50.001, 49.999, 50.0))
+    steady = Comparable("mean latency", "ms", True, (50.0, 50.001, 49.999, 50.0))
     assert compare((steady, times(steady, 1.015)))[0].verdict == "no difference shown"
     assert compare((steady, times(steady, 1.025)))[0].verdict == "slower"
 
@@ -59,7 +59,7 @@ def test_what_is_invalid_is_not_counted() -> None:
 
 
 def test_a_single_block_shows_nothing() -> None:
-    single = Figure("mean latency", "ms", True, (50.0,))
+    single = Comparable("mean latency", "ms", True, (50.0,))
     found = compare((single, times(single, 2.0)))[0]
     assert (found.verdict, found.ratio.low) == ("no difference shown", None)
 
@@ -69,7 +69,7 @@ def test_only_what_both_have_is_compared() -> None:
 
 
 def test_one_value_that_is_no_time_is_not_compared() -> None:
-    assert compare((LATENCY, Figure("mean latency", "ms", True, (50.0, -1.0)))) == []
+    assert compare((LATENCY, Comparable("mean latency", "ms", True, (50.0, -1.0)))) == []
 
 
 @pytest.mark.parametrize("sizes", [(2, 2), (2, 7), (4, 4), (10, 3)])
@@ -83,7 +83,7 @@ def test_interval_and_p_value_are_those_of_a_reference(sizes: tuple[int, int]) -
 
 
 def test_blocks_that_are_all_alike_differ_or_do_not() -> None:
-    alike = Figure("mean latency", "ms", True, (50.0, 50.0))
+    alike = Comparable("mean latency", "ms", True, (50.0, 50.0))
     assert [compare((alike, times(alike, factor)))[0].verdict for factor in (1.0, 1.01, 1.5)] == [
         "no difference shown",
         "no difference shown",
@@ -98,7 +98,7 @@ def test_the_interval_beside_a_verdict_is_the_one_that_decides_it() -> None:
     seen = set()
     for _ in range(100):
         ours = {
-            str(i): Figure(str(i), "ms", True, tuple(50 * np.exp(0.03 * draw.standard_normal(4)))) for i in range(9)
+            str(i): Comparable(str(i), "ms", True, tuple(50 * np.exp(0.03 * draw.standard_normal(4)))) for i in range(9)
         }
         factors = np.exp(0.1 * draw.standard_normal(9) * (draw.random(9) > 0.5))
         theirs = {str(i): times(figure, factors[int(i)] * 1.001) for i, figure in ours.items()}
@@ -112,7 +112,7 @@ def test_the_interval_beside_a_verdict_is_the_one_that_decides_it() -> None:
 
 
 def test_a_difference_that_is_too_small_to_claim_is_told_from_none() -> None:
-    steady = Figure("mean latency", "ms", True, (50.0, 50.001, 49.999, 50.0))
+    steady = Comparable("mean latency", "ms", True, (50.0, 50.001, 49.999, 50.0))
     small, none = compare((steady, times(steady, 1.015)))[0], compare((LATENCY, LATENCY))[0]
     assert (small.verdict, small.too_small) == ("no difference shown", True)
     assert (none.verdict, none.too_small) == ("no difference shown", False)
@@ -137,7 +137,10 @@ def test_two_runs_of_the_same_rarely_differ_by_chance() -> None:
     wrong = 0
     for _ in range(200):
         ours, theirs = (
-            {str(i): Figure(str(i), "ms", True, tuple(50 * np.exp(0.05 * draw.standard_normal(4)))) for i in range(12)}
+            {
+                str(i): Comparable(str(i), "ms", True, tuple(50 * np.exp(0.05 * draw.standard_normal(4))))
+                for i in range(12)
+            }
             for _ in range(2)
         )
         wrong += any(each.verdict != "no difference shown" for each in compare_figures([("a", ours, theirs)]))
