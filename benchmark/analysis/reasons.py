@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, model_serializer, model_validator
 
+from benchmark.analysis.wording import at_users
+
 Number = float | int | str | None
 
 # One sentence for each code. A failure has the error's own sentence, and its code.
@@ -76,7 +78,7 @@ class Reason(BaseModel):
     def text(self) -> str:
         """The whole reason in words: of whom, where, and what is wrong."""
         told = [self.contender, self.part, f"{self.block_name} {self.block + 1}" if self.block is not None else ""]
-        told.append(f"{self.users} users" if self.users is not None else "")
+        told.append(at_users(self.users) if self.users is not None else "")
         return ": ".join([*filter(None, told), self.what])
 
     @property
@@ -132,7 +134,8 @@ def of_contenders(summary: Mapping[str, Any], more_names: Sequence[str] = ()) ->
 
 
 _PLACE: Final = re.compile(
-    r"(?:(?P<block_name>block|repeat) (?P<block>\d+)|(?P<users>\d+) users?)(?:: |, (?=sampled|without))(?P<rest>.+)",
+    r"(?:(?P<block_name>block|repeat) (?P<block>\d+)|(?P<users>\d+|one) users?)"
+    r"(?:: |, (?=sampled|without))(?P<rest>.+)",
     re.DOTALL,
 )
 
@@ -145,7 +148,7 @@ def _read_sentence(text: str) -> dict[str, Any]:
     while match := _PLACE.fullmatch(str(found["sentence"])):
         found["sentence"] = match["rest"]
         if match["users"]:
-            found["users"] = int(match["users"])
+            found["users"] = 1 if match["users"] == "one" else int(match["users"])
         else:
             found |= {"block": int(match["block"]) - 1, "block_name": match["block_name"]}
     return found

@@ -9,7 +9,6 @@ from typing import Any, Generic, TypeVar
 from rich.console import RenderableType
 
 from benchmark.analysis.comparable import Comparable
-from benchmark.analysis.reasons import plain
 from benchmark.contenders.discovery import Contender
 from benchmark.measure.progress import Progress
 from benchmark.measure.session import Session
@@ -83,5 +82,5 @@ def report(experiment: Experiment[Any], run: Run) -> Path:
     """
     if run.manifest["schema"] == SCHEMA or not (run.path / SUMMARY).exists():
         for name, document in experiment.summarise(run).items():
-            run.write_json(name, plain(dict(document)))
+            run.write_json(name, dict(document))
     return experiment.write_page(run)

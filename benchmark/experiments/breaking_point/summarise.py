@@ -81,13 +81,16 @@ def summarise(run: Run, contenders: Sequence[Contender]) -> dict[str, Any]:
     }
     manifest = run.manifest
     measured = f"{len(cells)} of {len(entries)} contenders were measured completely"
-    return {
-        **summary_head(manifest, against(entries), not run.interrupted, measured),
-        "findings": [found for label, entry in entries.items() for found in _found(label, entry)],
-        "scale": manifest["plan"]["scale"],
-        "baseline": contenders[0].label,
-        "contenders": entries,
-    }
+    document: dict[str, Any] = plain(
+        {
+            **summary_head(manifest, against(entries), not run.interrupted, measured),
+            "findings": [found for label, entry in entries.items() for found in _found(label, entry)],
+            "scale": manifest["plan"]["scale"],
+            "baseline": contenders[0].label,
+            "contenders": entries,
+        }
+    )
+    return document
 
 
 def _entry(contender: Contender, findings: Sequence[Observation], cell: Cell | None) -> dict[str, Any]:

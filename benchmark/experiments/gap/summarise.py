@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmark.analysis.findings import Finding, finding
 from benchmark.analysis.measured import Measured, entry, measure_all, ratio_entry
-from benchmark.analysis.reasons import Reason, because
+from benchmark.analysis.reasons import Reason, because, plain
 from benchmark.analysis.stats import DIFFERENCES, RATIOS, Scale, block_interval
 from benchmark.analysis.validity import run_reasons
 from benchmark.analysis.windows import CPU_USERS, LOW_USERS
@@ -72,7 +72,7 @@ def summarise(run: Run, predicted: Mapping[str, Any]) -> tuple[dict[str, Any], d
         "calibrations": _calibrations(predicted),
         "environment": manifest["environment"],
     }
-    return {**summary, "findings": [*contenders["findings"], *_findings(summary)]}, contenders
+    return plain({**summary, "findings": [*contenders["findings"], *_findings(summary)]}), contenders
 
 
 def _findings(summary: Mapping[str, Any]) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.analysis.findings import finding
-from benchmark.analysis.reasons import Reason, because, failure
+from benchmark.analysis.reasons import Reason, because, failure, plain
 from benchmark.analysis.summary import against, summary_head
 from benchmark.analysis.validity import MAX_DRIFT, disturbance_reasons, level_reasons
 from benchmark.analysis.windows import LevelFigures, level_figures
@@ -53,24 +53,27 @@ def summarise(run: Run, contenders: Sequence[Contender]) -> dict[str, Any]:
     shares, calls = _read_shares(run), run.lines(CALLS)
     entries = {c.label: _entry(run, c, shares, calls) for c in contenders}
     measured = f"{sum(_was_measured(entry) for entry in entries.values())} of {len(entries)} contenders were measured"
-    return {
-        **summary_head(manifest, against(entries), not run.interrupted, measured),
-        "findings": [
-            finding(
-                QUESTION,
-                label,
-                "cpu_ms_per_request",
-                "ms",
-                entry["cpu_ms_counted"],
-                [*entry["faults"], *entry["cpu_reasons"]],
-            )
-            for label, entry in entries.items()
-            if entry["cpu_ms_counted"]
-        ],
-        "scale": manifest["plan"].get("scale", 1.0),
-        "users": manifest["plan"]["users"],
-        "contenders": entries,
-    }
+    document: dict[str, Any] = plain(
+        {
+            **summary_head(manifest, against(entries), not run.interrupted, measured),
+            "findings": [
+                finding(
+                    QUESTION,
+                    label,
+                    "cpu_ms_per_request",
+                    "ms",
+                    entry["cpu_ms_counted"],
+                    [*entry["faults"], *entry["cpu_reasons"]],
+                )
+                for label, entry in entries.items()
+                if entry["cpu_ms_counted"]
+            ],
+            "scale": manifest["plan"].get("scale", 1.0),
+            "users": manifest["plan"]["users"],
+            "contenders": entries,
+        }
+    )
+    return document
 
 
 def _was_measured(entry: Mapping[str, Any]) -> bool:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.analysis.findings import Finding, finding
-from benchmark.analysis.reasons import Reason, because
+from benchmark.analysis.reasons import Reason, because, plain
 from benchmark.analysis.stats import Interval, holm, holm_levels, ratio_interval, ratio_p_value
 from benchmark.analysis.summary import MIN_CLAIM, against, failures_of, summary_head
 from benchmark.analysis.validity import disturbance_reasons
@@ -49,15 +49,20 @@ def summarise(
     planned = manifest["plan"]["repeats"]
     complete = all(_has_ended(label, cells, planned) for label in entries)
     done = max(len(complete_repeats(cells, label)) for label in entries)
-    return {
-        **summary_head(manifest, against(entries), complete, f"{done} of {planned} repeats were measured completely"),
-        "findings": [found for label, entry in entries.items() for found in _found(label, entry, baseline)],
-        "scale": manifest["plan"]["scale"],
-        "repeats": planned,
-        "calls": list(manifest["plan"]["calls"]),
-        "baseline": baseline,
-        "contenders": entries,
-    }
+    document: dict[str, Any] = plain(
+        {
+            **summary_head(
+                manifest, against(entries), complete, f"{done} of {planned} repeats were measured completely"
+            ),
+            "findings": [found for label, entry in entries.items() for found in _found(label, entry, baseline)],
+            "scale": manifest["plan"]["scale"],
+            "repeats": planned,
+            "calls": list(manifest["plan"]["calls"]),
+            "baseline": baseline,
+            "contenders": entries,
+        }
+    )
+    return document
 
 
 def _found(label: str, entry: Mapping[str, Any], baseline: str) -> Iterator[Finding]:

@@ -100,7 +100,9 @@ class FakeStack:
         self.parity(stack.contender)
 
     @contextlib.contextmanager
-    def generator(self, _: Session, load: levels.Levels, __: Any) -> Iterator[Callable[[Trial], SimpleNamespace]]:
+    def generator(
+        self, _: Session, __: Contender, load: levels.Levels, ___: Any
+    ) -> Iterator[Callable[[Trial], SimpleNamespace]]:
         yield lambda trial: SimpleNamespace(pid=0, returncode=0, plan=levels._plan(trial, load))
 
     def follow(self, generator: SimpleNamespace, trial: Trial, _: Any) -> None:

@@ -29,7 +29,7 @@ PEAK: Form = {"users": int, "rps": float, "p50_ms": float, "p99_ms": float}
 def assert_summary_form(summary: dict[str, Any], missing: bool = False) -> None:
     """Assert the form of a summary; `missing` says that figures may be null where there was nothing to count."""
     _assert_form(summary, SUMMARY, missing=False)
-    assert all(isinstance(reason, str) for reason in summary["reasons"])
+    assert all(isinstance(reason["text"], str) and reason["code"] for reason in summary["reasons"])
     for entry in summary["contenders"].values():
         _assert_form(entry, CONTENDER, missing)
         if entry["low_load"]:

@@ -8,6 +8,7 @@ from benchmark.experiments.experiment import report
 from benchmark.experiments.registry import REGISTRY, Row, experiment_of
 from benchmark.record.run import SUMMARY, Run
 from tests.unit.experiments.recorders import KINDS, RECORDERS, Kind
+from tests.unit.said import said
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -19,8 +20,8 @@ def test_a_report_that_is_made_again_is_the_same_byte_for_byte(
     run = recorder.record(tmp_path, monkeypatch, kind)
     summary, names = run.summary, [*row.experiment.summarise(run), "report.html"]
     assert SUMMARY in names
-    assert summary["complete"] is (kind != "interrupted"), summary["reasons"]
-    assert any("no answer came" in reason for reason in summary["reasons"]) is (kind == "failed")
+    assert summary["complete"] is (kind != "interrupted"), said(summary["reasons"])
+    assert any("no answer came" in reason for reason in said(summary["reasons"])) is (kind == "failed")
     once = {name: (run.path / name).read_bytes() for name in names}
     for name in names:
         (run.path / name).unlink()

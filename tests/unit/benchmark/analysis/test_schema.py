@@ -35,7 +35,7 @@ def test_a_reason_about_a_contender_does_not_condemn_the_run(summaries: dict[str
 def test_a_name_is_not_taken_for_the_beginning_of_another_word(summaries: dict[str, Any]) -> None:
     summary = summaries["valid"]
     summary.update(valid=False, reasons=["synchronised clocks were lost"])
-    assert parse_summary(summary).faults == ("synchronised clocks were lost",)
+    assert [fault.text for fault in parse_summary(summary).faults] == ["synchronised clocks were lost"]
 
 
 def test_what_could_not_be_computed_is_missing(summaries: dict[str, Any]) -> None:

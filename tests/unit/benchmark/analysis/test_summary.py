@@ -11,6 +11,7 @@ from benchmark.contenders.discovery import Contender
 from benchmark.record.run import SCHEMA, Run
 from tests.unit.benchmark.form import assert_summary_form
 from tests.unit.benchmark.synthetic import CPU, DETAIL_S, RSS_BYTES, Held, make_contender, make_run, record
+from tests.unit.said import said
 
 FIGURES = {"low_load_mean_ms", "peak_rps", "cpu_ms_per_request"}
 FLOOR_MS = 46.667
@@ -54,7 +55,12 @@ def test_the_summary_has_the_form_that_the_design_gives(tmp_path: Path) -> None:
     assert [level["users"] for level in entry["levels"]] == [1, 16]
     assert set(entry["cpu_ms_per_request"]) == set(CPU)
     assert set(entry["rss_mb"]) >= {"scoring", "model"}
-    assert (summary["schema"], summary["command"], summary["valid"], summary["reasons"]) == (SCHEMA, "bench", True, [])
+    assert (summary["schema"], summary["command"], summary["valid"], said(summary["reasons"])) == (
+        SCHEMA,
+        "bench",
+        True,
+        [],
+    )
     assert summary["complete"] is True
 
 
@@ -278,7 +284,7 @@ def test_an_interrupted_run_is_incomplete_and_invalid_and_keeps_its_figures(tmp_
     record(run, 0, "b", Held(1, 60), status="interrupted", reason="interrupted")
     summary = summary_of(run, [A, B])
     assert (summary["complete"], summary["valid"]) == (False, False)
-    assert any("interrupted" in reason and "1 of 2" in reason for reason in summary["reasons"])
+    assert any("interrupted" in reason and "1 of 2" in reason for reason in said(summary["reasons"]))
     assert summary["contenders"]["a"]["valid"] is True
     assert summary["contenders"]["a"]["peak"]["users"] == 4
     assert summary["contenders"]["b"]["low_load"]["mean_ms"] == pytest.approx(60)
@@ -291,7 +297,7 @@ def test_a_run_that_was_killed_is_incomplete_and_names_what_was_not_measured(tmp
     assert (summary["complete"], summary["valid"]) == (False, False)
     missing = summary["contenders"]["b"]
     assert (missing["valid"], missing["levels"], missing["low_load"], missing["peak"]) == (False, [], None, None)
-    assert any(reason.startswith("b") for reason in summary["reasons"])
+    assert any(reason.startswith("b") for reason in said(summary["reasons"]))
 
 
 def test_a_run_of_which_nothing_was_measured_has_a_summary(tmp_path: Path) -> None:
@@ -307,7 +313,7 @@ def test_a_failed_contender_is_named_with_its_reason_and_the_others_stand(tmp_pa
     record(run, 1, "b", status="failed", reason="scoring of b died")
     summary = summary_of(run, [A, B])
     assert (summary["complete"], summary["valid"]) == (True, False)
-    assert any(reason.startswith("b: ") and "scoring of b died" in reason for reason in summary["reasons"])
+    assert any(reason.startswith("b: ") and "scoring of b died" in reason for reason in said(summary["reasons"]))
     assert [summary["contenders"][label]["valid"] for label in ("a", "b")] == [True, False]
 
 
@@ -316,11 +322,11 @@ def test_a_level_that_breaks_a_rule_is_shown_and_marked(tmp_path: Path) -> None:
     record(run, 0, "a", Held(1, 50), Held(4, 60, errors=2))
     summary = summary_of(run, [A])
     good, bad = summary["contenders"]["a"]["levels"]
-    assert (good["valid"], good["reasons"]) == (True, [])
+    assert (good["valid"], said(good["reasons"])) == (True, [])
     assert (bad["valid"], bad["errors"]) == (False, 2)
     assert bad["p50_ms"] == pytest.approx(60)
     assert summary["valid"] is False
-    assert any(reason.startswith("a: ") and "status 500" in reason for reason in summary["reasons"])
+    assert any(reason.startswith("a: ") and "status 500" in reason for reason in said(summary["reasons"]))
 
 
 def test_an_answer_sooner_than_its_models_took_makes_the_run_invalid(tmp_path: Path) -> None:

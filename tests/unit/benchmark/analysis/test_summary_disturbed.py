@@ -7,6 +7,7 @@ import pytest
 from benchmark.analysis.summary import summarise
 from benchmark.record.resources import BUSY, HARNESS, IDLE, STEAL
 from tests.unit.benchmark.synthetic import CPU, Held, make_contender, make_run, record
+from tests.unit.said import said
 
 
 def beside(foreign: float, steal: float = 0.0) -> dict[str, float]:
@@ -24,7 +25,7 @@ def test_a_level_that_was_disturbed_is_invalid_and_says_by_whom(tmp_path: Path, 
     run.write_json("summary.json", summarise(run, [contender]))
     summary = run.summary
     assert not summary["valid"]
-    assert summary["reasons"] == [
+    assert said(summary["reasons"]) == [
         f"{label}: 4 users: other programs used 40% of the machine in the worst of 4 blocks (at most 20% is allowed); "
         "stop them and measure again",
         f"{label}: 8 users: the hypervisor gave 25% of the machine's time to others while this was measured "

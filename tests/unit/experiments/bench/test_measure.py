@@ -27,6 +27,7 @@ from tests.unit.benchmark.fakes import (
     refusing,
 )
 from tests.unit.benchmark.synthetic import Held, make_contender, make_run, record, write_files
+from tests.unit.said import said
 
 A, B, C = make_contender("a"), make_contender("b"), make_contender("c")
 LEVELS = (Level(1, 0.1, 0.2), Level(4, 0.1, 0.2))
@@ -106,7 +107,7 @@ def test_a_contender_that_fails_is_named_and_the_others_are_measured(benching: B
     assert statuses(run).pop((0, "b")) == "failed"
     assert sorted(benching.measured) == [(block, label) for block in range(2) for label in "abc"]
     assert (run.summary["complete"], run.summary["valid"]) == (True, False)
-    assert any(reason.startswith("b: ") and str(error) in reason for reason in run.summary["reasons"])
+    assert any(reason.startswith("b: ") and str(error) in reason for reason in said(run.summary["reasons"]))
     assert (run.summary["contenders"]["a"]["valid"], run.summary["contenders"]["c"]["valid"]) == (True, True)
 
 
@@ -118,8 +119,8 @@ def test_a_contender_that_fails_parity_is_not_measured_again_and_the_run_is_comp
     of_b = [cell for cell in run.cells() if cell.contender == "b"]
     assert [(cell.status, cell.code) for cell in of_b] == [("failed", "parity")] * 3
     assert (run.summary["complete"], run.summary["valid"]) == (True, False)
-    assert any("status 500, expected 400" in reason for reason in run.summary["reasons"])
-    assert not any("interrupted" in reason for reason in run.summary["reasons"])
+    assert any("status 500, expected 400" in reason for reason in said(run.summary["reasons"]))
+    assert not any("interrupted" in reason for reason in said(run.summary["reasons"]))
 
 
 def test_parity_is_asked_until_it_was_passed_once(benching: Bench) -> None:

@@ -4,7 +4,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmark.experiments.breaking_point.findings import Breaks, Broke, Finding, Held, LocustRun, Tried, append_finding
+from benchmark.experiments.breaking_point.findings import (
+    Breaks,
+    Broke,
+    Held,
+    LocustRun,
+    Observation,
+    Tried,
+    append_finding,
+)
 from benchmark.experiments.breaking_point.plan import BreakingPointPlan
 from benchmark.experiments.breaking_point.summarise import CLOSED_AT_RATE, OPEN_LOOP, summarise
 from benchmark.load.shapes import EXAMPLES, LOAD_TEST, MAX_PERFORMANCE, RESPONSE_TIME
@@ -38,7 +46,7 @@ def locust_run(contender: str = "one", example: str = RESPONSE_TIME.name, **chan
     return LocustRun(**{**known, **changes})
 
 
-def findings_of(contender: str) -> list[Finding]:
+def findings_of(contender: str) -> list[Observation]:
     """Return the findings of a whole experiment: broke at 110 requests/s in passing, at 100 in tries, held 90."""
     return [
         locust_run(contender, users=1, plan=RESPONSE_TIME),
@@ -56,7 +64,7 @@ def findings_of(contender: str) -> list[Finding]:
     ]
 
 
-def recorded(results: Path, findings: list[Finding], complete: bool = True) -> Run:
+def recorded(results: Path, findings: list[Observation], complete: bool = True) -> Run:
     """Return a run with these findings, ten answered requests for each Locust run, and its summary."""
     plan = BreakingPointPlan((*EXAMPLES, OPEN_LOOP))
     manifest = {

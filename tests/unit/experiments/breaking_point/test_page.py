@@ -10,7 +10,7 @@ import pytest
 
 from benchmark.analysis.schema import Sentence
 from benchmark.experiments.breaking_point.figures import all_figures
-from benchmark.experiments.breaking_point.findings import Finding, LocustRun
+from benchmark.experiments.breaking_point.findings import LocustRun, Observation
 from benchmark.experiments.breaking_point.page import table_rows, verdict, write_report
 from benchmark.experiments.breaking_point.schema import parse
 from benchmark.experiments.breaking_point.summarise import OPEN_LOOP, summarise
@@ -25,7 +25,7 @@ def _no_warnings() -> Iterator[None]:
         yield
 
 
-def page_of(tmp_path: Path, findings: list[Finding]) -> str:
+def page_of(tmp_path: Path, findings: list[Observation]) -> str:
     return write_report(recorded(tmp_path, findings)).read_text()
 
 
@@ -88,7 +88,10 @@ def test_the_verdict_on_an_invalid_contender_is_struck_through(tmp_path: Path) -
     assert struck_parts(said) == {"two broke", "two did"}
     page = write_report(run).read_text()
     assert "<s>two broke at" in page
-    assert "INVALID: response-time: the load generator used 99% of a core; add workers." in page.replace("\u00a0", " ")
+    assert (
+        "INVALID: response-time: the load generator was saturated (99% of a core); use more generator processes."
+        in page.replace("\u00a0", " ")
+    )
 
 
 PARTS = {"one broke", "one did", "one at"}  # how the sentences begin: broke at, did not hold, at 80 requests/s

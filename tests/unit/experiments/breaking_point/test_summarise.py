@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 
-from benchmark.experiments.breaking_point.findings import Breaks, Broke, Finding, LocustRun, Tried
+from benchmark.experiments.breaking_point.findings import Breaks, Broke, LocustRun, Observation, Tried
 from benchmark.experiments.breaking_point.summarise import OPEN_LOOP, summarise
 from benchmark.load.shapes import TRY
 from benchmark.load.slo import BreakingPoint
 from benchmark.record.run import Cell, Run
 from tests.unit.experiments.breaking_point.synthetic import CONTENDERS, findings_of, locust_run, recorded
+from tests.unit.said import said
 
 
-def entry_of(tmp_path: Path, findings: list[Finding]) -> dict[str, Any]:
+def entry_of(tmp_path: Path, findings: list[Observation]) -> dict[str, Any]:
     entry: dict[str, Any] = recorded(tmp_path, findings).summary["contenders"]["one"]
     return entry
 
@@ -58,7 +59,7 @@ def test_the_summary_says_where_it_broke_and_what_was_held(tmp_path: Path) -> No
 
 
 def test_without_tries_the_point_is_where_the_load_test_broke(tmp_path: Path) -> None:
-    untried: list[Finding] = [found for found in findings_of("one") if not isinstance(found, Tried | Breaks)]
+    untried: list[Observation] = [found for found in findings_of("one") if not isinstance(found, Tried | Breaks)]
     point = entry_of(tmp_path, untried)["breaking_point"]
     assert (point["rps"], point["ci95"], point["tries"]) == (110.0, [90.0, 120.0], [])
 
@@ -78,8 +79,14 @@ def test_what_was_not_measured_is_null(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("finding", "reason"),
     [
-        (locust_run(generator_cpu=0.95), "response-time: the load generator used 95% of a core; add workers"),
-        (locust_run(example=OPEN_LOOP, late=9, dropped=2), "open-loop: 9 arrivals late, 2 dropped; add workers"),
+        (
+            locust_run(generator_cpu=0.95),
+            "response-time: the load generator was saturated (95% of a core); use more generator processes",
+        ),
+        (
+            locust_run(example=OPEN_LOOP, late=9, dropped=2),
+            "open-loop: 9 arrivals late, 2 dropped; use more generator processes",
+        ),
         (locust_run(errors=3, first_error="status 503"), "response-time: 3 requests failed, for instance: status 503"),
         (
             locust_run(example=TRY, foreign_share=0.34),
@@ -98,11 +105,11 @@ def test_what_was_not_measured_is_null(tmp_path: Path) -> None:
     ],
 )
 def test_a_figure_that_is_not_to_be_believed_makes_the_run_invalid(
-    tmp_path: Path, finding: Finding, reason: str
+    tmp_path: Path, finding: Observation, reason: str
 ) -> None:
     summary = recorded(tmp_path, [finding]).summary
     assert not summary["valid"]
-    assert f"one: {reason}" in summary["reasons"]
+    assert f"one: {reason}" in said(summary["reasons"])
 
 
 @pytest.mark.parametrize(
@@ -126,7 +133,7 @@ def test_what_is_to_break_a_contender_may_fail_requests(tmp_path: Path, example:
     assert recorded(tmp_path, [locust_run(example=example, errors=3)]).summary["valid"]
 
 
-def spoilt(findings: list[Finding], example: str) -> list[Finding]:
+def spoilt(findings: list[Observation], example: str) -> list[Observation]:
     """Return the findings with answers in an example that came too early to be the contender's."""
     found = [*findings, locust_run(example="try"), locust_run(example="stress-test")]
     return [
@@ -154,22 +161,22 @@ def test_an_invalid_part_makes_invalid_what_rests_on_it_and_nothing_else(
     entry = summary["contenders"]["one"]
     point, opened = entry["breaking_point"], entry["open_loop"]
     reasons = {
-        "point": point["reasons"],
+        "point": said(point["reasons"]),
         "held": point["held_reasons"],
         "ramp": point["ramp_reasons"],
-        "open loop": opened["reasons"],
+        "open loop": said(opened["reasons"]),
     }
     assert {part for part, found in reasons.items() if found} == parts
     assert (point["valid"], opened["valid"]) == ("point" not in parts, "open loop" not in parts)
     assert {each["example"] for each in entry["examples"] if not each["valid"]} == {example}
     # The run as a whole says so, and which part it is.
     assert (summary["valid"], entry["valid"], entry["faults"]) == (False, False, [])
-    assert all(reason.startswith(f"one: {example}: an answer came") for reason in summary["reasons"])
-    assert summary["reasons"]
+    assert all(reason.startswith(f"one: {example}: an answer came") for reason in said(summary["reasons"]))
+    assert said(summary["reasons"])
 
 
 def test_without_tries_the_point_rests_on_the_load_test(tmp_path: Path) -> None:
-    untried: list[Finding] = [found for found in findings_of("one") if not isinstance(found, Breaks)]
+    untried: list[Observation] = [found for found in findings_of("one") if not isinstance(found, Breaks)]
     assert not entry_of(tmp_path, spoilt(untried, "load-test"))["breaking_point"]["valid"]
 
 
@@ -177,12 +184,12 @@ def test_a_contender_that_failed_says_why(tmp_path: Path) -> None:
     run = Run.open(recorded(tmp_path, []).path)
     run.append_cell(Cell(0, "two", 0, "failed", "model of two died"))
     summary = summarise(run, CONTENDERS)
-    assert "two: model of two died" in summary["reasons"]
-    assert summary["contenders"]["two"]["faults"] == ["model of two died"]
+    assert "two: model of two died" in said(summary["reasons"])
+    assert said(summary["contenders"]["two"]["faults"]) == ["model of two died"]
     json.dumps(summary, allow_nan=False)
 
 
 def test_an_interrupted_run_is_not_complete(tmp_path: Path) -> None:
     summary = recorded(tmp_path, findings_of("one"), complete=False).summary
     assert not summary["complete"]
-    assert summary["reasons"][0].startswith("interrupted")
+    assert said(summary["reasons"])[0].startswith("interrupted")

@@ -6,6 +6,7 @@ import pytest
 
 from benchmark.analysis.stats import samples_needed
 from benchmark.experiments.gap.anatomy import anatomy_rows
+from tests.unit.said import said
 
 STAGES = {"queue": 1.0, "parse": 0.2, "features": 0.5, "respond": 0.1}
 DRAWN = (44.0, 47.0)
@@ -37,7 +38,7 @@ def test_known_stages_are_found_again(floor: str, slept: float) -> None:
     (row,) = anatomy_rows(samples(40, floor), floor)
     expected = {"client_and_network": CLIENT_MS, **STAGES, "model_sleep": slept, "model_overhead": OVERHEAD_MS}
     assert row["stages_ms"] == pytest.approx(expected, abs=1e-3)
-    assert (row["users"], row["percentile"], row["reasons"]) == (1, 50, [])
+    assert (row["users"], row["percentile"], said(row["reasons"])) == (1, 50, [])
 
 
 def test_stages_sum_to_the_latency_of_the_requests_around_the_percentile() -> None:
@@ -68,9 +69,9 @@ def test_levels_are_kept_apart_and_what_does_not_count_is_left_out() -> None:
 def test_stages_longer_than_the_latency_are_a_reason() -> None:
     frame = samples(40, "max")
     (row,) = anatomy_rows(frame.assign(latency_ms=frame["latency_ms"] - 3.0), "max")
-    assert row["reasons"] == ["the server's stages are 4.7% longer than the client's latency"]
+    assert said(row["reasons"]) == ["the server's stages are 4.7% longer than the client's latency"]
     (row,) = anatomy_rows(frame.assign(latency_ms=frame["latency_ms"] - 1.5), "max")
-    assert row["reasons"] == []
+    assert said(row["reasons"]) == []
 
 
 @pytest.mark.parametrize(("odd", "reasons"), [(2, 0), (12, 1)])
@@ -84,14 +85,14 @@ def test_a_request_in_a_hundred_may_say_more_than_was_measured(odd: int, reasons
 
 def test_a_queue_on_a_clock_that_is_ahead_is_a_reason() -> None:
     (row,) = anatomy_rows(samples(40, "max", queue=0.0), "max")
-    assert "the client's wall clock is ahead" in row["reasons"][0]
+    assert "the client's wall clock is ahead" in said(row["reasons"])[0]
 
 
 def test_models_that_answer_before_they_have_slept_are_a_reason() -> None:
     frame = samples(40, "max")
     early = [header(45.0, queue=1.0)] * 40
     (row,) = anatomy_rows(frame.assign(server_timing=early), "max")
-    assert row["reasons"] == ["the models answered 2.00 ms sooner than they say that they slept"]
+    assert said(row["reasons"]) == ["the models answered 2.00 ms sooner than they say that they slept"]
 
 
 def test_without_the_draws_the_models_are_one_stage() -> None:
@@ -107,4 +108,4 @@ def test_answers_without_stages_have_no_anatomy_or_say_how_many() -> None:
     assert anatomy_rows(frame.assign(server_timing=pd.array([None] * 40, dtype="string")), "max") == []
     frame.loc[frame.index % 4 == 0, "server_timing"] = ""
     (row,) = anatomy_rows(frame, "max")
-    assert "answers carry no stages" in row["reasons"][0]
+    assert "answers carry no stages" in said(row["reasons"])[0]

@@ -16,6 +16,7 @@ from benchmark.measure.trial import ParityError, Trial
 from tests.unit.benchmark.fakes import refusing
 from tests.unit.benchmark.synthetic import Held, write_files
 from tests.unit.experiments.gap.conftest import Explain, measure_well, stopping
+from tests.unit.said import said
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,9 @@ def test_light_load_comes_right_before_its_contender_and_what_ifs_right_after_it
 
 def test_the_gap_is_attributed_to_the_factors_that_make_it(explained: Explain) -> None:
     summary = explained.summary
-    assert (summary["command"], summary["complete"], summary["valid"]) == ("explain", True, True), summary["reasons"]
+    assert (summary["command"], summary["complete"], summary["valid"]) == ("explain", True, True), said(
+        summary["reasons"]
+    )
     found = summary["attribution"]["latency_ms"]
     assert (found["from"], found["to"], found["blocks"]) == ("sync", "async-aiohttp", 3)
     expected = {"runtime": -1, "fan_out": -45, "http_client": -2, "model_runtime": 0}
@@ -166,7 +169,7 @@ def test_ctrl_c_reports_what_was_measured(explaining: Explain) -> None:
     run = explaining.run(stopping("cell-runtime", KeyboardInterrupt(), block=2))
     summary = run.summary
     assert (summary["complete"], summary["valid"]) == (False, False)
-    assert any("interrupted: " in reason for reason in summary["reasons"])
+    assert any("interrupted: " in reason for reason in said(summary["reasons"]))
     assert summary["attribution"]["latency_ms"]["blocks"] == 2
     assert any("blocks are not attributed" in note for note in summary["notes"])
     assert not any(label.startswith("map") for label, _ in explaining.measured)
@@ -182,7 +185,7 @@ def test_ctrl_c_at_once_reports_that_there_is_nothing(explaining: Explain) -> No
 def test_a_cell_that_fails_is_named_and_its_block_is_left_out(explaining: Explain) -> None:
     summary = explaining.run(stopping("cell-runtime", StackError("it died"), block=1)).summary
     assert summary["complete"] is True
-    assert "cell-runtime: block 2: it died" in summary["reasons"]
+    assert "cell-runtime: block 2: it died" in said(summary["reasons"])
     assert summary["attribution"]["latency_ms"]["blocks"] == 2
     entry = next(cell for cell in summary["cells"] if cell["label"] == "cell-runtime")
     assert entry["valid"] is False
@@ -196,10 +199,10 @@ def test_rows_that_rest_on_an_invalid_level_say_why(explaining: Explain) -> None
             measure_well(trial, load)
 
     summary = explaining.run(failing).summary
-    said = {(row["title"], row["users"]): row["reasons"] for row in summary["what_if"]}
-    assert "3 requests failed" in said["models of 10 ms", 8][0]
-    assert said["16 threads instead of 64", 8] == []
-    places = {(row["cpu_ms"], row["users"]): row["reasons"] for row in summary["crossover"] if row["measured"]}
+    found_by = {(row["title"], row["users"]): said(row["reasons"]) for row in summary["what_if"]}
+    assert "3 requests failed" in found_by["models of 10 ms", 8][0]
+    assert found_by["16 threads instead of 64", 8] == []
+    places = {(row["cpu_ms"], row["users"]): said(row["reasons"]) for row in summary["crossover"] if row["measured"]}
     assert "requests failed" in places[2, 8][0]
     assert places[2, 1] == places[20, 8] == []
 
@@ -211,9 +214,10 @@ def test_a_what_if_whose_contender_is_invalid_without_it_says_why(explaining: Ex
         else:
             measure_well(trial, load)
 
-    said = {(row["title"], row["users"]): row["reasons"] for row in explaining.run(failing).summary["what_if"]}
-    assert "requests failed" in said["16 threads instead of 64", 8][0]
-    assert said["models of 10 ms", 8] == []
+    rows = explaining.run(failing).summary["what_if"]
+    found_by = {(row["title"], row["users"]): said(row["reasons"]) for row in rows}
+    assert "requests failed" in found_by["16 threads instead of 64", 8][0]
+    assert found_by["models of 10 ms", 8] == []
 
 
 def test_a_predicted_level_says_why_what_was_measured_there_is_invalid() -> None:
@@ -224,8 +228,8 @@ def test_a_predicted_level_says_why_what_was_measured_there_is_invalid() -> None
         reasons_at={1: [], 8: ["8 users: 3 requests failed"]}.get,
     )
     rows = [{"users": users, "calibrated": False, "rps": 9.0, "p50_ms": 99.0} for users in (1, 8, 64)]
-    found = over_users({"sync": [cast(Measured, measured)]}, {"contenders": {"sync": rows}})["sync"]
-    assert [row["reasons"] for row in found] == [[], ["8 users: 3 requests failed"], []]
+    found = over_users({"sync": [cast(Measured, measured)]}, {"contenders": {"sync": rows}}, {})["sync"]
+    assert [said(row["reasons"]) for row in found] == [[], ["8 users: 3 requests failed"], []]
 
 
 def test_a_peak_says_why_what_was_measured_is_invalid() -> None:
@@ -238,9 +242,9 @@ def test_a_peak_says_why_what_was_measured_is_invalid() -> None:
         reasons_at={8: ["8 users: 3 requests failed"], 64: []}.get,
     )
     told = {"peaks": {"sync": {"users": 64, "rps": 90.0}, "async": {"users": 8, "rps": 9.0}}}
-    found = peaks({"sync": [cast(Measured, measured)]}, told)
-    assert found["sync"]["reasons"] == ["8 users: 3 requests failed"]
-    assert (found["async"]["rps_measured"], found["async"]["reasons"]) == (None, [])
+    found = peaks({"sync": [cast(Measured, measured)]}, told, {})
+    assert said(found["sync"]["reasons"]) == ["8 users: 3 requests failed"]
+    assert (found["async"]["rps_measured"], said(found["async"]["reasons"])) == (None, [])
 
 
 def test_a_block_counts_for_a_gap_that_does_not_rest_on_the_cell_that_failed(explaining: Explain) -> None:

@@ -24,6 +24,7 @@ from benchmark.record.columns import ResourceSample
 from benchmark.record.resources import BUSY, IDLE, STEAL
 from tests.unit.benchmark.synthetic import CPU, SECOND_NS, START_NS
 from tests.unit.experiments.gap.conftest import KNOWN, Explain, levels, measure_well, stopping
+from tests.unit.said import said
 
 REAL_CALIBRATED, REAL_PREDICT, REAL_PREDICT_MAP = (
     prediction.calibrated,
@@ -265,7 +266,9 @@ def test_light_levels_that_were_disturbed_calibrate_nothing(
     (note,) = (note for note in summary["notes"] if "not calibrated" in note)
     assert note.startswith("async was not calibrated in block 1: level of 1 users: other programs used ")
     assert not summary["valid"]
-    assert any(reason.startswith("async: light-async: 1 users: other programs used ") for reason in summary["reasons"])
+    assert any(
+        reason.startswith("async: light-async: 1 users: other programs used ") for reason in said(summary["reasons"])
+    )
 
 
 def test_the_record_proves_that_a_prediction_is_older_than_what_it_is_held_against(
@@ -277,7 +280,7 @@ def test_the_record_proves_that_a_prediction_is_older_than_what_it_is_held_again
     contenders = {cell["label"] for cell in run.summary["cells"] if cell["contender"]}
     n = sum(label in contenders or label.startswith(("whatif", "map")) for label in held)
     assert run.summary["prediction_lead_s"] == {"least": 5.0, "median": 5.0, "n": n}
-    assert run.summary["valid"], run.summary["reasons"]
+    assert run.summary["valid"], said(run.summary["reasons"])
 
 
 def test_a_prediction_that_is_younger_than_its_measurement_makes_the_run_invalid(
@@ -285,7 +288,7 @@ def test_a_prediction_that_is_younger_than_its_measurement_makes_the_run_invalid
 ) -> None:
     explaining.told_ns = START_NS + 2 * SECOND_NS
     summary = explaining.run(**TWICE).summary
-    assert summary["reasons"] == ["a prediction was written down 2 s after its measurement had begun"]
+    assert said(summary["reasons"]) == ["a prediction was written down 2 s after its measurement had begun"]
     assert not summary["valid"]
 
 

@@ -12,6 +12,7 @@ from benchmark.load.plan import LoadPlan
 from benchmark.measure.trial import ParityError, Trial
 from tests.unit.benchmark.fakes import Measure, measuring, refusing
 from tests.unit.experiments.profiling.synthetic import Profiling
+from tests.unit.said import said
 
 SYNC, ASYNC = choose(["sync", "async"], discover())
 
@@ -26,7 +27,7 @@ def test_the_client_alone_calls_nobody_who_fails_parity(profiling: Profiling) ->
     run = profiling.run([SYNC], sides=("client",))
     assert profiling.fake.checked == ["sync"]
     assert profiling.calls == []
-    assert run.summary["contenders"]["sync"]["faults"] == ["it answers otherwise"]
+    assert said(run.summary["contenders"]["sync"]["faults"]) == ["it answers otherwise"]
 
 
 def test_parity_is_asked_once(profiling: Profiling) -> None:
@@ -47,7 +48,7 @@ def test_one_that_fails_is_named_and_the_others_are_profiled(profiling: Profilin
     profiling.fails["sync"] = LoadError("the client failed")
     run = profiling.run([SYNC, ASYNC])
     entries = run.summary["contenders"]
-    assert (entries["sync"]["valid"], entries["sync"]["faults"]) == (False, ["the client failed"])
+    assert (entries["sync"]["valid"], said(entries["sync"]["faults"])) == (False, ["the client failed"])
     assert (entries["async"]["faults"], len(entries["async"]["profiler_cost"])) == ([], 8)
     assert (run.summary["complete"], run.summary["valid"]) == (True, False)
 
@@ -88,5 +89,5 @@ def test_when_no_attempt_is_left_the_contender_has_failed(profiling: Profiling) 
     profiling.fake.measure = sampled_badly(StackError("scoring has died"), SAMPLING_ATTEMPTS)
     summary = profiling.run([SYNC]).summary
     assert summary["contenders"]["sync"]["sampling_attempts"] == SAMPLING_ATTEMPTS
-    assert summary["contenders"]["sync"]["faults"] == ["scoring has died"]
+    assert said(summary["contenders"]["sync"]["faults"]) == ["scoring has died"]
     assert profiling.calls == []

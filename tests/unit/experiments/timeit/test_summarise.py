@@ -12,12 +12,13 @@ from benchmark.experiments.timeit.summarise import summarise
 from benchmark.experiments.timeit.verdict import write_headline, write_verdict
 from benchmark.record.run import SCHEMA, Cell, Run
 from tests.unit.experiments.timeit.synthetic import FLOORS_MS, MS_PER_CALL, Recorder, make_contender, summary_of
+from tests.unit.said import said
 
 
 def test_the_figures_are_those_of_the_data(record: Recorder) -> None:
     summary = summary_of(record())
     assert (summary["schema"], summary["command"], summary["baseline"]) == (SCHEMA, "timeit", "one")
-    assert (summary["valid"], summary["complete"], summary["reasons"]) == (True, True, [])
+    assert (summary["valid"], summary["complete"], said(summary["reasons"])) == (True, True, [])
     for name, entry in summary["contenders"].items():
         figures = entry["timeit"]
         low, high = figures["ci95"]
@@ -81,9 +82,9 @@ def test_who_drops_out_is_invalid_and_the_others_are_complete(record: Recorder) 
     assert (summary["complete"], summary["valid"]) == (True, False)
     assert summary["contenders"]["one"]["valid"]
     two = summary["contenders"]["two"]
-    assert two["reasons"] == ["repeat 5: scoring of two died:\n    its log"]
+    assert said(two["reasons"]) == ["repeat 5: scoring of two died:\n    its log"]
     assert two["timeit"]["repeats"] == 4
-    assert summary["reasons"] == [f"two: {two['reasons'][0]}"]
+    assert said(summary["reasons"]) == [f"two: {said(two['reasons'])[0]}"]
 
 
 def test_an_interrupted_run_counts_its_complete_repeats(record: Recorder) -> None:
@@ -92,7 +93,7 @@ def test_an_interrupted_run_counts_its_complete_repeats(record: Recorder) -> Non
     contenders = [make_contender(name) for name in manifest["contenders"]]
     summary = summarise(manifest, run.cells(), read_repeats(run.path), contenders, FLOORS_MS)
     assert not summary["complete"]
-    assert summary["reasons"] == ["interrupted: 4 of 10 repeats were measured completely"]
+    assert said(summary["reasons"]) == ["interrupted: 4 of 10 repeats were measured completely"]
     assert summary["contenders"]["two"]["valid"]
     assert summary["contenders"]["two"]["timeit"]["ci95"]
 
@@ -100,7 +101,7 @@ def test_an_interrupted_run_counts_its_complete_repeats(record: Recorder) -> Non
 def test_a_mean_below_the_floor_is_invalid(record: Recorder) -> None:
     summary = summary_of(record(), {**FLOORS_MS, "two": 51.0})
     assert not summary["contenders"]["two"]["valid"]
-    assert "below the floor of 51.00 ms" in summary["reasons"][0]
+    assert "below the floor of 51.00 ms" in said(summary["reasons"])[0]
     assert "two takes" not in write_headline(summary)
 
 
@@ -114,7 +115,7 @@ def test_nothing_measured_is_no_figure(record: Recorder) -> None:
     summary = summary_of(record(repeats=0))
     assert summary["contenders"]["one"]["timeit"]["ms_per_call"] is None
     assert summary["contenders"]["one"]["timeit"]["faster_than_baseline_pct"] is None
-    assert "one: not measured" in summary["reasons"]
+    assert "one: not measured" in said(summary["reasons"])
     json.dumps(summary, allow_nan=False)
 
 
@@ -156,7 +157,7 @@ def test_timings_that_were_disturbed_are_invalid(record: Recorder) -> None:
     assert {name: entry["valid"] for name, entry in summary["contenders"].items()} == {
         "one": True, "two": False, "three": False
     }  # fmt: skip
-    assert summary["reasons"] == [
+    assert said(summary["reasons"]) == [
         "two: other programs used 20% of the machine while this was measured (at most 15% is allowed); "
         "stop them and measure again",
         "three: other programs used 30% of the machine in the worst of 3 repeats (at most 20% is allowed); "
