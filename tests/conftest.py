@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from benchmark.contenders.discovery import Contender, discover
 from benchmark.stack.processes import Stack, running_stack
@@ -15,6 +16,9 @@ from benchmark.stack.watchdog import Guard
 CONTENDERS = discover()
 REAL = [name for name, contender in CONTENDERS.items() if contender.default and not contender.harness_floor]
 IN_CI = bool(os.environ.get("CI"))
+
+settings.register_profile("any machine", deadline=None)  # how long an example takes says nothing on a busy one
+settings.load_profile("any machine")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts background jobs so, and children inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
