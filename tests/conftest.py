@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from benchmark.contenders.discovery import Contender, discover
 from benchmark.scenarios import discovery as scenarios
@@ -18,6 +19,9 @@ SCORING = scenarios.discover()["scoring"]
 REAL = [name for name, contender in CONTENDERS.items() if contender.default and not contender.harness_floor]
 OTHER_SERVERS = ["sync-gevent", "async-granian"]
 IN_CI = bool(os.environ.get("CI"))
+
+settings.register_profile("any machine", deadline=None)  # how long an example takes says nothing on a busy one
+settings.load_profile("any machine")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts background jobs so, and children inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -11,7 +11,7 @@ import pytest
 from benchmark.measure.machine import SURROUNDINGS
 from benchmark.record.columns import SAMPLE_COLUMNS
 from benchmark.record.resources import STEAL
-from benchmark.record.run import Run
+from benchmark.record.run import SCHEMA, Run
 from benchmark.stack.watchdog import Guard
 from contract.timing import parse_server_timing
 from tests.conftest import CONTENDERS
@@ -77,7 +77,7 @@ def test_a_run_leaves_a_summary_in_the_form_that_the_design_gives(tiny: Harness)
 
 def test_a_run_leaves_a_manifest_of_machine_versions_settings_and_seed(tiny: Harness) -> None:
     manifest = tiny.run.manifest
-    assert (manifest["schema"], manifest["command"], manifest["seed"]) == (1, "bench", 1)
+    assert (manifest["schema"], manifest["command"], manifest["seed"]) == (SCHEMA, "bench", 1)
     environment = manifest["environment"]
     assert environment["machine"]["cores"] == os.cpu_count()
     assert {"locust", "flask", "fastapi"} <= {name.lower() for name in environment["packages"]}

@@ -67,7 +67,8 @@ def url(handler: type[Handler]) -> Iterator[str]:
 @pytest.fixture
 def env(tmp_path: Path, handler: type[Handler]) -> dict[str, str]:
     (tmp_path / "sitecustomize.py").write_text(WITNESS)
-    return {**os.environ, "PYTHONPATH": str(tmp_path), "WITNESS": str(handler.witness)}
+    paths = [str(tmp_path), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "WITNESS": str(handler.witness)}
 
 
 def test_the_generator_of_bench_is_frozen(

@@ -86,7 +86,7 @@ class Examples:
             return
         guess = self._load_test(contender, low_p95_ms)
         if stress and not guess.broke:  # the stress test goes further, if faster
-            guess = self._ramp_broke(stress, ex.STRESS_TEST, low_p95_ms)
+            guess = self._ramp_broke(stress, ex.STRESS_TEST, low_p95_ms) or guess
         point = self._breaking_point(contender, guess, low_p95_ms)
         if ex.MAX_PERFORMANCE.name in wanted:
             self._hold(contender, point, low_p95_ms)
@@ -131,16 +131,20 @@ class Examples:
         """Carry out the second example; return where its ramp broke, if it did."""
         found = self._example(contender, ex.LOAD_TEST)
         point = self._ramp_broke(found, ex.LOAD_TEST, low_p95_ms)
+        if point is None:
+            raise LoadError(f"the load test ended after {found.until_s} s, before its ramp could tell anything")
         self._append(Broke(contender.label, point))
         return point
 
-    def _ramp_broke(self, found: LocustRun, example: ex.Example, low_p95_ms: float) -> BreakingPoint:
+    def _ramp_broke(self, found: LocustRun, example: ex.Example, low_p95_ms: float) -> BreakingPoint | None:
+        """Return where a ramp broke, or None of one that was too short to tell."""
         example = example.scaled(self._plan.scale)
         samples = read_samples(self._run.path / "samples" / f"0-{found.stem}.csv")
         counted_s = found.until_s or example.duration_s
         middles_s = np.arange(int(counted_s / BIN_S)) * BIN_S + BIN_S / 2
         users = np.array([example.users_at(t_s) for t_s in middles_s], dtype=float)
-        return find(bin_ramp(samples, users, ex.PACING_S, found.start_ns), low_p95_ms, self._plan.seed)
+        ramp = bin_ramp(samples, users, ex.PACING_S, found.start_ns)
+        return find(ramp, low_p95_ms, self._plan.seed) if ramp.offered_rps.size else None
 
     def _breaking_point(self, contender: Contender, guess: BreakingPoint, low_p95_ms: float) -> BreakingPoint:
         """Try rates around where the ramp broke, or beyond its end; return up to where they are sustained."""

@@ -38,6 +38,7 @@ KINDS: tuple[Kind, ...] = ("whole", "interrupted", "failed")
 ERRORS: dict[Kind, BaseException] = {"interrupted": KeyboardInterrupt(), "failed": LoadError("no answer came")}
 ONE, TWO = make_contender("one"), make_contender("two")
 START_NS = 10**12
+LIMIT_RPS = 120.0  # that a contender of `locust` sustains
 
 
 @dataclass(frozen=True)
@@ -77,17 +78,19 @@ def record_locust(results: Path, patch: pytest.MonkeyPatch, kind: Kind) -> Run:
     def issue(trial: Trial, env: Mapping[str, str], _: Any, seconds: float, *__: Any) -> Issued:
         if kind in ERRORS and (trial.cell.contender, trial.cell.part) == ("two", "load-test"):
             raise ERRORS[kind]
+        latency_ms = 50
         if "OPEN_RPS" in env:
+            latency_ms = 50 if float(env["OPEN_RPS"]) <= LIMIT_RPS else 500
             due_s = np.array(arrivals_until(float(env["OPEN_RPS"]), int(env["SEED"]), seconds))
         else:
             due_s = np.arange(0, seconds, float(env["PACING_S"]) / float(env["USERS"]))
         path = trial.session.run.file("samples", trial.cell, ".csv")
-        samples_of(START_NS + (due_s * 1e9).astype(np.int64), 50_000_000).to_csv(path, index=False)
+        samples_of(START_NS + (due_s * 1e9).astype(np.int64), latency_ms * 1_000_000).to_csv(path, index=False)
         return Issued(read_samples(path), START_NS, generator_cpu=0.1, seconds=seconds, law=trial.law)
 
     fake_stack(patch)
     patch.setattr(locust_measure, "issue", issue)
-    plan = locust_plan.BreakingPointPlan((*EXAMPLES, OPEN_LOOP), scale=0.05)
+    plan = locust_plan.BreakingPointPlan((*EXAMPLES, OPEN_LOOP), scale=0.01)
     return carry_out(locust.EXPERIMENT, locust_plan.assign([ONE, TWO], plan, {}), results, make_progress())
 
 

@@ -16,7 +16,7 @@ from benchmark.experiments.breaking_point.measure import Examples
 from benchmark.experiments.breaking_point.plan import BreakingPointPlan, assign
 from benchmark.experiments.breaking_point.summarise import OPEN_LOOP
 from benchmark.load.arrivals import arrivals_until
-from benchmark.load.shapes import EXAMPLES, LOAD_TEST
+from benchmark.load.shapes import EXAMPLES, LOAD_TEST, STRESS_TEST
 from benchmark.load.slo import BreakingPoint
 from benchmark.measure.locust_process import Issued
 from benchmark.measure.trial import ParityError, Trial
@@ -163,7 +163,36 @@ def test_a_ramp_whose_load_ended_early_has_not_broken_there(tmp_path: Path, unti
     nothing: Any = SimpleNamespace(run=SimpleNamespace(path=tmp_path))
     experiment = Examples(nothing, BreakingPointPlan(("load-test",), scale=0.1))
     found = locust_run(example="load-test", stem="one-load-test", start_ns=START_NS, until_s=until_s)
-    assert ramp_broke(experiment, found, LOAD_TEST, 50.0).broke is broke
+    point = ramp_broke(experiment, found, LOAD_TEST, 50.0)
+    assert point is not None
+    assert point.broke is broke
+
+
+def test_a_ramp_that_is_shorter_than_its_users_wait_tells_nothing(tmp_path: Path) -> None:
+    """At a hundredth of its time the stress test ends when its last users first ask."""
+    write_answers(tmp_path / "samples" / "0-one-stress-test.csv", [START_NS])
+    nothing: Any = SimpleNamespace(run=SimpleNamespace(path=tmp_path))
+    examples = Examples(nothing, BreakingPointPlan(("stress-test",), scale=0.01))
+    found = locust_run(example="stress-test", stem="one-stress-test", start_ns=START_NS, until_s=1.0)
+    assert ramp_broke(examples, found, STRESS_TEST, 50.0) is None
+
+
+def test_where_the_stress_test_tells_nothing_the_load_test_says_where_to_try_first(
+    asked: list[Asked], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broke(_: Any, found: LocustRun, *__: Any) -> BreakingPoint | None:
+        unbroken = BreakingPoint(300.0, 300.0, 300.0, broke=False, reason="not reached")
+        return None if found.example == "stress-test" else unbroken
+
+    def breaking_point(_: Any, __: Any, guess: BreakingPoint, *___: Any) -> BreakingPoint:
+        guesses.append(guess.rps)
+        return guess
+
+    guesses: list[float] = []
+    monkeypatch.setattr(Examples, "_ramp_broke", broke)
+    monkeypatch.setattr(Examples, "_breaking_point", breaking_point)
+    measured(tmp_path, 0.01)
+    assert guesses == [300.0]
 
 
 def write_answers(path: Path, starts_ns: Iterable[int]) -> None:
