@@ -23,7 +23,9 @@ from benchmark.measure.progress import Progress
 from benchmark.measure.trial import CellPlan
 from benchmark.record import provenance
 from benchmark.record.run import Cell, Run
+from benchmark.report.charts import picture
 from tests.unit.benchmark.synthetic import CPU, SECOND_NS, START_NS, Held, write_files
+from tests.unit.conftest import NO_DRAWING
 
 KNOWN = {name: contender for name, contender in discover().items() if contender.default and not contender.harness_floor}
 Measure = Callable[[Run, Contender, Cell, CellPlan], None]
@@ -96,6 +98,7 @@ class Explain:
         self.last: Run
         patch.setattr(provenance, "busy_share", lambda: 0.01)
         patch.setattr("benchmark.experiments.prediction.measure.monotonic_ns", lambda: self.told_ns)
+        patch.setattr(picture, "svg_file", lambda draw, layout: NO_DRAWING)
         # Neither bursts on real processes nor a minute of simulation; both have tests of their own.
         patch.setattr("benchmark.experiments.prediction.measure.measure_bursts", lambda *_: None)
         for name, nothing in (("calibrated", None), ("predict", {}), ("predict_map", [])):
