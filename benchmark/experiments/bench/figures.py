@@ -1,58 +1,39 @@
 """The figures of a report, each as SVG for a desk and for a phone, with a caption and a text alternative."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 
-import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
-from benchmark.analysis.schema import (
-    LOAD_GENERATOR,
-    Contender,
-    Interval,
-    Level,
-    Summary,
-    in_order,
-    parse_summary,
-    service_cpu_ms,
+from benchmark.analysis.schema import Summary, parse_summary
+from benchmark.analysis.wording import at_users, listing, significant
+from benchmark.experiments.bench.series import (
+    P50,
+    P99,
+    RATE,
+    Quantity,
+    cpu_bars,
+    floors,
+    harness_beyond,
+    hills_at,
+    limits_over_users,
+    line_of,
+    low_load_bars,
+    roles,
 )
-from benchmark.analysis.wording import at_users, fine_ms, listing, significant
-from benchmark.report.charts.axis import Limits, limits_of, number_axis, scale_note, users_axis
-from benchmark.report.charts.bars import FAINT, Bar, Part, bars, floor_key, in_words, rows_px, swatch
+from benchmark.report.charts.axis import number_axis, scale_note, users_axis
+from benchmark.report.charts.bars import bars, bars_sheet, floor_key, in_words, rows_px, swatch
 from benchmark.report.charts.chart import Layout, Sheet, panel_key
 from benchmark.report.charts.distribution import Hill, hills, hills_px
-from benchmark.report.charts.lines import Line, lines, name_ends, title
-from benchmark.report.charts.palette import density, styles
+from benchmark.report.charts.lines import lines, name_ends, title
+from benchmark.report.charts.palette import density
 from benchmark.report.charts.picture import Picture, floor_note, on_page, struck_note, svg_file
 
 _PANEL_PX: Final = 270.0
-_INTERVAL_ROOM: Final = 1.5  # an interval may stretch the axis by this, and is cut off beyond
 _P99_NOTE: Final = " * not enough samples: a p99 needs at least 459."
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """What is drawn over the users: how it is read from a level, and what it is called."""
-
-    title: str
-    unit: str
-    value: Callable[[Level], float | None]
-    interval: Callable[[Level], Interval | None] = lambda _: None
-    is_rate: bool = False  # from zero on, and its highest value is what is asked for
-
-    def points(self, contender: Contender) -> list[tuple[Level, float]]:
-        """Return the levels that have this figure, by users."""
-        found = [(level, self.value(level)) for level in contender.levels]
-        return sorted(((level, v) for level, v in found if v is not None), key=lambda point: point[0].users)
-
-
-_RATE: Final = Quantity("Throughput", "requests/s", lambda level: level.rps, lambda level: level.ci95_rps, is_rate=True)
-_P50: Final = Quantity("Median latency (p50)", "ms", lambda level: level.p50_ms)
-_P99: Final = Quantity("Tail latency (p99)", "ms", lambda level: level.p99_ms)
 
 
 def low_load_figure(summary: Summary) -> Picture:
@@ -68,7 +49,7 @@ def low_load_figure(summary: Summary) -> Picture:
             "or cut off at the edge." + _if_invalid(summary)
         ),
         alt=f"Horizontal bars, mean latency at {where}: {in_words(rows)}.",
-        element=on_page(lambda layout: _draw_bars("low-load", layout, rows, floor_key(), "mean latency [ms]")),
+        element=on_page(lambda layout: bars_sheet("low-load", layout, rows, floor_key(), "mean latency [ms]")),
     )
 
 
@@ -86,7 +67,7 @@ def throughput_figure(summary: Summary) -> Picture:
             + _if_invalid(summary)
         ),
         alt=f"Lines over users, highest rate measured in requests per second: {_peaks_in_words(summary)}.",
-        element=on_page(partial(_draw_lines, "throughput", summary=summary, quantities=[_RATE])),
+        element=on_page(partial(_draw_lines, "throughput", summary=summary, quantities=[RATE])),
     )  # fmt: skip
 
 
@@ -103,7 +84,7 @@ def latency_figure(summary: Summary) -> Picture:
             + _if_invalid(summary)
         ),
         alt=f"Lines over users, latency at the highest level measured: {_latencies_in_words(summary)}.",
-        element=on_page(partial(_draw_lines, "latency", summary=summary, quantities=[_P50, _P99])),
+        element=on_page(partial(_draw_lines, "latency", summary=summary, quantities=[P50, P99])),
     )
 
 
@@ -144,7 +125,7 @@ def cpu_figure(summary: Summary) -> Picture:
             "in it. Shorter is better: cores divided by this is a ceiling of the rate." + _if_invalid(summary)
         ),
         alt=f"Horizontal bars, CPU per request without the load generator: {in_words(rows)}.",
-        element=on_page(lambda layout: _draw_bars("cpu", layout, rows, key, "CPU per request [ms]")),
+        element=on_page(lambda layout: bars_sheet("cpu", layout, rows, key, "CPU per request [ms]")),
     )
 
 
@@ -171,7 +152,7 @@ def headline_figure(summary: Mapping[str, Any]) -> str:
     def draw(layout: Layout) -> Sheet:
         sheet = Sheet("headline", layout, [max(_PANEL_PX, rows_px(len(rows), layout.width / 2))] * 2, columns=2)
         left, right = sheet.panels
-        draw_levels(left, parsed, _RATE)
+        draw_levels(left, parsed, RATE)
         bars(right, rows, "mean latency [ms]")
         panel_key(right, floor_key(), f"Latency at {at_users(parsed.low_users)}, against the floor")
         return sheet
@@ -179,81 +160,9 @@ def headline_figure(summary: Mapping[str, Any]) -> str:
     return svg_file(draw, Layout("headline", 1000, 13.0))
 
 
-def floors(contenders: Mapping[str, Contender]) -> list[float]:
-    """Return the distinct floors in ms."""
-    return sorted({contender.floor_ms for contender in contenders.values() if contender.floor_ms > 0})
-
-
-def low_load_bars(summary: Summary) -> list[Bar]:
-    """Return each contender's mean latency at the lowest level: the floor, and what is on top of it."""
-    rows = []
-    for name, style in styles(summary.contenders).items():
-        contender = summary.contenders[name]
-        low = contender.low_load
-        if low is None:
-            rows.append(Bar(name, "not measured"))
-            continue
-        over = f" = {significant(low.over_floor)} × floor" if low.over_floor is not None else ""
-        floor = min(contender.floor_ms, low.mean_ms)
-        parts = (Part(floor, style.colour, FAINT), Part(low.mean_ms - floor, style.colour))
-        invalid = not contender.stands(summary.low_users)
-        words = f"{fine_ms(low.mean_ms)} ms{over}"
-        rows.append(Bar(name, words, invalid, parts=parts, interval=low.ci95_mean_ms))
-    return rows
-
-
-def cpu_bars(summary: Summary) -> list[Bar]:
-    """Return each contender's CPU time per request, stacked by process; the load generator comes last."""
-    order = _roles(summary)
-    several = len({c.cpu_users for c in summary.contenders.values() if c.cpu_ms_per_request}) > 1
-    rows = []
-    for name, style in styles(summary.contenders).items():
-        contender = summary.contenders[name]
-        spent, users = contender.cpu_ms_per_request, contender.cpu_users
-        total_ms = service_cpu_ms(spent)
-        if total_ms is None:
-            rows.append(Bar(name, "not measured"))
-            continue
-        parts = [Part(spent.get(role, 0.0), style.colour, density(i)) for i, role in enumerate(order)]
-        where = f" at {at_users(users)}" if several and users else ""
-        parts.append(Part(spent.get(LOAD_GENERATOR, 0.0)))
-        rows.append(Bar(name, f"{significant(total_ms)} ms{where}", not contender.stands(users or 0), parts=parts))
-    return rows
-
-
-def _roles(summary: Summary) -> list[str]:
-    """Return the roles of the contenders' processes, without the load generator."""
-    found = {role for contender in summary.contenders.values() for role in contender.cpu_ms_per_request}
-    return in_order(found - {LOAD_GENERATOR})
-
-
 def _cpu_key(summary: Summary) -> list[Artist]:
-    shades = [swatch(role, density=density(i)) for i, role in enumerate(_roles(summary))]
+    shades = [swatch(role, density=density(i)) for i, role in enumerate(roles(summary))]
     return [*shades, swatch("load generator", None)]
-
-
-def hills_at(summary: Summary, samples: pd.DataFrame, users: int) -> list[Hill]:
-    """Return the checked answers of every contender at a level; warm-up and errors are left out."""
-    counted = samples[samples["measured"].astype(bool) & samples["ok"].astype(bool) & (samples["users"] == users)]
-    by_name = {name: group.to_numpy(dtype=float) for name, group in counted.groupby("contender")["latency_ms"]}
-    chosen = styles(summary.contenders)
-    found = []
-    for name, contender in summary.rivals.items():
-        latencies = by_name.get(name, np.array([]))
-        of = contender.low_load if users == summary.low_users and contender.low_load else contender.level(users)
-        p50, p99 = (of.p50_ms, of.p99_ms) if of else (None, None)
-        said = [f"{q} n/a*" if ms is None else f"{q} {significant(ms)} ms" for q, ms in (("p50", p50), ("p99", p99))]
-        words = ", ".join(said) if latencies.size else "not measured"
-        invalid = bool(latencies.size) and not contender.stands(users)
-        found.append(Hill(name, words, invalid, values=latencies, p50=p50, p99=p99, style=chosen[name]))
-    return found
-
-
-def _draw_bars(key: str, layout: Layout, rows: list[Bar], entries: list[Artist], unit: str) -> Sheet:
-    sheet = Sheet(key, layout, [rows_px(len(rows), layout.width)])
-    sheet.key(entries)
-    bars(sheet.panels[0], rows, unit)
-    return sheet
 
 
 def _draw_lines(key: str, layout: Layout, summary: Summary, quantities: list[Quantity]) -> Sheet:
@@ -274,56 +183,13 @@ def _draw_hills(layout: Layout, found: Mapping[int, list[Hill]]) -> Sheet:
 
 def draw_levels(axes: Axes, summary: Summary, quantity: Quantity) -> None:
     """Draw one quantity of every contender over the users."""
-    limits = _limits(summary, quantity)
-    series = [_line(summary, name, quantity) for name in summary.contenders]
-    title(axes, f"{quantity.title} [{quantity.unit}{scale_note(limits)}]", _harness_beyond(summary, quantity, limits))
+    limits = limits_over_users(summary, quantity)
+    series = [line_of(summary, name, quantity) for name in summary.contenders]
+    title(axes, f"{quantity.title} [{quantity.unit}{scale_note(limits)}]", harness_beyond(summary, quantity, limits))
     users_axis(axes, {level.users for c in summary.contenders.values() for level in c.levels} | set(summary.levels))
     number_axis(axes, "y", limits, limits[0] > 0)
     lines(axes, series)
     name_ends(axes, series)
-
-
-def _line(summary: Summary, name: str, quantity: Quantity) -> Line:
-    contender, points = summary.contenders[name], quantity.points(summary.contenders[name])
-    levels = [level for level, _ in points]
-    ends = [(None if contender.harness_floor else quantity.interval(level)) or (v, v) for level, v in points]
-    no_peak = "(no peak)" if quantity.is_rate and contender.no_peak else ""
-    return Line(
-        name,
-        [level.users for level in levels],
-        [value for _, value in points],
-        styles(summary.contenders)[name],
-        [low for low, _ in ends],
-        [high for _, high in ends],
-        [not contender.stands(level.users) for level in levels],
-        words="(harness)" if contender.harness_floor else no_peak,
-        struck=bool(contender.faults),
-    )
-
-
-def _limits(summary: Summary, quantity: Quantity) -> Limits:
-    """Return the ends of the value axis: the harness's own ceiling must not squash the others."""
-    rivals = [point for contender in summary.rivals.values() for point in quantity.points(contender)]
-    own = [point for contender in summary.harness_floors.values() for point in quantity.points(contender)]
-    drawn = rivals or own
-    values = [each for level, value in drawn for each in (value, *(quantity.interval(level) or ()))]
-    highest = max((value for _, value in drawn), default=1.0)
-    limits = limits_of(values, _INTERVAL_ROOM * highest, quantity.is_rate)
-    top = max((value for _, value in own), default=0.0)
-    return (limits[0], top * 1.08) if rivals and limits[1] < top <= 1.3 * limits[1] else limits
-
-
-def _harness_beyond(summary: Summary, quantity: Quantity, limits: Limits) -> str:
-    """Say where the harness's own line is when it is not on the axis."""
-    for name, contender in summary.harness_floors.items():
-        values = [value for _, value in quantity.points(contender)]
-        if not values or (limits[0] <= min(values) and max(values) <= limits[1]):
-            continue
-        low, high = significant(min(values)), significant(max(values))
-        reach = low if low == high else f"{low} to {high}"
-        where = "above" if min(values) > limits[1] else "below" if max(values) < limits[0] else "partly off"
-        return f"harness {'ceiling' if quantity.is_rate else 'alone'} ({name}): {reach}, {where} this axis"
-    return ""
 
 
 def _harness_note(summary: Summary, shows: str) -> str:

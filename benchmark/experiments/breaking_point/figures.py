@@ -166,7 +166,8 @@ def _draw_tries(
     for name, point in found.items():
         axes.axhline(point.rps, **chosen[name].line, linewidth=1.4)
         for number, each in enumerate(point.tries, 1):
-            mark(axes, number, each.rps, chosen[name], hollow=not each.sustained)
+            face = chosen[name].colour if each.sustained else "none"  # two may have tried the same rate
+            mark(axes, number, each.rps, chosen[name], hollow=not each.sustained, markerfacecolor=face)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("try")
     return sheet

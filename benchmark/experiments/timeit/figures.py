@@ -10,7 +10,7 @@ from matplotlib.ticker import NullLocator
 from benchmark.analysis.wording import fine_ms, significant
 from benchmark.experiments.timeit.schema import TimeitData
 from benchmark.report.charts.axis import number_axis
-from benchmark.report.charts.bars import FAINT, Bar, Part, Point, bars, floor_key, in_words, points, rows_px
+from benchmark.report.charts.bars import Bar, Point, bars_sheet, floor_key, floor_parts, in_words, points, rows_px
 from benchmark.report.charts.chart import Layout, Sheet
 from benchmark.report.charts.lines import Line, lines, name_ends, title
 from benchmark.report.charts.palette import MUTED, Style, styles
@@ -78,7 +78,7 @@ def cost_figure(data: TimeitData) -> Picture:
             "The whisker is the 95 % interval over the repeats." + _if_invalid(data)
         ),
         alt=f"Horizontal bars, ms per call: {in_words(rows)}.",
-        element=on_page(lambda layout: _draw_bars(layout, rows)),
+        element=on_page(lambda layout: bars_sheet("ms-per-call", layout, rows, floor_key(), "ms per call")),
     )
 
 
@@ -98,21 +98,13 @@ def faster_figure(data: TimeitData) -> Picture:
     )
 
 
-def _draw_bars(layout: Layout, rows: list[Bar]) -> Sheet:
-    sheet = Sheet("ms-per-call", layout, [rows_px(len(rows), layout.width)])
-    sheet.key(floor_key())
-    bars(sheet.panels[0], rows, "ms per call")
-    return sheet
-
-
 def _cost_bar(data: TimeitData, name: str) -> Bar:
     each, contender = data.timeit[name], data.contender(name)
     colour = styles(data.common.contenders)[name].colour
     if each.ms_per_call is None:
         return Bar(name, "not measured")
-    floor = min(contender.floor_ms, each.ms_per_call)
     over = f" = {significant(each.over_floor)} × floor" if each.over_floor else ""
-    parts = (Part(floor, colour, FAINT), Part(each.ms_per_call - floor, colour))
+    parts = floor_parts(each.ms_per_call, contender.floor_ms, colour)
     words = f"{fine_ms(each.ms_per_call)} ms{over}"
     return Bar(name, words, not contender.valid, parts=parts, interval=each.ci95)
 

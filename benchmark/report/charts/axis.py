@@ -38,7 +38,7 @@ def number_axis(axes: Axes, name: Literal["x", "y"], limits: Limits, is_log: boo
     room = max(int(length_px / _TICK_PX[name]), 2)
     axes.set(**{f"{name}scale": "log" if is_log else "linear", f"{name}lim": limits})
     ticks = _log_ticks(limits, room) if is_log else []
-    even = MaxNLocator(min(room, 7), steps=[1, 2, 2.5, 5, 10])
+    even = MaxNLocator(min(room, 4 if is_log else 7), steps=[1, 2, 2.5, 5, 10])
     axis.set_major_locator(FixedLocator(ticks) if len(ticks) > 2 else even)
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(lambda value, _: f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}")

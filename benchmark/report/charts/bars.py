@@ -10,14 +10,14 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from benchmark.report.charts.axis import number_axis
-from benchmark.report.charts.chart import panel_px, shorten, strike, text_px
+from benchmark.report.charts.chart import Layout, Sheet, panel_px, shorten, strike, text_px
 from benchmark.report.charts.palette import INK, MUTED, PAPER, Style
 
 _BAR_PX: Final = 18.0
 _ABOVE_PX: Final = 20.0  # from the middle of a bar to that of the words above it
 _INTERVAL_ROOM: Final = 1.4  # a whisker may stretch the axis by this, and is cut off beyond
 WHISKER: Final[dict[str, Any]] = {"fmt": "none", "ecolor": INK, "elinewidth": 1.4, "zorder": 4}
-FAINT: Final = 0.42  # how dense the floor is painted
+_FAINT: Final = 0.42  # how dense the floor is painted
 
 Interval = tuple[float, float]
 
@@ -79,9 +79,23 @@ class Point(Row):
         return max(self.value, self.ring or 0.0, self.tick or 0.0, *(self.interval or ()))
 
 
+def floor_parts(value: float, floor: float, colour: str) -> tuple[Part, Part]:
+    """Return a value as its floor, faint, and what is on top of it."""
+    floor = min(floor, value)
+    return Part(floor, colour, _FAINT), Part(value - floor, colour)
+
+
 def rows_px(count: int, width_px: float) -> float:
     """Return how high so many rows are in a panel of this width: in a narrow one the words stand above the bars."""
     return count * (44.0 if _is_narrow(width_px) else 32.0)
+
+
+def bars_sheet(key: str, layout: Layout, rows: Sequence[Bar], entries: Sequence[Artist], unit: str) -> Sheet:
+    """Draw bars below their key."""
+    sheet = Sheet(key, layout, [rows_px(len(rows), layout.width)])
+    sheet.key(entries)
+    bars(sheet.panels[0], rows, unit)
+    return sheet
 
 
 def bars(axes: Axes, rows: Sequence[Bar], unit: str) -> None:
@@ -167,7 +181,7 @@ def whisker(text: str = "95 % interval") -> Artist:
 
 def floor_key() -> list[Artist]:
     """Return the key of bars that are split at the floor."""
-    return [swatch("floor", density=FAINT), swatch("on top of the floor"), whisker()]
+    return [swatch("floor", density=_FAINT), swatch("on top of the floor"), whisker()]
 
 
 def in_words(rows: Sequence[Row]) -> str:

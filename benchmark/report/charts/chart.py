@@ -42,6 +42,8 @@ _RC: Final[dict[Any, Any]] = {
     "hatch.linewidth": 0.7,
     "figure.dpi": 72,
     "figure.facecolor": PAPER,
+    "figure.subplot.left": 0.02,  # where the layout begins to look for room
+    "figure.subplot.right": 0.98,
     "figure.constrained_layout.use": True,
     "figure.constrained_layout.w_pad": 4 * PX,
     "figure.constrained_layout.h_pad": 5 * PX,
@@ -156,17 +158,21 @@ def for_page(svg: str) -> str:
         view = root.attrib["viewBox"]
     except (ElementTree.ParseError, KeyError) as error:
         raise ValueError("no drawing, or one without a viewBox") from error
+    for rules in root.findall(f"{_SVG}defs/{_SVG}style/.."):
+        root.remove(rules)  # they would reach beyond the drawing; the page has them for its drawings
     for element in root.iter():
         element.tag = element.tag.removeprefix(_SVG)
         if _HREF in element.attrib:
             element.set("href", element.attrib.pop(_HREF))
-        style = "; ".join(each for each in element.get("style", "").split("; ") if not each.startswith("font-family"))
-        for colour, variable in CSS_VARIABLES.items():
-            style = style.replace(colour, f"var(--{variable})")
-        if style:
-            element.set("style", style)
-    root.attrib = {name: root.attrib[name] for name in root.attrib if name.startswith("stroke-")}
-    root.attrib.update({"viewBox": view, "aria-hidden": "true"})
+        style = element.get("style", "").split("; ")
+        element.set("style", "; ".join(each for each in style if not each.startswith("font-family")))
+        for name in ("style", "fill", "stroke"):
+            for colour, variable in CSS_VARIABLES.items():
+                if colour in element.get(name, ""):
+                    element.set(name, element.attrib[name].replace(colour, f"var(--{variable})"))
+        if not element.attrib["style"]:
+            del element.attrib["style"]
+    root.attrib = {"viewBox": view, "aria-hidden": "true"}
     return ElementTree.tostring(root, encoding="unicode")
 
 
@@ -177,10 +183,6 @@ def _tidied(svg: str) -> str:
     root = ElementTree.fromstring(svg)
     for size in ("width", "height"):
         root.set(size, root.attrib[size].removesuffix("pt"))
-    style = root.find(f"{_SVG}defs/{_SVG}style/..")
-    if style is not None:
-        root.remove(style)  # in a page it would reach beyond the drawing
-    root.attrib.update({"stroke-linejoin": "round", "stroke-linecap": "butt"})
     for group in root.iter(f"{_SVG}g"):
         struck = group.attrib.pop("id", "") == _STRUCK
         for text in group.findall(f"{_SVG}text") if struck else ():

@@ -15,7 +15,7 @@ from benchmark.report.charts.palette import MUTED, PAPER, Style
 
 _TEXT_PX: Final = 17.0
 _LEADER_PX: Final = 18.0
-_LEADER: Final[dict[str, Any]] = {"arrowstyle": "-", "relpos": (-0.03, 0.5), "patchA": None, "shrinkA": 0, "shrinkB": 0}
+_LEADER: Final[dict[str, Any]] = {"arrowstyle": "-", "patchA": None, "shrinkA": 0, "shrinkB": 0}
 _NAMES: Final = 0.34  # of the panel may go to the names, which are shortened where they are longer
 _BAND_ALPHA: Final = 0.2
 _MOST_MARKS: Final = 10
@@ -67,8 +67,8 @@ def lines(axes: Axes, series: Sequence[Line], band: bool = False) -> None:
 
 def mark(axes: Axes, x: float, y: float, style: Style, hollow: bool, **how: Any) -> None:
     """Draw one mark of a contender."""
-    looks = {"markersize": 7, "color": style.colour, "markeredgewidth": 1.4 if hollow else 0.0, **how}
-    axes.plot(x, y, style.marker, markerfacecolor=PAPER if hollow else style.colour, **looks)
+    looks = {"markerfacecolor": PAPER if hollow else style.colour, "markeredgewidth": 1.4 if hollow else 0.0, **how}
+    axes.plot(x, y, style.marker, markersize=7, color=style.colour, **looks)
 
 
 def title(axes: Axes, text: str, note: str = "") -> None:
@@ -90,8 +90,10 @@ def name_ends(axes: Axes, series: Sequence[Line]) -> None:
     last = max((ends[i][1][0] for i in inside), default=0.0)
     for (i, text), place in zip(texts.items(), places, strict=True):
         line, end = ends[i]
-        dotted = {"color": MUTED, "linestyle": (0, (1, 3))}
-        leader = {"color": line.style.colour} if end[0] == last else dotted
+        leader: dict[str, Any] = {"color": line.style.colour}
+        if end[0] != last:  # it ends early
+            leader = {"color": MUTED, "linestyle": (0, (1, 3))}
+        leader["relpos"] = (-4 / max(map(text_px, text.split("\n"))), 0.5)  # a little to the left of the text
         how: dict[str, Any] = {"va": "center", "annotation_clip": False, "arrowprops": {**leader, **_LEADER}}
         strike(axes.annotate(text, end, (1, place / height_px), textcoords=beside, **how), line.struck)
 
