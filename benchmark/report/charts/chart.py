@@ -212,6 +212,7 @@ def add_key(
         key.remove()
     for text in key.get_texts():
         strike(text, text.get_text() in struck)
+        text.set_text(shorten(text.get_text(), width_px - 30))
 
 
 def panel_key(axes: Axes, handles: Sequence[Artist], title: str) -> None:

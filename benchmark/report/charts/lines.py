@@ -17,6 +17,7 @@ _TEXT_PX: Final = 17.0
 _LEADER_PX: Final = 18.0
 _LEADER: Final[dict[str, Any]] = {"arrowstyle": "-", "patchA": None, "shrinkA": 0, "shrinkB": 0}
 _NAMES: Final = 0.34  # of the panel may go to the names, which are shortened where they are longer
+_TICKS_PX: Final = 50.0  # what the numbers of an axis take at most
 _BAND_ALPHA: Final = 0.2
 _MOST_MARKS: Final = 10
 
@@ -54,12 +55,13 @@ def lines(axes: Axes, series: Sequence[Line], band: bool = False) -> None:
         if each.low and band:
             axes.fill_between(each.x, each.low, each.high, color=style.colour, alpha=_BAND_ALPHA, linewidth=0)
         elif each.low:
-            error = [[y - low for y, low in zip(each.y, each.low, strict=True)],
-                     [high - y for y, high in zip(each.y, each.high, strict=True)]]  # fmt: skip
+            error = [[max(y - low, 0.0) for y, low in zip(each.y, each.low, strict=True)],
+                     [max(high - y, 0.0) for y, high in zip(each.y, each.high, strict=True)]]  # fmt: skip
             axes.errorbar(each.x, each.y, error, fmt="none", ecolor=style.colour, elinewidth=1.4, capsize=3.5)
         step = max(len(each.x) // _MOST_MARKS, 1)
-        points = list(zip(each.x, each.y, each.hollow, strict=True))
-        for x, y, hollow in [point for i, point in enumerate(points) if i % step == 0 or i == len(points) - 1]:
+        for i, (x, y, hollow) in enumerate(zip(each.x, each.y, each.hollow, strict=True)):
+            if i % step and i < len(each.x) - 1 and not any(each.invalid[i : i + 1]):
+                continue  # a line of many points has a mark at some of them, and at all that are INVALID
             mark(axes, x, y, style, hollow)
             if hollow:
                 axes.plot(x, y, "x", markersize=11, color=style.colour, markeredgewidth=1.4)
@@ -74,7 +76,8 @@ def mark(axes: Axes, x: float, y: float, style: Style, hollow: bool, **how: Any)
 def title(axes: Axes, text: str, note: str = "") -> None:
     """Write what a panel shows above it, and below that, paler, what has to be known of it."""
     wrapped = fill(note, int(panel_px(axes) / 7)) if note else ""
-    axes.set_title(text, pad=10 + (wrapped.count("\n") + 1) * _TEXT_PX if note else 8)
+    shown = shorten(text, panel_px(axes) - _TICKS_PX, bold=True)
+    axes.set_title(shown, pad=10 + (wrapped.count("\n") + 1) * _TEXT_PX if note else 8)
     axes.annotate(wrapped, (0, 1), xycoords="axes fraction", xytext=(0, 8), textcoords="offset points", color=MUTED)
 
 

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
+from matplotlib.lines import Line2D
 
 from benchmark.report.charts.axis import limits_of, number_axis, users_axis
 from benchmark.report.charts.bars import Bar, Part, Point, bars, floor_key, points, rows_px
@@ -77,6 +78,24 @@ def test_an_invalid_point_is_hollow_and_crossed_out_and_a_valid_one_is_not() -> 
     assert looks[:2] == [("o", 1, BLUE.colour), ("o", 256, PAPER)]
     assert [(marker, x) for marker, x, _ in looks[2:]] == [("x", 256)]
     assert struck(sheet) == set()
+
+
+def test_no_invalid_point_of_a_long_line_is_left_out() -> None:
+    places = [float(i) for i in range(1, 101)]
+    with drawing(WIDE):
+        sheet = drawn_lines(WIDE, Line("one", places, places, BLUE, invalid=[i == 34 for i in range(100)]))
+    crossed = [float(np.asarray(line.get_xdata())[0]) for line in sheet.panels[0].lines if line.get_marker() == "x"]
+    assert crossed == [35.0]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_name_that_is_too_long_for_key_and_title_is_shortened(layout: Layout) -> None:
+    with drawing(layout):
+        sheet = Sheet("names", layout, [100, 100], columns=2)
+        sheet.key([Line2D([], [], label=name) for name in (2 * LONG, "short")], struck={2 * LONG})
+        title(sheet.panels[0], LONG)
+        assert unreadable(laid_out(sheet)) == []
+    assert len(struck(sheet)) == 1
 
 
 def test_a_line_that_is_invalid_as_a_whole_has_its_name_struck() -> None:
