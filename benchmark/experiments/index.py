@@ -15,7 +15,7 @@ from benchmark.experiments.bench.figures import throughput_figure
 from benchmark.experiments.bench.verdict import write_verdict
 from benchmark.experiments.registry import REGISTRY
 from benchmark.record.run import Run
-from benchmark.report.charts.chart import for_page
+from benchmark.report.charts.chart import NARROW, WIDE, for_page
 from benchmark.report.charts.picture import Picture
 from benchmark.report.page import HEADLINE_NAMES, REPORT_NAME, machine_line, templates, write_page
 
@@ -156,9 +156,8 @@ def _picture(results: Path, run: Listed) -> Picture | None:
         return None
     alt = run.verdict or f"The headline figure of the newest run of {run.command}"
     # Without a drawing for phones, the one for desks stands twice, and its ids must not.
-    return Picture(
-        f"headline-{run.command}", "", "", alt, drawings[0], drawings[1] if narrow else _own_ids(drawings[1])
-    )
+    elements = {WIDE: drawings[0], NARROW: drawings[1] if narrow else _own_ids(drawings[1])}
+    return Picture(f"headline-{run.command}", "", "", alt, elements.__getitem__)
 
 
 def _throughput(summary: Mapping[str, Any] | None) -> Picture | None:

@@ -1,7 +1,7 @@
 """Runs that look like real ones: figures as on two shared cores, and every way in which a run can be incomplete."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,10 @@ import pandas as pd
 import pytest
 
 from benchmark.experiments.bench.page import write_bench_report
+from benchmark.report.charts import picture
+from benchmark.report.charts.chart import NARROW, WIDE, Layout, Sheet, drawing
+from benchmark.report.charts.picture import Picture
+from tests.unit.report.looks import laid_out
 
 LEVELS = [1, 2, 4, 8, 16, 32, 64]
 BLOCKS = 4
@@ -349,3 +353,34 @@ def valid_run(tmp_path: Path) -> FakeRun:
 def summaries() -> dict[str, dict[str, Any]]:
     """Every variant's summary, by name, free to be changed."""
     return {name: copy.deepcopy(make()) for name, make in variants().items()}
+
+
+SheetsOf = Callable[[Iterable[Picture]], list[Sheet]]
+NO_DRAWING = '<svg viewBox="0 0 1 1" />'
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave all drawings out: for tests of what a page says, since drawing takes most of the time."""
+    monkeypatch.setattr(picture, "svg_file", lambda draw, layout: NO_DRAWING)
+
+
+@pytest.fixture
+def sheets_of(monkeypatch: pytest.MonkeyPatch) -> SheetsOf:
+    """Return what lays pictures out without making SVG of them: each for a desk, then for a phone."""
+    drawn: list[Sheet] = []
+
+    def keep(draw: Callable[[Layout], Sheet], layout: Layout) -> str:
+        with drawing(layout):
+            drawn.append(laid_out(draw(layout)))
+        return NO_DRAWING
+
+    def sheets(pictures: Iterable[Picture]) -> list[Sheet]:
+        drawn.clear()
+        for each in pictures:
+            each.element(WIDE)
+            each.element(NARROW)
+        return list(drawn)
+
+    monkeypatch.setattr(picture, "svg_file", keep)
+    return sheets

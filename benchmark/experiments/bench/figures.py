@@ -1,36 +1,55 @@
 """The figures of a report, each as SVG for a desk and for a phone, with a caption and a text alternative."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 
 from benchmark.analysis.schema import Summary, parse_summary
 from benchmark.analysis.wording import at_users, listing, significant
-from benchmark.report.charts import bars
-from benchmark.report.charts import distribution as ridges
-from benchmark.report.charts import lines as curves
-from benchmark.report.charts.chart import Box, Layout, Sheet, drawing
-from benchmark.report.charts.picture import Picture, both, floor_note, struck_note
+from benchmark.experiments.bench.series import (
+    P50,
+    P99,
+    RATE,
+    Quantity,
+    cpu_bars,
+    floors,
+    harness_beyond,
+    hills_at,
+    limits_over_users,
+    line_of,
+    low_load_bars,
+    roles,
+)
+from benchmark.report.charts.axis import number_axis, scale_note, users_axis
+from benchmark.report.charts.bars import bars, bars_sheet, floor_key, in_words, rows_px, swatch
+from benchmark.report.charts.chart import Layout, Sheet, panel_key
+from benchmark.report.charts.distribution import Hill, hills, hills_px
+from benchmark.report.charts.lines import lines, name_ends, title
+from benchmark.report.charts.palette import density
+from benchmark.report.charts.picture import Picture, floor_note, on_page, struck_note, svg_file
 
-_PANEL_PX: Final = 360.0
+_PANEL_PX: Final = 270.0
 _P99_NOTE: Final = " * not enough samples: a p99 needs at least 459."
 
 
 def low_load_figure(summary: Summary) -> Picture:
     """Return mean latency at the lowest level, split into the floor and what is on top of it."""
-    rows = bars.low_load_rows(summary)
+    rows = low_load_bars(summary)
     where = at_users(summary.low_users)
     return Picture(
         key="low-load",
         title=f"Latency at {where}, against the floor",
         caption=(
-            f"Mean latency in ms at {where}. {floor_note(summary.contenders)} "
+            f"Mean latency in ms at {where}. {floor_note(floors(summary.contenders))} "
             "The whisker is the 95 % interval of the mean over the blocks; it may be narrower than its line, "
             "or cut off at the edge." + _if_invalid(summary)
         ),
-        alt=f"Horizontal bars, mean latency at {where}: {bars.describe_rows(rows)}.",
-        **both(lambda layout: bars.draw_bars("low-load", layout, rows, bars.low_load_key(), "mean latency [ms]")),
+        alt=f"Horizontal bars, mean latency at {where}: {in_words(rows)}.",
+        element=on_page(lambda layout: bars_sheet("low-load", layout, rows, floor_key(), "mean latency [ms]")),
     )
 
 
@@ -48,7 +67,7 @@ def throughput_figure(summary: Summary) -> Picture:
             + _if_invalid(summary)
         ),
         alt=f"Lines over users, highest rate measured in requests per second: {_peaks_in_words(summary)}.",
-        **both(lambda layout: _one_panel("throughput", layout, summary, curves.THROUGHPUT)),
+        element=on_page(partial(_draw_lines, "throughput", summary=summary, quantities=[RATE])),
     )  # fmt: skip
 
 
@@ -65,16 +84,16 @@ def latency_figure(summary: Summary) -> Picture:
             + _if_invalid(summary)
         ),
         alt=f"Lines over users, latency at the highest level measured: {_latencies_in_words(summary)}.",
-        **both(lambda layout: _two_panels(layout, summary)),
+        element=on_page(partial(_draw_lines, "latency", summary=summary, quantities=[P50, P99])),
     )
 
 
 def distribution_figure(summary: Summary, samples: pd.DataFrame) -> Picture:
     """Return how the latencies are distributed, at the lowest and at the highest level."""
     low, high = summary.low_users, summary.high_users
-    found = {users: ridges.hills(summary, samples, users) for users in sorted({low, high})}
+    found = {users: hills_at(summary, samples, users) for users in sorted({low, high})}
     words = "; ".join(
-        f"at {at_users(users)}: " + ", ".join(f"{hill.name} {hill.words}" for hill in each)
+        f"at {at_users(users)}: " + ", ".join(f"{hill.label} {hill.words}" for hill in each)
         for users, each in found.items()
     )
     return Picture(
@@ -88,13 +107,13 @@ def distribution_figure(summary: Summary, samples: pd.DataFrame) -> Picture:
             + _if_invalid(summary)
         ),
         alt=f"Histograms of latency, {words}.",
-        **both(lambda layout: _hill_panels(layout, summary, found)),
+        element=on_page(lambda layout: _draw_hills(layout, found)),
     )  # fmt: skip
 
 
 def cpu_figure(summary: Summary) -> Picture:
     """Return the CPU time that one request costs, stacked by process."""
-    rows = bars.cpu_rows(summary)
+    rows, key = cpu_bars(summary), _cpu_key(summary)
     levels = sorted({c.cpu_users for c in summary.contenders.values() if c.cpu_users and c.cpu_ms_per_request})
     where = f"at {at_users(levels[0])}" if len(levels) == 1 else "each at the level beside its bar"
     return Picture(
@@ -105,8 +124,8 @@ def cpu_figure(summary: Summary) -> Picture:
             "The number is the sum of the contender's own processes; the hatched part, the load generator, is not "
             "in it. Shorter is better: cores divided by this is a ceiling of the rate." + _if_invalid(summary)
         ),
-        alt=f"Horizontal bars, CPU per request without the load generator: {bars.describe_rows(rows)}.",
-        **both(lambda layout: bars.draw_bars("cpu", layout, rows, bars.cpu_key(summary), "CPU per request [ms]")),
+        alt=f"Horizontal bars, CPU per request without the load generator: {in_words(rows)}.",
+        element=on_page(lambda layout: bars_sheet("cpu", layout, rows, key, "CPU per request [ms]")),
     )
 
 
@@ -128,47 +147,49 @@ def all_figures(summary: Summary, samples: pd.DataFrame) -> list[Picture]:
 def headline_figure(summary: Mapping[str, Any]) -> str:
     """Return an SVG file for the README: throughput over users beside latency at the lowest level."""
     parsed = parse_summary(summary)
-    layout = Layout("headline", 1000, 13.0)
-    with drawing():
-        rows = bars.low_load_rows(parsed)
-        sheet = Sheet("headline", layout, max(_PANEL_PX, bars.row_px(layout) * len(rows) + 130))
-        curves.draw_panel(sheet, Box(8, 10, 490, sheet.height - 16), parsed, curves.THROUGHPUT)
-        right = Box(522, 68, 470, bars.row_px(layout) * len(rows))
-        sheet.text(right.left + 2, 20, f"Latency at {at_users(parsed.low_users)}, against the floor", bold=True)
-        bars.draw_key(sheet, Box(right.left, 30, right.width, 20), bars.low_load_key())
-        bars.draw_rows(sheet, right, rows, "mean latency [ms]")
-        return sheet.svg()
+    rows = low_load_bars(parsed)
+
+    def draw(layout: Layout) -> Sheet:
+        sheet = Sheet("headline", layout, [max(_PANEL_PX, rows_px(len(rows), layout.width / 2))] * 2, columns=2)
+        left, right = sheet.panels
+        draw_levels(left, parsed, RATE)
+        bars(right, rows, "mean latency [ms]")
+        panel_key(right, floor_key(), f"Latency at {at_users(parsed.low_users)}, against the floor")
+        return sheet
+
+    return svg_file(draw, Layout("headline", 1000, 13.0))
 
 
-def _one_panel(key: str, layout: Layout, summary: Summary, quantity: curves.Quantity) -> Sheet:
-    height = max(_PANEL_PX, 110 + 16.0 * len(summary.contenders))
-    sheet = Sheet(key, layout, height)
-    curves.draw_panel(sheet, Box(0, 0, sheet.width, height), summary, quantity)
+def _cpu_key(summary: Summary) -> list[Artist]:
+    shades = [swatch(role, density=density(i)) for i, role in enumerate(roles(summary))]
+    return [*shades, swatch("load generator", None)]
+
+
+def _draw_lines(key: str, layout: Layout, summary: Summary, quantities: list[Quantity]) -> Sheet:
+    height_px = max(_PANEL_PX, 18.0 * len(summary.contenders))
+    sheet = Sheet(key, layout, [height_px] * len(quantities), columns=len(quantities))
+    for axes, quantity in zip(sheet.panels, quantities, strict=True):
+        draw_levels(axes, summary, quantity)
     return sheet
 
 
-def _two_panels(layout: Layout, summary: Summary) -> Sheet:
-    """Draw median and tail side by side, or below each other on a phone."""
-    height = max(_PANEL_PX, 110 + 16.0 * len(summary.contenders))
-    stacked = layout.is_narrow
-    sheet = Sheet("latency", layout, height * 2 + 16 if stacked else height)
-    width = sheet.width if stacked else (sheet.width - 20) / 2
-    curves.draw_panel(sheet, Box(0, 0, width, height), summary, curves.P50)
-    second = Box(0, height + 16, width, height) if stacked else Box(width + 20, 0, width, height)
-    curves.draw_panel(sheet, second, summary, curves.P99)
+def _draw_hills(layout: Layout, found: Mapping[int, list[Hill]]) -> Sheet:
+    sheet = Sheet("distribution", layout, [hills_px(len(each)) for each in found.values()], columns=2)
+    for axes, (users, each) in zip(sheet.panels, found.items(), strict=True):
+        title(axes, f"At {at_users(users)}")
+        hills(axes, each, "latency [ms]")
     return sheet
 
 
-def _hill_panels(layout: Layout, summary: Summary, found: Mapping[int, list[ridges.Hill]]) -> Sheet:
-    """Draw a panel for each level, side by side, or below each other on a phone."""
-    height = ridges.panel_px(len(summary.rivals))
-    stacked = layout.is_narrow
-    sheet = Sheet("distribution", layout, height * len(found) + 16 * (len(found) - 1) if stacked else height)
-    width = sheet.width if stacked else (sheet.width - 24 * (len(found) - 1)) / len(found)
-    for i, (users, each) in enumerate(found.items()):
-        box = Box(0, i * (height + 16), width, height) if stacked else Box(i * (width + 24), 0, width, height)
-        ridges.draw_hills(sheet, box, summary, each, f"At {at_users(users)}")
-    return sheet
+def draw_levels(axes: Axes, summary: Summary, quantity: Quantity) -> None:
+    """Draw one quantity of every contender over the users."""
+    limits = limits_over_users(summary, quantity)
+    series = [line_of(summary, name, quantity) for name in summary.contenders]
+    title(axes, f"{quantity.title} [{quantity.unit}{scale_note(limits)}]", harness_beyond(summary, quantity, limits))
+    users_axis(axes, {level.users for c in summary.contenders.values() for level in c.levels} | set(summary.levels))
+    number_axis(axes, "y", limits, limits[0] > 0)
+    lines(axes, series)
+    name_ends(axes, series)
 
 
 def _harness_note(summary: Summary, shows: str) -> str:

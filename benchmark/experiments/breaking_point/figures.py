@@ -1,14 +1,15 @@
 """The figures of a locust run, each for a desk and for a phone."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from benchmark.analysis.reasons import Reason
 from benchmark.analysis.wording import significant
@@ -17,14 +18,14 @@ from benchmark.experiments.breaking_point.schema import Entry, LocustData
 from benchmark.experiments.breaking_point.summarise import CLOSED_AT_RATE, OPEN_LOOP, BreakingPointEntry, run_reasons
 from benchmark.load.shapes import EXAMPLES, Example
 from benchmark.record.run import read_samples
-from benchmark.report.charts.chart import Layout, Sheet, faint_grid
-from benchmark.report.charts.palette import GRID, MUTED, Style, styles
-from benchmark.report.charts.picture import Picture, both, headline_files, struck_note
+from benchmark.report.charts.axis import number_axis
+from benchmark.report.charts.bars import Point, points, rows_px
+from benchmark.report.charts.chart import Layout, Sheet
+from benchmark.report.charts.lines import Line, lines, mark, title
+from benchmark.report.charts.palette import MUTED, Style, styles
+from benchmark.report.charts.picture import Picture, headline_files, on_page, struck_note
 
-_ROW_PX: Final = 34.0
-_PANEL_PX: Final = 170.0
-_SHORT_AXIS: Final = 6.0  # a logarithmic axis from a value to less than so many times it has even steps
-_LEGEND_PX: Final = 22.0
+_PANEL_PX: Final = 146.0
 _MOST_BINS: Final = 50  # of a figure over time
 _SHORTEST_BIN_S: Final = 1.0  # since a single user asks once a second
 _TITLES: Final = {
@@ -93,11 +94,11 @@ def breaking_point_figure(data: LocustData) -> Picture:
         key="breaking-points",
         title="The breaking point of each contender",
         caption="The highest offered rate that was answered, in time; the whisker is its 95 % interval. "
-        "The hollow mark is the rate that was held for the whole of the third example; the bar across, where the "
+        "The ring is the rate that was held for the whole of the third example; the bar across, where the "
         "load test broke in passing. Neither is drawn where it is INVALID."
-        + struck_note(bool(_struck(data, _point_reasons) & set(data.breaking_points)), hollow=False),
+        + struck_note(bool(_struck(data, _point_reasons) & set(data.breaking_points))),
         alt=f"Points with intervals, highest rate that was followed: {said}.",
-        **both(lambda layout: _draw_breaking_points("breaking-points", layout, data)),
+        element=on_page(lambda layout: _draw_breaking_points("breaking-points", layout, data)),
     )
 
 
@@ -122,28 +123,18 @@ def _rate_words(rps: float, broke: bool) -> str:
 
 
 def _draw_breaking_points(key: str, layout: Layout, data: LocustData) -> Sheet:
-    points, chosen, struck = data.breaking_points, styles(data.contenders), _struck(data, _point_reasons)
-    left = max(layout.text_px(name) for name in points) + 16
-    sheet = Sheet(key, layout, _ROW_PX * len(points) + 60)
-    axes = sheet.axes(left, 8, sheet.width - left - 90, _ROW_PX * len(points))
-    highest = max(max(point.ci95[1], point.held_users or 0, point.ramp_rps or 0) for point in points.values())
-    axes.set_xlim(0, 1.08 * highest)
-    axes.set_ylim(len(points) - 0.5, -0.5)
-    axes.set_yticks([])
-    axes.set_xlabel("offered rate [requests/s]", fontsize=layout.font)
-    faint_grid(axes, "x")
-    for place, (name, point) in enumerate(points.items()):
-        style, entry = chosen[name], data.entries[name]
-        invalid = name in struck
-        axes.plot(point.ci95, [place, place], color=style.colour, linewidth=2)
-        axes.plot([point.rps], [place], marker=style.marker, color=style.colour, markersize=9)
-        if point.ramp_rps and not entry.against(point.ramp_reasons):
-            axes.plot(point.ramp_rps, place, "|", color=MUTED, markersize=16, markeredgewidth=2, zorder=1)
-        if point.held_users and not entry.against(point.held_reasons):
-            axes.plot(point.held_users, place, style.marker, markersize=14, fillstyle="none", color=style.colour)
-        y = 8 + _ROW_PX * (place + 0.5)
-        sheet.text(left - 8, y, name, anchor="right", struck=invalid)
-        sheet.text(sheet.width - 84, y, _rate_words(point.rps, point.broke), struck=invalid)
+    chosen, struck = styles(data.contenders), _struck(data, _point_reasons)
+    rows = [
+        Point(
+            name, _rate_words(point.rps, point.broke), name in struck,
+            value=point.rps, style=chosen[name], interval=point.ci95,
+            ring=None if data.entries[name].against(point.held_reasons) else point.held_users,
+            tick=None if data.entries[name].against(point.ramp_reasons) else point.ramp_rps,
+        )
+        for name, point in data.breaking_points.items()
+    ]  # fmt: skip
+    sheet = Sheet(key, layout, [rows_px(len(rows), layout.width)])
+    points(sheet.panels[0], rows, (0, 1.08 * max(row.reach for row in rows)), "offered rate [requests/s]")
     return sheet
 
 
@@ -160,30 +151,26 @@ def _tries_figure(data: LocustData) -> Picture:
         "not. Up after the one, down after the other, in steps that get finer; the line is the breaking point."
         + struck_note(bool(struck), hollow=False),
         alt=f"Marks of tried rates over the number of the try; sustained: {said}.",
-        **both(lambda layout: _draw_tries(layout, points, styles(data.contenders), struck)),
+        element=on_page(lambda layout: _draw_tries(layout, points, styles(data.contenders), struck)),
     )
 
 
 def _draw_tries(
-    layout: Layout, points: Mapping[str, BreakingPointEntry], chosen: Styles, struck: Collection[str]
+    layout: Layout, found: Mapping[str, BreakingPointEntry], chosen: Styles, struck: Collection[str]
 ) -> Sheet:
-    legend_rows = _legend_rows(layout, list(points))
-    head = _LEGEND_PX * len(legend_rows) + 6
-    sheet = Sheet("tries", layout, head + 24 + 250 + 40)
-    _draw_legend(sheet, legend_rows, chosen, struck)
-    sheet.text(2, head + 7, "offered rate [requests/s, log scale]", bold=True)
-    axes = sheet.axes(54, head + 24, sheet.width - 66, 250)
-    axes.set_yscale("log")
-    for name, point in points.items():
-        style = chosen[name]
-        axes.axhline(point.rps, color=style.colour, linewidth=1.4, dashes=style.dash or (None, None))
+    sheet = Sheet("tries", layout, [250])
+    sheet.key(_names(found, chosen), struck)
+    (axes,) = sheet.panels
+    title(axes, "offered rate [requests/s, log scale]")
+    rates = [rate for point in found.values() for rate in (point.rps, *(each.rps for each in point.tries))]
+    number_axis(axes, "y", (min(rates) * 0.85, max(rates) * 1.15), is_log=True)
+    for name, point in found.items():
+        axes.axhline(point.rps, **chosen[name].line, linewidth=1.4)
         for number, each in enumerate(point.tries, 1):
-            fill = "full" if each.sustained else "none"
-            axes.plot(number, each.rps, style.marker, color=style.colour, markersize=7, fillstyle=fill)
-    _name_steps(axes.yaxis)
+            face = chosen[name].colour if each.sustained else "none"  # two may have tried the same rate
+            mark(axes, number, each.rps, chosen[name], hollow=not each.sustained, markerfacecolor=face)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_xlabel("try", fontsize=layout.font)
-    faint_grid(axes, "y")
+    axes.set_xlabel("try")
     return sheet
 
 
@@ -199,7 +186,7 @@ def _course_figure(
         "behind the rate, dotted, what the users offered. Crosses are failed requests per second."
         + struck_note(bool(struck), hollow=False),
         alt=f"Lines over time; highest rates: {peaks}.",
-        **both(lambda layout: _draw_courses(name, layout, courses, chosen, struck)),
+        element=on_page(lambda layout: _draw_courses(name, layout, courses, chosen, struck)),
     )
 
 
@@ -226,41 +213,26 @@ def course_of(run: LocustRun, samples: Path) -> Course:
 def _draw_courses(
     key: str, layout: Layout, courses: Mapping[str, Course], chosen: Styles, struck: Collection[str]
 ) -> Sheet:
-    legend_rows = _legend_rows(layout, list(courses))
-    head, pitch = _LEGEND_PX * len(legend_rows) + 6, _PANEL_PX + 26
-    sheet = Sheet(key, layout, head + len(_PANELS) * pitch + 34)
-    _draw_legend(sheet, legend_rows, chosen, struck)
-    for place, panel in enumerate(_PANELS):
-        top = head + place * pitch
-        sheet.text(2, top + 7, panel.title, bold=True)
-        axes = sheet.axes(54, top + 24, sheet.width - 66, _PANEL_PX - 24)
-        _draw_lines(axes, panel, courses, chosen)
+    sheet = Sheet(key, layout, [_PANEL_PX] * len(_PANELS), share_x=True)
+    sheet.key(_names(courses, chosen), struck)
+    end_s = max(float(course.t_s[-1]) for course in courses.values())
+    for axes, panel in zip(sheet.panels, _PANELS, strict=True):
+        title(axes, panel.title)
+        number_axis(axes, "x", (0, end_s * 1.01), is_log=False)
+        axes.grid(visible=False, axis="x")
+        lines(axes, [_course_line(label, course, panel, chosen[label]) for label, course in courses.items()])
         if panel is _RATE:
             _draw_offers(axes, courses, chosen)
-    axes.set_xlabel("time since the start [s]", fontsize=layout.font)
+        low, high = axes.dataLim.intervaly
+        limits = (low * 0.9, high * 1.1) if panel.is_log and low > 0 else (0.0, high * 1.08)
+        number_axis(axes, "y", limits if np.isfinite(limits).all() and limits[1] > 0 else (1.0, 10.0), panel.is_log)
+    sheet.panels[-1].set_xlabel("time since the start [s]")
     return sheet
 
 
-def _draw_lines(axes: Axes, panel: Panel, courses: Mapping[str, Course], chosen: Styles) -> None:
-    if panel.is_log:
-        axes.set_yscale("log")
-    for label, course in courses.items():
-        style = chosen[label]
-        axes.plot(course.t_s, panel.value(course), color=style.colour, linewidth=1.8, dashes=style.dash or (None, None))
-    if panel.is_log:
-        _name_steps(axes.yaxis)
-    axes.set_xlim(0, max(float(course.t_s[-1]) for course in courses.values()) * 1.01)
-    faint_grid(axes, "y")
-
-
-def _name_steps(axis: Axis) -> None:
-    """Name 1, 2 and 5 of every decade of a logarithmic axis that bears its data; even steps where it is short."""
-    low, high = axis.get_view_interval()
-    is_short = high < _SHORT_AXIS * low
-    axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]) if is_short else LogLocator(subs=(1.0, 2.0, 5.0)))
-    axis.set_major_formatter(lambda value, _: f"{value:,.4g}" if value < 1e4 else f"{value:,.0f}")
-    axis.set_minor_locator(NullLocator() if is_short else LogLocator(subs="auto"))
-    axis.set_minor_formatter(NullFormatter())
+def _course_line(label: str, course: Course, panel: Panel, style: Style) -> Line:
+    """Return a line without marks, but for a course of a single point, which would not be seen without one."""
+    return Line(label, course.t_s, panel.value(course), style if len(course.t_s) == 1 else replace(style, marker=""))
 
 
 def _draw_offers(axes: Axes, courses: Mapping[str, Course], chosen: Styles) -> None:
@@ -271,29 +243,11 @@ def _draw_offers(axes: Axes, courses: Mapping[str, Course], chosen: Styles) -> N
             axes.plot(course.t_s, offered, color=MUTED, linewidth=1.2, linestyle=(0, (1, 2)), zorder=1)
         failing = course.failed_rps > 0
         axes.plot(course.t_s[failing], course.failed_rps[failing], "x", color=chosen[label].colour, markersize=5)
-    axes.set_ylim(bottom=0)
 
 
-def _legend_rows(layout: Layout, names: Sequence[str]) -> list[list[str]]:
-    rows: list[list[str]] = [[]]
-    used = 0.0
-    for name in names:
-        width = layout.text_px(name) + 44
-        if rows[-1] and used + width > layout.width:
-            rows.append([])
-            used = 0.0
-        rows[-1].append(name)
-        used += width
-    return rows
-
-
-def _draw_legend(sheet: Sheet, rows: list[list[str]], chosen: Styles, struck: Collection[str]) -> None:
-    for place, row in enumerate(rows):
-        x, y = 4.0, 12 + _LEGEND_PX * place
-        for name in row:
-            sheet.line([(x, y), (x + 20, y)], chosen[name].colour, width=3)
-            sheet.text(x + 26, y, name, struck=name in struck)
-            x += sheet.layout.text_px(name) + 44
+def _names(labels: Iterable[str], chosen: Styles) -> list[Artist]:
+    """Return the key that tells contenders apart."""
+    return [Line2D([], [], **chosen[name].line, marker=chosen[name].marker, linewidth=2, label=name) for name in labels]
 
 
 def _tail_figure(data: LocustData, samples: Path) -> Picture:
@@ -311,7 +265,7 @@ def _tail_figure(data: LocustData, samples: Path) -> Picture:
         "at their own times (latency from the scheduled time), dotted for paced users at the same rate."
         + struck_note(bool(struck), hollow=False),
         alt="Tail distributions of each contender in an open and in a closed loop at the same rate.",
-        **both(lambda layout: _draw_tails(layout, tails, styles(data.contenders), struck)),
+        element=on_page(lambda layout: _draw_tails(layout, tails, styles(data.contenders), struck)),
     )
 
 
@@ -323,21 +277,17 @@ def _sorted_ms(run: LocustRun, samples: Path) -> np.ndarray:
 def _draw_tails(
     layout: Layout, tails: Mapping[str, Mapping[str, np.ndarray]], chosen: Styles, struck: Collection[str]
 ) -> Sheet:
-    legend_rows = _legend_rows(layout, list(tails))
-    head = _LEGEND_PX * len(legend_rows) + 6
-    sheet = Sheet("tails", layout, head + 330)
-    _draw_legend(sheet, legend_rows, chosen, struck)
-    axes = sheet.axes(64, head + 6, sheet.width - 76, 270)
-    axes.set_xscale("log")
-    axes.set_yscale("log")
+    sheet = Sheet("tails", layout, [270])
+    sheet.key(_names(tails, chosen), struck)
+    (axes,) = sheet.panels
+    every = np.concatenate([latencies for by_loop in tails.values() for latencies in by_loop.values()])
+    number_axis(axes, "x", (every.min() * 0.9, every.max() * 1.1) if every.size else (1, 1e3), is_log=True)
+    number_axis(axes, "y", (1e-3, 1.0), is_log=True)
+    axes.set_yticks([1.0, 0.1, 0.01, 0.001], ["all", "10 %", "1 %", "0.1 %"])
+    axes.set_xlabel("latency [ms, log scale]")
     for label, by_loop in tails.items():
         for name, latencies in by_loop.items():
             share = 1 - np.arange(latencies.size) / latencies.size
             line = "-" if name == OPEN_LOOP else (0, (1, 1.5))
             axes.plot(latencies, share, color=chosen[label].colour, linewidth=1.8, linestyle=line)
-    axes.set_ylim(1e-3, 1.0)
-    axes.set_yticks([1.0, 0.1, 0.01, 0.001], ["all", "10 %", "1 %", "0.1 %"])
-    _name_steps(axes.xaxis)
-    axes.set_xlabel("latency [ms, log scale]", fontsize=layout.font)
-    axes.grid(color=GRID, linewidth=0.8)
     return sheet

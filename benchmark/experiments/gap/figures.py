@@ -1,6 +1,5 @@
 """The figures of the page, each for a desk and for a phone, with a caption and a text alternative."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -12,8 +11,9 @@ from benchmark.experiments.gap import waterfall as draw_waterfall
 from benchmark.experiments.gap.anatomy import MODELS
 from benchmark.experiments.gap.phrases import LOWER_IS_BETTER, NAMES, percent
 from benchmark.experiments.gap.schema import LOW_USERS, MULTIPLIED, RESPONSES, Attribution, Explained, Stages
-from benchmark.report.charts.chart import NARROW, WIDE, Layout, Sheet, drawing
-from benchmark.report.charts.picture import Picture, both
+from benchmark.report.charts import picture
+from benchmark.report.charts.chart import WIDE
+from benchmark.report.charts.picture import Draw, Picture, on_page
 
 _STRUCK: Final = " Struck through and hollow: INVALID; the table of cells says why."
 _ROUNDING: Final = 1e-3  # of the measured value: the shares may end this far from it before it is said
@@ -42,7 +42,7 @@ def waterfall(data: Explained, response: str, attribution: Attribution, prefix: 
         title=f"{what[0].upper()}{what[1:]}: from {attribution.from_} to {attribution.to}",
         caption=_waterfall_caption(data, response, attribution) + (_STRUCK if invalid else ""),
         alt=f"Waterfall of {what}: {draw_waterfall.in_words(data, response, attribution)}.",
-        **both(lambda layout: draw_waterfall.draw_waterfall(layout, key, data, response, attribution, invalid)),
+        element=on_page(_waterfall(key, data, response, attribution)),
     )
 
 
@@ -93,7 +93,7 @@ def anatomy_figure(data: Explained) -> Picture:
             + _anatomy_struck(data)
         ),
         alt=f"Stacked bars of the stages of a request: {draw_stages.in_words(bars)}.",
-        **both(lambda layout: draw_stages.draw_anatomy(layout, data, levels)),
+        element=on_page(lambda layout: draw_stages.draw_anatomy(layout, data, levels)),
     )
 
 
@@ -114,7 +114,7 @@ def growth_figure(data: Explained) -> Picture:
             "clients or services are. Each contender has an axis of its own, in ms." + _anatomy_struck(data)
         ),
         alt=f"Stacked bars over users, median latency: {words}.",
-        **both(lambda layout: draw_stages.draw_growth(layout, data)),
+        element=on_page(lambda layout: draw_stages.draw_growth(layout, data)),
     )
 
 
@@ -139,13 +139,15 @@ def prediction_figure(data: Explained) -> Picture:
             + (" A cross: what was measured there is INVALID." if crossed else "")
         ),
         alt=f"Predicted lines and measured points over users: {words}.",
-        **both(lambda layout: draw_prediction.draw_prediction(layout, data)),
+        element=on_page(lambda layout: draw_prediction.draw_prediction(layout, data)),
     )
 
 
 def map_figure(data: Explained, ends: tuple[str, str]) -> Picture:
     """Return who carries more, over users and over what the models compute."""
-    line = "" if draw_map.has_line(draw_map.Grid(data.crossover)) else " The line of 1 lies outside of this map."
+    grid = draw_map.Grid(data.crossover)
+    line = "" if draw_map.has_line(grid) else " The line of 1 lies outside of this map."
+    struck = " Struck through and without colour: INVALID, and nothing was predicted." if grid.doubted else ""
     return Picture(
         key="crossover",
         title=f"The rate of {ends[1]} over that of {ends[0]}",
@@ -153,10 +155,10 @@ def map_figure(data: Explained, ends: tuple[str, str]) -> Picture:
             f"The rate of {ends[1]} divided by the rate of {ends[0]}, over users and over the CPU time that a model "
             "burns for each answer. Framed and bold: measured; the others are filled by the prediction. Along the "
             f"black line both carry the same.{line} Pure sleep flatters whoever waits well: the further up, the "
-            "more the cores decide, which both share."
+            "more the cores decide, which both share." + struck
         ),
         alt=f"Heat map of the ratio of rates, measured at {draw_map.in_words(data, ends)}.",
-        **both(lambda layout: draw_map.draw_map(layout, data, ends)),
+        element=on_page(lambda layout: draw_map.draw_map(layout, data, ends)),
     )
 
 
@@ -165,31 +167,28 @@ def headline_files(data: Explained) -> dict[str, str]:
     found = data.attribution.get("latency_ms")
     if found is None:
         return {}
-    invalid = bool(data.against(found, "latency_ms"))
-
-    def draw(layout: Layout) -> Sheet:
-        return draw_waterfall.draw_waterfall(layout, "explain-headline", data, "latency_ms", found, invalid)
-
-    with drawing():
-        return {"headline.svg": draw(WIDE).svg(), "headline-narrow.svg": draw(NARROW).svg()}
+    return picture.headline_files(_waterfall("explain-headline", data, "latency_ms", found))
 
 
 def figure_files(data: Explained) -> dict[str, str]:
     """Return the figures that an article shows, as SVG files by name, for a desk; only those with anything in them."""
-    drawn: dict[str, Callable[[], Sheet]] = {}
+    drawn: dict[str, Draw] = {}
     for response, attribution in data.attribution.items():
         name = f"waterfall-{response.replace('_', '-')}"
-        invalid = bool(data.against(attribution, response))
-        drawn[name] = partial(draw_waterfall.draw_waterfall, WIDE, f"file-{name}", data, response, attribution, invalid)
+        drawn[name] = _waterfall(f"file-{name}", data, response, attribution)
     if any(row.percentile == 50 for rows in data.anatomy.values() for row in rows):
-        drawn["anatomy"] = partial(draw_stages.draw_anatomy, WIDE, data, anatomy_levels(data))
-        drawn["growth"] = partial(draw_stages.draw_growth, WIDE, data)
+        drawn["anatomy"] = partial(draw_stages.draw_anatomy, data=data, levels=anatomy_levels(data))
+        drawn["growth"] = partial(draw_stages.draw_growth, data=data)
     if any(data.prediction.values()):
-        drawn["prediction"] = partial(draw_prediction.draw_prediction, WIDE, data)
+        drawn["prediction"] = partial(draw_prediction.draw_prediction, data=data)
     if data.crossover and data.ends:
-        drawn["crossover"] = partial(draw_map.draw_map, WIDE, data, data.ends)
-    with drawing():
-        return {f"{name}.svg": draw().svg() for name, draw in drawn.items()}
+        drawn["crossover"] = partial(draw_map.draw_map, data=data, ends=data.ends)
+    return {f"{name}.svg": picture.svg_file(draw, WIDE) for name, draw in drawn.items()}
+
+
+def _waterfall(key: str, data: Explained, response: str, attribution: Attribution) -> Draw:
+    invalid = bool(data.against(attribution, response))
+    return lambda layout: draw_waterfall.draw_waterfall(layout, key, data, response, attribution, invalid)
 
 
 def anatomy_levels(data: Explained) -> list[int]:

@@ -5,14 +5,18 @@ from math import isfinite, log
 from typing import Final
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.patches import Rectangle
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
 
 from benchmark.analysis.wording import at_users, significant
 from benchmark.experiments.gap.schema import Crossing, Explained, shown
-from benchmark.report.charts.chart import Layout, Sheet, shorten
-from benchmark.report.charts.palette import GRID, INK, MUTED, PAPER
+from benchmark.report.charts.bars import swatch
+from benchmark.report.charts.chart import Layout, Sheet, strike, text_px
+from benchmark.report.charts.lines import title
+from benchmark.report.charts.palette import GRID, INK, PAPER
 
 # Okabe & Ito (2008): the two ends of a diverging scale whose middle is the paper, so that it also works in the dark.
 TO_COLOUR: Final = "#0072b2"
@@ -20,7 +24,6 @@ FROM_COLOUR: Final = "#d55e00"
 _DEEPEST: Final = 0.62  # text has to stay legible on it
 _PALE: Final = 0.12
 _ROW_PX: Final = 40.0
-_KEY_PX: Final = 24.0
 _SMALLEST_END: Final = log(1.25)  # the colour scale reaches at least this ratio
 
 
@@ -41,6 +44,7 @@ class Grid:
             if p.reasons and p.ratio_predicted
         }
         self._places = told | self.measured
+        self.doubted = {(p.cpu_ms, p.users): p for p in points if p.reasons and (p.cpu_ms, p.users) not in told}
 
     def point(self, cpu_ms: float, users: int) -> Crossing | None:
         """Return what is known of a place: what was measured, or else predicted."""
@@ -56,23 +60,24 @@ class Grid:
 def draw_map(layout: Layout, data: Explained, ends: tuple[str, str]) -> Sheet:
     """Draw the map; each place has a number where there is room, measured ones are framed."""
     grid = Grid(data.crossover)
-    top = _KEY_PX * (4 if layout.is_narrow else 2) + 8
-    sheet = Sheet("crossover", layout, top + _ROW_PX * len(grid.cpu_ms) + 54)
-    deepest = max([abs(log(p.ratio)) for p in data.crossover if p.ratio > 0] + [_SMALLEST_END])
-    _draw_key(sheet, ends)
-    axes = sheet.axes(58, top, sheet.width - 64, _ROW_PX * len(grid.cpu_ms))
+    sheet = Sheet("crossover", layout, [_ROW_PX * len(grid.cpu_ms)])
+    sheet.key(_key(ends))
+    (axes,) = sheet.panels
     axes.set_xlim(-0.5, len(grid.users) - 0.5)
     axes.set_ylim(-0.5, len(grid.cpu_ms) - 0.5)
     axes.set_xticks(range(len(grid.users)), [str(users) for users in grid.users])
     axes.set_yticks(range(len(grid.cpu_ms)), [f"{cpu_ms:g}" for cpu_ms in grid.cpu_ms])
-    axes.set_xlabel("users at the same time", fontsize=layout.font)
-    axes.set_ylabel("CPU of a model [ms]", fontsize=layout.font)
-    column_px = (sheet.width - 64) / len(grid.users)
+    axes.set_xlabel("users at the same time")
+    title(axes, "CPU of a model [ms]")
+    deepest = max([abs(log(p.ratio)) for p in data.crossover if p.ratio > 0] + [_SMALLEST_END])
+    column_px = (layout.width - 70) / len(grid.users)
     for i, cpu_ms in enumerate(grid.cpu_ms):
         for j, users in enumerate(grid.users):
-            point = grid.point(cpu_ms, users)
+            point = grid.point(cpu_ms, users) or grid.doubted.get((cpu_ms, users))
             if point and point.ratio > 0:
-                _draw_place(axes, layout, point, (j, i), deepest, column_px)
+                text = significant(point.ratio, 2 if layout.is_narrow else 3)
+                has_room = point.measured or column_px > text_px(text) + 4
+                _draw_place(axes, point, (j, i), deepest, text if has_room else "")
     _draw_line_of_one(axes, grid)
     return sheet
 
@@ -112,26 +117,22 @@ def _verdict(point: Crossing, ends: tuple[str, str]) -> str:
     return f"{ends[1] if point.ratio > 1 else ends[0]} ahead"
 
 
-def _draw_place(
-    axes: Axes, layout: Layout, point: Crossing, place: tuple[int, int], deepest: float, column_px: float
-) -> None:
+def _draw_place(axes: Axes, point: Crossing, place: tuple[int, int], deepest: float, text: str) -> None:
     x, y = place
     depth = _DEEPEST * min(abs(log(point.ratio)) / deepest, 1.0)
-    colour = TO_COLOUR if point.ratio > 1 else FROM_COLOUR
+    colour = PAPER if point.reasons else TO_COLOUR if point.ratio > 1 else FROM_COLOUR
     square = (x - 0.5, y - 0.5)
     axes.add_patch(Rectangle(square, 1, 1, facecolor=colour, alpha=depth, edgecolor="none", linewidth=0))
     axes.add_patch(Rectangle(square, 1, 1, fill=False, edgecolor=GRID, linewidth=0.6))
-    text = significant(point.ratio, 2 if layout.is_narrow else 3)
-    fits = column_px > layout.text_px(text) + 4
     if point.measured:
         frame = (x - 0.43, y - 0.4)
         axes.add_patch(Rectangle(frame, 0.86, 0.8, fill=False, edgecolor=INK, linewidth=1.5, zorder=5))
-    if fits or point.measured:
-        weight = "bold" if point.measured else "normal"
-        written = axes.text(x, y, text, ha="center", va="center_baseline", fontsize=layout.font, fontweight=weight,
-                            color=INK, zorder=6)  # fmt: skip
-        if depth < _PALE:  # here the line of 1 may pass, and a number that is crossed out would read as INVALID
-            written.set_bbox({"facecolor": PAPER, "edgecolor": "none", "pad": 1.5})
+    weight = "bold" if point.measured else "normal"
+    written = strike(
+        axes.text(x, y, text, ha="center", va="center_baseline", fontweight=weight, zorder=6), bool(point.reasons)
+    )
+    if depth < _PALE:  # here the line of 1 may pass, and a number that is crossed out would read as INVALID
+        written.set_bbox({"facecolor": PAPER, "edgecolor": "none", "pad": 1.5})
 
 
 def _draw_line_of_one(axes: Axes, grid: Grid) -> None:
@@ -144,19 +145,10 @@ def _draw_line_of_one(axes: Axes, grid: Grid) -> None:
         axes.contour(across, up, ratios, levels=[0.0], colors=[colour], linewidths=[width], zorder=4)
 
 
-def _draw_key(sheet: Sheet, ends: tuple[str, str]) -> None:
-    layout, x, y = sheet.layout, 2.0, _KEY_PX / 2
-    sides = ((TO_COLOUR, ends[1]), (FROM_COLOUR, ends[0]))
-    for colour, name in sides:
-        words = shorten(f"{name} carries more", layout, sheet.width / (1 if layout.is_narrow else 2) - 40)
-        sheet.box(x, y - 7, 22, 14, facecolor=colour, alpha=_DEEPEST, linewidth=0)
-        sheet.text(x + 28, y, words, colour=MUTED)
-        x, y = (2.0, y + _KEY_PX) if layout.is_narrow else (x + 54 + layout.text_px(words), y)
-    x, y = 2.0, y + (0 if layout.is_narrow else _KEY_PX)
-    sheet.box(x, y - 7, 22, 14, facecolor="none", edgecolor=INK, linewidth=1.5)
-    sheet.text(x + 28, y, "measured", colour=MUTED)
-    x += 54 + layout.text_px("measured")
-    sheet.text(x, y, "others: predicted", colour=MUTED)
-    x, y = (2.0, y + _KEY_PX) if layout.is_narrow else (x + 26 + layout.text_px("others: predicted"), y)
-    sheet.line([(x, y), (x + 22, y)], INK, 2.4)
-    sheet.text(x + 28, y, "ratio 1: both carry the same", colour=MUTED)
+def _key(ends: tuple[str, str]) -> list[Artist]:
+    sides = ((ends[1], TO_COLOUR), (ends[0], FROM_COLOUR))
+    return [
+        *(swatch(f"{name} carries more", colour, _DEEPEST) for name, colour in sides),
+        Patch(facecolor="none", edgecolor=INK, linewidth=1.5, label="measured, others predicted"),
+        Line2D([], [], color=INK, linewidth=2.4, label="ratio 1: both carry the same"),
+    ]

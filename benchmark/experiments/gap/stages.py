@@ -2,18 +2,21 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import ceil
 from typing import Final
 
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter
 
 from benchmark.analysis.wording import at_users
 from benchmark.experiments.gap.anatomy import CLIENT, MODELS, OVERHEAD, PERCENTILES, QUEUE, SLEEP, STAGES
 from benchmark.experiments.gap.phrases import plain
 from benchmark.experiments.gap.schema import Explained, Stages
-from benchmark.report.charts.chart import Box, Layout, Sheet, faint_grid, shorten
-from benchmark.report.charts.palette import HARNESS, INK, MUTED, PAPER
+from benchmark.report.charts import bars as rows_of
+from benchmark.report.charts.axis import number_axis
+from benchmark.report.charts.bars import Part, rows_px, swatch
+from benchmark.report.charts.chart import Layout, Sheet
+from benchmark.report.charts.lines import title
+from benchmark.report.charts.palette import HARNESS, INK, PAPER
 
 TITLES: Final = {
     CLIENT: "client and network",
@@ -36,11 +39,7 @@ COLOURS: Final = {
     MODELS: HARNESS,
     "respond": "#56b4e9",
 }
-_BAR_PX: Final = 18.0
-_PITCH_PX: Final = 27.0
-_GAP_PX: Final = 10.0  # between two contenders
-_KEY_PX: Final = 22.0
-_PANEL_PX: Final = 230.0
+_PANEL_PX: Final = 146.0
 
 
 @dataclass(frozen=True)
@@ -76,14 +75,11 @@ def bars_at(data: Explained, users: int) -> list[Bar]:
 def draw_anatomy(layout: Layout, data: Explained, levels: Sequence[int]) -> Sheet:
     """Draw a panel for each level below each other, under a common key."""
     panels = {users: bars_at(data, users) for users in levels}
-    used = _used(row for bars in panels.values() for bar in bars if (row := bar.row))
-    top = _KEY_PX * len(_key_lines(used, layout)) + 12
-    heights = [_panel_px(bars, layout) for bars in panels.values()]
-    sheet = Sheet("anatomy", layout, top + sum(heights))
-    _draw_key(sheet, used)
-    for (users, bars), height in zip(panels.items(), heights, strict=True):
-        _draw_panel(sheet, Box(0, top, sheet.width, height), f"At {at_users(users)}", bars)
-        top += height
+    sheet = Sheet("anatomy", layout, [rows_px(len(bars), layout.width) for bars in panels.values()])
+    sheet.key(_key(row for bars in panels.values() for bar in bars if (row := bar.row)))
+    for axes, (users, bars) in zip(sheet.panels, panels.items(), strict=True):
+        title(axes, f"At {at_users(users)}")
+        rows_of.bars(axes, [_row(bar) for bar in bars], "latency [ms]")
     return sheet
 
 
@@ -94,15 +90,12 @@ def draw_growth(layout: Layout, data: Explained, percentile: int = 50) -> Sheet:
         for name in data.contenders
         if name in data.anatomy
     }
-    columns = 1 if layout.is_narrow else 2
-    used = _used(row for rows in panels.values() for row in rows)
-    top = _KEY_PX * len(_key_lines(used, layout)) + 12
-    sheet = Sheet("growth", layout, top + _PANEL_PX * ceil(len(panels) / columns))
-    _draw_key(sheet, used)
-    width = sheet.width / columns
-    for i, (name, rows) in enumerate(panels.items()):
-        box = Box(i % columns * width, top + i // columns * _PANEL_PX, width, _PANEL_PX)
-        _draw_over_users(sheet, box, name, rows)
+    sheet = Sheet("growth", layout, [_PANEL_PX] * len(panels), columns=2)
+    sheet.key(_key(row for rows in panels.values() for row in rows))
+    for axes, (name, rows) in zip(sheet.panels, panels.items(), strict=True):
+        title(axes, f"{name} [ms]")
+        number_axis(axes, "y", (0, max((row.client_ms for row in rows), default=1.0) * 1.05), is_log=False)
+        _columns(axes, rows)
     return sheet
 
 
@@ -115,64 +108,13 @@ def in_words(bars: Iterable[Bar]) -> str:
     )
 
 
-def _panel_px(bars: Sequence[Bar], layout: Layout) -> float:
-    names = len({bar.name for bar in bars})
-    heads = _KEY_PX if layout.is_narrow else _GAP_PX
-    return 26 + _PITCH_PX * len(bars) + heads * names + 54
+def _row(bar: Bar) -> rows_of.Bar:
+    parts = [Part(ms, COLOURS.get(stage, INK)) for stage, ms in bar.pieces]
+    return rows_of.Bar(f"{bar.name} p{bar.percentile}", bar.words, bool(bar.row and bar.row.reasons), parts=parts)
 
 
-def _draw_panel(sheet: Sheet, box: Box, title: str, bars: Sequence[Bar]) -> None:
-    layout, above = sheet.layout, sheet.layout.is_narrow
-    sheet.text(box.left + 2, box.top + 10, title, bold=True)
-    widest = max((layout.text_px(bar.name) for bar in bars), default=0.0)
-    names = layout.text_px("p99") + 14 + (0 if above else min(widest, 0.25 * box.width) + 10)
-    room = 12 + max((layout.text_px(bar.words) for bar in bars), default=0.0)
-    height = box.height - 80
-    axes = sheet.axes(box.left + names, box.top + 26, box.width - names - room, height)
-    axes.set_xlim(0, max((bar.row.client_ms for bar in bars if bar.row), default=1.0) * 1.02)
-    axes.set_ylim(height, 0)
-    axes.set_yticks([])
-    axes.locator_params(axis="x", nbins=6)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.4g}"))
-    axes.set_xlabel("latency [ms]", fontsize=layout.font)
-    faint_grid(axes, "x")
-    y, before = 0.0, ""
-    for bar in bars:
-        invalid = bool(bar.row and bar.row.reasons)
-        if bar.name != before:
-            y += _KEY_PX if above else _GAP_PX if before else _GAP_PX / 2
-            x, side = (box.left + 2, "left") if above else (box.left + names - layout.text_px("p99") - 20, "right")
-            place = box.top + 26 + y + (-8 if above else _PITCH_PX)
-            sheet.text(x, place, shorten(bar.name, layout, box.width if above else x), bold=True, anchor=side)
-            before = bar.name
-        middle = y + _PITCH_PX / 2
-        _draw_bar(axes, bar, middle, invalid)
-        sheet.text(box.left + names - 8, box.top + 26 + middle, f"p{bar.percentile}", colour=MUTED, anchor="right")
-        end = float(axes.transData.transform((bar.row.client_ms if bar.row else 0.0, 0))[0])
-        sheet.text(end + 8, box.top + 26 + middle, bar.words, struck=invalid)
-        y += _PITCH_PX
-
-
-def _draw_bar(axes: Axes, bar: Bar, middle: float, invalid: bool) -> None:
-    start = 0.0
-    for stage, ms in bar.pieces:
-        colour = COLOURS.get(stage, INK)
-        face = PAPER if invalid else colour
-        axes.barh(middle, ms, _BAR_PX, left=start, facecolor=face, edgecolor=colour, linewidth=1.2 if invalid else 0)
-        start += ms
-
-
-def _draw_over_users(sheet: Sheet, box: Box, name: str, rows: Sequence[Stages]) -> None:
-    layout = sheet.layout
-    sheet.text(box.left + 2, box.top + 10, f"{name} [ms]", bold=True)
-    axes = sheet.axes(box.left + 48, box.top + 26, box.width - 64, box.height - 84)
-    axes.set_xlim(-0.6, max(len(rows), 1) - 0.4)
-    axes.set_ylim(0, max((row.client_ms for row in rows), default=1.0) * 1.05)
-    axes.set_xticks(range(len(rows)), [str(row.users) for row in rows])
-    axes.locator_params(axis="y", nbins=5)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.4g}"))
-    axes.set_xlabel("users at the same time", fontsize=layout.font)
-    faint_grid(axes, "y")
+def _columns(axes: Axes, rows: Sequence[Stages]) -> None:
+    """Draw a column for each number of users; one whose stages do not fit the latency is hollow."""
     for place, row in enumerate(rows):
         base = 0.0
         for stage, ms in pieces(row):
@@ -180,31 +122,12 @@ def _draw_over_users(sheet: Sheet, box: Box, name: str, rows: Sequence[Stages]) 
             face, line = (PAPER, 1.2) if row.reasons else (colour, 0.0)
             axes.bar(place, ms, 0.72, bottom=base, facecolor=face, edgecolor=colour, linewidth=line)
             base += ms
+    axes.set_xlim(-0.6, max(len(rows), 1) - 0.4)
+    axes.set_xticks(range(len(rows)), [str(row.users) for row in rows])
+    axes.set_xlabel("users at the same time")
 
 
-def _used(rows: Iterable[Stages]) -> list[str]:
+def _key(rows: Iterable[Stages]) -> list[Artist]:
+    """Return the key of the stages that occur."""
     names = {name for row in rows for name in row.stages_ms}
-    return [name for name in STAGES if name in names]
-
-
-def _draw_key(sheet: Sheet, used: Sequence[str]) -> None:
-    for i, line in enumerate(_key_lines(used, sheet.layout)):
-        x, y = 2.0, _KEY_PX * (i + 0.5)
-        for name in line:
-            sheet.box(x, y - 6, 16, 12, facecolor=COLOURS[name], linewidth=0)
-            sheet.text(x + 21, y, TITLES[name], colour=MUTED)
-            x += _entry_px(name, sheet.layout)
-
-
-def _key_lines(used: Sequence[str], layout: Layout) -> list[list[str]]:
-    """Break the key into lines that fit the sheet."""
-    lines: list[list[str]] = [[]]
-    for name in used:
-        if lines[-1] and sum(_entry_px(each, layout) for each in [*lines[-1], name]) > layout.width + 16:
-            lines.append([])
-        lines[-1].append(name)
-    return lines
-
-
-def _entry_px(name: str, layout: Layout) -> float:
-    return 37 + layout.text_px(TITLES[name])
+    return [swatch(TITLES[name], COLOURS[name]) for name in STAGES if name in names]

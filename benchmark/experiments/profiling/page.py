@@ -1,6 +1,6 @@
 """The page of a run: the figure, its tables, what the profilers cost, and the profiles to open."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -8,51 +8,12 @@ from benchmark.analysis.reasons import Reason, of_contenders
 from benchmark.analysis.schema import RunData
 from benchmark.analysis.wording import MISSING, at_users, listing, minute_utc, significant
 from benchmark.experiments.profiling.export import OPENED_WITH
-from benchmark.experiments.profiling.libraries import (
-    FRAMEWORK,
-    HTTP_CLIENT,
-    INTERPRETER,
-    KINDS,
-    OTHER,
-    OWN,
-    REDIS_CLIENT,
-    SERVER,
-    VALIDATION,
-    kind_of,
-)
-from benchmark.experiments.profiling.stacked import Bar, Panel, draw_panel, panel_px
-from benchmark.experiments.profiling.summarise import AROUND, RUNNING, WAITING_MODELS, WAITING_REDIS
-from benchmark.report.charts.chart import Box, Layout, Sheet
-from benchmark.report.charts.palette import HARNESS, INK, MUTED
-from benchmark.report.charts.picture import Picture, both, headline_files, struck_note
+from benchmark.experiments.profiling.figures import NOT_ATTRIBUTED, Entries, figure, headline_of, panels, stands
+from benchmark.experiments.profiling.libraries import KINDS, kind_of
+from benchmark.report.charts.picture import Picture
 from benchmark.report.page import machine_line, templates, write_page
 
 _FOLDER: Final = Path(__file__).parent
-NOT_ATTRIBUTED: Final = "not attributed"
-_COUNTED: Final = "counted by the operating system"
-_GAP_PX: Final = 24.0
-
-# Okabe & Ito, Color Universal Design (2008), as in benchmark.report.charts.palette, by purpose; yellow, which
-# is unreadable as a line, serves as a surface.
-_KIND_COLOURS: Final[Mapping[str, str | None]] = {
-    HTTP_CLIENT: "#d55e00",
-    FRAMEWORK: "#0072b2",
-    SERVER: "#56b4e9",
-    REDIS_CLIENT: "#cc79a7",
-    VALIDATION: "#f0e442",
-    OWN: "#009e73",
-    INTERPRETER: "#e69f00",
-    OTHER: MUTED,
-    NOT_ATTRIBUTED: None,
-}
-_WAIT_COLOURS: Final[Mapping[str, str | None]] = {
-    WAITING_MODELS: HARNESS,
-    WAITING_REDIS: "#cc79a7",
-    RUNNING: INK,
-    AROUND: None,
-}
-
-Entries = Mapping[str, Mapping[str, Any]]
 
 
 def write_report(run: RunData) -> Path:
@@ -62,8 +23,7 @@ def write_report(run: RunData) -> Path:
 
 def headline(summary: Mapping[str, Any]) -> dict[str, str]:
     """Return the headline figure as SVG files by name, for a desk and for a phone; none without a figure."""
-    panels = _panels(_condemned(summary), summary["users"])
-    return headline_files(lambda layout: _draw("profile-headline", layout, panels)) if panels else {}
+    return headline_of(panels(_condemned(summary), summary["users"]))
 
 
 def page(run: RunData) -> str:
@@ -82,13 +42,19 @@ def page(run: RunData) -> str:
             plan=manifest["plan"],
             reasons=list(map(Reason.model_validate, of_contenders(summary))),
             findings=[(sentence, stands(entries[name], "cpu_reasons")) for name, sentence in found.items()],
-            picture=figure(entries, summary["users"]) if _panels(entries, summary["users"]) else None,
+            picture=figure(entries, summary["users"], list(found.values()))
+            if panels(entries, summary["users"])
+            else None,
             library_rows=library_rows(entries),
             labels=list(entries),
             cost_rows=cost_rows(entries),
             profiles=_profiles(entries),
         )
     )
+
+
+def _picture(entries: Entries, users: int, found: Mapping[str, str]) -> Picture | None:
+    return figure(entries, users, list(found.values())) if panels(entries, users) else None
 
 
 def _condemned(summary: Mapping[str, Any]) -> Entries:
@@ -102,69 +68,6 @@ def _condemned(summary: Mapping[str, Any]) -> Entries:
     if not faults:
         return entries
     return {name: {**entry, "valid": False, "faults": faults} for name, entry in entries.items()}
-
-
-def stands(entry: Mapping[str, Any], part: str) -> bool:
-    """Whether a part of a contender's figures is VALID: `cpu_reasons` or `wall_reasons`.
-
-    A record that does not say which part is INVALID leaves none VALID.
-    """
-    if entry["valid"] or "faults" not in entry:
-        return bool(entry["valid"])
-    return not entry["faults"] and not entry[part]
-
-
-def figure(entries: Entries, users: int) -> Picture:
-    """Return the figure: CPU by library, and beside it the wall clock of one request."""
-    panels = _panels(entries, users)
-    return Picture(
-        key="profile",
-        title="Where the time of one request goes",
-        caption=(
-            f"Left (above, on a phone): CPU time of the scoring handler per request at {at_users(users)}, by what "
-            "used it; the line across each bar is what the operating system counted for the same process. Right "
-            "(below): the mean latency of one request at one user. Waiting costs no CPU; “running” is the scoring "
-            "handler's CPU; “on the way” is the rest: sockets, wake-ups and the client."
-            + struck_note(any(bar.invalid for panel in panels for bar in panel.bars), hollow=False)
-        ),
-        alt="Stacked bars. " + " ".join(sentences(entries, users).values()),
-        **both(lambda layout: _draw("profile", layout, panels)),
-    )
-
-
-def _panels(entries: Entries, users: int) -> list[Panel]:
-    return [panel for panel in (cpu_panel(entries, users), wall_panel(entries)) if panel.bars]
-
-
-def cpu_panel(entries: Entries, users: int) -> Panel:
-    """Return CPU per request by kind of library, a bar for each contender that has one."""
-    bars = [
-        Bar(
-            name,
-            f"{significant(entry['cpu_ms_counted'])} ms",
-            {**entry["cpu_by_kind"], NOT_ATTRIBUTED: entry["cpu_not_attributed"]},
-            entry["cpu_ms_counted"],
-            not stands(entry, "cpu_reasons"),
-        )
-        for name, entry in entries.items()
-        if entry["cpu_ms_counted"]
-    ]
-    return Panel(f"CPU per request, {at_users(users)}", "CPU [ms]", bars, _KIND_COLOURS, _COUNTED)
-
-
-def wall_panel(entries: Entries) -> Panel:
-    """Return the latency of one request, split by what it waits for."""
-    bars = [
-        Bar(
-            name,
-            f"{significant(sum(entry['wall_split_ms'].values()))} ms",
-            entry["wall_split_ms"],
-            invalid=not stands(entry, "wall_reasons"),
-        )
-        for name, entry in entries.items()
-        if entry["wall_split_ms"]
-    ]
-    return Panel("One request, by the clock on the wall", "mean latency [ms]", bars, _WAIT_COLOURS)
 
 
 def sentences(entries: Entries, users: int) -> dict[str, str]:
@@ -222,20 +125,6 @@ def cost_rows(entries: Entries) -> list[tuple[str, list[str]]]:
         for name, entry in entries.items()
         for cost in entry["profiler_cost"]
     ]
-
-
-def _draw(key: str, layout: Layout, panels: Sequence[Panel]) -> Sheet:
-    """Draw the panels side by side, or below each other on a phone."""
-    width = float(layout.width) if layout.is_narrow else (layout.width - _GAP_PX * (len(panels) - 1)) / len(panels)
-    heights = [panel_px(panel, layout, width) for panel in panels]
-    sheet = Sheet(key, layout, sum(heights) + 16 * len(panels) if layout.is_narrow else max(heights))
-    left = top = 0.0
-    for panel, height in zip(panels, heights, strict=True):
-        # Side by side, the axes stand on one line: what a shorter key leaves over is above it.
-        lower = 0.0 if layout.is_narrow else max(heights) - height
-        draw_panel(sheet, Box(left, top + lower, width, height), panel)
-        left, top = (left, top + height + 16) if layout.is_narrow else (left + width + _GAP_PX, top)
-    return sheet
 
 
 def _share(ms: float | None, entry: Mapping[str, Any]) -> str:

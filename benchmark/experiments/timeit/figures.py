@@ -1,16 +1,23 @@
 """The figures of a timeit run, each for a desk and for a phone."""
 
+from collections.abc import Iterable
+from functools import partial
 from typing import Final
 
-from benchmark.analysis.wording import fine_ms, significant
-from benchmark.experiments.timeit import curves
-from benchmark.experiments.timeit.schema import TimeitData
-from benchmark.report.charts import bars
-from benchmark.report.charts.chart import Box, Layout, Sheet, faint_grid, shorten
-from benchmark.report.charts.palette import INK, MUTED, PAPER, styles
-from benchmark.report.charts.picture import Picture, both, floor_note, headline_files, struck_note
+from matplotlib.axes import Axes
+from matplotlib.ticker import NullLocator
 
-_PANEL_PX: Final = 380.0
+from benchmark.analysis.wording import fine_ms, significant
+from benchmark.experiments.timeit.schema import TimeitData
+from benchmark.report.charts.axis import number_axis
+from benchmark.report.charts.bars import Bar, Point, bars_sheet, floor_key, floor_parts, in_words, points, rows_px
+from benchmark.report.charts.chart import Layout, Sheet
+from benchmark.report.charts.lines import Line, lines, name_ends, title
+from benchmark.report.charts.palette import MUTED, Style, styles
+from benchmark.report.charts.picture import Picture, floor_note, headline_files, on_page, struck_note
+
+_PANEL_PX: Final = 290.0
+_FLOOR: Final = Style(MUTED, "", (1.0, 2.0))
 _BAND: Final = " The band reaches from the fastest to the slowest repeat"
 
 
@@ -28,7 +35,7 @@ def headline(data: TimeitData) -> dict[str, str]:
     """Return the headline figure as SVG files by name, for a desk and for a phone; none without a timing."""
     if not data.series:
         return {}
-    return headline_files(lambda layout: _panel("timeit-headline", layout, data, curves.TIME))
+    return headline_files(partial(_draw_lines, "timeit-headline", data=data, per_call=False))
 
 
 def time_figure(data: TimeitData) -> Picture:
@@ -41,7 +48,7 @@ def time_figure(data: TimeitData) -> Picture:
             "a call." + _BAND + ", and may be narrower than its line." + _if_invalid(data)
         ),
         alt=f"Lines over the number of calls; time of {data.calls[-1]} calls: {_times_in_words(data)}.",
-        **both(lambda layout: _panel("time", layout, data, curves.TIME)),
+        element=on_page(partial(_draw_lines, "time", data=data, per_call=False)),
     )
 
 
@@ -56,22 +63,22 @@ def per_call_figure(data: TimeitData) -> Picture:
             "the mean of no implementation can beat." + _if_invalid(data)
         ),
         alt=f"Lines over the number of calls, ms per call among {data.calls[-1]}: {_per_call_in_words(data)}.",
-        **both(lambda layout: _panel("per-call", layout, data, curves.PER_CALL)),
+        element=on_page(partial(_draw_lines, "per-call", data=data, per_call=True)),
     )
 
 
 def cost_figure(data: TimeitData) -> Picture:
     """Return the fitted milliseconds per call, split into the floor and what is on top of it."""
-    rows = [_cost_row(data, name) for name in data.timeit]
+    rows = [_cost_bar(data, name) for name in data.timeit]
     return Picture(
         key="ms-per-call",
         title="Milliseconds per call, against the floor",
         caption=(
-            f"The slope of the line through all times. {floor_note(data.common.contenders)} The whisker is the 95 % "
-            "interval over the repeats." + _if_invalid(data)
+            f"The slope of the line through all times. {floor_note(_floors_ms(data, data.common.contenders))} "
+            "The whisker is the 95 % interval over the repeats." + _if_invalid(data)
         ),
-        alt=f"Horizontal bars, ms per call: {bars.describe_rows(rows)}.",
-        **both(lambda layout: bars.draw_bars("ms-per-call", layout, rows, bars.low_load_key(), "ms per call")),
+        alt=f"Horizontal bars, ms per call: {in_words(rows)}.",
+        element=on_page(lambda layout: bars_sheet("ms-per-call", layout, rows, floor_key(), "ms per call")),
     )
 
 
@@ -87,28 +94,71 @@ def faster_figure(data: TimeitData) -> Picture:
             "whether a difference is shown; one that crosses zero shows none." + _if_invalid(data)
         ),
         alt=f"Points with intervals, percent faster than {data.baseline}: {said}.",
-        **both(lambda layout: _draw_percentages(layout, data)),
+        element=on_page(lambda layout: _draw_percentages(layout, data)),
     )
 
 
-def _panel(key: str, layout: Layout, data: TimeitData, quantity: curves.Quantity) -> Sheet:
-    sheet = Sheet(key, layout, max(_PANEL_PX, 110 + 32.0 * len(data.timeit)))
-    curves.draw_panel(sheet, Box(0, 0, sheet.width, sheet.height), data, quantity)
-    return sheet
-
-
-def _cost_row(data: TimeitData, name: str) -> bars.Row:
+def _cost_bar(data: TimeitData, name: str) -> Bar:
     each, contender = data.timeit[name], data.contender(name)
     colour = styles(data.common.contenders)[name].colour
     if each.ms_per_call is None:
-        return bars.Row(name, "not measured", colour)
-    floor = min(contender.floor_ms, each.ms_per_call)
-    label = f"{fine_ms(each.ms_per_call)} ms"
-    if each.over_floor:
-        label += f" = {significant(each.over_floor)} × floor"
-    faint = bars.low_load_key()[0].part
-    parts = (bars.Part(floor, faint.density if faint else 1.0), bars.Part(each.ms_per_call - floor))
-    return bars.Row(name, label, colour, parts, each.ci95, not contender.valid)
+        return Bar(name, "not measured")
+    over = f" = {significant(each.over_floor)} × floor" if each.over_floor else ""
+    parts = floor_parts(each.ms_per_call, contender.floor_ms, colour)
+    words = f"{fine_ms(each.ms_per_call)} ms{over}"
+    return Bar(name, words, not contender.valid, parts=parts, interval=each.ci95)
+
+
+def _draw_lines(key: str, layout: Layout, data: TimeitData, per_call: bool) -> Sheet:
+    """Draw the time of every contender over the number of calls: of all of them in s, or of each in ms."""
+    sheet = Sheet(key, layout, [max(_PANEL_PX, 36.0 * len(data.timeit))])
+    (axes,) = sheet.panels
+    series = [_line(data, name, per_call) for name in data.series]
+    fewest, most = (float(pick(pick(line.x) for line in series)) for pick in (min, max))
+    high, low = max(max(line.high) for line in series), 0.0
+    title(axes, "Time per call [ms]" if per_call else "Time of n calls [s]")
+    axes.set_xlabel(f"calls in a row, n{' [log scale]' if per_call else ''}")
+    floors = [_floor_line(floor_ms, fewest, most) for floor_ms in _floors_ms(data, data.series)] if per_call else []
+    if per_call:
+        low = 0.9 * min(min(each) for each in [*(line.low for line in series), *(floor.y for floor in floors)])
+        _calls_axis(axes, fewest, most)
+    else:
+        number_axis(axes, "x", (0.0, most * 1.02), is_log=False)
+        axes.grid(visible=False, axis="x")
+    number_axis(axes, "y", (low, high * 1.04), is_log=False)
+    lines(axes, series, band=True)
+    for floor in floors:
+        axes.axhline(floor.y[0], **_FLOOR.line, linewidth=1.2)
+    name_ends(axes, [*series, *floors])
+    return sheet
+
+
+def _calls_axis(axes: Axes, fewest: float, most: float) -> None:
+    axes.set_xscale("log", base=2)
+    axes.set_xlim(fewest / 1.1, most * 1.1)
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+
+
+def _line(data: TimeitData, name: str, per_call: bool) -> Line:
+    """Return a contender's mean with the range of its repeats."""
+    frame = data.series[name]
+    scale = 1e3 / frame["n"] if per_call else 1.0
+    mean, low, high = ((frame[column] * scale).tolist() for column in ("mean", "low", "high"))
+    ms, valid = data.timeit[name].ms_per_call, data.contender(name).valid
+    words = "" if ms is None else f"{fine_ms(ms)} ms per call"
+    style = styles(data.common.contenders)[name]
+    return Line(name, frame["n"].tolist(), mean, style, low, high, words=words, struck=not valid)
+
+
+def _floor_line(floor_ms: float, fewest: float, most: float) -> Line:
+    return Line(f"floor {significant(floor_ms)} ms", [fewest, most], [floor_ms, floor_ms], _FLOOR)
+
+
+def _floors_ms(data: TimeitData, names: Iterable[str]) -> list[float]:
+    """Return the distinct floors of these contenders."""
+    floors = {data.contender(name).floor_ms for name in names}
+    return sorted(floor for floor in floors if floor > 0)
 
 
 def _percentages(data: TimeitData) -> dict[str, float]:
@@ -118,34 +168,19 @@ def _percentages(data: TimeitData) -> dict[str, float]:
 
 
 def _draw_percentages(layout: Layout, data: TimeitData) -> Sheet:
-    """Draw a point with its whisker in each row; on a phone the words stand above."""
-    values, chosen, above = _percentages(data), styles(data.common.contenders), layout.is_narrow
-    pitch = bars.row_px(layout)
-    sheet = Sheet("faster", layout, pitch * len(values) + 58)
-    names = 8.0 if above else 18 + max(layout.text_px(name) for name in values)
-    labels = 8.0 if above else 18 + max(layout.text_px(_percent(value)) for value in values.values())
-    axes = sheet.axes(names, 4, sheet.width - names - labels, pitch * len(values))
-    ends = [0.0, *values.values()] + [end for name in values for end in data.timeit[name].interval_pct or ()]
+    chosen = styles(data.common.contenders)
+    rows = [
+        Point(
+            name, _percent(value), not data.percentage_stands(name),
+            value=value, style=chosen[name], interval=data.timeit[name].interval_pct,
+        )
+        for name, value in _percentages(data).items()
+    ]  # fmt: skip
+    ends = [0.0] + [end for row in rows for end in (row.value, *(row.interval or ()))]
     pad = 0.04 * (max(ends) - min(ends)) or 1.0
-    axes.set_xlim(min(ends) - pad, max(ends) + pad)
-    axes.set_ylim(pitch * len(values), 0)
-    axes.set_yticks([])
-    axes.spines["left"].set_visible(False)
-    axes.axvline(0, color=MUTED, linewidth=1.2)
-    axes.locator_params(axis="x", nbins=6)
-    axes.set_xlabel(f"% faster than {data.baseline}", fontsize=layout.font)
-    faint_grid(axes, "x")
-    for i, (name, value) in enumerate(values.items()):
-        middle, stands = pitch * i + (pitch - 12 if above else pitch / 2), data.percentage_stands(name)
-        low, high = data.timeit[name].interval_pct or (value, value)
-        error = [[max(value - low, 0.0)], [max(high - value, 0.0)]]
-        axes.errorbar(value, middle, xerr=error, fmt="none", ecolor=INK, elinewidth=1.4, capsize=5, zorder=4)
-        axes.plot(value, middle, chosen[name].marker, color=chosen[name].colour, markersize=8, zorder=3,
-                  markerfacecolor=chosen[name].colour if stands else PAPER)  # fmt: skip
-        y = 4 + middle - (20 if above else 0)
-        x, side = (names, "left") if above else (names - 10, "right")
-        sheet.text(x, y, shorten(name, layout, 0.5 * sheet.width), bold=above, anchor=side, struck=not stands)
-        sheet.text(sheet.width - 2, y, _percent(value), anchor="right", struck=not stands)
+    sheet = Sheet("faster", layout, [rows_px(len(rows), layout.width)])
+    points(sheet.panels[0], rows, (min(ends) - pad, max(ends) + pad), f"% faster than {data.baseline}")
+    sheet.panels[0].axvline(0, color=MUTED, linewidth=1.2)
     return sheet
 
 

@@ -1,239 +1,214 @@
-"""Horizontal bars, one row for each contender: latency against the floor, and CPU per request."""
+"""Rows below each other, each with a name and words: bars of several parts, or points with an interval."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
-from benchmark.analysis.schema import LOAD_GENERATOR, Contender, Summary, in_order, service_cpu_ms
-from benchmark.analysis.wording import Interval, at_users, fine_ms, significant
-from benchmark.report.charts.chart import Box, Layout, Sheet, faint_grid, shorten
-from benchmark.report.charts.palette import INK, MUTED, PAPER, density, styles
+from benchmark.report.charts.axis import number_axis
+from benchmark.report.charts.chart import Layout, Sheet, panel_px, shorten, strike, text_px
+from benchmark.report.charts.palette import INK, MUTED, PAPER, Style
 
 _BAR_PX: Final = 18.0
-_KEY_LINE_PX: Final = 22.0
+_ABOVE_PX: Final = 20.0  # from the middle of a bar to that of the words above it
 _INTERVAL_ROOM: Final = 1.4  # a whisker may stretch the axis by this, and is cut off beyond
-_HATCH: Final = "////"
-_FLOOR_DENSITY: Final = 0.42
+WHISKER: Final[dict[str, Any]] = {"fmt": "none", "ecolor": INK, "elinewidth": 1.4, "zorder": 4}
+_FAINT: Final = 0.42  # how dense the floor is painted
+
+Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Part:
-    """A piece of a bar: its length in the unit of the axis, how dense it is painted, or hatched in grey."""
+    """A piece of a bar: its length in the unit of the axis, and how it is painted; hatched where it has no colour."""
 
     length: float
+    colour: str | None = None
     density: float = 1.0
-    hatched: bool = False
+    apart: bool = False  # by an edge of paper, for those who see no difference of colour to the next one
 
 
 @dataclass(frozen=True)
 class Row:
-    """A contender's bar and the words beside it."""
+    """A name, and the words about it."""
 
-    name: str
     label: str
-    colour: str
-    parts: tuple[Part, ...] = ()
-    interval: Interval | None = None
+    words: str
     invalid: bool = False
+    brief: str = ""  # the words where there is no room for all of them
+
+    @property
+    def reach(self) -> float:
+        """Where the row's ink ends, on the axis."""
+        return 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bar(Row):
+    """A bar; `across` is where a line stands across it: what its parts should add up to."""
+
+    parts: Sequence[Part] = ()
+    interval: Interval | None = None
+    across: float | None = None
 
     @property
     def length(self) -> float:
-        """How long the bar is, on the axis."""
         return sum(part.length for part in self.parts)
 
     @property
-    def end(self) -> float:
-        """Where the row's ink ends, on the axis."""
-        return max(self.length, self.interval[1]) if self.interval else self.length
+    def reach(self) -> float:
+        return max(self.length, self.across or 0.0, *(self.interval or ()))
 
 
-@dataclass(frozen=True)
-class Swatch:
-    """An entry of the key above the bars."""
+@dataclass(frozen=True, kw_only=True)
+class Point(Row):
+    """A point with its interval; `ring` and `tick` are marks of other figures on the same axis."""
 
-    text: str
-    part: Part | None  # None: the whisker
+    value: float
+    style: Style
+    interval: Interval | None = None
+    ring: float | None = None
+    tick: float | None = None
 
-
-def low_load_rows(summary: Summary) -> list[Row]:
-    """Return each contender's mean latency at the lowest level: the floor, and what is on top of it."""
-    chosen = styles(summary.contenders)
-    return [
-        _low_load_row(name, contender, chosen[name].colour, summary) for name, contender in summary.contenders.items()
-    ]
-
-
-def cpu_rows(summary: Summary) -> list[Row]:
-    """Return each contender's CPU time per request, stacked by process; the load generator comes last."""
-    chosen = styles(summary.contenders)
-    order = roles(summary)
-    several = len({c.cpu_users for c in summary.contenders.values() if c.cpu_ms_per_request}) > 1
-    rows = []
-    for name, contender in summary.contenders.items():
-        spent = contender.cpu_ms_per_request
-        total_ms = service_cpu_ms(spent)
-        if total_ms is None:
-            rows.append(Row(name, "not measured", chosen[name].colour))
-            continue
-        parts = [Part(spent.get(role, 0.0), density(i)) for i, role in enumerate(order)]
-        parts.append(Part(spent.get(LOAD_GENERATOR, 0.0), hatched=True))
-        where = f" at {at_users(contender.cpu_users)}" if several and contender.cpu_users else ""
-        label = f"{significant(total_ms)} ms{where}"
-        invalid = not contender.stands(contender.cpu_users or 0)
-        rows.append(Row(name, label, chosen[name].colour, tuple(parts), invalid=invalid))
-    return rows
+    @property
+    def reach(self) -> float:
+        return max(self.value, self.ring or 0.0, self.tick or 0.0, *(self.interval or ()))
 
 
-def roles(summary: Summary) -> list[str]:
-    """Return the roles of the contenders' processes, without the load generator."""
-    found = {role for contender in summary.contenders.values() for role in contender.cpu_ms_per_request}
-    return in_order(found - {LOAD_GENERATOR})
+def floor_parts(value: float, floor: float, colour: str) -> tuple[Part, Part]:
+    """Return a value as its floor, faint, and what is on top of it."""
+    floor = min(floor, value)
+    return Part(floor, colour, _FAINT), Part(value - floor, colour)
 
 
-def low_load_key() -> list[Swatch]:
-    """Return the key of the latency bars."""
-    return [
-        Swatch("floor", Part(1, _FLOOR_DENSITY)),
-        Swatch("on top of the floor", Part(1)),
-        Swatch("95 % interval", None),
-    ]
+def rows_px(count: int, width_px: float) -> float:
+    """Return how high so many rows are in a panel of this width: in a narrow one the words stand above the bars."""
+    return count * (44.0 if _is_narrow(width_px) else 32.0)
 
 
-def cpu_key(summary: Summary) -> list[Swatch]:
-    """Return the key of the CPU bars."""
-    entries = [Swatch(role, Part(1, density(i))) for i, role in enumerate(roles(summary))]
-    return [*entries, Swatch("load generator", Part(1, hatched=True))]
-
-
-def draw_bars(key: str, layout: Layout, rows: Sequence[Row], swatches: Sequence[Swatch], unit: str) -> Sheet:
-    """Draw the rows below their key; on a phone the words stand above each bar."""
-    pitch = row_px(layout)
-    top = key_px(layout, layout.width, swatches) + 10
-    sheet = Sheet(key, layout, top + pitch * len(rows) + 48)
-    draw_key(sheet, Box(0.0, 0.0, sheet.width, top), swatches)
-    draw_rows(sheet, Box(0.0, top, sheet.width, pitch * len(rows)), rows, unit)
+def bars_sheet(key: str, layout: Layout, rows: Sequence[Bar], entries: Sequence[Artist], unit: str) -> Sheet:
+    """Draw bars below their key."""
+    sheet = Sheet(key, layout, [rows_px(len(rows), layout.width)])
+    sheet.key(entries)
+    bars(sheet.panels[0], rows, unit)
     return sheet
 
 
-def row_px(layout: Layout) -> float:
-    """Return the height of a row."""
-    return 44.0 if layout.is_narrow else 32.0
-
-
-def draw_rows(sheet: Sheet, box: Box, rows: Sequence[Row], unit: str) -> None:
-    """Draw the rows into a box of the sheet; the ticks and the unit hang below it."""
-    layout, above = sheet.layout, sheet.layout.is_narrow
-    left, top, width = box.left, box.top, box.width
-    pitch = row_px(layout)
-    room = 8.0 if above else 14 + max((layout.text_px(row.label) for row in rows), default=0.0)
-    names = 6.0 if above else 14 + min(max((layout.text_px(row.name) for row in rows), default=0.0), 0.3 * width)
-    axes = sheet.axes(left + names, top, width - names - room, pitch * len(rows))
+def bars(axes: Axes, rows: Sequence[Bar], unit: str) -> None:
+    """Draw bars; an INVALID one is hollow and crossed out."""
     longest = max((row.length for row in rows), default=0.0)
-    limit = min(max((row.end for row in rows), default=0.0) * 1.02, _INTERVAL_ROOM * longest) or 1.0
-    axes.set_xlim(0, limit)
-    axes.set_ylim(pitch * len(rows), 0)
+    limit = min(max((row.reach for row in rows), default=0.0) * 1.02, _INTERVAL_ROOM * longest) or 1.0
+    thick = open_rows(axes, rows, (0.0, limit), unit)
+    for place, row in enumerate(rows):
+        start = 0.0
+        axes.barh(place, row.length, thick, color=PAPER)  # hides the grid
+        for part in row.parts:
+            axes.barh(place, part.length, thick, left=start, **_paint(part, row.invalid))
+            start += part.length
+        if row.invalid and row.parts:
+            axes.plot([0, start], [place, place], color=row.parts[0].colour or MUTED, linewidth=1.2)
+        if row.interval:
+            middle = sum(row.interval) / 2
+            axes.errorbar(middle, place, xerr=row.interval[1] - middle, **WHISKER)
+        if row.across is not None:
+            axes.plot([row.across] * 2, [place - 0.72 * thick, place + 0.62 * thick], color=INK, linewidth=2)
+
+
+def points(axes: Axes, rows: Sequence[Point], limits: Interval, unit: str) -> None:
+    """Draw points with their whiskers; an INVALID one is hollow."""
+    open_rows(axes, rows, limits, unit)
+    for place, row in enumerate(rows):
+        low, high = row.interval or (row.value, row.value)
+        error = [[max(row.value - low, 0.0)], [max(high - row.value, 0.0)]]
+        axes.errorbar(row.value, place, xerr=error, **WHISKER)
+        face = PAPER if row.invalid else row.style.colour
+        axes.plot(
+            row.value, place, row.style.marker, markersize=8, color=row.style.colour, markerfacecolor=face, zorder=5
+        )
+        if row.ring:
+            axes.plot(row.ring, place, row.style.marker, markersize=14, fillstyle="none", color=row.style.colour)
+        if row.tick:
+            axes.plot(row.tick, place, "|", color=MUTED, markersize=16, markeredgewidth=2, zorder=1)
+
+
+def open_rows(axes: Axes, rows: Sequence[Row], limits: Interval, unit: str, is_log: bool = False) -> float:
+    """Set up an axis for rows and write their names and words; return how thick a bar is, on the other axis."""
+    above = _is_narrow(panel_px(axes))
+    number_axis(axes, "x", limits, is_log)
+    axes.set_xlabel(unit)
     axes.set_yticks([])
     axes.spines["left"].set_visible(not above)
-    axes.set_xlabel(unit, fontsize=layout.font)
-    axes.locator_params(axis="x", nbins=5)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.4g}"))
-    faint_grid(axes, "x")
-    for i, row in enumerate(rows):
-        middle = pitch * i + (pitch - _BAR_PX / 2 - 5 if above else pitch / 2)
-        _draw_bar(axes, middle, row)
-        shown = shorten(row.name, layout, width - layout.text_px(row.label) - 12 if above else names - 12)
-        if above:
-            sheet.text(left + names, top + middle - 20, shown, bold=True, struck=row.invalid)
-            sheet.text(left + width - 2, top + middle - 20, row.label, anchor="right", struck=row.invalid)
-        else:
-            end = float(axes.transData.transform((min(row.end, limit), 0))[0])
-            sheet.text(left + names - 8, top + middle, shown, anchor="right", struck=row.invalid)
-            sheet.text(end + 8, top + middle, row.label, struck=row.invalid)
+    pitch_px = rows_px(1, panel_px(axes))
+    high, low = (30, 14) if above else (pitch_px / 2, pitch_px / 2)
+    axes.set_ylim(len(rows) - 1 + low / pitch_px, -high / pitch_px)
+    for place, row in enumerate(rows):
+        write_row(axes, row, place, min(row.reach, limits[1]), above)
+    return _BAR_PX / pitch_px
 
 
-def _low_load_row(name: str, contender: Contender, colour: str, summary: Summary) -> Row:
-    low = contender.low_load
-    if low is None:
-        return Row(name, "not measured", colour)
-    floor = min(contender.floor_ms, low.mean_ms)
-    label = f"{fine_ms(low.mean_ms)} ms"
-    if low.over_floor is not None:
-        label += f" = {significant(low.over_floor)} × floor"
-    parts = (Part(floor, _FLOOR_DENSITY), Part(low.mean_ms - floor))
-    return Row(name, label, colour, parts, low.ci95_mean_ms, not contender.stands(summary.low_users))
+def write_row(axes: Axes, row: Row, place: float, end: float, above: bool) -> None:
+    """Write the words above what is drawn, or the name before it and the words after it."""
+    width_px, words = panel_px(axes), row.words
+    if above:
+        fits = text_px(row.label, bold=True) + text_px(words) < width_px - 24
+        words = words if fits else row.brief or words
+        name = shorten(row.label, width_px - text_px(words) - 24, bold=True)
+        _write(axes, name, (0, place), (0, _ABOVE_PX), "left", row.invalid, bold=True)
+        _write(axes, words, (1, place), (0, _ABOVE_PX), "right", row.invalid)
+        return
+    _write(axes, shorten(row.label, 0.3 * width_px), (0, place), (-8, 0), "right", row.invalid)
+    _write(axes, shorten(words, 0.42 * width_px), (end, place), (8, 0), "left", row.invalid, coords="data")
 
 
-def _draw_bar(axes: Axes, middle: float, row: Row) -> None:
-    """Draw one bar; an INVALID one is hollow and crossed out."""
-    start = 0.0
-    axes.barh(middle, row.length, _BAR_PX, color=PAPER)  # hides the grid
-    for part in row.parts:
-        face = PAPER if part.hatched else row.colour
-        how: dict[str, object] = {"facecolor": face, "alpha": part.density, "linewidth": 0}
-        if part.hatched:
-            how = {"facecolor": PAPER, "edgecolor": MUTED, "hatch": _HATCH, "linewidth": 0.7}
-        elif row.invalid:
-            how = {"facecolor": PAPER, "edgecolor": row.colour, "linewidth": 1.2}
-        axes.barh(middle, part.length, _BAR_PX, left=start, **how)  # type: ignore[arg-type]
-        start += part.length
-    if row.invalid and row.parts:
-        axes.plot([0, start], [middle, middle], color=row.colour, linewidth=1.2)
-    if row.interval:
-        low, high = row.interval
-        mean = (low + high) / 2
-        axes.errorbar(
-            mean, middle, xerr=[[mean - low], [high - mean]], fmt="none", ecolor=INK, elinewidth=1.4, capsize=5
-        )
+def swatch(text: str, colour: str | None = MUTED, density: float = 1.0) -> Artist:
+    """Return an entry of a key for a part; hatched where it has no colour."""
+    return Patch(label=text, **_paint(Part(1.0, colour, density), False))
 
 
-def key_px(layout: Layout, width: float, swatches: Sequence[Swatch]) -> float:
-    """Return the height of a key in a column of this width."""
-    return _KEY_LINE_PX * len(_wrap(swatches, layout, width))
+def across(text: str) -> Artist:
+    """Return the entry of a key for the lines across bars."""
+    return Line2D([], [], color=INK, marker="|", markersize=13, markeredgewidth=2, linestyle="none", label=text)
 
 
-def draw_key(sheet: Sheet, box: Box, swatches: Sequence[Swatch]) -> None:
-    """Draw the key from the top left corner of the box, over as many lines as it needs."""
-    for i, line in enumerate(_wrap(swatches, sheet.layout, box.width)):
-        x, y = box.left + 2, box.top + _KEY_LINE_PX * (i + 0.5)
-        for swatch in line:
-            _draw_swatch(sheet, x, y, swatch.part)
-            sheet.text(x + 26, y, swatch.text, colour=MUTED)
-            x += 44 + sheet.layout.text_px(swatch.text)
+def whisker(text: str = "95 % interval") -> Artist:
+    """Return the entry of a key for intervals."""
+    return Line2D([], [], color=INK, marker="|", markersize=9, markeredgewidth=1.4, linewidth=1.4, label=text)
 
 
-def _wrap(swatches: Sequence[Swatch], layout: Layout, width: float) -> list[list[Swatch]]:
-    """Break the key into lines that fit the width."""
-    lines: list[list[Swatch]] = [[]]
-    used = 0.0
-    for swatch in swatches:
-        needed = layout.text_px(swatch.text) + 44
-        if lines[-1] and used + needed > width + 20:  # the last entry needs no gap after it
-            lines.append([])
-            used = 0.0
-        lines[-1].append(swatch)
-        used += needed
-    return lines
+def floor_key() -> list[Artist]:
+    """Return the key of bars that are split at the floor."""
+    return [swatch("floor", density=_FAINT), swatch("on top of the floor"), whisker()]
 
 
-def _draw_swatch(sheet: Sheet, x: float, y: float, part: Part | None) -> None:
-    if part is None:
-        sheet.line([(x, y), (x + 20, y)], INK, 1.4)
-        for end in (x, x + 20):
-            sheet.line([(end, y - 5), (end, y + 5)], INK, 1.4)
-    elif part.hatched:
-        sheet.box(x, y - 6, 20, 12, facecolor=PAPER, edgecolor=MUTED, hatch=_HATCH, linewidth=0.7)
-    else:
-        sheet.box(x, y - 6, 20, 12, facecolor=MUTED, alpha=part.density, linewidth=0)
-
-
-def describe_rows(rows: Sequence[Row]) -> str:
+def in_words(rows: Sequence[Row]) -> str:
     """Return the rows in words, for those who do not see them."""
-    return "; ".join(f"{row.name} {row.label}{' (INVALID)' if row.invalid else ''}" for row in rows)
+    return "; ".join(f"{row.label} {row.words}{' (INVALID)' if row.invalid else ''}" for row in rows)
 
 
-def floors(contenders: Mapping[str, Contender]) -> list[float]:
-    """Return the distinct floors in ms."""
-    return sorted({contender.floor_ms for contender in contenders.values() if contender.floor_ms > 0})
+def _is_narrow(width_px: float) -> bool:
+    return width_px < 500
+
+
+def _paint(part: Part, hollow: bool) -> dict[str, Any]:
+    if part.colour is None:
+        return {"facecolor": PAPER, "edgecolor": MUTED, "hatch": "////", "linewidth": 0.7}
+    if hollow:
+        return {"facecolor": PAPER, "edgecolor": part.colour, "linewidth": 1.2}
+    return {"facecolor": part.colour, "alpha": part.density, "edgecolor": PAPER, "linewidth": 0.6 * part.apart}
+
+
+def _write(
+    axes: Axes, text: str, place: tuple[float, float], offset: tuple[float, float], side: str, struck: bool,
+    bold: bool = False, coords: str = "axes fraction",
+) -> None:  # fmt: skip
+    """Write a line on paper of its own, so that no grid runs through it."""
+    written = axes.annotate(
+        text, place, offset, xycoords=(coords, "data"), textcoords="offset points", ha=side, va="center_baseline",
+        fontweight="bold" if bold else "normal", annotation_clip=False,
+        bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 1.5},
+    )  # fmt: skip
+    strike(written, struck)

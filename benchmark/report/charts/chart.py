@@ -1,43 +1,74 @@
-"""Sheets in pixels to draw on, and how a drawing becomes SVG that can stand inside a page.
+"""Figures that matplotlib lays out, and how a figure becomes SVG that can stand inside a page.
 
 A figure is drawn for two widths, a column on a desk and a phone, since text that is scaled
-down is text that is not read. Positions are given in pixels from the top left corner.
+down is text that is not read. One unit of the SVG is one pixel.
 """
 
 import io
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
+from xml.etree import ElementTree
 
 import matplotlib as mpl
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.gridspec import SubplotSpec
+from matplotlib.legend_handler import HandlerLine2D
 from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle
+from matplotlib.text import Text
 from matplotlib.textpath import text_to_path
 
 from benchmark.report.charts.palette import CSS_VARIABLES, GRID, INK, MUTED, PAPER
 
-_POINTS_PER_INCH: Final = 72  # matplotlib's SVG unit; one point is one pixel of ours
+_AROUND_PX: Final = 150.0  # room for titles, keys and axes to begin with
+PX: Final = 1 / 72  # of an inch: matplotlib's SVG has 72 units per inch
 _MEASURED_FONT: Final = "DejaVu Sans"  # comes with matplotlib, and is wider than what a page will have
 _FILE_FONTS: Final = "system-ui, Verdana, 'DejaVu Sans', sans-serif"
 _STRUCK: Final = "struck"
+_SVG: Final = "{http://www.w3.org/2000/svg}"
+_HREF: Final = "{http://www.w3.org/1999/xlink}href"
+_NO_METADATA: Final[dict[str, Any]] = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
 _RC: Final[dict[Any, Any]] = {
     "font.family": [_MEASURED_FONT],
     "text.parse_math": False,  # a contender may be named a$b
     "svg.fonttype": "none",
     "hatch.linewidth": 0.7,
+    "figure.dpi": 72,
+    "figure.facecolor": PAPER,
+    "figure.subplot.left": 0.02,  # where the layout begins to look for room
+    "figure.subplot.right": 0.98,
+    "figure.constrained_layout.use": True,
+    "figure.constrained_layout.w_pad": 4 * PX,
+    "figure.constrained_layout.h_pad": 5 * PX,
+    "figure.constrained_layout.wspace": 0.04,
+    "figure.constrained_layout.hspace": 0.05,
+    "axes.facecolor": PAPER,
     "axes.edgecolor": MUTED,
     "axes.labelcolor": MUTED,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
     "text.color": INK,
     "xtick.color": MUTED,
     "ytick.color": MUTED,
+    "errorbar.capsize": 4,
+    "legend.frameon": False,
+    "legend.borderpad": 0,
+    "legend.borderaxespad": 0.4,
+    "legend.handlelength": 1.3,
+    "legend.handletextpad": 0.5,
+    "legend.columnspacing": 1.2,
+    **{f"{each}size": "medium" for each in ("axes.title", "axes.label", "xtick.label", "ytick.label", "legend.font")},
 }
 
 
@@ -53,190 +84,179 @@ class Layout:
     def is_narrow(self) -> bool:
         return self.width < 500
 
-    def text_px(self, text: str) -> float:
-        """Return how wide a text will be at most, in pixels."""
-        return _text_px(text, self.font)
-
 
 WIDE: Final = Layout("wide", 860, 13.0)
 NARROW: Final = Layout("narrow", 358, 12.0)
 
 
-@dataclass(frozen=True)
-class Box:
-    """A rectangle of a sheet, in pixels from the top left corner."""
-
-    left: float
-    top: float
-    width: float
-    height: float
-
-    @property
-    def right(self) -> float:
-        return self.left + self.width
-
-
-@lru_cache(maxsize=1024)
-def _text_px(text: str, font: float) -> float:
-    width, _, _ = text_to_path.get_text_width_height_descent(
-        text, FontProperties(family=_MEASURED_FONT, size=font, weight="bold"), ismath=False
-    )
-    return float(width)
-
-
 class Sheet:
-    """A figure of a fixed size in pixels."""
+    """A figure whose panels stand in columns on a desk and below each other on a phone.
 
-    def __init__(self, key: str, layout: Layout, height: float) -> None:
-        self.key = key
-        self.layout = layout
-        self.width, self.height = float(layout.width), float(height)
-        size = (self.width / _POINTS_PER_INCH, self.height / _POINTS_PER_INCH)
-        self.figure = Figure(figsize=size, dpi=_POINTS_PER_INCH)
-        self.figure.patch.set_facecolor(PAPER)
-        self._struck = 0
+    `heights_px` are those of the panels' data areas: the figure becomes as high as titles, keys and axes need.
+    """
 
-    def axes(self, left: float, top: float, width: float, height: float) -> Axes:
-        """Return axes whose data area is this rectangle, with nothing but a faint frame below and left."""
-        bottom = self.height - top - height
-        axes = self.figure.add_axes(
-            (left / self.width, bottom / self.height, width / self.width, height / self.height),
-            facecolor=PAPER,
-        )
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.tick_params(labelsize=self.layout.font, length=3, pad=4)
-        axes.set_axisbelow(True)
-        return axes
-
-    def text(
-        self,
-        x: float,
-        y: float,
-        text: str,
-        *,
-        colour: str = INK,
-        bold: bool = False,
-        anchor: str = "left",
-        struck: bool = False,
+    def __init__(
+        self, key: str, layout: Layout, heights_px: Sequence[float], columns: int = 1, share_x: bool = False
     ) -> None:
-        """Write one line whose middle is at height `y`, on paper of its own so that no grid runs through it."""
-        written = self.figure.text(
-            x / self.width,
-            1 - y / self.height,
-            text,
-            color=colour,
-            fontsize=self.layout.font,
-            fontweight="bold" if bold else "normal",
-            ha=anchor,
-            va="center_baseline",
-            bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 1.5},
+        self.name = f"{key}-{layout.name}"
+        columns = 1 if layout.is_narrow else min(columns, len(heights_px))
+        self._rows_px = [max(heights_px[i : i + columns]) for i in range(0, len(heights_px), columns)]
+        ample_px = sum(self._rows_px) + _AROUND_PX * (1 + len(self._rows_px))
+        self.figure = Figure(figsize=(layout.width * PX, ample_px * PX))
+        FigureCanvasSVG(self.figure)
+        grid = self.figure.subplots(
+            len(self._rows_px), columns, squeeze=False, sharex=share_x, height_ratios=self._rows_px
         )
-        if struck:
-            self._struck += 1
-            written.set_gid(f"{_STRUCK}-{self._struck}")
+        self.panels: list[Axes] = list(grid.flat)
+        for spare in self.panels[len(heights_px) :]:
+            spare.remove()
+        del self.panels[len(heights_px) :]
 
-    def line(
-        self, points: Sequence[tuple[float, float]], colour: str, width: float = 1.0, dotted: bool = False
-    ) -> None:
-        """Draw a line through places on the sheet."""
-        xs = [x / self.width for x, _ in points]
-        ys = [1 - y / self.height for _, y in points]
-        self.figure.add_artist(Line2D(xs, ys, color=colour, linewidth=width, linestyle=(0, (1, 3)) if dotted else "-"))
+    def key(self, handles: Sequence[Artist], struck: Collection[str] = ()) -> None:
+        """Draw a key of the whole figure above it, over as many lines as it needs."""
+        add_key(self.figure, handles, self.figure.get_figwidth() / PX - 12, struck, loc="outside upper left")
 
-    def box(self, x: float, y: float, width: float, height: float, **how: Any) -> None:
-        """Draw a rectangle from its top left corner; `how` are matplotlib's patch properties."""
-        corner = (x / self.width, 1 - (y + height) / self.height)
-        patch = Rectangle(corner, width / self.width, height / self.height, transform=self.figure.transFigure, **how)
-        self.figure.add_artist(patch)
+    def fit(self) -> None:
+        """Lay the figure out, as high as it takes for the panels to be as high as they were asked to be."""
+        engine = self.figure.get_layout_engine()
+        if engine is None:
+            return  # has been fitted
+        columns = _place(self.panels[0]).get_gridspec().ncols
+        for _ in range(3):
+            engine.execute(self.figure)
+            drawn_px = sum(axes.get_window_extent().height for axes in self.panels[::columns])
+            lacking_px = sum(self._rows_px) - drawn_px
+            if abs(lacking_px) < 1:
+                break
+            self.figure.set_figheight(self.figure.get_figheight() + lacking_px * PX)
+        self.figure.set_layout_engine("none")
 
     def svg(self) -> str:
         """Return a complete SVG file, the same bytes for the same drawing."""
+        self.fit()
         out = io.StringIO()
-        with mpl.rc_context({"svg.hashsalt": f"{self.key}-{self.layout.name}"}):
-            FigureCanvasSVG(self.figure).print_svg(
-                out, metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
-            )
-        points_as_pixels = r'(<svg[^>]*? width="[\d.]+)pt(" height="[\d.]+)pt"'
-        svg = re.sub(points_as_pixels, r'\1\2"', out.getvalue())
-        svg = svg.replace(f"font-family: '{_MEASURED_FONT}'", f"font-family: {_FILE_FONTS}")
-        return _strike(_tidy_ids(svg, f"{self.key}-{self.layout.name}"))
+        with mpl.rc_context({"svg.hashsalt": self.name}):  # makes the ids of one figure differ from those of others
+            FigureCanvasSVG(self.figure).print_svg(out, metadata=_NO_METADATA)
+        return _tidied(out.getvalue())
 
 
 @contextmanager
-def drawing() -> Iterator[None]:
+def drawing(layout: Layout) -> Iterator[None]:
     """The settings that every figure is drawn with, whatever the process has set before."""
     with mpl.rc_context(), mpl.rc_context(mpl.rcParamsDefault):
-        mpl.rcParams.update(_RC)
+        mpl.rcParams.update({**_RC, "font.size": layout.font})
         yield
 
 
 def for_page(svg: str) -> str:
-    """Return an SVG file as an element of a page: no prologue, scaled to its column, coloured by the page."""
-    element = svg[svg.index("<svg") :]
-    element = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", element, flags=re.DOTALL)
-    opening, rest = element.split(">", 1)
-    view = re.search(r'viewBox="[^"]*"', opening)
-    if view is None:
-        raise ValueError("the drawing has no viewBox")
-    for colour, variable in CSS_VARIABLES.items():
-        rest = rest.replace(colour, f"var(--{variable})")
-    rest = re.sub(r"font-family: [^;\"]*(; )?", "", rest)
-    return f'<svg {view[0]} aria-hidden="true">{rest}'.replace("xlink:href", "href").strip()
+    """Return an SVG file as an element of a page, scaled to its column, in the page's font and colours.
+
+    Raises ValueError if it is none.
+    """
+    try:
+        root = ElementTree.fromstring(svg)
+        view = root.attrib["viewBox"]
+    except (ElementTree.ParseError, KeyError) as error:
+        raise ValueError("no drawing, or one without a viewBox") from error
+    for rules in root.findall(f"{_SVG}defs/{_SVG}style/.."):
+        root.remove(rules)  # they would reach beyond the drawing; the page has them for its drawings
+    for element in root.iter():
+        element.tag = element.tag.removeprefix(_SVG)
+        if _HREF in element.attrib:
+            element.set("href", element.attrib.pop(_HREF))
+        style = element.get("style", "").split("; ")
+        element.set("style", "; ".join(each for each in style if not each.startswith("font-family")))
+        for name in ("style", "fill", "stroke"):
+            for colour, variable in CSS_VARIABLES.items():
+                if colour in element.get(name, ""):
+                    element.set(name, element.attrib[name].replace(colour, f"var(--{variable})"))
+        if not element.attrib["style"]:
+            del element.attrib["style"]
+    root.attrib = {"viewBox": view, "aria-hidden": "true"}
+    return ElementTree.tostring(root, encoding="unicode")
 
 
-def shorten(text: str, layout: Layout, width_px: float) -> str:
+def _tidied(svg: str) -> str:
+    """Return what matplotlib has drawn in pixels, without ids that nothing refers to, and with struck texts struck."""
+    ElementTree.register_namespace("", _SVG.strip("{}"))
+    ElementTree.register_namespace("xlink", _HREF.removesuffix("href").strip("{}"))
+    root = ElementTree.fromstring(svg)
+    for size in ("width", "height"):
+        root.set(size, root.attrib[size].removesuffix("pt"))
+    for group in root.iter(f"{_SVG}g"):
+        struck = group.attrib.pop("id", "") == _STRUCK
+        for text in group.findall(f"{_SVG}text") if struck else ():
+            text.set("text-decoration", "line-through")
+    for text in root.iter(f"{_SVG}text"):
+        text.set("style", text.get("style", "").replace(f"'{_MEASURED_FONT}'", _FILE_FONTS))
+    return ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def strike(text: Text, struck: bool = True) -> Text:
+    """Mark a text to be struck through in the SVG; matplotlib cannot."""
+    text.set_gid(_STRUCK if struck else None)
+    return text
+
+
+def add_key(
+    owner: Figure | Axes, handles: Sequence[Artist], width_px: float, struck: Collection[str] = (), **place: Any
+) -> None:
+    """Draw a key in as many columns as fit the width, in reading order."""
+    whiskers = [h for h in handles if isinstance(h, Line2D) and h.get_marker() == "|" and h.get_linestyle() == "-"]
+    ends = {each: HandlerLine2D(numpoints=2, marker_pad=0) for each in whiskers}
+    for columns in range(len(handles), 0, -1):
+        in_columns = [handle for column in range(columns) for handle in handles[column::columns]]
+        key = owner.legend(handles=in_columns, ncols=columns, handler_map=ends, labelcolor=MUTED, **place)
+        if columns == 1 or key.get_window_extent().width <= width_px:
+            break
+        key.remove()
+    for text in key.get_texts():
+        strike(text, text.get_text() in struck)
+        text.set_text(shorten(text.get_text(), width_px - 30))
+
+
+def panel_key(axes: Axes, handles: Sequence[Artist], title: str) -> None:
+    """Draw the title of a panel, and below it the key of this panel alone."""
+    place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1), "alignment": "left"}
+    add_key(axes, handles, panel_px(axes) - 12, (), title=title, title_fontproperties={"weight": "bold"}, **place)
+
+
+def panel_px(axes: Axes) -> float:
+    """Return the width of the column of a figure that a panel stands in."""
+    figure = axes.figure.figure
+    return float(figure.get_figwidth() / PX / _place(axes).get_gridspec().ncols)
+
+
+def data_px(axes: Axes) -> float:
+    """Return the height that was asked for the data area of a panel."""
+    heights: Any = _place(axes).get_gridspec().get_height_ratios()
+    return float(heights[_place(axes).rowspan.start])
+
+
+def _place(axes: Axes) -> SubplotSpec:
+    place = axes.get_subplotspec()
+    if place is None:
+        raise ValueError("the axes are no panel of a sheet")
+    return place
+
+
+@lru_cache(maxsize=4096)
+def _text_px(text: str, font: float, bold: bool) -> float:
+    looks = FontProperties(family=_MEASURED_FONT, size=font, weight="bold" if bold else "normal")
+    return float(text_to_path.get_text_width_height_descent(text, looks, ismath=False)[0])
+
+
+def text_px(text: str, bold: bool = False, font: float | None = None) -> float:
+    """Return how wide a text will be at most, in pixels; at the size of the drawing, unless another is given."""
+    return _text_px(text, font or mpl.rcParams["font.size"], bold)
+
+
+def shorten(text: str, width_px: float, bold: bool = False) -> str:
     """Return the text, or its two ends around an ellipsis where it is wider than `width_px`."""
-    if layout.text_px(text) <= width_px:
-        return text
-    for letters in range(len(text) - 1, 4, -1):
+    short = text
+    for letters in range(len(text), 4, -1):
+        if text_px(short, bold) <= width_px:
+            break
         tail = letters // 3
         short = f"{text[: letters - tail - 1]}…{text[-tail:]}"
-        if layout.text_px(short) <= width_px:
-            break
     return short
-
-
-def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Return places as near to the wanted ones as keeps `gap` between neighbours and all within bounds."""
-    order = sorted(range(len(wanted)), key=lambda i: wanted[i])
-    places = [min(max(wanted[i], low), high) for i in order]
-    for _ in range(200):
-        moved = False
-        for i in range(len(places) - 1):
-            lack = gap - (places[i + 1] - places[i])
-            if lack > 1e-6:
-                places[i] -= lack / 2
-                places[i + 1] += lack / 2
-                moved = True
-        places = [min(max(place, low), high) for place in places]
-        if not moved:
-            break
-    return [place for _, place in sorted(zip(order, places, strict=True))]
-
-
-def faint_grid(axes: Axes, direction: str) -> None:
-    """Draw the grid of one direction, `x` or `y`, behind the data."""
-    axes.grid(axis="x" if direction == "x" else "y", color=GRID, linewidth=0.8)
-
-
-def _tidy_ids(svg: str, prefix: str) -> str:
-    """Prefix the ids that something refers to and drop the others, so that figures do not clash in a page."""
-    used = set(re.findall(r'(?:href="|url\()#([^")]+)', svg))
-    kept = used | set(re.findall(rf'id="({_STRUCK}-\d+)"', svg))
-
-    def rename(match: re.Match[str]) -> str:
-        return f' id="{prefix}-{match[1]}"' if match[1] in kept else ""
-
-    svg = re.sub(r' id="([^"]+)"', rename, svg)
-    svg = re.sub(r'((?:href="|url\()#)', rf"\g<1>{prefix}-", svg)
-    return re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)
-
-
-def _strike(svg: str) -> str:
-    """Strike through the texts that were marked so; matplotlib cannot."""
-    return re.sub(
-        rf'<g id="[^"]*{_STRUCK}-\d+">(.*?<text [^>]*?)style="',
-        r'<g>\1style="text-decoration: line-through; ',
-        svg,
-        flags=re.DOTALL,
-    )

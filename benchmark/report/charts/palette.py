@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
-
-from benchmark.analysis.schema import Contender
+from typing import Any, Final, Protocol
 
 # Neutral colours; the page replaces each by the CSS variable of that name, so that dark mode works.
 INK: Final = "#1f2328"
@@ -25,6 +23,14 @@ _HARNESS_DASH: Final = (4.0, 3.0)
 _DENSITIES: Final = (1.0, 0.6, 0.32, 0.18)
 
 
+class Drawn(Protocol):
+    """What is drawn under a name."""
+
+    @property
+    def harness_floor(self) -> bool:
+        """Whether it is the harness itself, which is grey."""
+
+
 @dataclass(frozen=True)
 class Style:
     """How one contender is drawn: `dash` is on-off lengths in points, empty for a solid line."""
@@ -33,8 +39,13 @@ class Style:
     marker: str
     dash: tuple[float, ...] = _SOLID
 
+    @property
+    def line(self) -> dict[str, Any]:
+        """The colour and the dashes of a line, as matplotlib takes them."""
+        return {"color": self.colour, "linestyle": (0, self.dash) if self.dash else "-"}
 
-def styles(contenders: Mapping[str, Contender]) -> dict[str, Style]:
+
+def styles(contenders: Mapping[str, Drawn]) -> dict[str, Style]:
     """Return each contender's style, in the order of the summary; after six, colours return with dashes."""
     chosen: dict[str, Style] = {}
     place = 0

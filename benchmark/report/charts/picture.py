@@ -1,25 +1,35 @@
 """A chart as a page shows it: drawn for desks and for phones, with its caption."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
-from benchmark.analysis.schema import Contender
 from benchmark.analysis.wording import listing, significant
-from benchmark.report.charts import bars
 from benchmark.report.charts.chart import NARROW, WIDE, Layout, Sheet, drawing, for_page
 from benchmark.report.page import HEADLINE_NAMES
+
+Draw = Callable[[Layout], Sheet]
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One figure of a page; `alt` says in words what the drawings show."""
+    """One figure of a page; `alt` says in words what the drawings show, which are drawn when they are asked for."""
 
     key: str
     title: str
     caption: str
     alt: str
-    wide_svg: str
-    narrow_svg: str
+    element: Callable[[Layout], str]
+
+    @cached_property
+    def wide_svg(self) -> str:
+        """The drawing for a desk, as an element of a page."""
+        return self.element(WIDE)
+
+    @cached_property
+    def narrow_svg(self) -> str:
+        """The drawing for a phone, as an element of a page."""
+        return self.element(NARROW)
 
 
 def struck_note(invalid: bool, hollow: bool = True) -> str:
@@ -27,22 +37,26 @@ def struck_note(invalid: bool, hollow: bool = True) -> str:
     return f" Struck through{' and hollow' if hollow else ''}: INVALID; the page says why." if invalid else ""
 
 
-def floor_note(contenders: Mapping[str, Contender]) -> str:
-    """Return what a caption says about bars that are split at the contenders' floors."""
-    floors = listing([f"{significant(floor)} ms" for floor in bars.floors(contenders)]) or "0 ms"
+def floor_note(floors_ms: Iterable[float]) -> str:
+    """Return what a caption says about bars that are split at these floors."""
+    floors = listing([f"{significant(floor)} ms" for floor in floors_ms]) or "0 ms"
     return (
         f"The faint part is the floor ({floors}): how long the models take on average, which no implementation can "
         "beat. The solid part is what the serving adds: shorter is better."
     )
 
 
-def headline_files(draw: Callable[[Layout], Sheet]) -> dict[str, str]:
+def svg_file(draw: Draw, layout: Layout) -> str:
+    """Return a drawing as a complete SVG file, the same bytes for the same data."""
+    with drawing(layout):
+        return draw(layout).svg()
+
+
+def headline_files(draw: Draw) -> dict[str, str]:
     """Return a drawing as the SVG files of a run's headline, by name."""
-    with drawing():
-        return {name: draw(layout).svg() for name, layout in zip(HEADLINE_NAMES, (WIDE, NARROW), strict=True)}
+    return {name: svg_file(draw, layout) for name, layout in zip(HEADLINE_NAMES, (WIDE, NARROW), strict=True)}
 
 
-def both(draw: Callable[[Layout], Sheet]) -> dict[str, str]:
-    """Return a drawing as the two SVG elements of a Picture."""
-    with drawing():
-        return {f"{layout.name}_svg": for_page(draw(layout).svg()) for layout in (WIDE, NARROW)}
+def on_page(draw: Draw) -> Callable[[Layout], str]:
+    """Return what draws an element of a page."""
+    return lambda layout: for_page(svg_file(draw, layout))

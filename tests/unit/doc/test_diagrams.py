@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 import pytest
 from pydantic import ValidationError
 
-from benchmark.report.charts.chart import Layout as Page
+from benchmark.report.charts.chart import text_px
 from contract.model import latency_floor_ms
 from contract.settings import make_settings
 from doc.diagrams.draw import NAMES, WIDTH, Flow, draw, lay_out, read
@@ -50,8 +50,8 @@ def test_every_word_has_room(name: str) -> None:
     for box, left, width in lay_out(flow).boxes:
         assert 0 < left < left + width < WIDTH
         words = {box.name: 14.0, **dict.fromkeys(box.lines, 12.5)}
-        assert all(Page("box", WIDTH, size).text_px(word) <= width for word, size in words.items())
-    assert Page("title", WIDTH, 15.0).text_px(flow.title) <= WIDTH - 20
+        assert all(text_px(word, bold=True, font=size) <= width for word, size in words.items())
+    assert text_px(flow.title, bold=True, font=15.0) <= WIDTH - 20
 
 
 @pytest.mark.parametrize("name", NAMES)

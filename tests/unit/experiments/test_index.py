@@ -13,7 +13,7 @@ from benchmark.experiments.index import write_joined_report
 from tests.unit.conftest import KINDS, make_summary
 
 SVG = """<?xml version="1.0"?>
-<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 10 10" width="10" height="10">
+<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="0 0 10 10">
 <defs><path id="{name}-shape" d="M0 0"/></defs><use xlink:href="#{name}-shape"/></svg>
 """
 

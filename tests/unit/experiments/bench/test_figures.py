@@ -1,15 +1,24 @@
 """What holds for every drawing: well-formed, the same each time, one colour for one contender."""
 
-from itertools import pairwise
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from matplotlib.colors import to_hex
+from matplotlib.patches import Rectangle
 
 from benchmark.analysis.schema import parse_summary
-from benchmark.experiments.bench.figures import headline_figure, throughput_figure
-from benchmark.report.charts.chart import NARROW, WIDE, shorten, spread
-from benchmark.report.charts.palette import styles
+from benchmark.experiments.bench.figures import (
+    all_figures,
+    cpu_figure,
+    headline_figure,
+    low_load_figure,
+    throughput_figure,
+)
+from benchmark.report.charts.chart import NARROW, WIDE
+from benchmark.report.charts.palette import PAPER, styles
+from tests.unit.conftest import SheetsOf, make_samples
+from tests.unit.report.looks import struck, unreadable, words
 
 VARIANTS = ["valid", "invalid_contender", "interrupted", "twelve", "one_block", "climbed", "wide_intervals", "nothing"]
 
@@ -45,26 +54,35 @@ def test_the_harness_does_not_squash_the_others(summaries: dict[str, Any]) -> No
 def test_drawings_take_their_neutral_colours_from_the_page(summaries: dict[str, Any]) -> None:
     picture = throughput_figure(parse_summary(summaries["valid"]))
     for svg, width in ((picture.wide_svg, WIDE.width), (picture.narrow_svg, NARROW.width)):
-        assert svg.startswith(f'<svg viewBox="0 0 {width} ')
+        assert ElementTree.fromstring(svg).attrib["viewBox"].startswith(f"0 0 {width} ")
         assert "var(--ink)" in svg
         assert "http://" not in svg
 
 
-def test_labels_are_spread_apart_within_their_bounds() -> None:
-    assert spread([], 10, 0, 100) == []
-    assert spread([50.0], 10, 0, 100) == [50.0]
-    places = spread([98.0, 99.0, 97.0, 10.0], 10, 0, 100)
-    ordered = sorted(places)
-    assert all(b - a >= 9.9 for a, b in pairwise(ordered))
-    assert min(places) >= 0
-    assert max(places) <= 100
-    assert places[2] < places[0] < places[1]
+@pytest.mark.parametrize("variant", ["twelve", "invalid_contender", "climbed"])
+def test_every_contender_is_named_and_every_text_can_be_read(
+    summaries: dict[str, Any], sheets_of: SheetsOf, variant: str
+) -> None:
+    summary = parse_summary(summaries[variant])
+    sheets = sheets_of(all_figures(summary, make_samples(summaries[variant])))
+    assert len(sheets) == 2 * 5
+    for sheet in sheets:
+        assert unreadable(sheet) == [], sheet.name
+        said = " ".join(words(sheet))
+        assert all(name in said for name in summary.rivals), sheet.name
 
 
-def test_long_names_keep_both_ends() -> None:
-    short = shorten("a-very-long-contender-name#2", NARROW, 100)
-    assert short.startswith("a-ver")
-    assert short.endswith("#2")
-    assert "…" in short
-    assert NARROW.text_px(short) <= 100
-    assert shorten("short", NARROW, 100) == "short"
+def test_what_is_invalid_is_struck_and_what_is_valid_is_not(summaries: dict[str, Any], sheets_of: SheetsOf) -> None:
+    """All of async-aiohttp is INVALID, and the highest level of sync-concurrent."""
+    summary = parse_summary(summaries["invalid_contender"])
+    for sheet in sheets_of([low_load_figure(summary)]):
+        assert struck(sheet) == {"async-aiohttp", "50.8 ms = 1.09 × floor"}
+    for sheet in sheets_of([cpu_figure(summary)]):
+        assert struck(sheet) == {"async-aiohttp", "2.99 ms", "sync-concurrent", "8.69 ms"}
+
+
+def test_an_invalid_bar_is_hollow(summaries: dict[str, Any], sheets_of: SheetsOf) -> None:
+    for sheet in sheets_of([low_load_figure(parse_summary(summaries["invalid_contender"]))]):
+        solid = {round(patch.get_y() + patch.get_height() / 2) for patch in sheet.panels[0].patches
+                 if isinstance(patch, Rectangle) and to_hex(patch.get_facecolor()) != PAPER}  # fmt: skip
+        assert solid == {0, 1, 2, 4}  # sync, sync-concurrent, async, null

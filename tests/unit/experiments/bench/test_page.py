@@ -4,6 +4,8 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import pytest
+
 from benchmark.experiments.bench.page import render_bench_report, write_bench_report
 
 if TYPE_CHECKING:
@@ -55,6 +57,7 @@ def test_every_figure_has_a_text_alternative_and_a_caption(valid_run: "FakeRun")
     assert "sync 101.2 ms = 1.12 × floor; sync-concurrent 54.1 ms" in page
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_levels_that_were_left_out_and_the_limits_of_open_files_are_said(valid_run: "FakeRun") -> None:
     valid_run.manifest["plan"] = {"left_out": "512 users were left out: the limit of 1,024 open files allows 231"}
     valid_run.manifest["environment"]["open_files"] = {"soft": 1024, "hard": None}
@@ -63,12 +66,14 @@ def test_levels_that_were_left_out_and_the_limits_of_open_files_are_said(valid_r
     assert "<dt>open files</dt><dd>1024 per process, up to no limit</dd>" in page
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_too_few_samples_are_not_a_number(valid_run: "FakeRun") -> None:
     page = render_bench_report(valid_run)
     assert "n/a*" in page
     assert "* not enough samples: a p99 needs at least 459." in page
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_invalid_figures_are_struck_and_shown(valid_run: "FakeRun") -> None:
     contender = valid_run.summary["contenders"]["async"]
     contender.update(valid=False, reasons=["12 answers were wrong"])
@@ -88,12 +93,14 @@ def test_names_are_only_text(valid_run: "FakeRun") -> None:
     assert "&lt;script&gt;alert(1)&lt;/script&gt; $x$" in page
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_it_says_how_to_reproduce_the_run(valid_run: "FakeRun") -> None:
     page = render_bench_report(valid_run)
     assert valid_run.manifest["command_line"] in page
     assert "settings and seed (1)" in page
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_manifest_without_environment_still_renders(valid_run: "FakeRun") -> None:
     valid_run.manifest.clear()
     assert "the command line was not recorded" in render_bench_report(valid_run)
@@ -110,6 +117,7 @@ def test_a_rate_that_is_no_peak_is_at_least_so_much_in_table_and_figure(valid_ru
     assert "≥ 147" not in page
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_interval_of_a_ratio_is_the_one_that_decides(valid_run: "FakeRun") -> None:
     for each in valid_run.summary["comparisons"]:
         each.update(ci=[0.451, 1.11], confidence=0.994, ci95=[0.568, 0.877], difference_shown=False)

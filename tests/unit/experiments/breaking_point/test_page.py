@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 
 from benchmark.analysis.schema import Sentence
-from benchmark.experiments.breaking_point.figures import all_figures
+from benchmark.experiments.breaking_point.figures import all_figures, headline
 from benchmark.experiments.breaking_point.findings import LocustRun, Observation
 from benchmark.experiments.breaking_point.page import table_rows, verdict, write_report
 from benchmark.experiments.breaking_point.schema import parse
 from benchmark.experiments.breaking_point.summarise import OPEN_LOOP, summarise
 from benchmark.record.run import Cell, Run
+from tests.unit.conftest import SheetsOf
 from tests.unit.experiments.breaking_point.synthetic import CONTENDERS, findings_of, locust_run, recorded
+from tests.unit.report.looks import struck, unreadable, words
 
 
 @pytest.fixture(autouse=True)
@@ -29,6 +31,7 @@ def page_of(tmp_path: Path, findings: list[Observation]) -> str:
     return write_report(recorded(tmp_path, findings)).read_text()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_page_shows_every_figure(tmp_path: Path) -> None:
     page = page_of(tmp_path, findings_of("one") + findings_of("two"))
     figures = re.findall(r'<figure id="([^"]+)"', page)
@@ -47,6 +50,7 @@ def test_the_page_shows_every_figure(tmp_path: Path) -> None:
     assert "90 requests/s were" in page.replace("\u00a0", " ")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_links_lead_to_what_locust_itself_wrote(tmp_path: Path) -> None:
     page = page_of(tmp_path, [locust_run()])
     assert 'href="locust/0-one-response-time.html"' in page
@@ -80,6 +84,7 @@ def test_a_run_without_an_answer_has_a_page(tmp_path: Path) -> None:
     assert row.invalid
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_verdict_on_an_invalid_contender_is_struck_through(tmp_path: Path) -> None:
     spoilt = [locust_run("two", "response-time", generator_cpu=0.99)]
     run = recorded(tmp_path, [*findings_of("one"), *findings_of("two"), *spoilt])
@@ -101,12 +106,19 @@ def struck_parts(said: list[Sentence]) -> set[str]:
     return {" ".join(sentence.text.split()[:2]) for sentence in said if sentence.struck}
 
 
-def struck_figures(run: Run) -> set[str]:
-    """Return the figures of a run in which something is struck through."""
+def struck_figures(run: Run, sheets_of: SheetsOf) -> set[str]:
+    """Return the figures of a run in which something is struck through, and whose captions say so."""
     pictures = all_figures(parse(run.summary), run.path / "samples")
-    struck = {picture.key for picture in pictures if "line-through" in picture.wide_svg}
-    assert {picture.key for picture in pictures if "Struck through" in picture.caption} == struck
-    return struck
+    found = {picture.key for picture in pictures if all(struck(sheet) for sheet in sheets_of([picture]))}
+    assert {picture.key for picture in pictures if "Struck through" in picture.caption} == found
+    return found
+
+
+def test_every_contender_is_named_and_every_text_can_be_read(tmp_path: Path, sheets_of: SheetsOf) -> None:
+    run = recorded(tmp_path, findings_of("one") + findings_of("two"))
+    for sheet in sheets_of(all_figures(parse(run.summary), run.path / "samples")):
+        assert unreadable(sheet) == [], sheet.name
+        assert {"one", "two"} < words(sheet), sheet.name
 
 
 @pytest.mark.parametrize(
@@ -121,7 +133,7 @@ def struck_figures(run: Run) -> set[str]:
     ],
 )
 def test_an_invalid_part_strikes_what_rests_on_it_and_nothing_else(
-    tmp_path: Path, example: str, parts: set[str], figures: set[str]
+    tmp_path: Path, sheets_of: SheetsOf, example: str, parts: set[str], figures: set[str]
 ) -> None:
     found = [*findings_of("one"), locust_run(example="try", stem="one-try-1")]
     found = [
@@ -132,7 +144,7 @@ def test_an_invalid_part_strikes_what_rests_on_it_and_nothing_else(
     data = parse(run.summary)
     assert struck_parts(verdict(data)) == parts
     assert {(row.name, row.state) for row, _ in table_rows(data) if row.invalid} == {("one", example)}
-    assert struck_figures(run) == figures
+    assert struck_figures(run, sheets_of) == figures
 
 
 def test_late_arrivals_of_the_open_loop_leave_the_breaking_point_alone(tmp_path: Path) -> None:
@@ -151,7 +163,7 @@ def test_late_arrivals_of_the_open_loop_leave_the_breaking_point_alone(tmp_path:
 
 def marks(run: Run) -> int:
     """Return how many marks the headline has of what is drawn for one contender."""
-    return (run.path / "headline.svg").read_text().count("<use")
+    return headline(parse(run.summary))["headline.svg"].count("<use")
 
 
 @pytest.mark.parametrize("example", ["load-test", "max-performance"])
@@ -162,9 +174,7 @@ def test_a_mark_that_is_invalid_is_not_drawn(tmp_path: Path, example: str) -> No
             replace(each, generator_cpu=cpu) if isinstance(each, LocustRun) and each.example == example else each
             for each in findings_of("one")
         ]
-        run = recorded(tmp_path / str(cpu), found)
-        write_report(run)
-        counted.append(marks(run))
+        counted.append(marks(recorded(tmp_path / str(cpu), found)))
     assert counted[1] == counted[0] - 1
 
 

@@ -21,8 +21,10 @@ from benchmark.experiments.prediction.what_ifs import read_what_ifs
 from benchmark.load.plan import Level, LoadPlan
 from benchmark.measure.trial import Trial
 from benchmark.record.run import Cell, Run
+from benchmark.report.charts import picture
 from tests.unit.benchmark.fakes import Measure, failing, fake_stack, make_progress
 from tests.unit.benchmark.synthetic import CPU, SECOND_NS, START_NS, Held, write_files
+from tests.unit.conftest import NO_DRAWING
 
 KNOWN = {name: contender for name, contender in discover().items() if contender.default and not contender.harness_floor}
 
@@ -85,6 +87,7 @@ class Explain:
         self.told_ns = START_NS - 5 * SECOND_NS  # when predictions are written down; all cells begin at START_NS
         self.last: Run
         patch.setattr("benchmark.experiments.prediction.measure.monotonic_ns", lambda: self.told_ns)
+        patch.setattr(picture, "svg_file", lambda draw, layout: NO_DRAWING)
         # Neither bursts on real processes nor a minute of simulation; both have tests of their own.
         patch.setattr("benchmark.experiments.prediction.measure.measure_bursts", lambda *_: None)
         for name, nothing in (("calibrated", None), ("predict", {}), ("predict_map", [])):

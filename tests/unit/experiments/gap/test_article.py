@@ -61,6 +61,7 @@ def test_a_changed_record_changes_the_text() -> None:
     assert before["shares"] != after["shares"]
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("variant", list(variants()))
 def test_every_image_of_the_article_is_drawn(variant: str) -> None:
     summary: dict[str, Any] = variants()[variant]()

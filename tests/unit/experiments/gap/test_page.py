@@ -36,6 +36,7 @@ def page_of(run: Run) -> str:
 
 
 @pytest.mark.parametrize("variant", list(variants()))
+@pytest.mark.usefixtures("undrawn")
 def test_every_kind_of_run_has_a_page_that_loads_nothing_and_links_to_what_is_there(
     tmp_path: Path, variant: str
 ) -> None:
@@ -61,6 +62,7 @@ def test_ids_are_unique_and_what_is_referred_to_exists(tmp_path: Path, variant: 
     assert referred <= set(ids)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_each_claim_of_the_answer_links_to_its_raw_data(tmp_path: Path) -> None:
     page = page_of(record(tmp_path / "run", make_summary()))
     answer = page.split('<div class="verdict">')[1].split("</div>")[0]
@@ -73,6 +75,7 @@ def test_each_claim_of_the_answer_links_to_its_raw_data(tmp_path: Path) -> None:
     assert 'href="prediction.json"' in claims[3]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_contender_that_is_no_cell_of_the_design_is_linked_by_its_own_samples(tmp_path: Path) -> None:
     summary = make_summary()
     for cell in summary["cells"]:
@@ -84,6 +87,7 @@ def test_a_contender_that_is_no_cell_of_the_design_is_linked_by_its_own_samples(
     assert 'href="samples/0-main-async.csv"' in claim
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_every_figure_has_a_text_alternative_and_a_caption(tmp_path: Path) -> None:
     page = page_of(record(tmp_path / "run", make_summary()))
     assert page.count("<figure ") == page.count('role="img" aria-label="') == page.count("<figcaption>") == 10
@@ -95,6 +99,7 @@ def test_every_figure_has_a_text_alternative_and_a_caption(tmp_path: Path) -> No
      ("peaks", 0), ("what_if", 0), ("attribution_customary", 0), ("cells", 0), ("confounded", 0), ("factors", 0)],
 )  # fmt: skip
 @pytest.mark.parametrize("how", ["absent", "null", "empty"])
+@pytest.mark.usefixtures("undrawn")
 def test_a_missing_part_is_said(tmp_path: Path, part: str, missing: int, how: str) -> None:
     summary = make_summary()
     summary[part] = {"null": None, "empty": type(summary[part])()}.get(how)
@@ -104,6 +109,7 @@ def test_a_missing_part_is_said(tmp_path: Path, part: str, missing: int, how: st
     assert page.count("This part was not measured in this run.") == missing
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_what_is_invalid_is_struck_and_shown(tmp_path: Path) -> None:
     page = page_of(record(tmp_path / "run", variants()["invalid_cell"]()))
     assert '<span class="badge invalid">INVALID</span>' in page
@@ -125,6 +131,7 @@ def test_titles_are_only_text(tmp_path: Path) -> None:
     assert "&lt;script&gt;" in page
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_it_joins_the_report_of_all_experiments(tmp_path: Path) -> None:
     summary = {**make_summary(), "verdict": "the one sentence"}
     page_of(record(tmp_path / "20261121T050000Z-explain", summary))

@@ -5,18 +5,14 @@ from typing import Any
 
 import pytest
 
+from benchmark.experiments.profiling.figures import cpu_panel, figure, wall_panel
 from benchmark.experiments.profiling.libraries import FRAMEWORK, HTTP_CLIENT
-from benchmark.experiments.profiling.page import (
-    cost_rows,
-    cpu_panel,
-    figure,
-    headline,
-    library_rows,
-    page,
-    sentences,
-    wall_panel,
-)
+from benchmark.experiments.profiling.page import cost_rows, headline, library_rows, page, sentences
 from benchmark.experiments.profiling.summarise import RUNNING, WAITING_MODELS
+from tests.unit.conftest import SheetsOf
+from tests.unit.report.looks import struck, unreadable, words
+
+pytestmark = pytest.mark.usefixtures("undrawn")
 
 
 def entry(**changes: Any) -> dict[str, Any]:
@@ -60,11 +56,15 @@ def test_a_cost_is_given_with_without_and_as_a_ratio() -> None:
 
 
 @pytest.mark.parametrize("changes", [{}, {"cpu_not_attributed": -0.5}, {"wall_split_ms": {}}, {"valid": False}])
-def test_the_figure_is_drawn_for_desk_and_phone(changes: dict[str, Any]) -> None:
-    picture = figure({"a": entry(**changes), "b": EMPTY}, 16)
-    for svg in (picture.wide_svg, picture.narrow_svg):
-        assert "CPU per request, 16 users" in svg
-        assert "HTTP client" in svg
+def test_the_figure_can_be_read_on_desk_and_phone(changes: dict[str, Any], sheets_of: SheetsOf) -> None:
+    entries = {"a": entry(**changes), "b": EMPTY}
+    picture = figure(entries, 16, list(sentences(entries, 16).values()))
+    sheets = sheets_of([picture])
+    for sheet in sheets:
+        assert {"CPU per request, 16 users", "HTTP client", "a", "8.50 ms"} < words(sheet)
+        assert unreadable(sheet) == []
+        assert bool(struck(sheet)) is ("valid" in changes)
+    assert [sheet.name for sheet in sheets] == ["profile-wide", "profile-narrow"]
     assert "71%" in picture.alt
 
 
@@ -115,7 +115,7 @@ def test_what_is_invalid_strikes_what_rests_on_it_and_nothing_else(
     entries = {"a": entry(valid=False, reasons=["any"], **reasons), "b": entry()}
     assert [not bar.invalid for bar in cpu_panel(entries, 16).bars] == [cpu_stands, True]
     assert [not bar.invalid for bar in wall_panel(entries).bars] == [wall_stands, True]
-    assert ("Struck through" in figure(entries, 16).caption) is not (cpu_stands and wall_stands)
+    assert ("Struck through" in figure(entries, 16, []).caption) is not (cpu_stands and wall_stands)
     assert ("<s>a: 8.50" in page(recorded(entries)).replace("\u00a0", " ")) is not cpu_stands
 
 

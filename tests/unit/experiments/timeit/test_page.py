@@ -5,9 +5,14 @@ from collections import Counter
 
 import pytest
 
+from benchmark.experiments.timeit.figures import all_figures
 from benchmark.experiments.timeit.page import write_report
+from benchmark.experiments.timeit.repeats import read_repeats
+from benchmark.experiments.timeit.schema import parse
 from benchmark.record.run import Run
+from tests.unit.conftest import SheetsOf
 from tests.unit.experiments.timeit.synthetic import Recorder, summarised, summary_of
+from tests.unit.report.looks import struck, unreadable, words
 
 
 def page_of(run: Run) -> str:
@@ -15,6 +20,7 @@ def page_of(run: Run) -> str:
     return write_report(run).read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_it_shows_four_figures_and_says_how_it_was_measured(record: Recorder) -> None:
     page = page_of(record())
     assert page.count("<figure ") == page.count('role="img" aria-label="') == page.count("<figcaption>") == 4
@@ -43,6 +49,7 @@ def test_two_renders_are_the_same_bytes(record: Recorder) -> None:
     assert page_of(run) == page_of(run)
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("repeats", [0, 1, 3])
 def test_a_short_run_has_a_page(record: Recorder, repeats: int) -> None:
     page = page_of(record(repeats=repeats))
@@ -50,6 +57,7 @@ def test_a_short_run_has_a_page(record: Recorder, repeats: int) -> None:
     assert "nan" not in re.sub(r"<[^>]*>", "", page).lower().split()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_shortened_run_says_so(record: Recorder) -> None:
     plan = {"calls": [1, 10, 20, 30], "repeats": 3, "seed": 1, "scale": 0.1}
     page = page_of(record(repeats=3, plan=plan))
@@ -57,19 +65,33 @@ def test_a_shortened_run_says_so(record: Recorder) -> None:
     assert "Student" in page
 
 
-def test_what_is_invalid_is_struck_through(record: Recorder) -> None:
+def test_what_is_invalid_is_struck_through(record: Recorder, sheets_of: SheetsOf) -> None:
     run = record()
     summary = summary_of(run, {"one": 90.0, "two": 51.0, "three": 45.0})
     run.write_json("summary.json", {**summary, "verdict": ""})
+    drawn = sheets_of(all_figures(parse(run.summary, read_repeats(run.path))))
+    assert all(any("two" in text for text in struck(sheet)) for sheet in drawn)
+    assert not any("three" in text for sheet in drawn for text in struck(sheet))
     page = write_report(run).read_text(encoding="utf-8")
     assert "<s>two</s>" in page
     assert "<s>two takes" in page
     assert '<tr class="invalid' in page
-    assert "line-through" in page
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_run_that_is_invalid_as_a_whole_says_why(record: Recorder) -> None:
     page = page_of(record(busy_before_start=0.5))
     assert "<s>two takes" in page
     assert "does not say why" not in page
     assert "INVALID: the machine was 50% busy" in page.replace("\u00a0", " ")
+
+
+def test_every_contender_and_floor_is_named_and_every_text_can_be_read(record: Recorder, sheets_of: SheetsOf) -> None:
+    run = record()
+    summarised(run)
+    data = parse(run.summary, read_repeats(run.path))
+    for sheet in sheets_of(all_figures(data)):
+        assert unreadable(sheet) == [], sheet.name
+        said = " ".join(words(sheet))
+        assert all(name in said for name in ("two", "three")), sheet.name
+        assert ("floor 45.0 ms" in said) is sheet.name.startswith("per-call")
