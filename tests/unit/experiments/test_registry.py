@@ -18,7 +18,7 @@ from tests.unit.benchmark.fakes import fake_stack
 QUESTION = "How many contenders can be started?"
 EXPERIMENT = f'''
 from benchmark.analysis.comparable import Comparable
-from benchmark.analysis.summary import summary_head
+from benchmark.analysis.summary import against, summary_head
 from benchmark.experiments.experiment import Experiment
 from benchmark.report.page import write_page
 
@@ -34,7 +34,7 @@ def summarise(run):
     started = run.lines("started.jsonl")
     entries = {{row["contender"]: {{"valid": True, "reasons": [], "started": 1}} for row in started}}
     return {{"summary.json": {{
-        **summary_head(run.manifest, entries, not run.interrupted, "some"),
+        **summary_head(run.manifest, against(entries), not run.interrupted, "some"),
         "contenders": entries, "verdict": f"{{len(started)}} were started.",
     }}}}
 

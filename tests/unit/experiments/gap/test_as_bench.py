@@ -120,6 +120,7 @@ def test_one_record_of_explain_makes_all_pages(explained: Run, tmp_path: Path) -
     (recorded / "manifest.json").write_text("{}")  # of an earlier record of `bench`
     generate["take_over"](explained.path)
     assert not (recorded / "manifest.json").exists()
+    names["ROOT"] = ROOT  # where the handlers are, which the README shows
     summary = json.loads((recorded / "summary.json").read_text())
     page = generate["readme"]((ROOT / "README.md").read_text(), summary)
     assert page.count("Recorded with `make explain`") == 2

@@ -267,7 +267,7 @@ def test_light_levels_that_were_disturbed_calibrate_nothing(
     assert note.startswith("async was not calibrated in block 1: level of 1 users: other programs used ")
     assert not summary["valid"]
     assert any(
-        reason.startswith("async: light-async: 1 users: other programs used ") for reason in said(summary["reasons"])
+        reason.startswith("async: light-async: one user: other programs used ") for reason in said(summary["reasons"])
     )
 
 
