@@ -3,6 +3,7 @@
 import json
 import random
 import runpy
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,9 @@ def test_one_record_of_explain_makes_all_pages(explained: Run, tmp_path: Path) -
     (recorded / "manifest.json").write_text("{}")  # of an earlier record of `bench`
     generate["take_over"](explained.path)
     assert not (recorded / "manifest.json").exists()
-    names["ROOT"] = ROOT  # where the handlers are, which the README shows
+    for handler in generate["HANDLERS"]:  # which the README shows
+        (tmp_path / handler).parent.mkdir(parents=True)
+        shutil.copy(ROOT / handler, tmp_path / handler)
     summary = json.loads((recorded / "summary.json").read_text())
     page = generate["readme"]((ROOT / "README.md").read_text(), summary)
     assert page.count("Recorded with `make explain`") == 2
