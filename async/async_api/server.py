@@ -11,6 +11,7 @@ from typing import Any
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
+from async_api import serve  # noqa: F401 - loaded at once, as by the sync twin; uvicorn finds it by name
 from contract.limits import raise_open_files
 from contract.settings import Settings, SettingsError, load_settings
 

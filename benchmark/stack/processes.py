@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -21,6 +22,7 @@ HOST = "127.0.0.1"
 READY_TIMEOUT_S = 30.0
 STOP_GRACE_S = 5.0
 _LOG_TAIL_LINES = 15
+_FREE_PORTS = range(20_000, 32_000)
 
 
 @dataclass(frozen=True)
@@ -195,11 +197,15 @@ def stop_processes(processes: list[subprocess.Popen[bytes]], guard: Guard, grace
 
 
 def free_port() -> int:
-    """Return a TCP port of loopback that is free now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a TCP port of loopback that is free now, and that no outgoing connection will take meanwhile.
+
+    Those have their ports from the system's own range, which begins at 32,768 or above (ip(7), ip_local_port_range).
+    """
+    for port in random.SystemRandom().sample(_FREE_PORTS, len(_FREE_PORTS)):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((HOST, port))
+            return port
+    raise StackError(f"no port from {_FREE_PORTS[0]} to {_FREE_PORTS[-1]} is free")
 
 
 def command(process: Process, ports: Mapping[str, int], python: str = sys.executable) -> list[str]:

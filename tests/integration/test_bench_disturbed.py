@@ -16,6 +16,7 @@ from tests.conftest import CONTENDERS
 from tests.integration.harness import FAILED, INTERRUPTED, INVALID, NULL, REAL, Harness, command, rows_of, until
 from tests.integration.processes import BUSY, started
 from tests.unit.benchmark.form import assert_summary_form
+from tests.unit.said import said
 
 pytestmark = pytest.mark.integration
 
@@ -58,7 +59,7 @@ def test_a_run_that_is_interrupted_reports_what_it_has_and_leaves_no_process(
     summary = harness.run.summary
     assert_summary_form(summary, missing=True)
     assert (summary["complete"], summary["valid"]) == (False, False)
-    assert any("interrupted" in reason for reason in summary["reasons"])
+    assert any("interrupted" in reason for reason in said(summary["reasons"]))
     assert [(cell.contender, cell.status) for cell in harness.run.cells()] == [(first, "interrupted")]
     assert rows_of(harness.run.path / "samples" / f"0-{first}.csv")
     assert (harness.run.path / "report.html").exists()
@@ -76,7 +77,7 @@ def test_a_contender_whose_service_is_killed_is_named_and_the_others_are_measure
     summary = harness.run.summary
     assert_summary_form(summary, missing=True)
     assert (summary["complete"], summary["valid"]) == (True, False)
-    assert any(reason.startswith(f"{victim}: ") and "scoring" in reason for reason in summary["reasons"])
+    assert any(reason.startswith(f"{victim}: ") and "scoring" in reason for reason in said(summary["reasons"]))
     assert summary["contenders"][victim]["valid"] is False
     assert [level["users"] for level in summary["contenders"][other]["levels"]] == [1, 2, 4]
     assert {(cell.contender, cell.status) for cell in harness.run.cells()} == {(victim, "failed"), (other, "measured")}
@@ -104,8 +105,8 @@ def test_a_program_that_starts_while_it_is_measured_makes_the_run_invalid_and_is
     assert (summary["complete"], summary["valid"]) == (True, False)
     (level,) = summary["contenders"][REAL]["levels"]
     assert level["foreign_share"] > 0.1
-    (reason,) = (reason for reason in summary["reasons"] if "other programs" in reason)
-    assert reason.startswith(f"{REAL}: 1 users: other programs used ")
+    (reason,) = (reason for reason in said(summary["reasons"]) if "other programs" in reason)
+    assert reason.startswith(f"{REAL}: one user: other programs used ")
     assert "stop them and measure again" in harness.output
 
 

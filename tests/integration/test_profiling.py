@@ -27,6 +27,7 @@ from benchmark.measure.session import Session
 from benchmark.measure.trial import Trial
 from benchmark.record.run import Cell, Run
 from tests.conftest import CONTENDERS
+from tests.unit.said import said
 
 pytestmark = pytest.mark.integration
 
@@ -147,7 +148,7 @@ def test_a_sampler_that_breaks_its_process_is_tried_again(tmp_path: Path, monkey
     assert blocks == [PLAIN, SAMPLED, *broken, SAMPLED + 1 + len(broken)]
     assert entry["sampling_attempts"] == 2 + len(broken)
     assert entry["cpu_by_library"]
-    assert not [reason for reason in entry["reasons"] if "died" in reason]
+    assert not [reason for reason in said(entry["reasons"]) if "died" in reason]
 
 
 def test_a_service_that_dies_ends_its_contender_and_the_others_go_on(
@@ -168,9 +169,9 @@ def test_a_service_that_dies_ends_its_contender_and_the_others_go_on(
     run = profile(tmp_path, NAMES, plan)
     dead, other = (run.summary["contenders"][name] for name in NAMES)
     assert not dead["valid"]
-    assert "model of sync died in mid-run" in dead["reasons"][0]
-    assert "its log ends" in dead["reasons"][0]
-    assert not [reason for reason in other["reasons"] if "died" in reason]
+    assert "model of sync died in mid-run" in said(dead["reasons"])[0]
+    assert "its log ends" in said(dead["reasons"])[0]
+    assert not [reason for reason in said(other["reasons"]) if "died" in reason]
     assert "client-pyinstrument.html" in other["profiles"]
 
 
@@ -182,8 +183,8 @@ def test_an_interruption_keeps_and_reports_what_was_measured(tmp_path: Path, mon
     plan = ProfilePlan(requests=1, users=2, seconds=0.5, warmup_s=0.2, free_ports=True, warmup_calls=1)
     run = profile(tmp_path, NAMES, plan)
     assert not run.summary["complete"]
-    assert "interrupted: 1 of 2 contenders were measured" in run.summary["reasons"]
+    assert "interrupted: 1 of 2 contenders were measured" in said(run.summary["reasons"])
     assert run.summary["contenders"][NAMES[0]]["cpu_by_library"]
-    assert run.summary["contenders"][NAMES[1]]["reasons"] == ["not measured"]
+    assert said(run.summary["contenders"][NAMES[1]]["reasons"]) == ["not measured"]
     assert (run.path / "report.html").exists()
     assert not (tmp_path / "latest").exists()

@@ -20,6 +20,7 @@ from benchmark.experiments.timeit.plan import TimeitPlan, assign
 from benchmark.measure.progress import Progress
 from benchmark.record.run import Run
 from tests.conftest import CONTENDERS
+from tests.unit.said import said
 
 pytestmark = pytest.mark.integration
 
@@ -44,7 +45,7 @@ def test_a_tiny_run_leaves_a_record_a_summary_and_a_page(tmp_path: Path) -> None
     assert (summary["command"], summary["complete"], summary["baseline"]) == ("timeit", True, "sync")
     for name, floor_ms in (("sync", 9.0), ("async-aiohttp", 4.67)):
         entry = summary["contenders"][name]
-        assert entry["valid"], entry["reasons"]
+        assert entry["valid"], said(entry["reasons"])
         assert entry["floor_ms"] == pytest.approx(floor_ms, abs=0.01)
         assert entry["timeit"]["calls"] == 9
     assert len((path / "repeats.csv").read_text().splitlines()) == 1 + 3 * 2 * 2
@@ -80,7 +81,7 @@ def test_a_service_that_dies_ends_its_contender_and_not_the_others(
     assert sorted(valid.values()) == [False, True]
     assert (summary["valid"], summary["complete"]) == (False, True)
     (lost,) = (name for name, is_valid in valid.items() if not is_valid)
-    assert "died in mid-run with exit status -9; its log ends:" in summary["contenders"][lost]["reasons"][0]
+    assert "died in mid-run with exit status -9; its log ends:" in said(summary["contenders"][lost]["reasons"])[0]
     (left,) = set(valid) - {lost}
     assert summary["contenders"][left]["timeit"]["repeats"] == 3
 
@@ -101,7 +102,7 @@ def test_ctrl_c_reports_what_was_measured(tmp_path: Path, monkeypatch: pytest.Mo
     assignment = assign(choose(["null"], CONTENDERS), plan, {})
     run = carry_out(EXPERIMENT, assignment, tmp_path, Progress(Console(quiet=True)))
     assert not run.summary["complete"]
-    assert any("interrupted: 2 of 9 repeats" in reason for reason in run.summary["reasons"])
+    assert any("interrupted: 2 of 9 repeats" in reason for reason in said(run.summary["reasons"]))
     assert run.summary["contenders"]["null"]["timeit"]["ms_per_call"] is not None
     assert run.summary["contenders"]["null"]["timeit"]["repeats"] == 2
     assert (run.path / "report.html").exists()
