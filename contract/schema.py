@@ -23,7 +23,7 @@ ASSETS_PATH: Final = "/docs/assets"
 OK_BODY: Final = b'{"status": "OK"}'
 
 
-class Answer(TypedDict):
+class AnswerDocument(TypedDict):
     """A model's or a scoring handler's answer: a duration in seconds."""
 
     detail: Annotated[float, Strict(), Field(ge=0, allow_inf_nan=False)]
@@ -36,7 +36,7 @@ _scoring_numbers: TypeAdapter[list[float]] = TypeAdapter(
 _model_numbers: TypeAdapter[list[float]] = TypeAdapter(
     Annotated[list[_Number], Field(min_length=1, max_length=MAX_MODEL_NUMBERS)]
 )
-_answer: TypeAdapter[Answer] = TypeAdapter(Answer)
+_answer: TypeAdapter[AnswerDocument] = TypeAdapter(AnswerDocument)
 _json_numbers: TypeAdapter[list[float]] = TypeAdapter(list[float])
 
 

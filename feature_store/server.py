@@ -62,7 +62,7 @@ class ServerFailed(ServerError):
 
 
 @dataclass(frozen=True)
-class Server:
+class StoreServer:
     """A server that was started: its process, its port, the folder of its data and output."""
 
     process: subprocess.Popen[bytes]
@@ -116,7 +116,7 @@ def serve(port: int, stay: bool, on_ready: Callable[[str], None] = lambda _: Non
 
 
 @contextmanager
-def _running(port: int) -> Iterator[Server]:
+def _running(port: int) -> Iterator[StoreServer]:
     """Run a server until the block ends. The one way in which it is started and stopped."""
     program = find_server()
     with tempfile.TemporaryDirectory(prefix="feature-store-") as name:
@@ -128,7 +128,7 @@ def _running(port: int) -> Iterator[Server]:
             _stop(server.process)
 
 
-def _start(program: Path, folder: Path, port: int) -> Server:
+def _start(program: Path, folder: Path, port: int) -> StoreServer:
     """Start a server and wait until it answers."""
     if port:
         return _start_on(program, folder, port)
@@ -140,7 +140,7 @@ def _start(program: Path, folder: Path, port: int) -> Server:
     return _start_on(program, folder, _free_port())
 
 
-def _start_on(program: Path, folder: Path, port: int) -> Server:
+def _start_on(program: Path, folder: Path, port: int) -> StoreServer:
     nothing_on_disk = ("--save", "", "--appendonly", "no", "--dir", folder)
     command: list[str | Path] = [program, "--port", str(port), "--bind", HOST, *nothing_on_disk]
     with _log(folder).open("wb") as log:
@@ -151,7 +151,7 @@ def _start_on(program: Path, folder: Path, port: int) -> Server:
             stderr=subprocess.STDOUT,
             preexec_fn=_bind_to_parent(),  # noqa: PLW1509 - takes no lock that another thread could hold
         )
-    server = Server(process, port, folder)
+    server = StoreServer(process, port, folder)
     try:
         _await_ready(server)
     except BaseException:
@@ -160,7 +160,7 @@ def _start_on(program: Path, folder: Path, port: int) -> Server:
     return server
 
 
-def _await_ready(server: Server) -> None:
+def _await_ready(server: StoreServer) -> None:
     deadline_s = time.monotonic() + _READY_TIMEOUT_S
     while not _answers(server):
         if server.process.poll() is not None:
@@ -170,7 +170,7 @@ def _await_ready(server: Server) -> None:
         time.sleep(_READY_POLL_S)
 
 
-def _answers(server: Server) -> bool:
+def _answers(server: StoreServer) -> bool:
     """Say whether this very server answers; another one on its port would answer a PING just as well."""
     try:
         with socket.create_connection((HOST, server.port), timeout=1) as connection:
@@ -180,7 +180,7 @@ def _answers(server: Server) -> bool:
         return False
 
 
-def _ended(server: Server) -> ServerError:
+def _ended(server: StoreServer) -> ServerError:
     """Return why the server ended by itself."""
     output = server.last_output()
     if "Address already in use" in output:

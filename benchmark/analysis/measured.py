@@ -15,7 +15,7 @@ from benchmark.analysis.windows import LOW_USERS, LevelFigures, level_figures
 from benchmark.contenders.discovery import Contender
 from benchmark.contenders.law import law_of
 from benchmark.load.peak import peak_users, why_no_peak
-from benchmark.record.run import Cell, Run
+from benchmark.record.run import Run, TrialRecord
 
 ByBlock = dict[int, float]
 
@@ -118,7 +118,7 @@ def as_entry(interval: Interval) -> dict[str, Any]:
     return {"value": interval.value, "ci95": interval.as_list()}
 
 
-def _measured(run: Run, contender: Contender, facts: Mapping[str, Any], cells: Sequence[Cell]) -> Measured:
+def _measured(run: Run, contender: Contender, facts: Mapping[str, Any], cells: Sequence[TrialRecord]) -> Measured:
     by_users: dict[int, list[LevelFigures]] = {}
     slept_ms: ByBlock = {}
     law = law_of(contender)

@@ -51,13 +51,13 @@ class RunData(Protocol):
         """
 
 
-class Part(BaseModel):
+class SummaryPart(BaseModel):
     """A part of a summary: read-only, and tolerant of keys that it does not know. What writes it reads it, too."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
 
-class LowLoad(Part):
+class LowLoad(SummaryPart):
     """Latency at the lowest level; a percentile is None where the samples are too few for it."""
 
     n: int
@@ -70,7 +70,7 @@ class LowLoad(Part):
     p50_over_floor: float | None = None
 
 
-class Level(Part):
+class LevelSummary(SummaryPart):
     """What one contender did at one number of users."""
 
     users: int
@@ -91,7 +91,7 @@ class Level(Part):
     steal_share: float | None = None  # the same: other virtual machines
 
 
-class Peak(Part):
+class HighestRate(SummaryPart):
     """The highest rate of the levels measured, and at how many users; a peak if these bracket it."""
 
     users: int
@@ -104,7 +104,7 @@ class Peak(Part):
     valid: bool = True
 
 
-class Contender(Part):
+class ContenderSummary(SummaryPart):
     """One contender's figures; what was not measured is None or empty, and `reasons` say why."""
 
     title: str = ""
@@ -114,8 +114,8 @@ class Contender(Part):
     reasons: tuple[Reason, ...] = ()
     notes: tuple[str, ...] = ()
     low_load: LowLoad | None = None
-    levels: tuple[Level, ...] = ()
-    peak: Peak | None = None
+    levels: tuple[LevelSummary, ...] = ()
+    peak: HighestRate | None = None
     cpu_users: int | None = None
     cpu_ms_per_request: ByRole = {}
     ci95_cpu_ms: MaybeInterval = None  # of all its processes together
@@ -126,7 +126,7 @@ class Contender(Part):
         """Whether there is any figure to show."""
         return self.low_load is not None or bool(self.levels) or self.peak is not None
 
-    def level(self, users: int) -> Level | None:
+    def level(self, users: int) -> LevelSummary | None:
         """Return the figures at a number of users, or None if that level was not measured."""
         return next((level for level in self.levels if level.users == users), None)
 
@@ -140,7 +140,7 @@ class Contender(Part):
         return faults if faults or levels else [because("unsaid")]
 
     @property
-    def standing_levels(self) -> list[Level]:
+    def standing_levels(self) -> list[LevelSummary]:
         """The VALID levels, by users."""
         return sorted((level for level in self.levels if self.stands(level.users)), key=lambda level: level.users)
 
@@ -169,7 +169,7 @@ class Contender(Part):
         return not self.faults and (level is None or level.valid)
 
 
-class Comparison(Part):
+class Comparison(SummaryPart):
     """A figure of one contender over the baseline's: ratio = contender / baseline.
 
     `ci` is the interval, at the level `confidence`, that decides whether a difference is shown.
@@ -190,7 +190,7 @@ class Comparison(Part):
         return self.ci95 if self.confidence is None else self.ci
 
 
-class Head(Part):
+class Head(SummaryPart):
     """What the summaries of all experiments have in common: which run it is, whether it is VALID, what it has found."""
 
     schema_version: Literal[1, 2] = Field(alias="schema")
@@ -210,7 +210,7 @@ class Summary(Head):
     blocks: int = 0
     baseline: str | None = None
     levels: tuple[int, ...] = ()
-    contenders: dict[str, Contender] = {}
+    contenders: dict[str, ContenderSummary] = {}
     comparisons: tuple[Comparison, ...] = ()
     faults: tuple[Reason, ...] = Field(default=(), exclude=True)  # why all of it is INVALID; set when it is parsed
 
@@ -227,12 +227,12 @@ class Summary(Head):
         return max(shared - {self.low_users} or self.levels, default=1)
 
     @property
-    def rivals(self) -> dict[str, Contender]:
+    def rivals(self) -> dict[str, ContenderSummary]:
         """The contenders without those that only show the ceiling of the load generator."""
         return {name: each for name, each in self.contenders.items() if not each.harness_floor}
 
     @property
-    def harness_floors(self) -> dict[str, Contender]:
+    def harness_floors(self) -> dict[str, ContenderSummary]:
         """The contenders that answer at once and show the ceiling of the load generator."""
         return {name: each for name, each in self.contenders.items() if each.harness_floor}
 
@@ -268,7 +268,7 @@ def _run_faults(summary: Summary) -> list[Reason]:
     return faults if explained else [because("unsaid")]
 
 
-def _condemn(contender: Contender) -> Contender:
+def _condemn(contender: ContenderSummary) -> ContenderSummary:
     reasons = (*contender.reasons, because("run_invalid")) if contender.measured else contender.reasons
     return contender.model_copy(update={"valid": False, "reasons": reasons})
 

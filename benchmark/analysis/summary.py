@@ -25,13 +25,15 @@ from benchmark.contenders.discovery import Contender
 from benchmark.contenders.law import law_of
 from benchmark.load.peak import is_bracketed, peak_users, why_no_peak
 from benchmark.record.columns import GENERATOR_ROLE
-from benchmark.record.run import SCHEMA, Cell, Run
+from benchmark.record.run import SCHEMA, Run, TrialRecord
 
 QUESTION = "Which contender is faster, by how much, and under which load?"
 MIN_CLAIM = 0.02  # a difference below this share is not claimed, however narrow its interval
 
 Blocks = Sequence[LevelFigures]
-ByBlock = Callable[[schema.Contender, Mapping[int, Blocks]], dict[int, float]]  # from a contender's figures and levels
+ByBlock = Callable[
+    [schema.ContenderSummary, Mapping[int, Blocks]], dict[int, float]
+]  # from a contender's figures and levels
 
 
 def summarise(run: Run, contenders: Sequence[Contender]) -> dict[str, Any]:
@@ -44,7 +46,7 @@ def summarise(run: Run, contenders: Sequence[Contender]) -> dict[str, Any]:
 def summarise_figures(
     manifest: Mapping[str, Any],
     contenders: Sequence[Contender],
-    cells: Sequence[Cell],
+    cells: Sequence[TrialRecord],
     figures: Mapping[str, Mapping[int, Blocks]],
     more_figures: Mapping[str, ByBlock] | None = None,
     over: Mapping[tuple[str, str], Collection[int]] | None = None,
@@ -101,7 +103,7 @@ def against(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, Sequence[Reas
     return {label: entry["reasons"] for label, entry in entries.items()}
 
 
-def failures_of(cells: Sequence[Cell], block_name: str = "block") -> list[Reason]:
+def failures_of(cells: Sequence[TrialRecord], block_name: str = "block") -> list[Reason]:
     """Return why cells failed."""
     return [
         failure(cell.code, cell.reason, block=cell.block, block_name=block_name)
@@ -110,7 +112,7 @@ def failures_of(cells: Sequence[Cell], block_name: str = "block") -> list[Reason
     ]
 
 
-def _by_level(run: Run, contender: Contender, cells: Sequence[Cell]) -> dict[int, list[LevelFigures]]:
+def _by_level(run: Run, contender: Contender, cells: Sequence[TrialRecord]) -> dict[int, list[LevelFigures]]:
     by_level: dict[int, list[LevelFigures]] = {}
     for cell in cells:
         for figures in level_figures(cell, run.cell_samples(cell), run.cell_resources(cell), law_of(contender)):
@@ -119,8 +121,8 @@ def _by_level(run: Run, contender: Contender, cells: Sequence[Cell]) -> dict[int
 
 
 def _contender_entry(
-    contender: Contender, floor_ms: float, by_level: Mapping[int, Blocks], cells: Sequence[Cell]
-) -> schema.Contender:
+    contender: Contender, floor_ms: float, by_level: Mapping[int, Blocks], cells: Sequence[TrialRecord]
+) -> schema.ContenderSummary:
     levels = [_level_entry(contender, blocks) for blocks in by_level.values()]
     reasons = failures_of(cells) + [reason.at(users=level.users) for level in levels for reason in level.reasons]
     if not levels and not reasons:
@@ -129,7 +131,7 @@ def _contender_entry(
     believed = {level.users: rps[level.users] for level in levels if level.valid}
     users = peak_users(rps, believed)
     peak = next((level for level in levels if level.users == users), None)
-    return schema.Contender(
+    return schema.ContenderSummary(
         title=contender.title,
         floor_ms=round(floor_ms, 3),
         harness_floor=contender.harness_floor,
@@ -138,7 +140,8 @@ def _contender_entry(
         notes=(*(note for blocks in by_level.values() for note in level_notes(contender, blocks)), *_no_peak(believed)),
         low_load=_low_load_entry(by_level[1], floor_ms) if 1 in by_level else None,
         levels=tuple(levels),
-        peak=peak and schema.Peak(**{key: getattr(peak, key) for key in _OF_PEAK}, bracketed=is_bracketed(believed)),
+        peak=peak
+        and schema.HighestRate(**{key: getattr(peak, key) for key in _OF_PEAK}, bracketed=is_bracketed(believed)),
         cpu_users=users,
         cpu_ms_per_request=peak.cpu_ms_per_request if peak else {},
         ci95_cpu_ms=_ci95(service_cpu_by_block([block for block in by_level[users] if block.n])) if users else None,
@@ -171,11 +174,11 @@ def _low_load_entry(blocks: Blocks, floor_ms: float) -> schema.LowLoad | None:
     )
 
 
-def _level_entry(contender: Contender, blocks: Blocks) -> schema.Level:
+def _level_entry(contender: Contender, blocks: Blocks) -> schema.LevelSummary:
     reasons = level_reasons(contender, blocks)
     counted = [block for block in blocks if block.n]
     rps = _rps(blocks)
-    return schema.Level(
+    return schema.LevelSummary(
         users=blocks[0].users,
         valid=not reasons,
         reasons=tuple(reasons),
@@ -214,7 +217,7 @@ def _pooled(blocks: Blocks) -> np.ndarray:
 
 def _comparisons(
     contenders: Sequence[Contender],
-    entries: Mapping[str, schema.Contender],
+    entries: Mapping[str, schema.ContenderSummary],
     figures: Mapping[str, Mapping[int, Blocks]],
     kinds: Mapping[str, ByBlock],
     over: Mapping[tuple[str, str], Collection[int]],
@@ -267,15 +270,15 @@ def _ratio(ours: Sequence[float], theirs: Sequence[float], level: float, shown: 
     }
 
 
-def _low_load_by_block(_: schema.Contender, by_level: Mapping[int, Blocks]) -> dict[int, float]:
+def _low_load_by_block(_: schema.ContenderSummary, by_level: Mapping[int, Blocks]) -> dict[int, float]:
     return {block.block: block.mean_ms for block in by_level.get(1, []) if block.n}
 
 
-def _peak_by_block(entry: schema.Contender, by_level: Mapping[int, Blocks]) -> dict[int, float]:
+def _peak_by_block(entry: schema.ContenderSummary, by_level: Mapping[int, Blocks]) -> dict[int, float]:
     return {block.block: block.rps for block in _peak_blocks(entry, by_level)}
 
 
-def _cpu_by_block(entry: schema.Contender, by_level: Mapping[int, Blocks]) -> dict[int, float]:
+def _cpu_by_block(entry: schema.ContenderSummary, by_level: Mapping[int, Blocks]) -> dict[int, float]:
     return service_cpu_by_block(_peak_blocks(entry, by_level))
 
 
@@ -289,7 +292,7 @@ def service_cpu_by_block(blocks: Blocks) -> dict[int, float]:
     return {block: cpu_ms for block, cpu_ms in sums.items() if cpu_ms}  # without samples there is no sum
 
 
-def _peak_blocks(entry: schema.Contender, by_level: Mapping[int, Blocks]) -> Blocks:
+def _peak_blocks(entry: schema.ContenderSummary, by_level: Mapping[int, Blocks]) -> Blocks:
     return [block for block in by_level[entry.peak.users] if block.n] if entry.peak else []
 
 

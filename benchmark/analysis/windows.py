@@ -9,7 +9,7 @@ import pandas as pd
 from benchmark.analysis.stats import rate_in_window, shares_in_window
 from benchmark.contenders.law import AnswerLaw
 from benchmark.record.resources import BUSY, HARNESS, IDLE, STEAL, cpu_ns_between, disturbance_between
-from benchmark.record.run import Cell, Window
+from benchmark.record.run import TrialRecord, Window
 
 # MOVED
 
@@ -52,7 +52,9 @@ class LevelFigures:
         return {role: share * 1e3 / self.rps for role, share in self.cpu_share.items()} if self.rps else {}
 
 
-def level_figures(cell: Cell, samples: pd.DataFrame, resources: pd.DataFrame, law: AnswerLaw) -> list[LevelFigures]:
+def level_figures(
+    cell: TrialRecord, samples: pd.DataFrame, resources: pd.DataFrame, law: AnswerLaw
+) -> list[LevelFigures]:
     """Return the figures of every measured window of a cell."""
     good = samples[samples["ok"]]
     return [_figures(cell.block, window, samples, good, resources, law) for window in cell.windows]

@@ -11,8 +11,8 @@ from benchmark.cli_options import EXIT_INVALID, EXIT_USAGE, console
 from benchmark.errors import BenchmarkError
 
 if TYPE_CHECKING:
-    from benchmark.compare.side import Side
-    from benchmark.compare.verdict import Comparison, Pair
+    from benchmark.compare.side import ComparedSide
+    from benchmark.compare.verdict import ComparedFigure, Pair
 
 EXIT_SLOWER = 4
 _COLOURS = {"faster": "green", "slower": "red", "INVALID": "strike dim", "no difference shown": ""}
@@ -76,7 +76,7 @@ def parse_limit(text: str) -> float | None:
     return percent / 100
 
 
-def _pairs(a: "Side", b: "Side") -> "list[Pair]":
+def _pairs(a: "ComparedSide", b: "ComparedSide") -> "list[Pair]":
     """Return who is compared with whom, and who of A has nobody to be compared with. Raises RecordError."""
     from benchmark.compare.figures import figures_of, pair_of
     from benchmark.compare.side import only_in_a, pair_up
@@ -88,7 +88,7 @@ def _pairs(a: "Side", b: "Side") -> "list[Pair]":
     return pairs + [(name, figures_of(a.run, name), {}) for name in only_in_a(a, b)]
 
 
-def _exit_status(comparisons: "Sequence[Comparison]", unseen: "Sequence[str]", limit: float | None) -> int:
+def _exit_status(comparisons: "Sequence[ComparedFigure]", unseen: "Sequence[str]", limit: float | None) -> int:
     from benchmark.compare.gate import judge
 
     if limit is None:
@@ -101,7 +101,7 @@ def _exit_status(comparisons: "Sequence[Comparison]", unseen: "Sequence[str]", l
     return EXIT_SLOWER if outcome.slower else 0 if outcome.passes else EXIT_INVALID
 
 
-def _table(comparisons: "Sequence[Comparison]") -> Table:
+def _table(comparisons: "Sequence[ComparedFigure]") -> Table:
     counted = sum(each.verdict != "INVALID" for each in comparisons)
     interval = "95 % interval" + (f",\nadjusted for {counted}" if counted > 1 else "")
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")  # fits 80 columns

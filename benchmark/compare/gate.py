@@ -13,7 +13,7 @@ from scipy import stats
 
 from benchmark.analysis.comparable import Comparable
 from benchmark.analysis.summary import MIN_CLAIM
-from benchmark.compare.verdict import Comparison, Pair, usable
+from benchmark.compare.verdict import ComparedFigure, Pair, usable
 
 Answer = Literal["slower", "not slower", "cannot tell"]
 
@@ -23,7 +23,7 @@ _MAX_NAMES = 3
 
 
 @dataclass(frozen=True)
-class Outcome:
+class GateOutcome:
     """What a gate has found; it passes only if nothing was found to be slower, and everything was seen."""
 
     slower: bool
@@ -31,7 +31,7 @@ class Outcome:
     sentences: list[str]
 
 
-def judge(comparisons: Sequence[Comparison], unseen: Sequence[str], limit: float) -> Outcome:
+def judge(comparisons: Sequence[ComparedFigure], unseen: Sequence[str], limit: float) -> GateOutcome:
     """Return what the gate says of all figures; `unseen` are sentences about what was not compared at all.
 
     `limit` is a share: 0.05 lets B be slower by 5 %.
@@ -50,10 +50,10 @@ def judge(comparisons: Sequence[Comparison], unseen: Sequence[str], limit: float
     if passes:
         least = _percent(max(limit, MIN_CLAIM))
         sentences.append(f"not too slow: all of {_count(len(valid), 'figure')}, none by more than {least}")
-    return Outcome(bool(slower), passes, sentences)
+    return GateOutcome(bool(slower), passes, sentences)
 
 
-def answer(comparison: Comparison, limit: float) -> Answer:
+def answer(comparison: ComparedFigure, limit: float) -> Answer:
     """Return whether a VALID figure of B is slower than A's by more than `limit`, by its interval.
 
     "slower" if the whole interval lies above the limit, "not slower" if none of it does. A difference
@@ -83,7 +83,7 @@ def unseen(pairs: Sequence[Pair]) -> list[str]:
     return found
 
 
-def cannot_tell(comparison: Comparison, limit: float) -> str:
+def cannot_tell(comparison: ComparedFigure, limit: float) -> str:
     """Return what loss this pair can show, and about how many blocks it takes to show one above the limit."""
     least, can_show = max(limit, MIN_CLAIM), _can_show(comparison)
     if comparison.ratio.as_list() is None:
@@ -122,13 +122,13 @@ def _reason(a: Comparable, b: Comparable | None) -> str:
     return f"no value above zero in every block of {' and '.join(unusable)}" if unusable else ""
 
 
-def _can_show(comparison: Comparison) -> float:
+def _can_show(comparison: ComparedFigure) -> float:
     """Return the loss that a pair can show: one as large as half of its interval is wide, inf without one."""
     ends = comparison.ratio.as_list()
     return math.expm1((math.log(ends[1]) - math.log(ends[0])) / 2) if ends else math.inf
 
 
-def _blocks(comparison: Comparison, limit: float) -> float:
+def _blocks(comparison: ComparedFigure, limit: float) -> float:
     """Return about how many blocks each run takes to tell, inf for too many; 0 if there is no scatter to go by."""
     if comparison.ratio.as_list() is None:
         return 0
@@ -152,7 +152,7 @@ def _about(blocks: float) -> str:
     return f"about {_count(int(blocks), 'block')}" if blocks < math.inf else f"more than {MAX_BLOCKS:,} blocks"
 
 
-def _too_slow(comparison: Comparison) -> str:
+def _too_slow(comparison: ComparedFigure) -> str:
     interval = comparison.slower_interval
     span = f" ({_percent(interval.low)} to {_percent(interval.high)})" if interval.low and interval.high else ""
     return f"too slow: {comparison.contender}, {comparison.figure.name}: {_percent(interval.value)} slower{span}"

@@ -11,7 +11,7 @@ from benchmark.record.run import Run
 
 
 @dataclass(frozen=True)
-class Side:
+class ComparedSide:
     """A run, and one of its contenders if only that one is compared."""
 
     run: Run
@@ -22,17 +22,17 @@ class Side:
         return self.run.summary
 
 
-def open_side(text: str) -> Side:
+def open_side(text: str) -> ComparedSide:
     """Return what RUN or RUN:contender names. Raises RecordError with the valid choices."""
     path, contender = (text, None) if Path(text).exists() else _split(text)
     run = Run.open(Path(path))
     known = list(run.summary["contenders"])
     if contender is not None and contender not in known:
         raise RecordError(f"{path} has no contender {contender!r}; choose from {', '.join(known)}")
-    return Side(run, contender)
+    return ComparedSide(run, contender)
 
 
-def pair_up(a: Side, b: Side) -> list[tuple[str, str]]:
+def pair_up(a: ComparedSide, b: ComparedSide) -> list[tuple[str, str]]:
     """Return which contender of A is compared with which of B. Raises RecordError if there is none."""
     commands = [side.run.manifest["command"] for side in (a, b)]
     if commands[0] != commands[1]:
@@ -53,7 +53,7 @@ def pair_up(a: Side, b: Side) -> list[tuple[str, str]]:
     return [(name, name) for name in both]
 
 
-def only_in_a(a: Side, b: Side) -> list[str]:
+def only_in_a(a: ComparedSide, b: ComparedSide) -> list[str]:
     """Return the contenders of run A that run B does not have, if whole runs are compared."""
     named = a.contender or b.contender
     return [] if named else [name for name in _real(a) if name not in b.summary["contenders"]]
@@ -87,7 +87,7 @@ _CIRCUMSTANCES = {
 }
 
 
-def _real(side: Side) -> list[str]:
+def _real(side: ComparedSide) -> list[str]:
     """Return a run's contenders but for those that only show the harness's floor."""
     return [name for name, entry in side.summary["contenders"].items() if not entry.get("harness_floor")]
 

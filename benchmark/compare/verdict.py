@@ -19,7 +19,7 @@ _ALIKE = 1e-12  # logarithms differ by so little if they are the same but for ro
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ComparedFigure:
     """One figure of two contenders."""
 
     contender: str  # `async`, or `sync → async` where two are compared
@@ -58,7 +58,7 @@ class Comparison:
         return self.verdict == "no difference shown" and ends is not None and not ends[0] <= 1 <= ends[1]
 
 
-def compare_figures(pairs: Sequence[Pair]) -> list[Comparison]:
+def compare_figures(pairs: Sequence[Pair]) -> list[ComparedFigure]:
     """Return the comparison of every figure that both sides have.
 
     A difference is shown if it survives Holm's correction for the number of VALID figures and is at
@@ -101,7 +101,7 @@ def welch_p_value(a: Sequence[float], b: Sequence[float]) -> float:
     return float(2 * stats.t.sf(abs(log_ratio) / error, freedom))
 
 
-def sentence(comparisons: Sequence[Comparison]) -> str:
+def sentence(comparisons: Sequence[ComparedFigure]) -> str:
     """Return all verdicts in one sentence, from the point of view of B."""
     counted = [each for each in comparisons if each.verdict != "INVALID"]
     shown = [each for each in counted if each.verdict != "no difference shown"]
@@ -124,15 +124,15 @@ def usable(figure: Comparable) -> bool:
     return bool(figure.values) and all(value > 0 for value in figure.values)
 
 
-def _comparison(name: str, a: Comparable, b: Comparable, shown: bool | None, confidence: float) -> Comparison:
+def _comparison(name: str, a: Comparable, b: Comparable, shown: bool | None, confidence: float) -> ComparedFigure:
     """Return one comparison; `shown` is None where a figure is INVALID, and nothing is decided."""
     ratio = welch_ratio(a.values, b.values, confidence)
     if shown is None:
-        return Comparison(name, a, b, Interval(ratio.value, None, None), confidence, "INVALID")
+        return ComparedFigure(name, a, b, Interval(ratio.value, None, None), confidence, "INVALID")
     better = (ratio.value < 1) == a.lower_is_better
     claimed = shown and abs(ratio.value - 1) >= MIN_CLAIM
     verdict: Verdict = "no difference shown" if not claimed else "faster" if better else "slower"
-    return Comparison(name, a, b, ratio, confidence, verdict)
+    return ComparedFigure(name, a, b, ratio, confidence, verdict)
 
 
 def _slower_by(ratio: float, lower_is_better: bool) -> float:

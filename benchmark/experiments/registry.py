@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Row:
+class ExperimentRow:
     """A command, and the package that carries it out: `command.py` holds the options, `experiment.py` the rest."""
 
     name: str
@@ -31,11 +31,11 @@ class Row:
 
 
 REGISTRY = [
-    Row("bench", "benchmark.experiments.bench"),
-    Row("profile", "benchmark.experiments.profiling"),
-    Row("timeit", "benchmark.experiments.timeit"),
-    Row("locust", "benchmark.experiments.breaking_point"),
-    Row("explain", "benchmark.experiments.gap"),
+    ExperimentRow("bench", "benchmark.experiments.bench"),
+    ExperimentRow("profile", "benchmark.experiments.profiling"),
+    ExperimentRow("timeit", "benchmark.experiments.timeit"),
+    ExperimentRow("locust", "benchmark.experiments.breaking_point"),
+    ExperimentRow("explain", "benchmark.experiments.gap"),
 ]
 
 

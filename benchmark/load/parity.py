@@ -15,7 +15,7 @@ _GOOD_BODY = b"[5.1,3.5,1.4,0.2]"
 
 
 @dataclass(frozen=True)
-class Response:
+class ParityResponse:
     status: int
     headers: dict[str, str]  # names in lower case
     body: bytes
@@ -62,7 +62,7 @@ def cases(entities: int, max_body_bytes: int) -> list[Case]:
     ]
 
 
-def check(case: Case, response: Response, bounds_s: tuple[float, float]) -> str | None:
+def check(case: Case, response: ParityResponse, bounds_s: tuple[float, float]) -> str | None:
     """Return what is wrong with an answer, or None."""
     status = 200 if case.error is None else int(case.error.status)
     if response.status != status:
@@ -89,16 +89,16 @@ def find_differences(base_url: str, endpoint: str, wanted: list[Case], bounds_s:
             yield problem
 
 
-def ask(base_url: str, endpoint: str, case: Case) -> Response:
+def ask(base_url: str, endpoint: str, case: Case) -> ParityResponse:
     """Send a case over a socket of its own. Raises OSError if there is no answer."""
     with closing(Connection(base_url)) as connection:
         answer = connection.send(Request(case.method, case.target(endpoint), case.headers, case.body))
     if not answer.status:
         raise OSError(answer.error)
-    return Response(answer.status, {name.lower(): value for name, value in answer.headers.items()}, answer.body)
+    return ParityResponse(answer.status, {name.lower(): value for name, value in answer.headers.items()}, answer.body)
 
 
-def _check_answer(case: Case, response: Response, bounds_s: tuple[float, float]) -> str | None:
+def _check_answer(case: Case, response: ParityResponse, bounds_s: tuple[float, float]) -> str | None:
     try:
         check_answer(response.body, bounds_s)
     except errors.BadModelAnswer as error:

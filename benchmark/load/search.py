@@ -28,7 +28,7 @@ _BEYOND, _GRID = 0.5, 2001  # how far from what was tried an even chance is look
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TryOutcome:
     """What became of the arrivals of a try, as shares of all that were scheduled after its warm-up."""
 
     answered: float  # correctly, however late
@@ -54,7 +54,7 @@ def judge(
     since_s: float,
     until_s: float,
     limit_ms: float,
-) -> Outcome:
+) -> TryOutcome:
     """Return what became of the arrivals scheduled between two moments (seconds since the start).
 
     `scheduled_s` are all that there should have been; `answered_s` are the scheduled times of those that were
@@ -63,8 +63,8 @@ def judge(
     due = int(np.sum((scheduled_s >= since_s) & (scheduled_s < until_s)))
     inside = (answered_s >= since_s) & (answered_s < until_s)
     if not due:
-        return Outcome(0.0, 0.0)
-    return Outcome(float(inside.sum()) / due, float((inside & (latency_ms <= limit_ms)).sum()) / due)
+        return TryOutcome(0.0, 0.0)
+    return TryOutcome(float(inside.sum()) / due, float((inside & (latency_ms <= limit_ms)).sum()) / due)
 
 
 @dataclass
@@ -75,7 +75,7 @@ class Staircase:
     crossings: int  # at the finest step, before it ends
     near: bool = True  # whether the first rate is a good guess
     steps: Sequence[float] = STEPS
-    tries: list[tuple[float, Outcome]] = field(default_factory=list)
+    tries: list[tuple[float, TryOutcome]] = field(default_factory=list)
     _step: int = 0
     _finest_since: int | None = None  # the number of the try at which the finest step began
 
@@ -92,7 +92,7 @@ class Staircase:
         known = self._crossed >= self.crossings or len(self.tries) >= _MOST_TRIES
         return None if known or not LOWEST_RPS <= wanted <= HIGHEST_RPS else wanted
 
-    def add(self, rps: float, outcome: Outcome) -> None:
+    def add(self, rps: float, outcome: TryOutcome) -> None:
         """Note what became of a try."""
         turned = bool(self.tries) and outcome.sustained != self.tries[-1][1].sustained
         self.tries.append((rps, outcome))

@@ -9,7 +9,7 @@ from benchmark.errors import BenchmarkError, RecordError
 from benchmark.load.plan import Level
 from benchmark.measure.levels import Levels, hold
 from benchmark.measure.session import Session
-from benchmark.record.run import Cell
+from benchmark.record.run import TrialRecord
 
 CELL_OVERHEAD_S = 3.0  # to start and stop a contender; only the progress display relies on it
 
@@ -49,7 +49,7 @@ class BlockMeasurer:
             for label in labels:
                 self.measure_one(label, block)
 
-    def measure_one(self, label: str, block: int) -> Cell:
+    def measure_one(self, label: str, block: int) -> TrialRecord:
         """Measure one label; return its cell, whatever became of it. Raises RecordError."""
         contender, load = self._pairs[label]
         try:
@@ -71,7 +71,7 @@ def shuffled_blocks(labels: Sequence[str], blocks: int, seed: int | str) -> list
     return [shuffled.sample(list(labels), len(labels)) for _ in range(blocks)]
 
 
-def _without_climb(load: Levels, cell: Cell) -> Levels:
+def _without_climb(load: Levels, cell: TrialRecord) -> Levels:
     """Return the load for later blocks: exactly the levels that this cell has held."""
     held = {window.users for window in cell.windows}
     return replace(load, levels=tuple(level for level in (*load.levels, *load.climb) if level.users in held), climb=())

@@ -16,7 +16,7 @@ from benchmark.load.plan import Level, LoadPlan
 from benchmark.measure.session import Session
 from benchmark.measure.trial import Trial
 from benchmark.record.columns import GENERATOR_ROLE
-from benchmark.record.run import Cell, Window
+from benchmark.record.run import TrialRecord, Window
 from benchmark.scenarios.discovery import scenario_of
 from benchmark.stack.processes import log_tail, own_environment, start_process, stop_processes
 
@@ -30,12 +30,12 @@ class Levels:
     stage_clock: bool = True
 
 
-def hold(session: Session, contender: Contender, load: Levels, block: int = 0, part: str = "") -> Cell:
+def hold(session: Session, contender: Contender, load: Levels, block: int = 0, part: str = "") -> TrialRecord:
     """Hold the levels once, in a trial of its own; its cell's windows grow while it goes on.
 
     Raises StackError, LoadError, ParityError or RecordError; what was measured before is on disk.
     """
-    log = session.logs(Cell(block, contender.label, 0, part=part)) / f"{contender.label}-{GENERATOR_ROLE}.log"
+    log = session.logs(TrialRecord(block, contender.label, 0, part=part)) / f"{contender.label}-{GENERATOR_ROLE}.log"
     with session.trial(
         contender, block, part, stage_clock=load.stage_clock, beside=_generator(session, contender, load, log)
     ) as trial:

@@ -21,7 +21,7 @@ from benchmark.load.shapes import END_SIGNAL, Example
 from benchmark.measure.trial import Trial
 from benchmark.record.columns import GENERATOR_ROLE
 from benchmark.record.resources import disturbance_between
-from benchmark.record.run import Cell, Run, read_samples
+from benchmark.record.run import Run, TrialRecord, read_samples
 from benchmark.scenarios.discovery import scenario_of
 from benchmark.stack.processes import log_tail, own_environment, start_process, stop_processes
 
@@ -131,7 +131,7 @@ def issue(
 
 def samples_file(run: Run, contender: Contender, part: str) -> Path:
     """Return where `issue` has the samples of a part of a contender's trials written."""
-    return run.file("samples", Cell(block=0, contender=contender.label, seed=0, part=part), ".csv")
+    return run.file("samples", TrialRecord(block=0, contender=contender.label, seed=0, part=part), ".csv")
 
 
 def class_name(contender: str, open_loop: bool = False) -> str:
@@ -182,7 +182,7 @@ def _stopped_ns(issuing: Path) -> int | None:
     return int(json.loads(issuing.read_text())["stopped_ns"]) if issuing.exists() else None
 
 
-def _issued(run: Run, cell: Cell, samples: Path, seconds: float, stopped_ns: int | None) -> Issued:
+def _issued(run: Run, cell: TrialRecord, samples: Path, seconds: float, stopped_ns: int | None) -> Issued:
     frame = read_samples(samples)
     if frame.empty:
         raise LoadError("Locust sent no request")

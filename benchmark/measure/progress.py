@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
-from benchmark.record.run import Cell
+from benchmark.record.run import TrialRecord
 
 
 class Progress:
@@ -52,7 +52,7 @@ class Progress:
         if self._task is not None:
             self._bar.update(self._task, contender=contender, phase=phase, remaining=self._remaining())
 
-    def cell_done(self, cell: Cell) -> None:
+    def cell_done(self, cell: TrialRecord) -> None:
         """Count a cell; say so where there is no bar, and always if it failed."""
         now_s = time.monotonic()
         self._took_s.append(now_s - self._last_s)

@@ -14,7 +14,7 @@ from benchmark.contenders.service_settings import SEED, STAGE_CLOCK, with_variab
 from benchmark.errors import BenchmarkError, RecordError
 from benchmark.measure.progress import Progress
 from benchmark.measure.trial import ParityError, Trial, check_parity_of
-from benchmark.record.run import Cell, Run
+from benchmark.record.run import Run, TrialRecord
 from benchmark.stack.processes import Launcher, ProcessLauncher, running_stack
 from benchmark.stack.watchdog import Guard
 
@@ -29,7 +29,7 @@ class Session:
     seed: int = 1
     free_ports: bool = False
     launcher: Launcher = field(default_factory=ProcessLauncher)
-    cells: list[Cell] = field(default_factory=list)  # that have ended
+    cells: list[TrialRecord] = field(default_factory=list)  # that have ended
     _passed: set[str] = field(default_factory=set)  # labels that have passed parity
     _refused: dict[str, ParityError] = field(default_factory=dict)  # by label, those that have not
 
@@ -50,7 +50,7 @@ class Session:
         meanwhile. Raises StackError, ParityError (without starting anything, if an earlier trial has), or what the
         block raises.
         """
-        cell = Cell(block, contender.label, seed=self.seed * 1000 + block, part=part)
+        cell = TrialRecord(block, contender.label, seed=self.seed * 1000 + block, part=part)
         try:
             with contextlib.ExitStack() as opened:
                 if contender.label in self._refused:
@@ -71,22 +71,22 @@ class Session:
         finally:
             self._record(cell)
 
-    def note(self, contender: Contender, error: BenchmarkError | None = None) -> Cell:
+    def note(self, contender: Contender, error: BenchmarkError | None = None) -> TrialRecord:
         """Record that all trials of a contender have ended, or why nothing more comes of it."""
-        cell = Cell(0, contender.label, self.seed * 1000)
+        cell = TrialRecord(0, contender.label, self.seed * 1000)
         if error:
             cell.status, cell.code, cell.reason = "failed", error.code, str(error)
         self._record(cell)
         return cell
 
-    def logs(self, cell: Cell) -> Path:
+    def logs(self, cell: TrialRecord) -> Path:
         """Return the folder for what the processes of a trial say."""
         folder = self.run.path / "logs" / f"block-{cell.block + 1}{cell.part and '-'}{cell.part}"
         folder.mkdir(exist_ok=True)
         return folder
 
     def _started(
-        self, contender: Contender, cell: Cell, stage_clock: bool, beside: Any, opened: contextlib.ExitStack
+        self, contender: Contender, cell: TrialRecord, stage_clock: bool, beside: Any, opened: contextlib.ExitStack
     ) -> Trial:
         self.progress.phase(cell.contender, "start")
         clock = stage_clock and scoring_settings(contender).stage_clock
@@ -105,6 +105,6 @@ class Session:
             self._passed.add(cell.contender)
         return trial
 
-    def _record(self, cell: Cell) -> None:
+    def _record(self, cell: TrialRecord) -> None:
         self.cells.append(cell)
         self.run.append_cell(cell)

@@ -13,7 +13,7 @@ from benchmark.errors import BenchmarkError, RecordError
 from benchmark.load import parity
 from benchmark.measure.machine import SURROUNDINGS
 from benchmark.measure.sampling import Sampler
-from benchmark.record.run import Cell
+from benchmark.record.run import TrialRecord
 from benchmark.scenarios.discovery import scenario_of
 from benchmark.stack.processes import Stack
 from feature_store.seed import DEFAULT_INFO
@@ -37,7 +37,7 @@ class Trial:
     session: "Session"
     contender: Contender  # with all settings that its processes run with
     stack: Stack
-    cell: Cell
+    cell: TrialRecord
     law: AnswerLaw
     beside: Any = None  # what was started beside the contender
 

@@ -50,7 +50,7 @@ class Window:
 
 
 @dataclass
-class Cell:
+class TrialRecord:
     """One contender in one block, in fresh processes: what became of it."""
 
     block: int
@@ -110,18 +110,18 @@ class Run:
         """Whether measuring ended before its time; so it did if nobody has noted its end."""
         return bool(self.manifest.get("interrupted", True))
 
-    def file(self, folder: str, cell: Cell, suffix: str = "") -> Path:
+    def file(self, folder: str, cell: TrialRecord, suffix: str = "") -> Path:
         """Return the path of one of a cell's files."""
         return self.path / folder / f"{cell.key}{suffix}"
 
-    def append_cell(self, cell: Cell) -> None:
+    def append_cell(self, cell: TrialRecord) -> None:
         self.append_line(_CELLS, asdict(cell))
 
-    def trials(self) -> list[Cell]:
+    def trials(self) -> list[TrialRecord]:
         """Return every trial that has ended, in the order of measuring."""
-        return [Cell(**{**d, "windows": [Window(**w) for w in d["windows"]]}) for d in self.lines(_CELLS)]
+        return [TrialRecord(**{**d, "windows": [Window(**w) for w in d["windows"]]}) for d in self.lines(_CELLS)]
 
-    def cells(self) -> list[Cell]:
+    def cells(self) -> list[TrialRecord]:
         """Return those that are all there is of a contender in a block, and no part of it."""
         return [trial for trial in self.trials() if not trial.part]
 
@@ -139,7 +139,7 @@ class Run:
         whole = path.read_text().rpartition("\n")[0]
         return [json.loads(line) for line in whole.splitlines()]
 
-    def cell_samples(self, cell: Cell) -> pd.DataFrame:
+    def cell_samples(self, cell: TrialRecord) -> pd.DataFrame:
         """Return a cell's requests: SAMPLE_COLUMNS, with `latency_ms`, and `measured` for those inside a window.
 
         A request belongs to the window in which it was answered.
@@ -157,16 +157,16 @@ class Run:
         return (
             pd.concat(frames, ignore_index=True)
             if frames
-            else self.cell_samples(Cell(0, "", 0)).assign(contender="", block=0)
+            else self.cell_samples(TrialRecord(0, "", 0)).assign(contender="", block=0)
         )
 
-    def cell_resources(self, cell: Cell) -> pd.DataFrame:
+    def cell_resources(self, cell: TrialRecord) -> pd.DataFrame:
         """Return a cell's resource samples: the fields of ResourceSample."""
         frame = _read_csv(self.file("resources", cell, ".csv"))
         return pd.DataFrame(columns=list(ResourceSample._fields)) if frame is None else frame
 
     @contextlib.contextmanager
-    def resource_writer(self, cell: Cell) -> Iterator["ResourceWriter"]:
+    def resource_writer(self, cell: TrialRecord) -> Iterator["ResourceWriter"]:
         with _writing(self.path):
             writer = ResourceWriter(self.file("resources", cell, ".csv"))
         try:

@@ -16,7 +16,7 @@ from sync_api.server import Server, main
 _SETTLE_S = 0.1  # a few turns of the loop
 
 
-class Worker(GeventWorker):  # type: ignore[misc]
+class GreenletWorker(GeventWorker):  # type: ignore[misc]
     """gunicorn's greenlets; a stopping worker does not wait for connections that ask nothing."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -61,7 +61,7 @@ class _Waiting(gevent.Timeout):
 
 def run(settings: Settings, app: str) -> None:
     """Serve in worker processes, until SIGTERM."""
-    Server(settings, app, Worker).run()
+    Server(settings, app, GreenletWorker).run()
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import pytest
 import redis
 
 from benchmark.contenders.discovery import Contender
-from benchmark.load.parity import Case, Response, ask
+from benchmark.load.parity import Case, ParityResponse, ask
 from benchmark.stack.processes import Stack
 from contract import errors
 from contract.errors import ServiceError
@@ -253,7 +253,7 @@ def test_too_many_requests_in_flight_answer_503(contender: Contender, stacks: St
     )
     env = {"SERVING_MODEL_MIN_MS": "900", "SERVING_MODEL_MAX_MS": "900"}
     stack = stacks.start(contender.model_copy(update={"process": limited}), env)
-    answers: list[Response] = []
+    answers: list[ParityResponse] = []
     threads = [
         threading.Thread(target=lambda: answers.append(ask(stack.base_url, contender.endpoint, PREDICT)))
         for _ in range(6)

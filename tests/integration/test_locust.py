@@ -29,7 +29,7 @@ from benchmark.measure.locust_process import Issued, class_name, example_environ
 from benchmark.measure.progress import Progress
 from benchmark.measure.session import Session
 from benchmark.measure.trial import ParityError, Trial
-from benchmark.record.run import Cell, Run
+from benchmark.record.run import Run, TrialRecord
 from benchmark.stack.processes import Stack
 from benchmark.stack.watchdog import Guard
 from tests.conftest import Stacks
@@ -59,7 +59,7 @@ def session(run: Run, guard: Guard) -> Session:
 
 def trial_of(session: Session, stack: Stack, part: str) -> Trial:
     """Return a trial of a contender that goes on after it."""
-    return Trial(session, stack.contender, stack, Cell(0, CONTENDER, 0, part=part), law_of(stack.contender))
+    return Trial(session, stack.contender, stack, TrialRecord(0, CONTENDER, 0, part=part), law_of(stack.contender))
 
 
 def samples_of(trial: Trial) -> Path:

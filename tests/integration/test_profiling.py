@@ -25,7 +25,7 @@ from benchmark.measure.levels import Levels, hold
 from benchmark.measure.progress import Progress
 from benchmark.measure.session import Session
 from benchmark.measure.trial import Trial
-from benchmark.record.run import Cell, Run
+from benchmark.record.run import Run, TrialRecord
 from tests.conftest import CONTENDERS
 from tests.unit.said import said
 
@@ -123,7 +123,7 @@ def test_a_report_is_written_and_the_run_is_the_latest(run: Run) -> None:
 def test_a_sampler_that_breaks_its_process_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blocks, broken = [], []
 
-    def break_once(session: Session, contender: Contender, load: Levels, block: int) -> Cell:
+    def break_once(session: Session, contender: Contender, load: Levels, block: int) -> TrialRecord:
         blocks.append(block)
         if block == SAMPLED:
             with session.trial(contender, block):

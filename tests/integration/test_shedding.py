@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from benchmark.contenders.discovery import Contender
-from benchmark.load.parity import Case, Response, ask
+from benchmark.load.parity import Case, ParityResponse, ask
 from benchmark.stack.processes import HOST
 from contract import errors
 from contract.schema import DOCS_PATH, HEALTHCHECK_PATH, READY_PATH, predict_path
@@ -58,7 +58,7 @@ class Crowd:
     """Clients that ask at once, each over a connection of its own; their answers in the order in which they came."""
 
     service: Service
-    answers: list[Response] = field(default_factory=list)
+    answers: list[ParityResponse] = field(default_factory=list)
     refused: list[http.client.HTTPConnection] = field(default_factory=list)
     one_is_refused: threading.Event = field(default_factory=threading.Event)
 
@@ -74,10 +74,10 @@ class Crowd:
         return [answer.status for answer in self.answers]
 
 
-def predict(service: Service, connection: http.client.HTTPConnection) -> Response:
+def predict(service: Service, connection: http.client.HTTPConnection) -> ParityResponse:
     connection.request("POST", service.path, b"[5.1, 3.5]", {"Content-Type": "application/json"})
     answer = connection.getresponse()
-    return Response(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+    return ParityResponse(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from benchmark.analysis.schema import Contender, Level, Peak, Summary, service_cpu_ms
+from benchmark.analysis.schema import ContenderSummary, HighestRate, LevelSummary, Summary, service_cpu_ms
 from benchmark.analysis.wording import Interval, at_users, fine_ms, significant, span
 
 
@@ -41,11 +41,11 @@ class Question:
     better: str
     worse: str
     lower_is_better: bool
-    standing: Callable[[Summary, str, Contender], Standing | None]
-    measured: Callable[[Contender], bool]
+    standing: Callable[[Summary, str, ContenderSummary], Standing | None]
+    measured: Callable[[ContenderSummary], bool]
 
 
-def _low_load(summary: Summary, name: str, contender: Contender) -> Standing | None:
+def _low_load(summary: Summary, name: str, contender: ContenderSummary) -> Standing | None:
     low = contender.low_load
     if low is None or not contender.stands(summary.low_users):
         return None
@@ -56,9 +56,9 @@ def _low_load(summary: Summary, name: str, contender: Contender) -> Standing | N
     return Standing(name, low.mean_ms, low.ci95_mean_ms, short, full, short)
 
 
-def _peak(_: Summary, name: str, contender: Contender) -> Standing | None:
+def _peak(_: Summary, name: str, contender: ContenderSummary) -> Standing | None:
     """The peak, or the highest VALID level of the summary where the peak itself is INVALID."""
-    peak: Peak | Level | None = contender.peak
+    peak: HighestRate | LevelSummary | None = contender.peak
     compared = contender.peak is not None and contender.stands(contender.peak.users)
     if not compared:
         peak = max(contender.standing_levels, key=lambda level: level.rps, default=None)
@@ -71,7 +71,7 @@ def _peak(_: Summary, name: str, contender: Contender) -> Standing | None:
     return Standing(name, peak.rps, peak.ci95_rps, short, full, short, compared, contender.no_peak)
 
 
-def _cpu(summary: Summary, name: str, contender: Contender) -> Standing | None:
+def _cpu(summary: Summary, name: str, contender: ContenderSummary) -> Standing | None:
     """In older records the interval is that of the ratio to the baseline: they have none of the figure itself."""
     total_ms = service_cpu_ms(contender.cpu_ms_per_request)
     if total_ms is None or not contender.stands(contender.cpu_users or 0):

@@ -7,10 +7,10 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from benchmark.analysis.schema import LOAD_GENERATOR, Contender, Level, Summary, in_order, service_cpu_ms
+from benchmark.analysis.schema import LOAD_GENERATOR, ContenderSummary, LevelSummary, Summary, in_order, service_cpu_ms
 from benchmark.analysis.wording import Interval, at_users, fine_ms, significant
 from benchmark.report.charts.axis import Limits, limits_of
-from benchmark.report.charts.bars import Bar, Part, floor_parts
+from benchmark.report.charts.bars import Bar, BarPart, floor_parts
 from benchmark.report.charts.distribution import Hill
 from benchmark.report.charts.lines import Line
 from benchmark.report.charts.palette import density, styles
@@ -24,11 +24,11 @@ class Quantity:
 
     title: str
     unit: str
-    value: Callable[[Level], float | None]
-    interval: Callable[[Level], Interval | None] = lambda _: None
+    value: Callable[[LevelSummary], float | None]
+    interval: Callable[[LevelSummary], Interval | None] = lambda _: None
     is_rate: bool = False  # from zero on, and its highest value is what is asked for
 
-    def points(self, contender: Contender) -> list[tuple[Level, float]]:
+    def points(self, contender: ContenderSummary) -> list[tuple[LevelSummary, float]]:
         """Return the levels that have this figure, by users."""
         found = [(level, self.value(level)) for level in contender.levels]
         return sorted(((level, v) for level, v in found if v is not None), key=lambda point: point[0].users)
@@ -39,7 +39,7 @@ P50: Final = Quantity("Median latency (p50)", "ms", lambda level: level.p50_ms)
 P99: Final = Quantity("Tail latency (p99)", "ms", lambda level: level.p99_ms)
 
 
-def floors(contenders: Mapping[str, Contender]) -> list[float]:
+def floors(contenders: Mapping[str, ContenderSummary]) -> list[float]:
     """Return the distinct floors in ms."""
     return sorted({contender.floor_ms for contender in contenders.values() if contender.floor_ms > 0})
 
@@ -73,9 +73,9 @@ def cpu_bars(summary: Summary) -> list[Bar]:
         if total_ms is None:
             rows.append(Bar(name, "not measured"))
             continue
-        parts = [Part(spent.get(role, 0.0), style.colour, density(i)) for i, role in enumerate(order)]
+        parts = [BarPart(spent.get(role, 0.0), style.colour, density(i)) for i, role in enumerate(order)]
         where = f" at {at_users(users)}" if several and users else ""
-        parts.append(Part(spent.get(LOAD_GENERATOR, 0.0)))
+        parts.append(BarPart(spent.get(LOAD_GENERATOR, 0.0)))
         rows.append(Bar(name, f"{significant(total_ms)} ms{where}", not contender.stands(users or 0), parts=parts))
     return rows
 

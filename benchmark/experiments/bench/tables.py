@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from benchmark.analysis.schema import Comparison, Contender, Level, Summary, in_order, service_cpu_ms
+from benchmark.analysis.schema import Comparison, ContenderSummary, LevelSummary, Summary, in_order, service_cpu_ms
 from benchmark.analysis.wording import MISSING, Interval, fine_ms, significant, span
 from benchmark.report.tables import NO_PEAK, NOT_ENOUGH, TableRow
 
@@ -56,7 +56,7 @@ def memory_roles(summary: Summary) -> list[str]:
     return in_order(role for contender in summary.contenders.values() for role in contender.rss_mb)
 
 
-def _low_load_row(name: str, contender: Contender, valid: bool) -> TableRow:
+def _low_load_row(name: str, contender: ContenderSummary, valid: bool) -> TableRow:
     low = contender.low_load
     floor = MISSING if contender.harness_floor else significant(contender.floor_ms)
     why = (*contender.faults, *contender.notes)
@@ -75,7 +75,7 @@ def _low_load_row(name: str, contender: Contender, valid: bool) -> TableRow:
     return _row(name, cells, valid, contender, why)
 
 
-def _peak_row(name: str, contender: Contender, roles: Sequence[str]) -> TableRow:
+def _peak_row(name: str, contender: ContenderSummary, roles: Sequence[str]) -> TableRow:
     peak, cpu = contender.peak, contender.cpu_ms_per_request
     rate = [MISSING] * 6
     if peak:
@@ -99,7 +99,7 @@ def _peak_row(name: str, contender: Contender, roles: Sequence[str]) -> TableRow
     return _row(name, cells, contender.stands(peak.users if peak else 0), contender, ())
 
 
-def _level_row(name: str, contender: Contender, level: Level, roles: Sequence[str]) -> TableRow:
+def _level_row(name: str, contender: ContenderSummary, level: LevelSummary, roles: Sequence[str]) -> TableRow:
     cpu = (significant(level.cpu_ms_per_request.get(role)) for role in roles)
     cells = (
         str(level.users),
@@ -118,7 +118,9 @@ def _level_row(name: str, contender: Contender, level: Level, roles: Sequence[st
     return _row(name, cells, contender.stands(level.users), contender, level.reasons)
 
 
-def _row(name: str, cells: tuple[str, ...], valid: bool, contender: Contender, why: Sequence[object]) -> TableRow:
+def _row(
+    name: str, cells: tuple[str, ...], valid: bool, contender: ContenderSummary, why: Sequence[object]
+) -> TableRow:
     if contender.harness_floor and valid:
         return TableRow(name, cells, False, tuple(why), "harness ceiling")
     if not contender.measured:

@@ -12,8 +12,8 @@ from benchmark.analysis.reasons import Reason, because
 from benchmark.analysis.schema import (
     SMALLEST_CLAIM,
     Comparison,
-    Contender,
-    Level,
+    ContenderSummary,
+    LevelSummary,
     Sentence,
     Summary,
     service_cpu_ms,
@@ -205,7 +205,7 @@ def _invalid(summary: Summary) -> list[Sentence]:
     return said
 
 
-def _level_reasons(levels: list[Level]) -> str:
+def _level_reasons(levels: list[LevelSummary]) -> str:
     """Return each reason with the levels that it applies to."""
     by_reason: dict[str, list[str]] = {}
     for level in levels:
@@ -219,7 +219,7 @@ def _join(reasons: Sequence[Reason]) -> str:
     return "; ".join(first_line(reason).rstrip(".") for reason in reasons or [because("unsaid")])
 
 
-def _figures(contender: Contender) -> str:
+def _figures(contender: ContenderSummary) -> str:
     """Return an INVALID contender's figures in short."""
     parts = []
     if contender.low_load:

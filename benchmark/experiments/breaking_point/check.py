@@ -33,7 +33,7 @@ from benchmark.load.arrivals import arrivals_until
 from benchmark.load.asks import ask_contender
 from benchmark.load.drivers import obtain_async
 from benchmark.load.protocols import Ask
-from benchmark.load.search import Outcome, Staircase, judge
+from benchmark.load.search import Staircase, TryOutcome, judge
 from benchmark.load.shapes import LOAD_TEST, RESPONSE_TIME
 from benchmark.load.slo import P95_LIMIT, BreakingPoint
 from benchmark.measure.progress import Progress
@@ -81,7 +81,7 @@ class Sender:
             self.latency_ms.append(answer.done_ns / 1e6 - (start_s + at_s) * 1e3)
 
 
-async def offer(base_url: str, asked: Ask, rps: float, seed: int, limit_ms: float) -> Outcome:
+async def offer(base_url: str, asked: Ask, rps: float, seed: int, limit_ms: float) -> TryOutcome:
     """Offer a rate and return what became of it. Raises LoadError if an answer came too early to be the contender's."""
     until_s = TRY_WARMUP_S + TRY_COUNTED_S
     due_s = arrivals_until(rps, seed, until_s)
@@ -107,10 +107,10 @@ def check(run: Run, contender: Contender, entry: Entry, guard: Guard, scratch: P
     session = Session(record, guard, Progress(Console(quiet=True)), _SEED)
     examples = Examples(session, BreakingPointPlan((LOAD_TEST.name,), seed=_SEED))
 
-    def by_locust(rps: float, number: int) -> Outcome:
+    def by_locust(rps: float, number: int) -> TryOutcome:
         return examples.try_rate(contender, rps, number, limit_ms)
 
-    def independently(rps: float, number: int) -> Outcome:
+    def independently(rps: float, number: int) -> TryOutcome:
         with session.trial(contender, part=f"independent-{number + 1}") as trial:
             asked = ask_contender(trial.contender, trial.law, _SEED)
             return asyncio.run(offer(trial.stack.base_url, asked, rps, _SEED + 500 + number, limit_ms))

@@ -49,7 +49,7 @@ class Course:
 
 
 @dataclass(frozen=True)
-class Panel:
+class CoursePanel:
     """What of a course is drawn, over time."""
 
     title: str
@@ -57,11 +57,11 @@ class Panel:
     is_log: bool
 
 
-_RATE: Final = Panel("rate [requests/s]", lambda course: course.rps, is_log=False)
+_RATE: Final = CoursePanel("rate [requests/s]", lambda course: course.rps, is_log=False)
 _PANELS: Final = (
     _RATE,
-    Panel("p50 [ms, log scale]", lambda course: course.p50_ms, is_log=True),
-    Panel("p95 [ms, log scale]", lambda course: course.p95_ms, is_log=True),
+    CoursePanel("p50 [ms, log scale]", lambda course: course.p50_ms, is_log=True),
+    CoursePanel("p95 [ms, log scale]", lambda course: course.p95_ms, is_log=True),
 )
 
 
@@ -230,7 +230,7 @@ def _draw_courses(
     return sheet
 
 
-def _course_line(label: str, course: Course, panel: Panel, style: Style) -> Line:
+def _course_line(label: str, course: Course, panel: CoursePanel, style: Style) -> Line:
     """Return a line without marks, but for a course of a single point, which would not be seen without one."""
     return Line(label, course.t_s, panel.value(course), style if len(course.t_s) == 1 else replace(style, marker=""))
 

@@ -32,7 +32,7 @@ from benchmark.experiments.experiment import Assignment
 from benchmark.load import shapes as ex
 from benchmark.load.arrivals import arrivals_until
 from benchmark.load.early_stop import ArrivalsWatch, HoldWatch
-from benchmark.load.search import Outcome, Staircase, judge
+from benchmark.load.search import Staircase, TryOutcome, judge
 from benchmark.load.slo import P95_LIMIT, BreakingPoint
 from benchmark.measure.locust_process import (
     RUN_ON_S,
@@ -157,7 +157,7 @@ class Examples:
         self._append(Breaks(contender.label, point))
         return point
 
-    def try_rate(self, contender: Contender, rps: float, number: int, limit_ms: float) -> Outcome:
+    def try_rate(self, contender: Contender, rps: float, number: int, limit_ms: float) -> TryOutcome:
         """Offer a rate to fresh processes, for as long as it may be sustained. Every try has its own schedule."""
         part, seconds, seed = f"{ex.TRY}-{number + 1}", self._plan.try_s, self._plan.seed + number
         watch = ArrivalsWatch(

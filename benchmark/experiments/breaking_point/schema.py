@@ -7,7 +7,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 
 from benchmark.analysis.reasons import Reason
-from benchmark.analysis.schema import Contender, Summary, parse_summary
+from benchmark.analysis.schema import ContenderSummary, Summary, parse_summary
 from benchmark.experiments.breaking_point.findings import LocustRun, read_locust_runs
 from benchmark.experiments.breaking_point.summarise import BreakingPointEntry, OpenLoopEntry
 
@@ -43,7 +43,7 @@ class LocustData:
     entries: Mapping[str, Entry]  # by contender
 
     @property
-    def contenders(self) -> Mapping[str, Contender]:
+    def contenders(self) -> Mapping[str, ContenderSummary]:
         return self.common.contenders
 
     @property

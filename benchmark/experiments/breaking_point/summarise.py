@@ -21,7 +21,7 @@ from benchmark.experiments.breaking_point.findings import (
     read_findings,
 )
 from benchmark.load.shapes import LOAD_TEST, MAX_PERFORMANCE, PACING_S, RESPONSE_TIME, STRESS_TEST, TRY
-from benchmark.record.run import Cell, Run
+from benchmark.record.run import Run, TrialRecord
 
 QUESTION = "Where does each architecture break?"
 OPEN_LOOP, CLOSED_AT_RATE = "open-loop", "closed-at-rate"
@@ -93,7 +93,7 @@ def summarise(run: Run, contenders: Sequence[Contender]) -> dict[str, Any]:
     return document
 
 
-def _entry(contender: Contender, findings: Sequence[Observation], cell: Cell | None) -> dict[str, Any]:
+def _entry(contender: Contender, findings: Sequence[Observation], cell: TrialRecord | None) -> dict[str, Any]:
     runs = list(of_kind(findings, LocustRun))
     faults = [failure(cell.code, cell.reason)] if cell and cell.status == "failed" else []
     reasons = faults + [reason for found in runs for reason in run_reasons(found)]

@@ -24,12 +24,12 @@ from benchmark.experiments.gap.phrases import (
 from benchmark.experiments.gap.schema import (
     MULTIPLIED,
     RESPONSES,
+    Change,
     ClockCost,
     Explained,
     Share,
     Stages,
-    Step,
-    WhatIf,
+    WhatIfSummary,
     shown,
 )
 
@@ -117,7 +117,7 @@ def _improvements(shares: Mapping[str, Share]) -> list[str]:
     return [r for r, s in shares.items() if shown(s.ci95, none_of(r)) and improves(r, s.value)]
 
 
-def _not_at_first(shares: Mapping[str, Share]) -> dict[str, Step]:
+def _not_at_first(shares: Mapping[str, Share]) -> dict[str, Change]:
     """Return by response what a factor does before all others, where that is no improvement.
 
     Only where it might be taken for one, since its share is; or where it is shown to make things worse.
@@ -147,7 +147,7 @@ def _change(data: Explained, name: str, shares: Mapping[str, Share]) -> Claim:
     return Claim(f"{text}.")
 
 
-def _effect(response: str, share: Step) -> str:
+def _effect(response: str, share: Change) -> str:
     ends = interval_text(share.ci95, significant if response in MULTIPLIED else plain)
     return f"{NAMES[response]} {share_text(response, share.value)} {ends}".rstrip()
 
@@ -158,7 +158,7 @@ def _settings(data: Explained) -> list[Claim]:
     A level at which an effect is shown goes before one at which none is.
     """
     measured = [each for each in data.what_if if each.rps_measured and each.rps_before]
-    largest: dict[tuple[str, str], WhatIf] = {}
+    largest: dict[tuple[str, str], WhatIfSummary] = {}
     for each in sorted(measured, key=lambda what_if: (_is_shown(what_if), _change_of_rate(what_if))):
         largest[each.contender, each.title] = each
     order = sorted(largest.values(), key=lambda each: (_is_worse(each), not _is_shown(each), -_change_of_rate(each)))
@@ -174,7 +174,7 @@ def _settings(data: Explained) -> list[Claim]:
     ]
 
 
-def _setting_said(each: WhatIf) -> str:
+def _setting_said(each: WhatIfSummary) -> str:
     change = (each.rps_measured or 0) / (each.rps_before or 1) - 1
     told, usual = each.rps_predicted, each.rps_predicted_before
     predicted = f", foreseen {percent(told / usual - 1)}" if told and usual else ""
@@ -187,16 +187,16 @@ def _setting_said(each: WhatIf) -> str:
     )
 
 
-def _is_shown(what_if: WhatIf) -> bool:
+def _is_shown(what_if: WhatIfSummary) -> bool:
     change = what_if.rps_change
     return change is not None and shown(change.ci95, 1.0) and abs(change.value - 1) >= SMALLEST_CLAIM
 
 
-def _is_worse(what_if: WhatIf) -> bool:
+def _is_worse(what_if: WhatIfSummary) -> bool:
     return _is_shown(what_if) and what_if.rps_change is not None and what_if.rps_change.value < 1
 
 
-def _change_of_rate(what_if: WhatIf) -> float:
+def _change_of_rate(what_if: WhatIfSummary) -> float:
     return abs(log(what_if.rps_measured / what_if.rps_before)) if what_if.rps_measured and what_if.rps_before else 0.0
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 from benchmark.analysis.reasons import Reason, because
 from benchmark.analysis.stages import slept_of
 from benchmark.analysis.stats import samples_needed
-from benchmark.record.run import Cell, Run
+from benchmark.record.run import Run, TrialRecord
 from contract.timing import parse_server_timing
 
 CLIENT: Final = "client_and_network"
@@ -36,7 +36,7 @@ Row = dict[str, Any]
 
 
 def stage_anatomy(
-    run: Run, cells: Mapping[str, Sequence[Cell]], floors: Mapping[str, str]
+    run: Run, cells: Mapping[str, Sequence[TrialRecord]], floors: Mapping[str, str]
 ) -> tuple[dict[str, list[Row]], list[Reason]]:
     """Return the anatomy of each contender in the form of summary.json, and what speaks against it.
 

@@ -20,7 +20,7 @@ _MARK: Final[dict[str, Any]] = {"markersize": 7.5, "markeredgecolor": INK, "mark
 
 
 @dataclass(frozen=True)
-class Quantity:
+class PredictedQuantity:
     """What is drawn over the users."""
 
     title: str
@@ -34,8 +34,8 @@ class Quantity:
         return None if row.calibrated or predicted is None or not measured else predicted / measured - 1
 
 
-RATE: Final = Quantity("rate [requests/s]", lambda row: row.rps_predicted, lambda row: row.rps_measured, False)
-P50: Final = Quantity("p50 [ms]", lambda row: row.p50_predicted_ms, lambda row: row.p50_measured_ms, True)
+RATE: Final = PredictedQuantity("rate [requests/s]", lambda row: row.rps_predicted, lambda row: row.rps_measured, False)
+P50: Final = PredictedQuantity("p50 [ms]", lambda row: row.p50_predicted_ms, lambda row: row.p50_measured_ms, True)
 QUANTITIES: Final = (RATE, P50)
 
 
@@ -53,7 +53,7 @@ def draw_prediction(layout: Layout, data: Explained) -> Sheet:
 
 
 def errors(
-    rows: Sequence[Predicted], quantity: Quantity, below: int | None = None, since: int | None = None
+    rows: Sequence[Predicted], quantity: PredictedQuantity, below: int | None = None, since: int | None = None
 ) -> list[tuple[int, float]]:
     """Return the users and the error of each level below one number of users, or from another on.
 
@@ -67,12 +67,12 @@ def errors(
     ]
 
 
-def worst(rows: Sequence[Predicted], quantity: Quantity) -> tuple[int, float] | None:
+def worst(rows: Sequence[Predicted], quantity: PredictedQuantity) -> tuple[int, float] | None:
     """Return the users and the error of the level that was predicted worst."""
     return max(errors(rows, quantity), key=lambda each: abs(each[1]), default=None)
 
 
-def _draw(axes: Axes, rows: Sequence[Predicted], quantity: Quantity, style: Style) -> None:
+def _draw(axes: Axes, rows: Sequence[Predicted], quantity: PredictedQuantity, style: Style) -> None:
     """Draw the prediction as a line and measurements as points, hollow where the prediction was fitted on them."""
     line = [(row.users, value) for row in rows if (value := quantity.predicted(row)) is not None]
     points = [(row, value) for row in rows if (value := quantity.measured(row)) is not None]

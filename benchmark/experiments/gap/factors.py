@@ -25,7 +25,7 @@ class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
-class Level(_Table):
+class FactorLevel(_Table):
     """One of a factor's levels: the value of its variable, or the values by architecture."""
 
     title: str
@@ -46,7 +46,7 @@ class Factor(_Table):
     names: tuple[str, ...] = ()  # variables of the entrance that go with the process
     role: str | None = None
     variable: str | None = None
-    level: dict[str, Level] = {}
+    level: dict[str, FactorLevel] = {}
     from_: str | None = Field(None, alias="from")  # a level, where it is not how the contender has it
     to: str | None = None
 
@@ -73,7 +73,7 @@ class FactorFile(_Table):
 
 
 @dataclass(frozen=True)
-class Cell:
+class DesignCell:
     """One combination of levels."""
 
     levels: Mapping[str, Side]  # by factor
@@ -168,16 +168,16 @@ class Design:
             }
         )
 
-    def cells(self, subsets: Sequence[frozenset[str]]) -> list[Cell]:
+    def cells(self, subsets: Sequence[frozenset[str]]) -> list[DesignCell]:
         """Return the cells of a design; each contender is recognised in one of them at most."""
-        found: list[Cell] = []
+        found: list[DesignCell] = []
         for raised in subsets:
             contender = self.cell(raised)
             seen = {cell.same_as for cell in found}
             candidates = [c.name for c in self.known.values() if c.name not in seen and self.is_same(c, contender)]
             levels: dict[str, Side] = {name: "to" if name in raised else "from" for name in self.factors}
             # With two contenders of equal settings every cell is both; each name stands once.
-            found.append(Cell(levels, contender, candidates[0] if candidates else None))
+            found.append(DesignCell(levels, contender, candidates[0] if candidates else None))
         return found
 
     def is_same(self, one: Contender, other: Contender) -> bool:
@@ -235,7 +235,7 @@ class Design:
         return factor.role
 
     @staticmethod
-    def _value(name: str, level: Level, base: Contender) -> str:
+    def _value(name: str, level: FactorLevel, base: Contender) -> str:
         if isinstance(level.value, str):
             return level.value
         kind = architecture_of(base)

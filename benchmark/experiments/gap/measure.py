@@ -9,7 +9,7 @@ from benchmark.experiments.gap.factors import Design
 from benchmark.experiments.gap.order import make_order
 from benchmark.experiments.gap.plan import ExplainPlan, Variant, describe, expected_s, make_variants
 from benchmark.experiments.prediction.measure import Calibrator
-from benchmark.experiments.prediction.model import Question
+from benchmark.experiments.prediction.model import PredictionQuestion
 from benchmark.experiments.prediction.what_ifs import WhatIf
 from benchmark.measure.blocks import BlockMeasurer
 from benchmark.measure.levels import Levels
@@ -23,7 +23,7 @@ class Explanation:
     plan: ExplainPlan
     variants: Sequence[Variant]
     mains: Sequence[Contender]  # that are calibrated, predicted and taken apart, with labels
-    question: Question
+    question: PredictionQuestion
 
 
 def assign(
@@ -36,7 +36,7 @@ def assign(
     """Return what one run measures. Contenders have the settings of all services already. Raises ContenderError."""
     variants = make_variants(design, mains, what_ifs, plan)
     order = make_order(variants, plan.seed)
-    question = Question(
+    question = PredictionQuestion(
         what_ifs=what_ifs,
         from_=design.contenders["from"],
         to=design.contenders["to"],

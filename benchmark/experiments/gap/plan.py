@@ -8,7 +8,7 @@ from benchmark.analysis.windows import CPU_USERS, LOW_USERS
 from benchmark.contenders.discovery import Contender
 from benchmark.contenders.variant import with_settings
 from benchmark.experiments.gap.design import HALF_TAKES, confounded, full, half
-from benchmark.experiments.gap.factors import ENTRANCE, SIDES, Cell, Design
+from benchmark.experiments.gap.factors import ENTRANCE, SIDES, Design, DesignCell
 from benchmark.experiments.prediction.model import USERS
 from benchmark.experiments.prediction.plan import SIZES, CalibrationPlan
 from benchmark.experiments.prediction.what_ifs import WhatIf
@@ -183,7 +183,7 @@ def fit(plan: ExplainPlan, limit: int | None, per_user: int) -> ExplainPlan:
     )
 
 
-def design_cells(design: Design, plan: ExplainPlan) -> list[Cell]:
+def design_cells(design: Design, plan: ExplainPlan) -> list[DesignCell]:
     """Return the cells that a plan measures of a design."""
     names = list(design.factors)
     return design.cells(half(names) if plan.half else full(names))
@@ -239,7 +239,7 @@ def expected_s(variants: Iterable[Variant]) -> float:
     return sum(variant.plan.blocks * variant.plan.cell_s for variant in variants)
 
 
-def _customary(design: Design, cells: Sequence[Cell]) -> dict[str, Any] | None:
+def _customary(design: Design, cells: Sequence[DesignCell]) -> dict[str, Any] | None:
     """Return the second goal of the attribution, and which factors are at `to` on the way to it."""
     corners = {contender.name for contender in design.contenders.values()}
     if design.customary is None or design.customary.name in corners or design.customary.name not in design.known:

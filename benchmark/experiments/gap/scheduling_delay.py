@@ -5,7 +5,7 @@ from typing import Any
 
 from benchmark.analysis.measured import Measured
 from benchmark.experiments.gap.factors import ENTRANCE
-from benchmark.record.run import Cell, Run, Window
+from benchmark.record.run import Run, TrialRecord, Window
 from contract.lag import LagSample, parse_lag_line
 
 _SECOND_NS = 10**9
@@ -41,6 +41,6 @@ def _row(window: Window, samples: Sequence[LagSample], kind: str) -> dict[str, A
     }
 
 
-def _log(run: Run, cell: Cell) -> str:
+def _log(run: Run, cell: TrialRecord) -> str:
     path = run.path / "logs" / f"block-{cell.block + 1}" / f"{cell.contender}-{ENTRANCE}.log"
     return path.read_text(errors="replace") if path.exists() else ""

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from benchmark.analysis.reasons import Reason, because, in_words, of_contenders
-from benchmark.analysis.schema import Comparison, Contender, MaybeInterval
+from benchmark.analysis.schema import Comparison, ContenderSummary, MaybeInterval
 from benchmark.analysis.wording import Interval
 from benchmark.report.charts.palette import Style, styles
 
@@ -45,7 +45,7 @@ class Figure(_Part):
         return "≥ " if self.bracketed is False else ""
 
 
-class Factor(_Part):
+class FactorSummary(_Part):
     """What was changed, and what its two settings are called."""
 
     title: str
@@ -53,7 +53,7 @@ class Factor(_Part):
     to: str
 
 
-class Cell(_Part):
+class CellSummary(_Part):
     """One combination of settings, measured."""
 
     label: str
@@ -78,18 +78,18 @@ class Cell(_Part):
         return self.valid or (bool(self.reasons) and not concerned)
 
 
-class Step(_Part):
+class Change(_Part):
     """What one change does: a difference, or a factor of the ratio."""
 
     value: float
     ci95: MaybeInterval = None
 
 
-class Share(Step):
+class Share(Change):
     """What a factor contributes on average over all orders; and when it is changed before, or after, all others."""
 
-    first: Step | None = None
-    last: Step | None = None
+    first: Change | None = None
+    last: Change | None = None
 
 
 class Interaction(_Part):
@@ -178,7 +178,7 @@ class Predicted(_Part):
     reasons: tuple[Reason, ...] = ()  # why what was measured is INVALID
 
 
-class Peak(_Part):
+class PredictedPeak(_Part):
     """The highest rate, predicted and measured; error = predicted / measured - 1.
 
     `cpu_off` says by role how much more CPU a request cost at the measured peak than was foreseen for it.
@@ -197,7 +197,7 @@ class Peak(_Part):
     reasons: tuple[Reason, ...] = ()
 
 
-class WhatIf(_Part):
+class WhatIfSummary(_Part):
     """A contender with another setting; before: without it."""
 
     contender: str
@@ -254,9 +254,9 @@ class Explained(_Part):
     quick: bool = False
     reasons: tuple[Reason, ...] = ()
     notes: Annotated[tuple[str, ...], BeforeValidator(_or_nothing)] = ()
-    factors: Annotated[dict[str, Factor], BeforeValidator(_or_empty)] = {}
+    factors: Annotated[dict[str, FactorSummary], BeforeValidator(_or_empty)] = {}
     confounded: Annotated[dict[str, str], BeforeValidator(_or_empty)] = {}
-    cells: Annotated[tuple[Cell, ...], BeforeValidator(_or_nothing)] = ()
+    cells: Annotated[tuple[CellSummary, ...], BeforeValidator(_or_nothing)] = ()
     comparisons: Annotated[tuple[Comparison, ...], BeforeValidator(_or_nothing)] = ()  # of the contenders
     attribution: Annotated[dict[str, Attribution], BeforeValidator(_or_empty)] = {}
     attribution_customary: Annotated[dict[str, Attribution], BeforeValidator(_or_empty)] = {}
@@ -265,8 +265,8 @@ class Explained(_Part):
     waiting: Annotated[dict[str, tuple[Waiting, ...]], BeforeValidator(_or_empty)] = {}
     clock_cost: Annotated[dict[str, ClockCost], BeforeValidator(_or_empty)] = {}
     prediction: Annotated[dict[str, tuple[Predicted, ...]], BeforeValidator(_or_empty)] = {}
-    peaks: Annotated[dict[str, Peak], BeforeValidator(_or_empty)] = {}
-    what_if: Annotated[tuple[WhatIf, ...], BeforeValidator(_or_nothing)] = ()
+    peaks: Annotated[dict[str, PredictedPeak], BeforeValidator(_or_empty)] = {}
+    what_if: Annotated[tuple[WhatIfSummary, ...], BeforeValidator(_or_nothing)] = ()
     crossover: Annotated[tuple[Crossing, ...], BeforeValidator(_or_nothing)] = ()
     predicted_before: str | None = None
     prediction_lead_s: Lead | None = None
@@ -288,7 +288,7 @@ class Explained(_Part):
     @property
     def styles(self) -> dict[str, Style]:
         """How each contender is drawn: as in every other figure of the project."""
-        return styles({name: Contender() for name in self.contenders})
+        return styles({name: ContenderSummary() for name in self.contenders})
 
     @property
     def ends(self) -> tuple[str, str] | None:
@@ -312,7 +312,7 @@ class Explained(_Part):
         """Why the run as a whole is INVALID: the reasons that do not name a cell, contender or phase."""
         return [r for r in self.reasons if not self.valid and not r.contender and r.code != "interrupted"]
 
-    def cell_of(self, contender: str) -> Cell | None:
+    def cell_of(self, contender: str) -> CellSummary | None:
         """Return the cell which is this contender."""
         return next((cell for cell in self.cells if cell.contender == contender), None)
 
@@ -329,17 +329,17 @@ class Explained(_Part):
             if not cell.stands(response)
         ]
 
-    def without_peak(self, attribution: Attribution, response: str) -> list[Cell]:
+    def without_peak(self, attribution: Attribution, response: str) -> list[CellSummary]:
         """Return the cells that an attribution of peaks rests on, of which the levels measured show none."""
         cells = self.cells_of(attribution) if response in MULTIPLIED else []
         return [cell for cell in cells if (figure := cell.figure(response)) and figure.bracketed is False]
 
-    def ends_without_peak(self, attribution: Attribution, response: str) -> list[Cell]:
+    def ends_without_peak(self, attribution: Attribution, response: str) -> list[CellSummary]:
         """Return the same, of the two contenders that the gap lies between: then there is no gap to speak of."""
         ends = (attribution.from_, attribution.to)
         return [cell for cell in self.without_peak(attribution, response) if cell.contender in ends]
 
-    def cells_of(self, attribution: Attribution) -> list[Cell]:
+    def cells_of(self, attribution: Attribution) -> list[CellSummary]:
         """Return the cells that an attribution rests on: a factor without a share stays at one setting."""
         end = self.cell_of(attribution.to)
         fixed = {k: v for k, v in end.levels.items() if k not in attribution.shares} if end else {}

@@ -13,7 +13,7 @@ from benchmark.experiments.gap.phrases import plain
 from benchmark.experiments.gap.schema import Explained, Stages
 from benchmark.report.charts import bars as rows_of
 from benchmark.report.charts.axis import number_axis
-from benchmark.report.charts.bars import Part, rows_px, swatch
+from benchmark.report.charts.bars import BarPart, rows_px, swatch
 from benchmark.report.charts.chart import Layout, Sheet
 from benchmark.report.charts.lines import title
 from benchmark.report.charts.palette import HARNESS, INK, PAPER
@@ -43,7 +43,7 @@ _PANEL_PX: Final = 146.0
 
 
 @dataclass(frozen=True)
-class Bar:
+class StageBar:
     """One bar: whose, at which percentile, its stages in the order of drawing, in ms."""
 
     name: str
@@ -65,11 +65,11 @@ def pieces(row: Stages) -> list[tuple[str, float]]:
     return [(name, max(row.stages_ms[name], 0.0)) for name in ordered]
 
 
-def bars_at(data: Explained, users: int) -> list[Bar]:
+def bars_at(data: Explained, users: int) -> list[StageBar]:
     """Return the bars of every contender at a number of users."""
     found = {(name, row.percentile): row for name, rows in data.anatomy.items() for row in rows if row.users == users}
     names = [name for name in data.contenders if any((name, percent) in found for percent in PERCENTILES)]
-    return [Bar(name, percent, found.get((name, percent))) for name in names for percent in PERCENTILES]
+    return [StageBar(name, percent, found.get((name, percent))) for name in names for percent in PERCENTILES]
 
 
 def draw_anatomy(layout: Layout, data: Explained, levels: Sequence[int]) -> Sheet:
@@ -99,7 +99,7 @@ def draw_growth(layout: Layout, data: Explained, percentile: int = 50) -> Sheet:
     return sheet
 
 
-def in_words(bars: Iterable[Bar]) -> str:
+def in_words(bars: Iterable[StageBar]) -> str:
     """Return bars in words, for those who do not see them."""
     return "; ".join(
         f"{bar.name} p{bar.percentile} {bar.words}"
@@ -108,8 +108,8 @@ def in_words(bars: Iterable[Bar]) -> str:
     )
 
 
-def _row(bar: Bar) -> rows_of.Bar:
-    parts = [Part(ms, COLOURS.get(stage, INK)) for stage, ms in bar.pieces]
+def _row(bar: StageBar) -> rows_of.Bar:
+    parts = [BarPart(ms, COLOURS.get(stage, INK)) for stage, ms in bar.pieces]
     return rows_of.Bar(f"{bar.name} p{bar.percentile}", bar.words, bool(bar.row and bar.row.reasons), parts=parts)
 
 

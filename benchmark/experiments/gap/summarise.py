@@ -17,7 +17,7 @@ from benchmark.experiments.gap.contenders import COMPARED, level_of, summarise_c
 from benchmark.experiments.gap.scheduling_delay import waiting
 from benchmark.experiments.prediction.summarise import bounds, crossover, lead_s, over_users, peaks, what_ifs
 from benchmark.record.manifest import recorded_contenders
-from benchmark.record.run import SCHEMA, Cell, Run
+from benchmark.record.run import SCHEMA, Run, TrialRecord
 
 QUESTION = "Where does the difference come from?"
 FORETOLD = "Is the rate under load foretold by what single requests cost?"
@@ -136,7 +136,7 @@ def _main_variants(explain: Mapping[str, Any], by_label: Mapping[str, Measured])
     return found
 
 
-def _anatomy_cells(run: Run, mains: Mapping[str, Sequence[Measured]]) -> dict[str, list[Cell]]:
+def _anatomy_cells(run: Run, mains: Mapping[str, Sequence[Measured]]) -> dict[str, list[TrialRecord]]:
     measured = [cell for cell in run.cells() if cell.status == "measured"]
     found = {name: [c for c in measured if c.contender == variants[0].label] for name, variants in mains.items()}
     return {name: cells for name, cells in found.items() if cells}

@@ -19,10 +19,10 @@ from benchmark.experiments.gap.schema import (
     MULTIPLIED,
     RESPONSES,
     Attribution,
-    Cell,
+    CellSummary,
+    Change,
     Explained,
     Figure,
-    Step,
     Waiting,
     shown,
 )
@@ -196,7 +196,7 @@ def crossover_rows(data: Explained) -> list[TableRow]:
     return rows
 
 
-def _cell_row(data: Explained, cell: Cell) -> TableRow:
+def _cell_row(data: Explained, cell: CellSummary) -> TableRow:
     settings = (setting(data, name, cell.levels[name]) if name in cell.levels else MISSING for name in data.factors)
     figures = (text for response in RESPONSES for text in _figure_cells(response, cell.figure(response)))
     users = cell.peak_rps.users if cell.peak_rps and cell.peak_rps.users else MISSING
@@ -244,7 +244,7 @@ def _gap_cells(data: Explained, response: str, gap: Attribution) -> tuple[str, .
 SHARE_HEADS = ("figure", "share", "95 % interval", "effect shown", "changed first", "changed last")
 
 
-def _step_cell(response: str, step: Step | None) -> str:
+def _step_cell(response: str, step: Change | None) -> str:
     if step is None:
         return MISSING
     return f"{share_text(response, step.value)} {_interval(step.ci95, response in MULTIPLIED)}"

@@ -24,11 +24,11 @@ from benchmark.experiments.gap.schema import (
     RESPONSES,
     SATURATED,
     Attribution,
-    Cell,
+    CellSummary,
+    Change,
     Explained,
     Interaction,
     Share,
-    Step,
     saturation,
     shown,
 )
@@ -140,7 +140,7 @@ def _claim_of(data: Explained, response: str, attribution: Attribution) -> Claim
     return _struck(data, response, attribution, text, _topic(response))
 
 
-def _no_gap(data: Explained, response: str, attribution: Attribution, without: Sequence[Cell]) -> Claim:
+def _no_gap(data: Explained, response: str, attribution: Attribution, without: Sequence[CellSummary]) -> Claim:
     """Say that no gap is stated, since the levels show no peak of a contender, and what was measured of it."""
     rates = [
         f"{cell.contender} (at least {amount(response, figure.value)} at {at_users(figure.users or 0)})"
@@ -241,7 +241,7 @@ def _along(data: Explained, response: str, gap: Attribution, name: str, share: S
     return said
 
 
-def _turned_step(response: str, share: Share) -> Step | None:
+def _turned_step(response: str, share: Share) -> Change | None:
     """Return what a factor does when it is changed before all others, if that is the opposite of its share."""
     none, step = none_of(response), share.first
     return step if step and (step.value > none) != (share.value > none) else None
@@ -261,7 +261,7 @@ def _confounded(data: Explained, name: str) -> str:
     return f", not told apart here from {' × '.join(titles)}"
 
 
-def _alone(data: Explained, name: str, gap: Attribution) -> Cell | None:
+def _alone(data: Explained, name: str, gap: Attribution) -> CellSummary | None:
     """Return the cell which differs from the contender `from` in this factor only."""
     start = data.cell_of(gap.from_)
     if start is None:

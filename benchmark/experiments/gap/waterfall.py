@@ -18,7 +18,7 @@ from benchmark.experiments.gap.phrases import (
     share_text,
 )
 from benchmark.experiments.gap.schema import MULTIPLIED, Attribution, Explained, shown
-from benchmark.report.charts.bars import WHISKER, Row, open_rows, rows_px
+from benchmark.report.charts.bars import WHISKER, ChartRow, open_rows, rows_px
 from benchmark.report.charts.chart import Layout, Sheet
 from benchmark.report.charts.palette import MUTED, PAPER
 
@@ -30,7 +30,7 @@ _INTERVAL_ROOM: Final = 1.5  # a whisker may stretch the axis by this, and is cu
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step(Row):
+class WaterfallStep(ChartRow):
     """One row: where its bar begins and ends on the axis, and its interval there."""
 
     start: float
@@ -44,7 +44,7 @@ class Step(Row):
         return max(self.end, self.start if self.colour else self.end, *(self.interval or ()))
 
 
-def steps(data: Explained, response: str, attribution: Attribution, invalid: bool = False) -> list[Step]:
+def steps(data: Explained, response: str, attribution: Attribution, invalid: bool = False) -> list[WaterfallStep]:
     """Return the rows: `from`, each factor with the largest first, and `to` where it was measured."""
     colours = colours_of(data)
     shares = sorted(attribution.shares.items(), key=lambda item: -strength(response, item[1].value))
@@ -54,7 +54,7 @@ def steps(data: Explained, response: str, attribution: Attribution, invalid: boo
     for (name, share), start, end in zip(shares, places, places[1:], strict=False):
         interval = (step(start, share.ci95[0]), step(start, share.ci95[1])) if share.ci95 else None
         rows.append(
-            Step(
+            WaterfallStep(
                 label=factor_title(data, name),
                 words=f"{share_text(response, share.value)} {setting(data, name)}".rstrip(),
                 brief=share_text(response, share.value),
@@ -112,14 +112,14 @@ def in_words(data: Explained, response: str, attribution: Attribution) -> str:
     )
 
 
-def _end_row(data: Explained, response: str, name: str, value: float, invalid: bool) -> Step:
+def _end_row(data: Explained, response: str, name: str, value: float, invalid: bool) -> WaterfallStep:
     cell = data.cell_of(name)
     figure = cell.figure(response) if cell else None
     interval = figure.ci95 if figure else None
-    return Step(name, amount(response, value), invalid, start=0.0, end=value, interval=interval)
+    return WaterfallStep(name, amount(response, value), invalid, start=0.0, end=value, interval=interval)
 
 
-def _limits(response: str, rows: list[Step]) -> Interval:
+def _limits(response: str, rows: list[WaterfallStep]) -> Interval:
     places = [place for row in rows for place in ((row.end,) if row.colour is None else (row.start, row.end))]
     reach = [end for row in rows for end in row.interval or ()]
     high = min(max([*places, *reach]), _INTERVAL_ROOM * max(places))
@@ -128,7 +128,7 @@ def _limits(response: str, rows: list[Step]) -> Interval:
     return min(0.0, *places), high * 1.03 or 1.0
 
 
-def _draw_step(axes: Axes, row: Step, place: int, low: float, thick: float) -> None:
+def _draw_step(axes: Axes, row: WaterfallStep, place: int, low: float, thick: float) -> None:
     """Draw one bar: solid for an effect, faint where none is shown, hollow if it is INVALID."""
     start, end = sorted((row.start if row.colour else low, row.end))
     colour = row.colour or MUTED

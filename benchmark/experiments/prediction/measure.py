@@ -23,7 +23,7 @@ from benchmark.experiments.prediction.demand import NotCalibrated, learn, learn_
 from benchmark.experiments.prediction.plan import CalibrationPlan
 from benchmark.measure.session import Session
 from benchmark.measure.trial import ParityError
-from benchmark.record.run import Cell, Run, utc_now
+from benchmark.record.run import Run, TrialRecord, utc_now
 
 PREDICTION = "prediction.json"
 # A prediction in the form that prediction.py describes, with `block`, `written_utc` and `written_ns`.
@@ -33,12 +33,12 @@ Part = Mapping[str, Any]
 class Calibrator:
     """Learns of one contender at a time, and writes down at once what follows from it."""
 
-    def __init__(self, session: Session, question: prediction.Question, plan: CalibrationPlan) -> None:
+    def __init__(self, session: Session, question: prediction.PredictionQuestion, plan: CalibrationPlan) -> None:
         self._session, self._run, self._question, self._plan = session, session.run, question, plan
         self._levels: dict[str, list[LevelFigures]] = {}  # by contender, those of its last calibration
         self._models: dict[str, prediction.Model] = {}  # the same
 
-    def calibrate(self, contender: Contender, light: Cell) -> None:
+    def calibrate(self, contender: Contender, light: TrialRecord) -> None:
         """Predict a contender from the cell of its light levels, just measured, and from bursts.
 
         Where that fails, the prediction says why, and foretells nothing.
@@ -61,7 +61,7 @@ class Calibrator:
             self._session.progress.phase("", "prediction of the map")
             self._write({"crossover": prediction.predict_map(ends[0], ends[1], self._question)})
 
-    def _learn(self, contender: Contender, light: Cell) -> prediction.Model:
+    def _learn(self, contender: Contender, light: TrialRecord) -> prediction.Model:
         if light.status != "measured":
             raise NotCalibrated(f"light levels: {light.reason}")
         run = self._run

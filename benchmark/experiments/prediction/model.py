@@ -42,7 +42,7 @@ _REQUESTS = 600  # of a simulation, at least
 
 
 @dataclass(frozen=True)
-class Question:
+class PredictionQuestion:
     """What the predictions are asked."""
 
     what_ifs: Sequence[WhatIf]
@@ -62,7 +62,7 @@ class Job:
     users: int
 
 
-def predict(model: "Model", question: Question) -> dict[str, Any]:
+def predict(model: "Model", question: PredictionQuestion) -> dict[str, Any]:
     """Return rates and medians over users, and the what-ifs of this contender (form: see above)."""
     name = model.contender.name
     jobs: dict[tuple[Any, ...], Job] = {("users", users): model.job(users) for users in question.users}
@@ -82,7 +82,7 @@ def predict(model: "Model", question: Question) -> dict[str, Any]:
     }
 
 
-def predict_map(from_: "Model", to: "Model", question: Question) -> list[dict[str, Any]]:
+def predict_map(from_: "Model", to: "Model", question: PredictionQuestion) -> list[dict[str, Any]]:
     """Return the ratio of the rates, over the CPU time of a model's answer and the users."""
     places = [
         (cpu_ms, users)

@@ -8,7 +8,7 @@ from benchmark.analysis.measured import ByBlock, Measured, as_entry
 from benchmark.analysis.reasons import Reason
 from benchmark.analysis.stats import ratio_interval
 from benchmark.experiments.prediction.bounds import Bound, bound_of
-from benchmark.record.run import Cell
+from benchmark.record.run import TrialRecord
 
 _MANY_USERS = 10**6  # for whom the number of users binds no more
 Mains = Mapping[str, Sequence[Measured]]  # by contender, the best source first
@@ -188,7 +188,9 @@ def crossover(variants: Sequence[Measured], predicted: Mapping[str, Any]) -> lis
     return sorted(points, key=lambda point: (point["cpu_ms"], point["users"]))
 
 
-def lead_s(cells: Sequence[Cell], variants: Sequence[Measured], predicted: Mapping[str, Any]) -> dict[str, Any] | None:
+def lead_s(
+    cells: Sequence[TrialRecord], variants: Sequence[Measured], predicted: Mapping[str, Any]
+) -> dict[str, Any] | None:
     """Return how long before a measurement its prediction was written down, in seconds: `least`, `median` and `n`.
 
     A cell counts from the beginning of its first measured window, on the clock on which the prediction was stamped.
@@ -203,7 +205,7 @@ def lead_s(cells: Sequence[Cell], variants: Sequence[Measured], predicted: Mappi
     return {"least": min(leads), "median": median(leads), "n": len(leads)} if leads else None
 
 
-def _is_held_against(part: Mapping[str, Any], cell: Cell, facts: Mapping[str, Any]) -> bool:
+def _is_held_against(part: Mapping[str, Any], cell: TrialRecord, facts: Mapping[str, Any]) -> bool:
     if "crossover" in part:
         return bool(facts["phase"] == "map")
     same = cell.block == part["block"] and facts["of"] in part.get("contenders", ())

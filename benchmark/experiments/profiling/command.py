@@ -27,7 +27,7 @@ class Profiler(StrEnum):
     YAPPI = "yappi"
 
 
-class Side(StrEnum):
+class ProfiledSide(StrEnum):
     """What can be chosen with --side: the caller, or the scoring handler and the model service."""
 
     CLIENT = "client"
@@ -40,7 +40,7 @@ def command(
     ] = None,
     profiler: Annotated[list[Profiler] | None, typer.Option(help="Repeatable. Default: both.")] = None,
     side: Annotated[
-        list[Side] | None, typer.Option(help="client, or server: handler and model; repeatable. Default: both.")
+        list[ProfiledSide] | None, typer.Option(help="client, or server: handler and model; repeatable. Default: both.")
     ] = None,
     requests: Annotated[int, typer.Option(min=1, help="Profiled calls, one after the other, per profiler.")] = 40,
     users: Annotated[int, typer.Option(min=2, help="Users at whose load CPU by library is taken.")] = 16,
@@ -72,7 +72,7 @@ def command(
             users=users,
             seconds=seconds,
             profilers=tuple(dict.fromkeys(profiler or Profiler)),
-            sides=tuple(dict.fromkeys(side or Side)),
+            sides=tuple(dict.fromkeys(side or ProfiledSide)),
             seed=seed,
             free_ports=free_ports,
         ).scaled(scale)

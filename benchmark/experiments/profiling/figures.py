@@ -18,7 +18,7 @@ from benchmark.experiments.profiling.libraries import (
     VALIDATION,
 )
 from benchmark.experiments.profiling.summarise import AROUND, RUNNING, WAITING_MODELS, WAITING_REDIS
-from benchmark.report.charts.bars import Bar, Part, across, bars, rows_px, swatch
+from benchmark.report.charts.bars import Bar, BarPart, across, bars, rows_px, swatch
 from benchmark.report.charts.chart import Layout, Sheet, panel_key
 from benchmark.report.charts.palette import HARNESS, INK, MUTED
 from benchmark.report.charts.picture import Picture, headline_files, on_page, struck_note
@@ -50,7 +50,7 @@ Entries = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
-class Panel:
+class StackedPanel:
     """Bars that share an axis, and their key."""
 
     title: str
@@ -87,12 +87,12 @@ def figure(entries: Entries, users: int, said: Sequence[str]) -> Picture:
     )
 
 
-def panels(entries: Entries, users: int) -> list[Panel]:
+def panels(entries: Entries, users: int) -> list[StackedPanel]:
     """Return the panels with anything in them."""
     return [panel for panel in (cpu_panel(entries, users), wall_panel(entries)) if panel.bars]
 
 
-def cpu_panel(entries: Entries, users: int) -> Panel:
+def cpu_panel(entries: Entries, users: int) -> StackedPanel:
     """Return CPU per request by kind of library, a bar for each contender that has one."""
     found = [
         Bar(
@@ -105,12 +105,12 @@ def cpu_panel(entries: Entries, users: int) -> Panel:
         for name, entry in entries.items()
         if entry["cpu_ms_counted"]
     ]
-    return Panel(
+    return StackedPanel(
         f"CPU per request, {at_users(users)}", "CPU [ms]", found, [*_key(found, _KIND_COLOURS), across(_COUNTED)]
     )
 
 
-def wall_panel(entries: Entries) -> Panel:
+def wall_panel(entries: Entries) -> StackedPanel:
     """Return the latency of one request, split by what it waits for."""
     found = [
         Bar(
@@ -122,12 +122,12 @@ def wall_panel(entries: Entries) -> Panel:
         for name, entry in entries.items()
         if entry["wall_split_ms"]
     ]
-    return Panel("One request, by the clock on the wall", "mean latency [ms]", found, _key(found, _WAIT_COLOURS))
+    return StackedPanel("One request, by the clock on the wall", "mean latency [ms]", found, _key(found, _WAIT_COLOURS))
 
 
-def _parts(lengths: Mapping[str, float], colours: Mapping[str, str | None]) -> list[Part]:
+def _parts(lengths: Mapping[str, float], colours: Mapping[str, str | None]) -> list[BarPart]:
     """Return the parts of a bar in the order of the key; what is below zero has no length."""
-    return [Part(lengths[part], colour, apart=True) for part, colour in colours.items() if lengths.get(part, 0) > 0]
+    return [BarPart(lengths[part], colour, apart=True) for part, colour in colours.items() if lengths.get(part, 0) > 0]
 
 
 def _key(found: Sequence[Bar], colours: Mapping[str, str | None]) -> list[Artist]:
@@ -136,12 +136,12 @@ def _key(found: Sequence[Bar], colours: Mapping[str, str | None]) -> list[Artist
     return [swatch(part, colour) for part, colour in colours.items() if colour in used]
 
 
-def headline_of(drawn: Sequence[Panel]) -> dict[str, str]:
+def headline_of(drawn: Sequence[StackedPanel]) -> dict[str, str]:
     """Return the panels as SVG files by name, for a desk and for a phone; none without a panel."""
     return headline_files(lambda layout: _draw("profile-headline", layout, drawn)) if drawn else {}
 
 
-def _draw(key: str, layout: Layout, drawn: Sequence[Panel]) -> Sheet:
+def _draw(key: str, layout: Layout, drawn: Sequence[StackedPanel]) -> Sheet:
     column_px = layout.width / (1 if layout.is_narrow else len(drawn))
     sheet = Sheet(key, layout, [rows_px(len(panel.bars), column_px) for panel in drawn], columns=len(drawn))
     for axes, panel in zip(sheet.panels, drawn, strict=True):

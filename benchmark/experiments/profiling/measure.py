@@ -22,7 +22,7 @@ from benchmark.experiments.profiling.under_profiler import under_profiler
 from benchmark.measure.levels import Levels, hold
 from benchmark.measure.session import Session
 from benchmark.measure.trial import Trial
-from benchmark.record.run import Cell, Run
+from benchmark.record.run import Run, TrialRecord
 from benchmark.scenarios.discovery import scenario_of
 from benchmark.stack.processes import log_tail, own_environment, start_process, stop_processes
 
@@ -95,7 +95,7 @@ def _hold_sampled(session: Session, plan: ProfilePlan, contender: Contender) -> 
         session.progress.say(f"{contender.label}: the sampler ended its process or failed a request; measured again")
 
 
-def _record_shares(run: Run, contender: Contender, cell: Cell, growth: Growth) -> None:
+def _record_shares(run: Run, contender: Contender, cell: TrialRecord, growth: Growth) -> None:
     folder = profiles_of(run, contender.label)
     for window in cell.windows:
         stacks = list(growth.stacks_between(window.start_ns, window.end_ns))

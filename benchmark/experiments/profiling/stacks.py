@@ -26,7 +26,7 @@ _LINE = re.compile(r'  File "(?P<file>.*)", line (?:\d+|\?\?\?) in (?P<function>
 Stack = tuple[Frame, ...]  # innermost first
 
 
-class Share(NamedTuple):
+class LibraryShare(NamedTuple):
     """How many stacks were found in a library, on behalf of a stage of the handler."""
 
     library: str
@@ -34,13 +34,13 @@ class Share(NamedTuple):
     samples: int
 
 
-def count_shares(stacks: Iterable[Stack]) -> list[Share]:
+def count_shares(stacks: Iterable[Stack]) -> list[LibraryShare]:
     """Return how many stacks each library and stage has, the most first.
 
     A stack that could not be read is empty and counts for nobody: it remains "not attributed".
     """
     counts = Counter((library_of(stack), stage_of(stack)) for stack in stacks if stack)
-    return [Share(library, stage, count) for (library, stage), count in counts.most_common()]
+    return [LibraryShare(library, stage, count) for (library, stage), count in counts.most_common()]
 
 
 def fold(stacks: Iterable[Stack]) -> str:

@@ -19,7 +19,7 @@ from benchmark.experiments.profiling.export import list_profiles
 from benchmark.experiments.profiling.libraries import by_kind
 from benchmark.experiments.profiling.recorders import CPU_SAMPLER
 from benchmark.record.resources import Disturbance
-from benchmark.record.run import Cell, Run
+from benchmark.record.run import Run, TrialRecord
 from contract.timing import parse_server_timing
 
 CallsRow = dict[str, Any]
@@ -39,12 +39,12 @@ AROUND: Final = "on the way"
 _NOT_MEASURED: Final = "not_measured"
 
 
-class _Table(NamedTuple):
+class _CsvTable(NamedTuple):
     file: str
     columns: tuple[str, ...]
 
 
-SHARES: Final = _Table("cpu_by_library.csv", ("contender", "users", "library", "kind", "stage", "samples"))
+SHARES: Final = _CsvTable("cpu_by_library.csv", ("contender", "users", "library", "kind", "stage", "samples"))
 
 
 def summarise(run: Run, contenders: Sequence[Contender]) -> dict[str, Any]:
@@ -113,14 +113,14 @@ def _entry(run: Run, contender: Contender, shares: pd.DataFrame, calls: Sequence
     }
 
 
-def _failure(trials: Sequence[Cell]) -> Reason | None:
+def _failure(trials: Sequence[TrialRecord]) -> Reason | None:
     """Return why a contender could not be measured: the last of its trials has failed. Earlier ones were repeated."""
     last = trials[-1] if trials else None
     return failure(last.code, last.reason) if last and last.status == "failed" else None
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldLevel:
     """A level as one cell held it: its figures, and how many requests its window holds, shares of requests included."""
 
     figures: LevelFigures
@@ -132,7 +132,7 @@ class Held:
         return self.figures.cpu_ms_per_request.get(ROLE, float("nan"))
 
 
-def attribute(samples: Mapping[str, int], held: Held | None, plan: Mapping[str, Any]) -> dict[str, Any]:
+def attribute(samples: Mapping[str, int], held: HeldLevel | None, plan: Mapping[str, Any]) -> dict[str, Any]:
     """Return the CPU of the scoring handler in ms per request, by library, beside what the system counted.
 
     Each stack stands for the CPU time that lies between two of them. Nothing is scaled: what the
@@ -152,17 +152,17 @@ def attribute(samples: Mapping[str, int], held: Held | None, plan: Mapping[str, 
     }
 
 
-def _by_users(run: Run, contender: Contender, cell: Cell) -> dict[int, Held]:
+def _by_users(run: Run, contender: Contender, cell: TrialRecord) -> dict[int, HeldLevel]:
     found = level_figures(cell, run.cell_samples(cell), run.cell_resources(cell), law_of(contender))
     return {
-        figures.users: Held(figures, figures.rps * window.seconds)
+        figures.users: HeldLevel(figures, figures.rps * window.seconds)
         for figures, window in zip(found, cell.windows, strict=True)
     }
 
 
 def _reasons(
     contender: Contender,
-    cells: Sequence[Mapping[int, Held]],
+    cells: Sequence[Mapping[int, HeldLevel]],
     cpu: Mapping[str, Any],
     calls: Sequence[CallsRow],
 ) -> list[Reason]:
@@ -185,7 +185,11 @@ def _others(row: CallsRow) -> Disturbance:
 
 
 def part_reasons(
-    contender: Contender, plain: Mapping[int, Held], sampled: Mapping[int, Held], cpu: Mapping[str, Any], users: int
+    contender: Contender,
+    plain: Mapping[int, HeldLevel],
+    sampled: Mapping[int, HeldLevel],
+    cpu: Mapping[str, Any],
+    users: int,
 ) -> dict[str, list[Reason]]:
     """Return why the CPU by library, and why the split of the wall clock, is INVALID.
 
@@ -200,7 +204,7 @@ def part_reasons(
     }
 
 
-def _level_reasons(contender: Contender, cells: Sequence[Mapping[int, Held]]) -> list[Reason]:
+def _level_reasons(contender: Contender, cells: Sequence[Mapping[int, HeldLevel]]) -> list[Reason]:
     """Return why levels are INVALID; the cells are that without a profiler and the sampled one."""
     return [
         reason.at(part="sampled" if block else "without a profiler", users=users)
@@ -217,7 +221,7 @@ def _attribution_reasons(cpu: Mapping[str, Any]) -> list[Reason]:
     return [because("not_attributed", share=rest / counted, limit=MAX_NOT_ATTRIBUTED)]
 
 
-def _notes(cells: Sequence[Mapping[int, Held]]) -> list[str]:
+def _notes(cells: Sequence[Mapping[int, HeldLevel]]) -> list[str]:
     """Return where the rate was not steady.
 
     That does not condemn a figure here: stacks and CPU are of the very same window, and are its means.
@@ -232,7 +236,12 @@ def _notes(cells: Sequence[Mapping[int, Held]]) -> list[str]:
 
 
 def _wall_split(
-    run: Run, cell: Cell | None, shares: pd.DataFrame, plain: Held | None, sampled: Held | None, plan: Mapping[str, Any]
+    run: Run,
+    cell: TrialRecord | None,
+    shares: pd.DataFrame,
+    plain: HeldLevel | None,
+    sampled: HeldLevel | None,
+    plan: Mapping[str, Any],
 ) -> dict[str, float | None]:
     """Return the mean latency at one user, in ms, split by what the request was waiting for.
 
@@ -270,7 +279,7 @@ def stage_means_ms(headers: pd.Series) -> dict[str, float]:
     return {stage: float(np.mean(durations)) for stage, durations in sums.items()}
 
 
-def _sampler_cost(plain: Mapping[int, Held], sampled: Mapping[int, Held]) -> list[dict[str, Any]]:
+def _sampler_cost(plain: Mapping[int, HeldLevel], sampled: Mapping[int, HeldLevel]) -> list[dict[str, Any]]:
     """Return what the CPU sampler added, at each number of users."""
     return [
         _cost(

@@ -18,7 +18,7 @@ from benchmark.load.asks import ask_contender
 from benchmark.measure.machine import Watch
 from benchmark.measure.session import Session
 from benchmark.measure.trial import ParityError, Trial
-from benchmark.record.run import Cell
+from benchmark.record.run import TrialRecord
 from benchmark.stack.processes import log_tail
 
 _LAST_WORDS_S = 0.3  # that a process which has just lost its sockets may take to be gone
@@ -59,7 +59,7 @@ def measure(session: Session, assignment: Assignment[TimeitPlan]) -> None:
         if len(timing.lost) == len(assignment.contenders):
             break
         _measure_repeat(timing, repeat)
-        session.progress.cell_done(Cell(repeat, EVERYBODY, seed=session.seed))
+        session.progress.cell_done(TrialRecord(repeat, EVERYBODY, seed=session.seed))
 
 
 def _measure_repeat(timing: _Timing, repeat: int) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from benchmark.analysis.schema import Contender, MaybeInterval, Summary, parse_summary
+from benchmark.analysis.schema import ContenderSummary, MaybeInterval, Summary, parse_summary
 from benchmark.analysis.wording import Interval
 
 
@@ -57,7 +57,7 @@ class TimeitData:
         """How many contenders are compared with the baseline; what decides is adjusted for it."""
         return sum(each.confidence is not None for each in self.timeit.values())
 
-    def contender(self, name: str) -> Contender:
+    def contender(self, name: str) -> ContenderSummary:
         return self.common.contenders[name]
 
     def percentage_stands(self, name: str) -> bool:

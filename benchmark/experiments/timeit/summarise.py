@@ -14,7 +14,7 @@ from benchmark.analysis.validity import disturbance_reasons
 from benchmark.contenders.discovery import Contender
 from benchmark.experiments.timeit import fit
 from benchmark.record.resources import Disturbance
-from benchmark.record.run import Cell
+from benchmark.record.run import TrialRecord
 
 QUESTION = "How do n calls add up, and what does one call cost?"
 WATCHED = "machine.jsonl"  # by repeat and contender: what others had of the machine while it was timed
@@ -23,7 +23,7 @@ BELOW_FLOOR_ERRORS = 3.0  # standard errors by which a mean may miss the floor b
 
 def summarise(
     manifest: Mapping[str, Any],
-    cells: Sequence[Cell],
+    cells: Sequence[TrialRecord],
     repeats: pd.DataFrame,
     contenders: Sequence[Contender],
     floors_ms: Mapping[str, float],
@@ -86,19 +86,19 @@ def repeat_sums(timings: pd.DataFrame) -> dict[int, fit.Floats]:
     return {int(str(r)): fit.line_sums(group["n"], group["seconds"]) for r, group in timings.groupby("repeat")}
 
 
-def complete_repeats(cells: Sequence[Cell], label: str) -> list[int]:
+def complete_repeats(cells: Sequence[TrialRecord], label: str) -> list[int]:
     """Return the repeats in which one contender was timed with every number of calls."""
     return [cell.block for cell in cells if cell.contender == label and cell.status == "measured"]
 
 
-def _counted(repeats: pd.DataFrame, cells: Sequence[Cell], label: str) -> pd.DataFrame:
+def _counted(repeats: pd.DataFrame, cells: Sequence[TrialRecord], label: str) -> pd.DataFrame:
     """Return the timings that count: of complete repeats, or of what there is if none is complete."""
     own = repeats[repeats["contender"] == label]
     whole = complete_repeats(cells, label)
     return own[own["repeat"].isin(whole)] if whole else own
 
 
-def _has_ended(label: str, cells: Sequence[Cell], planned: int) -> bool:
+def _has_ended(label: str, cells: Sequence[TrialRecord], planned: int) -> bool:
     """Whether nothing of a contender is missing; one that has dropped out has ended, too."""
     own = [cell.status for cell in cells if cell.contender == label]
     return "interrupted" not in own and ("failed" in own or len(own) == planned)
@@ -109,7 +109,7 @@ def _entry(
     floor_ms: float,
     counted: Mapping[str, pd.DataFrame],
     baseline: str,
-    cells: Sequence[Cell],
+    cells: Sequence[TrialRecord],
     manifest: Mapping[str, Any],
 ) -> dict[str, Any]:
     timings = counted[contender.label]

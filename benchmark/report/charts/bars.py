@@ -23,7 +23,7 @@ Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Part:
+class BarPart:
     """A piece of a bar: its length in the unit of the axis, and how it is painted; hatched where it has no colour."""
 
     length: float
@@ -33,7 +33,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Row:
+class ChartRow:
     """A name, and the words about it."""
 
     label: str
@@ -48,10 +48,10 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bar(Row):
+class Bar(ChartRow):
     """A bar; `across` is where a line stands across it: what its parts should add up to."""
 
-    parts: Sequence[Part] = ()
+    parts: Sequence[BarPart] = ()
     interval: Interval | None = None
     across: float | None = None
 
@@ -65,7 +65,7 @@ class Bar(Row):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Point(Row):
+class Point(ChartRow):
     """A point with its interval; `ring` and `tick` are marks of other figures on the same axis."""
 
     value: float
@@ -79,10 +79,10 @@ class Point(Row):
         return max(self.value, self.ring or 0.0, self.tick or 0.0, *(self.interval or ()))
 
 
-def floor_parts(value: float, floor: float, colour: str) -> tuple[Part, Part]:
+def floor_parts(value: float, floor: float, colour: str) -> tuple[BarPart, BarPart]:
     """Return a value as its floor, faint, and what is on top of it."""
     floor = min(floor, value)
-    return Part(floor, colour, _FAINT), Part(value - floor, colour)
+    return BarPart(floor, colour, _FAINT), BarPart(value - floor, colour)
 
 
 def rows_px(count: int, width_px: float) -> float:
@@ -135,7 +135,7 @@ def points(axes: Axes, rows: Sequence[Point], limits: Interval, unit: str) -> No
             axes.plot(row.tick, place, "|", color=MUTED, markersize=16, markeredgewidth=2, zorder=1)
 
 
-def open_rows(axes: Axes, rows: Sequence[Row], limits: Interval, unit: str, is_log: bool = False) -> float:
+def open_rows(axes: Axes, rows: Sequence[ChartRow], limits: Interval, unit: str, is_log: bool = False) -> float:
     """Set up an axis for rows and write their names and words; return how thick a bar is, on the other axis."""
     above = _is_narrow(panel_px(axes))
     number_axis(axes, "x", limits, is_log)
@@ -150,7 +150,7 @@ def open_rows(axes: Axes, rows: Sequence[Row], limits: Interval, unit: str, is_l
     return _BAR_PX / pitch_px
 
 
-def write_row(axes: Axes, row: Row, place: float, end: float, above: bool) -> None:
+def write_row(axes: Axes, row: ChartRow, place: float, end: float, above: bool) -> None:
     """Write the words above what is drawn, or the name before it and the words after it."""
     width_px, words = panel_px(axes), row.words
     if above:
@@ -166,7 +166,7 @@ def write_row(axes: Axes, row: Row, place: float, end: float, above: bool) -> No
 
 def swatch(text: str, colour: str | None = MUTED, density: float = 1.0) -> Artist:
     """Return an entry of a key for a part; hatched where it has no colour."""
-    return Patch(label=text, **_paint(Part(1.0, colour, density), False))
+    return Patch(label=text, **_paint(BarPart(1.0, colour, density), False))
 
 
 def across(text: str) -> Artist:
@@ -184,7 +184,7 @@ def floor_key() -> list[Artist]:
     return [swatch("floor", density=_FAINT), swatch("on top of the floor"), whisker()]
 
 
-def in_words(rows: Sequence[Row]) -> str:
+def in_words(rows: Sequence[ChartRow]) -> str:
     """Return the rows in words, for those who do not see them."""
     return "; ".join(f"{row.label} {row.words}{' (INVALID)' if row.invalid else ''}" for row in rows)
 
@@ -193,7 +193,7 @@ def _is_narrow(width_px: float) -> bool:
     return width_px < 500
 
 
-def _paint(part: Part, hollow: bool) -> dict[str, Any]:
+def _paint(part: BarPart, hollow: bool) -> dict[str, Any]:
     if part.colour is None:
         return {"facecolor": PAPER, "edgecolor": MUTED, "hatch": "////", "linewidth": 0.7}
     if hollow:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from benchmark.report.charts.axis import Limits, number_axis, scale_note
-from benchmark.report.charts.bars import Row, write_row
+from benchmark.report.charts.bars import ChartRow, write_row
 from benchmark.report.charts.chart import panel_px
 from benchmark.report.charts.palette import GRID, INK, PAPER, Style
 
@@ -23,7 +23,7 @@ Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hill(Row):
+class Hill(ChartRow):
     """The values of one contender, and those two that are marked: its median and its p99."""
 
     values: Values

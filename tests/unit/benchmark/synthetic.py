@@ -10,7 +10,7 @@ import pandas as pd
 
 from benchmark.contenders.discovery import Contender, Process
 from benchmark.record.columns import SAMPLE_COLUMNS, ResourceSample
-from benchmark.record.run import Cell, Run, Window
+from benchmark.record.run import Run, TrialRecord, Window
 
 SECOND_NS = 10**9
 MS_NS = 10**6
@@ -62,15 +62,15 @@ def make_run(results: Path, contenders: Sequence[Contender], blocks: int = 1, **
     return Run.create(results, "bench", {**manifest, **changes})
 
 
-def record(run: Run, block: int, label: str, *held: Held, resources: bool = True, **changes: Any) -> Cell:
+def record(run: Run, block: int, label: str, *held: Held, resources: bool = True, **changes: Any) -> TrialRecord:
     """Add a cell to a run, with the files that its measuring would have left."""
-    cell = Cell(block, label, seed=1000 + block, **changes)
+    cell = TrialRecord(block, label, seed=1000 + block, **changes)
     write_files(run, cell, *held, resources=resources)
     run.append_cell(cell)
     return cell
 
 
-def write_files(run: Run, cell: Cell, *held: Held, resources: bool = True) -> None:
+def write_files(run: Run, cell: TrialRecord, *held: Held, resources: bool = True) -> None:
     """Write a cell's samples and resources; its windows follow each other with a second in between."""
     frames = [pd.DataFrame(columns=list(SAMPLE_COLUMNS))]
     start_ns = START_NS
@@ -122,7 +122,7 @@ def samples_of(start_ns: Any, latency_ns: Any, **columns: Any) -> pd.DataFrame:
     return pd.DataFrame(values, index=range(len(start_ns)))
 
 
-def _write_resources(run: Run, cell: Cell, held: Sequence[Held]) -> None:
+def _write_resources(run: Run, cell: TrialRecord, held: Sequence[Held]) -> None:
     """Write CPU time that grows evenly within each window, sampled from before it until after it."""
     cpu_ns = {role: 0.0 for level in held for role in level.cpu}
     with run.resource_writer(cell) as writer:

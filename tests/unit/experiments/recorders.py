@@ -26,7 +26,7 @@ from benchmark.load.plan import Level
 from benchmark.load.shapes import EXAMPLES
 from benchmark.measure.locust_process import Issued
 from benchmark.measure.trial import Trial
-from benchmark.record.run import Cell, Run, read_samples
+from benchmark.record.run import Run, TrialRecord, read_samples
 from tests.unit.benchmark.fakes import failing, fake_stack, make_progress, measure_well
 from tests.unit.benchmark.synthetic import make_contender, samples_of
 from tests.unit.experiments.gap.conftest import Explain, levels, stopping
@@ -57,7 +57,7 @@ def record_bench(results: Path, patch: pytest.MonkeyPatch, kind: Kind) -> Run:
 
 def record_timeit(results: Path, patch: pytest.MonkeyPatch, kind: Kind) -> Run:
     def seconds(ready: Any, n: int) -> float:
-        cell: Cell = ready.trial.cell
+        cell: TrialRecord = ready.trial.cell
         if kind in ERRORS and (cell.contender, cell.block) == ("two", 2):
             raise ERRORS[kind]
         return n * (0.05 + 0.001 * cell.block)

@@ -11,7 +11,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from benchmark.errors import RecordError
-from benchmark.experiments.registry import REGISTRY, Row, experiment_of
+from benchmark.experiments.registry import REGISTRY, ExperimentRow, experiment_of
 from benchmark.record.run import Run
 from tests.unit.benchmark.fakes import fake_stack
 
@@ -89,7 +89,7 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[typer.Typer
     monkeypatch.syspath_prepend(package.parent)
     fake_stack(monkeypatch)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-    REGISTRY.append(Row("census", "census"))
+    REGISTRY.append(ExperimentRow("census", "census"))
     yield program()
     REGISTRY.pop()
     for name in [name for name in sys.modules if name.partition(".")[0] == "census"]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.experiments.experiment import report
-from benchmark.experiments.registry import REGISTRY, Row, experiment_of
+from benchmark.experiments.registry import REGISTRY, ExperimentRow, experiment_of
 from benchmark.record.run import SUMMARY, Run
 from tests.unit.experiments.recorders import KINDS, RECORDERS, Kind
 from tests.unit.said import said
@@ -14,7 +14,7 @@ from tests.unit.said import said
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("row", REGISTRY, ids=lambda row: row.name)
 def test_a_report_that_is_made_again_is_the_same_byte_for_byte(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row: Row, kind: Kind
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row: ExperimentRow, kind: Kind
 ) -> None:
     recorder = RECORDERS[row.name]
     run = recorder.record(tmp_path, monkeypatch, kind)

@@ -11,7 +11,7 @@ from matplotlib.colors import to_hex
 from matplotlib.lines import Line2D
 
 from benchmark.report.charts.axis import limits_of, number_axis, users_axis
-from benchmark.report.charts.bars import Bar, Part, Point, bars, floor_key, points, rows_px
+from benchmark.report.charts.bars import Bar, BarPart, Point, bars, floor_key, points, rows_px
 from benchmark.report.charts.chart import NARROW, WIDE, Layout, Sheet, drawing, for_page, shorten, text_px
 from benchmark.report.charts.distribution import Hill, hills, hills_px
 from benchmark.report.charts.lines import Line, lines, name_ends, spread, title
@@ -43,7 +43,7 @@ def drawn_lines(layout: Layout, *series: Line) -> Sheet:
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_names_and_words_of_bars_can_be_read_however_long_they_are(layout: Layout) -> None:
-    parts = [Part(46.7, BLUE.colour, 0.4), Part(5.0, BLUE.colour)]
+    parts = [BarPart(46.7, BLUE.colour, 0.4), BarPart(5.0, BLUE.colour)]
     with drawing(layout):
         sheet = drawn_bars(
             layout,
@@ -132,7 +132,11 @@ def test_hills_are_hollow_where_they_are_invalid_and_say_where_nothing_was_measu
 def svg_of(key: str, layout: Layout = WIDE) -> str:
     with drawing(layout):
         sheet = Sheet(key, layout, [rows_px(1, layout.width)])
-        bars(sheet.panels[0], [Bar("a$b <c>", "10 ms", True, parts=[Part(5, BLUE.colour), Part(5)])], "latency [ms]")
+        bars(
+            sheet.panels[0],
+            [Bar("a$b <c>", "10 ms", True, parts=[BarPart(5, BLUE.colour), BarPart(5)])],
+            "latency [ms]",
+        )
         return sheet.svg()
 
 

@@ -13,7 +13,7 @@ import pytest
 from fastapi import FastAPI
 from flask import Flask
 
-from benchmark.load.parity import Case, Response
+from benchmark.load.parity import Case, ParityResponse
 from contract.schema import predict_path
 from contract.scoring import ModelReply, choose_entity
 from contract.settings import PREFIX, Architecture, Role, Settings, load_settings
@@ -69,7 +69,7 @@ class Service:
 
     settings: Settings
     app: Any
-    ask: Callable[[Case], Response]
+    ask: Callable[[Case], ParityResponse]
 
 
 class Services:
@@ -101,10 +101,10 @@ class Services:
     def _start_sync(self, settings: Settings, app: Flask) -> Service:
         client = app.test_client()
 
-        def ask(case: Case) -> Response:
+        def ask(case: Case) -> ParityResponse:
             target = case.target(predict_path("sync"))
             answer = client.open(target, method=case.method, data=case.body, headers=case.headers)
-            return Response(answer.status_code, _lower(answer.headers.items()), answer.data)
+            return ParityResponse(answer.status_code, _lower(answer.headers.items()), answer.data)
 
         return Service(settings, app, ask)
 
@@ -113,11 +113,11 @@ class Services:
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         client = httpx.AsyncClient(transport=transport, base_url="http://twin")
 
-        def ask(case: Case) -> Response:
+        def ask(case: Case) -> ParityResponse:
             target = case.target(predict_path("async"))
             asked = client.request(case.method, target, content=case.body, headers=case.headers)
             answer = self._loop.run(asked)
-            return Response(answer.status_code, _lower(answer.headers.items()), answer.content)
+            return ParityResponse(answer.status_code, _lower(answer.headers.items()), answer.content)
 
         return Service(settings, app, ask)
 

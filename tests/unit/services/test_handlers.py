@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from benchmark.load import parity
-from benchmark.load.parity import Case, Response
+from benchmark.load.parity import Case, ParityResponse
 from contract import docs, errors, schema
 from contract.errors import ServiceError
 from contract.model import quantile_function
@@ -49,7 +49,7 @@ def model_cases() -> Iterator[Case]:
         yield Case("one number more", body=over, error=error)
 
 
-def expect(service: Service, case: Case, error: ServiceError | None = None) -> Response:
+def expect(service: Service, case: Case, error: ServiceError | None = None) -> ParityResponse:
     """Assert that a service answers a case with a 200 or with exactly this error, and return the answer."""
     response = service.ask(case)
     bounds_s = (0.0, 1.0)
@@ -101,7 +101,7 @@ def test_head_of_a_missing_path_and_of_predict_has_no_body(services: Services, t
 def test_the_pages_and_the_document_are_the_contracts(services: Services, twin: Architecture, role: Role) -> None:
     service = services.make(twin, role)
 
-    def get(path: str) -> Response:
+    def get(path: str) -> ParityResponse:
         return service.ask(Case(path, "GET", path, body=b"", headers={}))
 
     assert get("/").body == docs.index_page(service.settings)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmark.load.parity import Case, Response, cases
+from benchmark.load.parity import Case, ParityResponse, cases
 from contract.errors import StoreUnreachable, TooManyInFlight
 from contract.settings import Architecture
 from contract.timing import SERVER_TIMING_HEADER, parse_server_timing
@@ -23,7 +23,7 @@ GOOD = CASES[0]
 every_twin = pytest.mark.parametrize("twin", TWINS)
 
 
-def bytes_of(response: Response) -> tuple[int, bytes, dict[str, str]]:
+def bytes_of(response: ParityResponse) -> tuple[int, bytes, dict[str, str]]:
     """Return all of an answer but how long its stages took."""
     headers = {name: value for name, value in response.headers.items() if name != SERVER_TIMING_HEADER.lower()}
     return response.status, response.body, headers

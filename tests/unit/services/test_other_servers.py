@@ -65,9 +65,10 @@ def test_open_files_and_no_number_of_requests_limit_the_connections_of_granian(g
 def test_gevents_workers_are_told_what_those_with_threads_are_told() -> None:
     settings = load_settings("sync", "scoring", **SETTINGS)
     ours, theirs = (
-        Server(settings, "serve", worker).cfg for worker in (sync_api.gevent_server.Worker, sync_api.server.Worker)
+        Server(settings, "serve", worker).cfg
+        for worker in (sync_api.gevent_server.GreenletWorker, sync_api.server.Worker)
     )
-    assert ours.worker_class is sync_api.gevent_server.Worker
+    assert ours.worker_class is sync_api.gevent_server.GreenletWorker
     assert {name for name in ours.settings if ours.settings[name].get() != theirs.settings[name].get()} == {
         "worker_class"
     }
@@ -95,6 +96,6 @@ def test_a_connection_of_a_stopping_gevent_worker_that_asks_nothing_is_not_waite
     connection = gevent.spawn(handle)
     gevent.sleep(0)
     worker: Any = SimpleNamespace(_idle=idle)
-    sync_api.gevent_server.Worker.end_idle(worker)
+    sync_api.gevent_server.GreenletWorker.end_idle(worker)
     connection.get(timeout=PATIENCE_S)
     assert (ended, idle) == (["quietly"], {})

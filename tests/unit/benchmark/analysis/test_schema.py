@@ -5,15 +5,15 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from benchmark.analysis.schema import Contender, Level, in_order, parse_summary
+from benchmark.analysis.schema import ContenderSummary, LevelSummary, in_order, parse_summary
 from benchmark.record.run import OLDEST_SCHEMA, SCHEMA
 
 
 def test_an_invalid_level_leaves_the_other_levels_valid() -> None:
-    contender = Contender(
+    contender = ContenderSummary(
         valid=False,
         reasons=("64 users: the rate changed",),
-        levels=(Level(users=8, rps=1.0), Level(users=64, rps=2.0, valid=False)),
+        levels=(LevelSummary(users=8, rps=1.0), LevelSummary(users=64, rps=2.0, valid=False)),
     )
     assert contender.faults == []
     assert contender.stands(8)
@@ -22,7 +22,7 @@ def test_an_invalid_level_leaves_the_other_levels_valid() -> None:
 
 @pytest.mark.parametrize("reasons", [("block 2: its process ended",), ()])
 def test_any_other_reason_condemns_the_contender(reasons: tuple[str, ...]) -> None:
-    contender = Contender(valid=False, reasons=reasons, levels=(Level(users=8, rps=1.0),))
+    contender = ContenderSummary(valid=False, reasons=reasons, levels=(LevelSummary(users=8, rps=1.0),))
     assert contender.faults
     assert not contender.stands(8)
 

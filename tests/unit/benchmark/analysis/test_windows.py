@@ -12,7 +12,7 @@ from benchmark.analysis.windows import LevelFigures, level_figures
 from benchmark.contenders.law import law_of
 from benchmark.record.columns import ResourceSample
 from benchmark.record.resources import BUSY, HARNESS, IDLE, STEAL, Disturbance, disturbance_between
-from benchmark.record.run import Cell, Window
+from benchmark.record.run import TrialRecord, Window
 from tests.unit.benchmark.synthetic import MS_NS, SECOND_NS, make_contender, samples_of
 
 START_NS = 100 * SECOND_NS
@@ -35,7 +35,7 @@ def resources(*samples: tuple[float, str, float, float]) -> pd.DataFrame:
 
 
 def figures(samples: pd.DataFrame, used: pd.DataFrame = NO_RESOURCES, floor: str = "none") -> LevelFigures:
-    cell = Cell(block=3, contender="a", seed=1, windows=[WINDOW])
+    cell = TrialRecord(block=3, contender="a", seed=1, windows=[WINDOW])
     (level,) = level_figures(cell, samples, used, law_of(make_contender(floor=floor)))
     return level
 
@@ -131,13 +131,13 @@ def test_a_mean_latency_counts_each_request_by_its_share_of_the_window() -> None
 
 def test_every_window_of_a_cell_has_figures_of_its_own() -> None:
     later = Window(8, START_NS + 3 * SECOND_NS, START_NS + 4 * SECOND_NS)
-    cell = Cell(0, "a", 1, windows=[WINDOW, later])
+    cell = TrialRecord(0, "a", 1, windows=[WINDOW, later])
     found = level_figures(cell, steady(), NO_RESOURCES, law_of(make_contender(floor="none")))
     assert [(level.users, level.n) for level in found] == [(4, 100), (8, 0)]
 
 
 def test_a_cell_that_was_stopped_before_its_first_window_has_no_figures() -> None:
-    assert level_figures(Cell(0, "a", 1), steady(), NO_RESOURCES, law_of(make_contender(floor="none"))) == []
+    assert level_figures(TrialRecord(0, "a", 1), steady(), NO_RESOURCES, law_of(make_contender(floor="none"))) == []
 
 
 # What others had of the machine meanwhile

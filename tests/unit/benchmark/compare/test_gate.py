@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmark.analysis.comparable import Comparable
-from benchmark.compare.gate import Outcome, answer, blocks_needed, cannot_tell, judge, unseen
-from benchmark.compare.verdict import Comparison, compare_figures, welch_ratio
+from benchmark.compare.gate import GateOutcome, answer, blocks_needed, cannot_tell, judge, unseen
+from benchmark.compare.verdict import ComparedFigure, compare_figures, welch_ratio
 
 STEADY = (50.0, 50.2, 49.9, 50.1)
 NOISY = (50.0, 54.0, 46.0, 51.0)
@@ -28,16 +28,16 @@ def times(figure: Comparable, factor: float) -> Comparable:
     return dataclasses.replace(figure, values=tuple(value * factor for value in figure.values))
 
 
-def compare(*pairs: tuple[Comparable, Comparable]) -> list[Comparison]:
+def compare(*pairs: tuple[Comparable, Comparable]) -> list[ComparedFigure]:
     ours, theirs = ({pair[i].name: pair[i] for pair in pairs} for i in (0, 1))
     return compare_figures([("async", ours, theirs)])
 
 
-def gate(limit: float, *pairs: tuple[Comparable, Comparable]) -> Outcome:
+def gate(limit: float, *pairs: tuple[Comparable, Comparable]) -> GateOutcome:
     return judge(compare(*pairs), [], limit)
 
 
-def kind(outcome: Outcome) -> str:
+def kind(outcome: GateOutcome) -> str:
     return "slower" if outcome.slower else "passes" if outcome.passes else "cannot tell"
 
 

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from benchmark.analysis.comparable import Comparable
-from benchmark.compare.verdict import Comparison, compare_figures, sentence, welch_p_value, welch_ratio
+from benchmark.compare.verdict import ComparedFigure, compare_figures, sentence, welch_p_value, welch_ratio
 
 LATENCY = Comparable("mean latency", "ms", True, (50.0, 50.4, 49.7, 50.2))
 RATE = Comparable("rate", "requests/s", False, (300.0, 306.0, 297.0, 303.0))
@@ -16,7 +16,7 @@ def times(figure: Comparable, factor: float, valid: bool = True) -> Comparable:
     return Comparable(figure.name, figure.unit, figure.lower_is_better, values, valid)
 
 
-def compare(*pairs: tuple[Comparable, Comparable]) -> list[Comparison]:
+def compare(*pairs: tuple[Comparable, Comparable]) -> list[ComparedFigure]:
     ours, theirs = ({pair[i].name: pair[i] for pair in pairs} for i in (0, 1))
     return compare_figures([("a", ours, theirs)])
 

@@ -18,7 +18,7 @@ import pytest
 from benchmark.contenders.discovery import ROOT
 from benchmark.load.peak import grows
 from benchmark.load.plan import Level, LoadPlan
-from benchmark.record.run import Cell, Run, Window
+from benchmark.record.run import Run, TrialRecord, Window
 from benchmark.stack.watchdog import Guard
 from contract.schema import parse_scoring_numbers
 from contract.timing import REQUEST_START_HEADER
@@ -35,7 +35,7 @@ WRONG = {
     "not JSON": (200, b"<html>"),
     "outside of the law": (200, b'{"detail": 0.2}'),
 }
-CELL = Cell(0, "a", 1)
+CELL = TrialRecord(0, "a", 1)
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -119,7 +119,7 @@ def plan_for(run: Run, server: Server, levels: tuple[Level, ...], **changes: Any
 
 
 def samples(run: Run, *windows: Window) -> pd.DataFrame:
-    return run.cell_samples(Cell(0, "a", 1, windows=list(windows)))
+    return run.cell_samples(TrialRecord(0, "a", 1, windows=list(windows)))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from benchmark.load.protocols import Answer
 from benchmark.load.samples import SampleWriter
 from benchmark.record.columns import SAMPLE_COLUMNS
-from benchmark.record.run import Cell, Run, Window
+from benchmark.record.run import Run, TrialRecord, Window
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def run(tmp_path: Path) -> Run:
     return Run.create(tmp_path, "bench", {})
 
 
-CELL = Cell(0, "a", 1, windows=[Window(2, 0, 10**12)])
+CELL = TrialRecord(0, "a", 1, windows=[Window(2, 0, 10**12)])
 
 
 @pytest.fixture

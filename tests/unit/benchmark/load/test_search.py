@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.load.search import HIGHEST_RPS, LOWEST_RPS, STEPS, Outcome, Staircase, judge
+from benchmark.load.search import HIGHEST_RPS, LOWEST_RPS, STEPS, Staircase, TryOutcome, judge
 
-SUSTAINED, LATE, LOST = Outcome(1.0, 1.0), Outcome(1.0, 0.5), Outcome(0.5, 0.5)
+SUSTAINED, LATE, LOST = TryOutcome(1.0, 1.0), TryOutcome(1.0, 0.5), TryOutcome(0.5, 0.5)
 STEP = STEPS[-1]
 
 
@@ -101,13 +101,13 @@ def test_the_reason_is_that_of_the_last_try_that_failed() -> None:
 SCHEDULED = np.arange(0, 12, 0.01)
 
 
-def judged(answered: np.ndarray, latency_ms: np.ndarray) -> Outcome:
+def judged(answered: np.ndarray, latency_ms: np.ndarray) -> TryOutcome:
     return judge(SCHEDULED, answered, latency_ms, since_s=2.0, until_s=12.0, limit_ms=150.0)
 
 
 def test_all_in_time_is_sustained() -> None:
     outcome = judged(SCHEDULED, np.full(SCHEDULED.size, 60.0))
-    assert outcome == Outcome(1.0, 1.0)
+    assert outcome == TryOutcome(1.0, 1.0)
     assert outcome.sustained
     assert outcome.reason == ""
 
@@ -115,7 +115,7 @@ def test_all_in_time_is_sustained() -> None:
 def test_where_the_first_step_is_the_finest_one_turn_may_be_enough() -> None:
     stairs = Staircase(230, crossings=1, near=True, steps=STEPS[:2])
     while (rps := stairs.next_rps()) is not None:
-        stairs.add(rps, Outcome(1.0, float(rps < 220)))
+        stairs.add(rps, TryOutcome(1.0, float(rps < 220)))
     assert [rps for rps, _ in stairs.tries] == pytest.approx([230, 230 / STEPS[1]])
     assert stairs.point().low_rps < 220 < stairs.point().high_rps
 

@@ -12,7 +12,7 @@ from benchmark.contenders.law import law_of
 from benchmark.measure import locust_process as module
 from benchmark.measure.trial import Trial
 from benchmark.record.columns import ResourceSample
-from benchmark.record.run import Cell, Run
+from benchmark.record.run import Run, TrialRecord
 from benchmark.stack.processes import Stack, own_environment
 from tests.unit.benchmark.fakes import make_session
 from tests.unit.benchmark.synthetic import make_contender
@@ -43,7 +43,7 @@ def start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[list[str], d
     monkeypatch.setattr(module, "start_process", start_process)
     monkeypatch.setattr(Stack, "base_url", "http://127.0.0.1:4321")
     session = make_session(Run.create(tmp_path, "locust", {}))
-    trial = Trial(session, ONE, Stack(ONE, ()), Cell(0, "one", 0, part="x"), law_of(ONE))
+    trial = Trial(session, ONE, Stack(ONE, ()), TrialRecord(0, "one", 0, part="x"), law_of(ONE))
     with pytest.raises(Started):
         module.issue(trial, {}, ["One"], 5.0)
     return found[0]
@@ -118,7 +118,7 @@ def test_the_cpu_of_the_generator_is_that_of_the_time_in_which_it_issued(
     tmp_path: Path, stopped_s: float | None, cores: float
 ) -> None:
     """It spends 0.8 cores for 4 s, and then waits for answers for as long."""
-    run, cell = Run.create(tmp_path, "locust", {}), Cell(0, "one", 0, part="x")
+    run, cell = Run.create(tmp_path, "locust", {}), TrialRecord(0, "one", 0, part="x")
     write_samples(module.samples_file(run, ONE, "x"), requests=80, every_ms=100)
     with run.resource_writer(cell) as resources:
         for tenth in range(90):

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from benchmark.measure.progress import Progress
-from benchmark.record.run import Cell
+from benchmark.record.run import TrialRecord
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_every_cell_is_one_line_without_a_terminal(progress: Progress, output: i
         progress.begin(Path("/x"), cells=2, cell_s=1.0)
         for block in range(2):
             progress.phase("sync", "16 users")
-            progress.cell_done(Cell(block, "sync", 1))
+            progress.cell_done(TrialRecord(block, "sync", 1))
     first, second = lines(output)[1:]
     assert "block 1" in first
     assert "block 2" in second
@@ -53,7 +53,7 @@ def test_a_cell_that_failed_is_said_with_its_reason_word_by_word(
 ) -> None:
     with progress:
         progress.begin(Path("/x"), cells=1, cell_s=1.0)
-        progress.cell_done(Cell(0, "async#2", 1, status=status, reason=reason))  # type: ignore[arg-type]
+        progress.cell_done(TrialRecord(0, "async#2", 1, status=status, reason=reason))  # type: ignore[arg-type]
     text = output.getvalue()
     assert "async#2" in text
     assert status in text
@@ -62,5 +62,5 @@ def test_a_cell_that_failed_is_said_with_its_reason_word_by_word(
 
 def test_a_cell_may_end_before_a_run_was_announced(progress: Progress, output: io.StringIO) -> None:
     progress.phase("sync", "start")
-    progress.cell_done(Cell(0, "sync", 1))
+    progress.cell_done(TrialRecord(0, "sync", 1))
     assert len(lines(output)) == 1

@@ -11,7 +11,7 @@ from benchmark.errors import StackError
 from benchmark.load import parity
 from benchmark.measure.levels import _follow
 from benchmark.measure.trial import ParityError, check_parity_of
-from benchmark.record.run import Cell, Window
+from benchmark.record.run import TrialRecord, Window
 from tests.unit.benchmark.synthetic import make_contender
 
 
@@ -24,7 +24,7 @@ def saying(done: list[str], *events: dict[str, Any]) -> Iterator[bytes]:
 
 def test_cpu_is_sampled_when_a_window_has_ended_and_at_no_other_word() -> None:
     done: list[str] = []
-    cell = Cell(block=0, contender="a", seed=1)
+    cell = TrialRecord(block=0, contender="a", seed=1)
     stack = SimpleNamespace(check_alive=lambda: None)
     trial = SimpleNamespace(cell=cell, stack=stack, phase=done.append)
     words = saying(
@@ -52,7 +52,7 @@ def check_parity(monkeypatch: pytest.MonkeyPatch, error: Exception, check_alive:
     """Check a contender that answers every case with an error; return what was asked."""
     asked: list[str] = []
 
-    def ask(base_url: str, endpoint: str, case: parity.Case) -> parity.Response:
+    def ask(base_url: str, endpoint: str, case: parity.Case) -> parity.ParityResponse:
         asked.append(case.name)
         raise error
 

@@ -14,11 +14,11 @@ import pytest
 
 from benchmark.errors import RecordError
 from benchmark.record.columns import ONE_OF_EACH, SAMPLE_COLUMNS, ResourceSample
-from benchmark.record.run import OLDEST_SCHEMA, SCHEMA, Cell, Run, Window
+from benchmark.record.run import OLDEST_SCHEMA, SCHEMA, Run, TrialRecord, Window
 from tests.unit.benchmark.synthetic import SECOND_NS, START_NS, Held, make_contender, make_run, record, samples_of
 
 A = make_contender("a")
-CELL = Cell(0, "a", seed=7)
+CELL = TrialRecord(0, "a", seed=7)
 WINDOW = Window(4, START_NS, START_NS + 2 * SECOND_NS)
 
 WRITING: dict[str, Callable[[Run], None]] = {
@@ -56,7 +56,7 @@ def one_sentence(error: pytest.ExceptionInfo[RecordError]) -> str:
     return message
 
 
-def write_samples(run: Run, cell: Cell, frame: pd.DataFrame) -> Path:
+def write_samples(run: Run, cell: TrialRecord, frame: pd.DataFrame) -> Path:
     path = run.file("samples", cell, ".csv")
     frame.to_csv(path, index=False, columns=list(SAMPLE_COLUMNS))
     return path
@@ -88,9 +88,9 @@ def test_runs_sort_by_name_in_the_order_of_time(run: Run) -> None:
 
 def test_cells_are_read_as_they_were_written_and_in_that_order(run: Run) -> None:
     written = [
-        Cell(0, "a", 1, windows=[WINDOW, Window(8, 5, 6)]),
-        Cell(0, "b#2", 1, status="failed", reason='it said: "[no]"\nand died'),
-        Cell(1, "a", 2, status="interrupted", reason="ünterbrochen"),
+        TrialRecord(0, "a", 1, windows=[WINDOW, Window(8, 5, 6)]),
+        TrialRecord(0, "b#2", 1, status="failed", reason='it said: "[no]"\nand died'),
+        TrialRecord(1, "a", 2, status="interrupted", reason="ünterbrochen"),
     ]
     for cell in written:
         run.append_cell(cell)
@@ -98,8 +98,11 @@ def test_cells_are_read_as_they_were_written_and_in_that_order(run: Run) -> None
 
 
 def test_trials_of_a_contender_in_a_block_are_told_apart_and_are_no_cells(run: Run) -> None:
-    parts = [Cell(0, "a", 1, part="try-1"), Cell(0, "a", 1, status="failed", reason="no answer", code="load", part="x")]
-    whole = Cell(0, "a", 1)
+    parts = [
+        TrialRecord(0, "a", 1, part="try-1"),
+        TrialRecord(0, "a", 1, status="failed", reason="no answer", code="load", part="x"),
+    ]
+    whole = TrialRecord(0, "a", 1)
     for cell in (*parts, whole):
         run.append_cell(cell)
     assert Run.open(run.path).trials() == [*parts, whole]
@@ -110,7 +113,7 @@ def test_cells_of_the_oldest_schema_are_read(run: Run) -> None:
     run.write_json("manifest.json", {**run.manifest, "schema": OLDEST_SCHEMA})
     old = {"block": 0, "contender": "a", "seed": 1, "status": "failed", "reason": "parity: status 500", "windows": []}
     run.append_line("cells.jsonl", old)
-    assert Run.open(run.path).cells() == [Cell(0, "a", 1, status="failed", reason="parity: status 500")]
+    assert Run.open(run.path).cells() == [TrialRecord(0, "a", 1, status="failed", reason="parity: status 500")]
 
 
 @pytest.mark.parametrize("interrupted", [True, False])
@@ -128,14 +131,14 @@ def test_a_run_without_cells_has_none_and_no_samples(run: Run) -> None:
 
 
 def test_files_of_different_cells_never_share_a_name(run: Run) -> None:
-    cells = [Cell(block, label, 0) for block in range(3) for label in ("a", "a#2", "a-b")]
-    cells += [Cell(0, "a", 0, part=part) for part in ("calls", "try-1")]
+    cells = [TrialRecord(block, label, 0) for block in range(3) for label in ("a", "a#2", "a-b")]
+    cells += [TrialRecord(0, "a", 0, part=part) for part in ("calls", "try-1")]
     assert len({run.file("samples", cell, ".csv") for cell in cells}) == len(cells)
 
 
 def test_samples_are_read_as_they_were_written(run: Run) -> None:
     written = samples_of([START_NS, START_NS + 1], [45_123_456, 90_000_001], users=4, server_timing="a;dur=1, b;dur=2")
-    cell = Cell(0, "a", 1, windows=[WINDOW])
+    cell = TrialRecord(0, "a", 1, windows=[WINDOW])
     write_samples(run, cell, written)
     frame = run.cell_samples(cell)
     for column in ("users", "scheduled_ns", "start_ns", "latency_ns", "status", "bytes", "detail_s", "server_timing"):
@@ -146,7 +149,7 @@ def test_samples_are_read_as_they_were_written(run: Run) -> None:
 
 
 def test_a_request_belongs_to_the_window_in_which_it_was_answered(run: Run) -> None:
-    cell = Cell(0, "a", 1, windows=[WINDOW, Window(8, WINDOW.end_ns, WINDOW.end_ns + SECOND_NS)])
+    cell = TrialRecord(0, "a", 1, windows=[WINDOW, Window(8, WINDOW.end_ns, WINDOW.end_ns + SECOND_NS)])
     ends = [START_NS - 1, START_NS, WINDOW.end_ns - 1, WINDOW.end_ns, WINDOW.end_ns + SECOND_NS]
     write_samples(run, cell, samples_of([end - 1_000 for end in ends], 1_000, users=1))
     frame = run.cell_samples(cell)
@@ -156,7 +159,7 @@ def test_a_request_belongs_to_the_window_in_which_it_was_answered(run: Run) -> N
 
 def test_failures_are_read_as_not_ok_with_their_error(run: Run) -> None:
     failed = samples_of([START_NS], 1_000, status=0, ok=0, detail_s=None, error='Refused: "[Errno 111]", really')
-    cell = Cell(0, "a", 1, windows=[WINDOW])
+    cell = TrialRecord(0, "a", 1, windows=[WINDOW])
     write_samples(run, cell, failed)
     row = run.cell_samples(cell).iloc[0]
     assert (bool(row["ok"]), row["status"], row["error"]) == (False, 0, 'Refused: "[Errno 111]", really')
@@ -173,7 +176,7 @@ def test_samples_of_all_cells_say_whose_they_are(run: Run) -> None:
 
 
 def test_a_row_that_was_cut_off_is_not_a_checked_answer(run: Run) -> None:
-    cell = Cell(0, "a", 1, windows=[WINDOW])
+    cell = TrialRecord(0, "a", 1, windows=[WINDOW])
     path = write_samples(run, cell, samples_of([START_NS + 1, START_NS + 2], 50_000_000, users=4))
     with path.open("a") as file:
         file.write(f"4,{START_NS + 3},{START_NS + 3},51")  # of a latency of 51,234,567 ns

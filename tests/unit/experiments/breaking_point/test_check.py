@@ -20,13 +20,13 @@ from benchmark.experiments.breaking_point.findings import append_finding
 from benchmark.experiments.breaking_point.measure import Examples
 from benchmark.load.asks import ask_contender
 from benchmark.load.protocols import Ask
-from benchmark.load.search import Outcome
+from benchmark.load.search import TryOutcome
 from benchmark.measure.trial import ParityError
 from tests.unit.benchmark.fakes import FakeStack, fake_stack, refusing
 from tests.unit.benchmark.synthetic import make_contender
 from tests.unit.experiments.breaking_point.synthetic import CONTENDERS, findings_of, locust_run, recorded
 
-GOOD, BAD = Outcome(1.0, 1.0), Outcome(1.0, 0.5)
+GOOD, BAD = TryOutcome(1.0, 1.0), TryOutcome(1.0, 0.5)
 ASKED = ask_contender(make_contender(), law_of(make_contender()), seed=1)
 
 
@@ -40,12 +40,12 @@ def tries(monkeypatch: pytest.MonkeyPatch, stack: FakeStack) -> list[tuple[str, 
     """Every try: Locust sustains 100 requests/s, the other generator what `limits` says."""
     found: list[tuple[str, float]] = []
 
-    def by_locust(self: Examples, contender: Any, rps: float, number: int, limit_ms: float) -> Outcome:
+    def by_locust(self: Examples, contender: Any, rps: float, number: int, limit_ms: float) -> TryOutcome:
         with self._session.trial(contender, part=f"try-{number + 1}"):
             found.append((f"locust {contender.name}", rps))
         return GOOD if rps <= 100 else BAD
 
-    async def offer(url: str, asked: Ask, rps: float, seed: int, limit_ms: float) -> Outcome:
+    async def offer(url: str, asked: Ask, rps: float, seed: int, limit_ms: float) -> TryOutcome:
         found.append((url, rps))
         assert limit_ms == pytest.approx(3 * 55.0)
         return GOOD if rps <= LIMITS[url] else BAD
@@ -112,7 +112,7 @@ def test_who_fails_parity_is_not_checked_and_the_others_are(
 def test_a_try_of_locust_that_is_not_to_be_believed_is_no_check(
     tmp_path: Path, tries: list[tuple[str, float]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def by_locust(self: Examples, contender: Any, rps: float, *_: Any) -> Outcome:
+    def by_locust(self: Examples, contender: Any, rps: float, *_: Any) -> TryOutcome:
         append_finding(self._run, locust_run(example="try", generator_cpu=0.99))
         return GOOD if rps <= 100 else BAD
 
@@ -152,7 +152,7 @@ def test_a_refused_connection_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(module, "TRY_WARMUP_S", 0.1)
     monkeypatch.setattr(module, "TRY_COUNTED_S", 0.3)
     outcome = asyncio.run(module.offer("http://127.0.0.1:9", ASKED, 50.0, seed=1, limit_ms=100.0))
-    assert outcome == Outcome(0.0, 0.0)
+    assert outcome == TryOutcome(0.0, 0.0)
 
 
 def test_the_check_runs_in_an_interpreter_that_locust_has_not_changed() -> None:

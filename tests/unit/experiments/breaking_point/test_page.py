@@ -14,7 +14,7 @@ from benchmark.experiments.breaking_point.findings import LocustRun, Observation
 from benchmark.experiments.breaking_point.page import table_rows, verdict, write_report
 from benchmark.experiments.breaking_point.schema import parse
 from benchmark.experiments.breaking_point.summarise import OPEN_LOOP, summarise
-from benchmark.record.run import Cell, Run
+from benchmark.record.run import Run, TrialRecord
 from tests.unit.conftest import SheetsOf
 from tests.unit.experiments.breaking_point.synthetic import CONTENDERS, findings_of, locust_run, recorded
 from tests.unit.report.looks import struck, unreadable, words
@@ -180,7 +180,7 @@ def test_a_mark_that_is_invalid_is_not_drawn(tmp_path: Path, example: str) -> No
 
 def test_what_is_wrong_with_a_whole_contender_strikes_all_of_it(tmp_path: Path) -> None:
     run = recorded(tmp_path, [*findings_of("one"), *findings_of("two")])
-    run.append_cell(Cell(0, "one", 0, "failed", "model of one died"))
+    run.append_cell(TrialRecord(0, "one", 0, "failed", "model of one died"))
     run.write_json("summary.json", summarise(run, CONTENDERS))
     data = parse(run.summary)
     assert struck_parts(verdict(data)) == PARTS

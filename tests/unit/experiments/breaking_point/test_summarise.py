@@ -11,7 +11,7 @@ from benchmark.experiments.breaking_point.findings import Breaks, Broke, LocustR
 from benchmark.experiments.breaking_point.summarise import OPEN_LOOP, summarise
 from benchmark.load.shapes import TRY
 from benchmark.load.slo import BreakingPoint
-from benchmark.record.run import Cell, Run
+from benchmark.record.run import Run, TrialRecord
 from tests.unit.experiments.breaking_point.synthetic import CONTENDERS, findings_of, locust_run, recorded
 from tests.unit.said import said
 
@@ -182,7 +182,7 @@ def test_without_tries_the_point_rests_on_the_load_test(tmp_path: Path) -> None:
 
 def test_a_contender_that_failed_says_why(tmp_path: Path) -> None:
     run = Run.open(recorded(tmp_path, []).path)
-    run.append_cell(Cell(0, "two", 0, "failed", "model of two died"))
+    run.append_cell(TrialRecord(0, "two", 0, "failed", "model of two died"))
     summary = summarise(run, CONTENDERS)
     assert "two: model of two died" in said(summary["reasons"])
     assert said(summary["contenders"]["two"]["faults"]) == ["model of two died"]

@@ -20,7 +20,7 @@ from benchmark.experiments.prediction import model as prediction
 from benchmark.experiments.prediction.what_ifs import read_what_ifs
 from benchmark.load.plan import Level, LoadPlan
 from benchmark.measure.trial import Trial
-from benchmark.record.run import Cell, Run
+from benchmark.record.run import Run, TrialRecord
 from benchmark.report.charts import picture
 from tests.unit.benchmark.fakes import Measure, failing, fake_stack, make_progress
 from tests.unit.benchmark.synthetic import CPU, SECOND_NS, START_NS, Held, write_files
@@ -63,7 +63,7 @@ def measure_well(trial: Trial, load: LoadPlan) -> None:
         _add_stages(run, cell, (40.0, 46.0 + 2 / 3) if contender.floor == "max" else (45.0, 45.0))
 
 
-def _add_stages(run: Run, cell: Cell, drawn_ms: tuple[float, float]) -> None:
+def _add_stages(run: Run, cell: TrialRecord, drawn_ms: tuple[float, float]) -> None:
     """Have all answers name the stages of the server, a few milliseconds less than the client has seen."""
     path = run.file("samples", cell, ".csv")
     samples = pd.read_csv(path)

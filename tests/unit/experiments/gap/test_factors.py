@@ -9,7 +9,7 @@ from benchmark.contenders.discovery import Contender, discover
 from benchmark.contenders.variant import with_settings
 from benchmark.errors import ContenderError, UnknownContender
 from benchmark.experiments.gap.design import full, half
-from benchmark.experiments.gap.factors import FILE, Cell, Design, read_factors
+from benchmark.experiments.gap.factors import FILE, Design, DesignCell, read_factors
 from contract.settings import make_settings
 from tests.unit.benchmark.synthetic import make_contender
 
@@ -22,7 +22,7 @@ def make_design(from_: str = "sync", to: str = "async-aiohttp", names: Sequence[
     return Design(file, KNOWN, names)
 
 
-def all_cells(design: Design) -> list[Cell]:
+def all_cells(design: Design) -> list[DesignCell]:
     return design.cells(full(list(design.factors)))
 
 

@@ -43,13 +43,13 @@ MAP = [{"cpu_ms": 2, "users": 1, "ratio": 1.9}, {"cpu_ms": 5, "users": 1, "ratio
 def test_what_was_foretold_stands_beside_what_was_measured_later(
     explaining: Explain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[prediction.Question] = []
+    asked: list[prediction.PredictionQuestion] = []
     own = {"sync": TOLD}
 
     def calibrated(contender: Contender, *_: Any) -> str:
         return contender.name
 
-    def predict(name: Any, question: prediction.Question) -> dict[str, Any]:
+    def predict(name: Any, question: prediction.PredictionQuestion) -> dict[str, Any]:
         asked.append(question)
         return own.get(name, {"contenders": {}, "what_if": []})
 
@@ -76,9 +76,9 @@ def test_a_prediction_from_the_record_answers_all_that_is_asked(
     explaining: Explain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     learnt: list[Any] = []
-    asked: list[prediction.Question] = []
+    asked: list[prediction.PredictionQuestion] = []
 
-    def remember(_: Any, question: prediction.Question) -> dict[str, Any]:
+    def remember(_: Any, question: prediction.PredictionQuestion) -> dict[str, Any]:
         asked.append(question)
         return {}
 
@@ -143,7 +143,7 @@ def calibrations(explaining: Explain, monkeypatch: pytest.MonkeyPatch) -> list[C
         learnt.block = explaining.measured[-1][1]
         return learnt
 
-    def predict(name: Any, question: prediction.Question) -> dict[str, Any]:
+    def predict(name: Any, question: prediction.PredictionQuestion) -> dict[str, Any]:
         before = sum(each.contender == name for each in found)
         row = {**TOLD["contenders"]["sync"][0], "rps": 40.0 * 4**before}
         return {"contenders": {name: [row]}, "what_if": []}
@@ -189,7 +189,7 @@ def test_the_error_at_the_peak_is_paired_by_block_and_says_what_became_of_the_cp
 ) -> None:
     told_rps = {0: 60.0, 1: 120.0}
 
-    def predict(learnt: Learnt, _: prediction.Question) -> dict[str, Any]:
+    def predict(learnt: Learnt, _: prediction.PredictionQuestion) -> dict[str, Any]:
         # Eight users take 100 ms in the first block and 101 in the second; each process is billed its share of a core.
         costs = {"scoring": 0.3 * 100 / 8 / 2, "model": CPU["model"] * 101 / 8}
         rps = told_rps[learnt.block]

@@ -14,7 +14,7 @@ import pytest
 
 from benchmark.experiments.profiling.libraries import Frame
 from benchmark.experiments.profiling.recorders import CpuSampler
-from benchmark.experiments.profiling.stacks import Growth, Share, count_shares, fold, read_stacks
+from benchmark.experiments.profiling.stacks import Growth, LibraryShare, count_shares, fold, read_stacks
 
 SITE = "/v/lib/python3.11/site-packages"
 HEADER = b"Stack (most recent call first):\n"
@@ -47,14 +47,14 @@ def test_a_stack_that_is_cut_off_at_the_depth_limit_counts() -> None:
 def test_a_stack_that_two_threads_wrote_over_each_other_counts_for_nobody() -> None:
     stacks = list(read_stacks(MIXED + TWO, 0, 10_000))
     assert stacks[0] == ()
-    assert count_shares(stacks) == [Share("own code", "elsewhere", 1)]
+    assert count_shares(stacks) == [LibraryShare("own code", "elsewhere", 1)]
 
 
 def test_shares_count_library_and_stage_the_most_first() -> None:
     written = TWO + ONE + ONE
     assert count_shares(read_stacks(written, 0, len(written))) == [
-        Share("httpx", "models", 2),
-        Share("own code", "elsewhere", 1),
+        LibraryShare("httpx", "models", 2),
+        LibraryShare("own code", "elsewhere", 1),
     ]
 
 

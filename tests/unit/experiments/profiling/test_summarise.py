@@ -10,7 +10,7 @@ import pytest
 from benchmark.analysis.windows import LevelFigures
 from benchmark.experiments.profiling.libraries import HTTP_CLIENT, INTERPRETER
 from benchmark.experiments.profiling.summarise import (
-    Held,
+    HeldLevel,
     _call_costs,
     _reasons,
     attribute,
@@ -22,7 +22,7 @@ from tests.unit.benchmark.synthetic import make_contender
 PLAN = {"sample_every_ms": 10.0}
 
 
-def held(cpu_share: float, rps: float = 100.0, seconds: float = 10.0) -> Held:
+def held(cpu_share: float, rps: float = 100.0, seconds: float = 10.0) -> HeldLevel:
     """Return a level of this rate, whose scoring handler used so many cores."""
     figures = LevelFigures(
         block=0,
@@ -37,7 +37,7 @@ def held(cpu_share: float, rps: float = 100.0, seconds: float = 10.0) -> Held:
         rss_mb={},
         drift=0.0,
     )
-    return Held(figures, rps * seconds)
+    return HeldLevel(figures, rps * seconds)
 
 
 def test_each_stack_stands_for_the_cpu_time_between_two_of_them() -> None:
@@ -60,7 +60,7 @@ def test_too_many_stacks_leave_a_negative_rest_and_nothing_is_scaled() -> None:
 
 
 @pytest.mark.parametrize("level", [None, held(0.5, rps=0.0), held(float("nan"))])
-def test_without_requests_or_cpu_nothing_is_attributed(level: Held | None) -> None:
+def test_without_requests_or_cpu_nothing_is_attributed(level: HeldLevel | None) -> None:
     cpu = attribute({"httpx": 1}, level, PLAN)
     assert cpu == {"cpu_by_library": {}, "cpu_by_kind": {}, "cpu_not_attributed": None, "cpu_ms_counted": None}
 
@@ -108,14 +108,14 @@ def test_calls_of_a_record_that_does_not_tell_of_the_machine_are_not_disturbed()
 GOOD_CPU: dict[str, Any] = {"cpu_not_attributed": 0.1, "cpu_ms_counted": 9.0}
 
 
-def failing(users: int) -> Held:
+def failing(users: int) -> HeldLevel:
     """Return a level at which requests failed."""
     good = held(0.9)
     figures = replace(good.figures, users=users, errors=3, first_error="status 503", mean_ms=users * 10.0)
     return replace(good, figures=figures)
 
 
-def good(users: int) -> Held:
+def good(users: int) -> HeldLevel:
     level = held(0.9)
     return replace(level, figures=replace(level.figures, users=users, mean_ms=users * 10.0))
 
@@ -132,7 +132,7 @@ def good(users: int) -> Held:
     ],
 )
 def test_a_bad_level_condemns_what_rests_on_it(
-    plain: dict[int, Held], sampled: dict[int, Held], cpu: dict[str, Any], struck: set[str]
+    plain: dict[int, HeldLevel], sampled: dict[int, HeldLevel], cpu: dict[str, Any], struck: set[str]
 ) -> None:
     found = part_reasons(make_contender(), plain, sampled, cpu, users=16)
     assert {part for part, reasons in found.items() if reasons} == struck

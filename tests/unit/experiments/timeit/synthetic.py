@@ -10,7 +10,7 @@ from benchmark.contenders.discovery import Contender, Process
 from benchmark.experiments.timeit.repeats import RepeatsFile, read_repeats
 from benchmark.experiments.timeit.summarise import summarise
 from benchmark.experiments.timeit.verdict import write_headline
-from benchmark.record.run import Cell, Run
+from benchmark.record.run import Run, TrialRecord
 
 CALLS = (1, 10, 20, 30)
 FLOORS_MS = {"one": 90.0, "two": 45.0, "three": 45.0}
@@ -68,7 +68,7 @@ def recorder(folder_of_runs: Path) -> Recorder:
                 mean_s = ms / 1e3 * (1 + noise * draw.standard_normal())
                 for n in CALLS:
                     file.append(repeat, n, name, n * mean_s + 2e-4 * float(np.sqrt(n)) * draw.standard_normal())
-                run.append_cell(Cell(repeat, name, seed=repeat))
+                run.append_cell(TrialRecord(repeat, name, seed=repeat))
         return run
 
     return record

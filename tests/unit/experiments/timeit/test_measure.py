@@ -14,7 +14,7 @@ from benchmark.experiments.timeit.experiment import EXPERIMENT
 from benchmark.experiments.timeit.plan import assign, make_plan
 from benchmark.experiments.timeit.repeats import read_repeats
 from benchmark.measure.trial import ParityError
-from benchmark.record.run import Cell, Run
+from benchmark.record.run import Run, TrialRecord
 from tests.unit.benchmark.fakes import FakeStack, fake_stack, make_progress, refusing
 from tests.unit.benchmark.synthetic import make_contender
 
@@ -29,7 +29,7 @@ class Timing:
     def __init__(self, results: Path, stack: FakeStack) -> None:
         self.results, self.stack, self.output = results, stack, io.StringIO()
         self.timed: list[tuple[int, str, int]] = []  # repeat, contender, calls
-        self.before: Callable[[Cell], None] = lambda _: None  # may raise in place of a timing
+        self.before: Callable[[TrialRecord], None] = lambda _: None  # may raise in place of a timing
 
     def time(self, ready: Any, n: int) -> float:
         cell = ready.trial.cell
@@ -80,7 +80,7 @@ def test_who_fails_parity_drops_out_and_is_not_started_again(timing: Timing) -> 
 def test_who_fails_while_it_is_timed_drops_out_and_the_others_go_on(
     timing: Timing, error: Exception, code: str
 ) -> None:
-    def fail(cell: Cell) -> None:
+    def fail(cell: TrialRecord) -> None:
         if (cell.block, cell.contender) == (1, "two"):
             raise error
 
@@ -94,7 +94,7 @@ def test_who_fails_while_it_is_timed_drops_out_and_the_others_go_on(
 
 
 def test_ctrl_c_reports_the_repeats_that_are_complete(timing: Timing) -> None:
-    def interrupt(cell: Cell) -> None:
+    def interrupt(cell: TrialRecord) -> None:
         if cell.block == 2:
             raise KeyboardInterrupt
 

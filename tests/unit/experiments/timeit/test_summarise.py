@@ -10,7 +10,7 @@ from benchmark.experiments.timeit.repeats import read_repeats, write_table
 from benchmark.experiments.timeit.schema import parse
 from benchmark.experiments.timeit.summarise import summarise
 from benchmark.experiments.timeit.verdict import write_headline, write_verdict
-from benchmark.record.run import SCHEMA, Cell, Run
+from benchmark.record.run import SCHEMA, Run, TrialRecord
 from tests.unit.experiments.timeit.synthetic import FLOORS_MS, MS_PER_CALL, Recorder, make_contender, summary_of
 from tests.unit.said import said
 
@@ -76,8 +76,8 @@ def test_who_drops_out_is_invalid_and_the_others_are_complete(record: Recorder) 
     run = record({"one": 100.0, "two": 50.0}, repeats=5)
     lines = (run.path / "cells.jsonl").read_text().splitlines()[:-2]  # the last repeat of both
     (run.path / "cells.jsonl").write_text("\n".join(lines) + "\n")
-    run.append_cell(Cell(4, "one", seed=1))
-    run.append_cell(Cell(4, "two", seed=1, status="failed", reason="scoring of two died:\n    its log"))
+    run.append_cell(TrialRecord(4, "one", seed=1))
+    run.append_cell(TrialRecord(4, "two", seed=1, status="failed", reason="scoring of two died:\n    its log"))
     summary = summary_of(run)
     assert (summary["complete"], summary["valid"]) == (True, False)
     assert summary["contenders"]["one"]["valid"]
