@@ -18,8 +18,8 @@ from rich.console import Console
 from benchmark.contenders.discovery import discover
 from benchmark.contenders.law import law_of
 from benchmark.experiments.breaking_point import check
-from benchmark.experiments.breaking_point.findings import LocustRun, of_kind, read_findings
 from benchmark.experiments.breaking_point.measure import Examples
+from benchmark.experiments.breaking_point.observations import LocustRun, of_kind, read_observations
 from benchmark.experiments.breaking_point.plan import TRY_WARMUP_S, BreakingPointPlan
 from benchmark.load.arrivals import arrivals_until
 from benchmark.load.asks import ask_contender
@@ -187,7 +187,7 @@ def test_a_rate_that_is_easily_carried_is_sustained_and_an_absurd_one_is_not(run
     assert examples.try_rate(contender, 20.0, 0, limit_ms=1000.0).sustained
     lost = examples.try_rate(contender, 4500.0, 1, limit_ms=100.0)
     assert lost.in_time < 0.9
-    easy, absurd = (found for found in of_kind(read_findings(run), LocustRun))
+    easy, absurd = (found for found in of_kind(read_observations(run), LocustRun))
     due = sum(t_s >= TRY_WARMUP_S for t_s in arrivals_until(20.0, plan.seed, plan.try_s))
     assert easy.n > 0.9 * due
     assert absurd.n < 4500 * (plan.try_s - TRY_WARMUP_S)
@@ -251,10 +251,10 @@ def test_what_a_user_sets_for_locust_reaches_no_generator(
 def test_the_rate_of_a_shortened_run_is_that_of_the_schedule_within_what_is_counted(run: Run, session: Session) -> None:
     """Counted is from the first request to the planned end, and the generator issues all that time."""
     plan = BreakingPointPlan(("open-loop",), scale=0.01, seed=3)
-    before = len(read_findings(run))
+    before = len(read_observations(run))
     broke = BreakingPoint(75.0, 75.0, 75.0, broke=True, reason="p95")
     Examples(session, plan)._open_loop(discover()[CONTENDER], broke)
-    closed, opened = of_kind(read_findings(run)[before:], LocustRun)
+    closed, opened = of_kind(read_observations(run)[before:], LocustRun)
     rate_rps = opened.rate_rps
     assert rate_rps == 60
     assert opened.until_s == 6.0
@@ -267,9 +267,9 @@ def test_the_rate_of_a_shortened_run_is_that_of_the_schedule_within_what_is_coun
 
 
 def test_a_contender_that_answers_otherwise_is_not_measured(run: Run, session: Session) -> None:
-    before = len(read_findings(run))
+    before = len(read_observations(run))
     examples = Examples(session, BreakingPointPlan(("response-time",), scale=0.01))
     elsewhere = discover()[CONTENDER].model_copy(update={"endpoint": "/nowhere"})
     with pytest.raises(ParityError, match="not measured, it answers otherwise than the contract says"):
         examples.measure(elsewhere)
-    assert len(read_findings(run)) == before
+    assert len(read_observations(run)) == before

@@ -24,8 +24,8 @@ from benchmark.cli_options import RESULTS
 from benchmark.contenders.discovery import Contender, choose, discover
 from benchmark.contenders.service_settings import with_overrides
 from benchmark.errors import BenchmarkError, LoadError
-from benchmark.experiments.breaking_point.findings import LocustRun, of_kind, read_findings
 from benchmark.experiments.breaking_point.measure import Examples
+from benchmark.experiments.breaking_point.observations import LocustRun, of_kind, read_observations
 from benchmark.experiments.breaking_point.plan import TRY_COUNTED_S, TRY_WARMUP_S, BreakingPointPlan
 from benchmark.experiments.breaking_point.schema import Entry, parse
 from benchmark.experiments.breaking_point.summarise import run_reasons
@@ -127,7 +127,7 @@ def check(run: Run, contender: Contender, entry: Entry, guard: Guard, scratch: P
                 outcome = attempt(rps, len(stairs.tries))
                 print(f"{contender.name:<18}{name:<12}{rps:8.1f} rps: {outcome.in_time:6.1%} in time", flush=True)
                 stairs.add(rps, outcome)
-    for found in of_kind(read_findings(record), LocustRun):
+    for found in of_kind(read_observations(record), LocustRun):
         for reason in run_reasons(found):
             raise LoadError(f"{contender.name}: Locust's breaking point is INVALID: {reason}")
     return {name: stairs.point() for name, (stairs, _) in searches.items()}

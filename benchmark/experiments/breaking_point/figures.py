@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from benchmark.analysis.reasons import Reason
 from benchmark.analysis.wording import significant
-from benchmark.experiments.breaking_point.findings import LocustRun
+from benchmark.experiments.breaking_point.observations import LocustRun
 from benchmark.experiments.breaking_point.schema import Entry, LocustData
 from benchmark.experiments.breaking_point.summarise import CLOSED_AT_RATE, OPEN_LOOP, BreakingPointEntry, run_reasons
 from benchmark.load.shapes import EXAMPLES, Example

@@ -9,14 +9,14 @@ from benchmark.analysis.stats import percentile
 from benchmark.analysis.windows import fastest_excess_ms
 from benchmark.contenders.discovery import Contender
 from benchmark.errors import BenchmarkError, LoadError, RecordError
-from benchmark.experiments.breaking_point.findings import (
+from benchmark.experiments.breaking_point.observations import (
     Breaks,
     Broke,
     Held,
     LocustRun,
     Observation,
     Tried,
-    append_finding,
+    append_observation,
     was_held,
 )
 from benchmark.experiments.breaking_point.plan import (
@@ -70,7 +70,7 @@ def measure(session: Session, assignment: Assignment[BreakingPointPlan]) -> None
 
 
 class Examples:
-    """The examples of load; every finding is appended to findings.jsonl as soon as it is made."""
+    """The examples of load; every observation is appended to findings.jsonl as soon as it is made."""
 
     def __init__(self, session: Session, plan: BreakingPointPlan) -> None:
         self._session, self._run, self._plan = session, session.run, plan
@@ -211,8 +211,8 @@ class Examples:
             found = describe(issued, contender.label, name, name, warmup_s, duration_s=seconds)
             self._append(replace(found, rate_rps=rps))
 
-    def _append(self, finding: Observation) -> None:
-        append_finding(self._run, finding)
+    def _append(self, observation: Observation) -> None:
+        append_observation(self._run, observation)
 
 
 def describe(issued: Issued, contender: str, example: str, part: str, warmup_s: float, duration_s: float) -> LocustRun:

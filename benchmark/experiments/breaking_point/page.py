@@ -8,7 +8,7 @@ from benchmark.analysis.reasons import Reason
 from benchmark.analysis.schema import Sentence
 from benchmark.analysis.wording import first_line, minute_utc, significant, span
 from benchmark.experiments.breaking_point.figures import all_figures, headline
-from benchmark.experiments.breaking_point.findings import LocustRun
+from benchmark.experiments.breaking_point.observations import LocustRun
 from benchmark.experiments.breaking_point.schema import Entry, LocustData, parse
 from benchmark.experiments.breaking_point.summarise import BreakingPointEntry, OpenLoopEntry, run_reasons
 from benchmark.load.slo import FOLLOWS, P95_LIMIT

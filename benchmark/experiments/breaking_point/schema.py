@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from benchmark.analysis.reasons import Reason
 from benchmark.analysis.schema import ContenderSummary, Summary, parse_summary
-from benchmark.experiments.breaking_point.findings import LocustRun, read_locust_runs
+from benchmark.experiments.breaking_point.observations import LocustRun, read_locust_runs
 from benchmark.experiments.breaking_point.summarise import BreakingPointEntry, OpenLoopEntry
 
 _REASONS: Final = TypeAdapter(tuple[Reason, ...])

@@ -1,4 +1,4 @@
-"""Findings of the experiment -> its summary."""
+"""Observations of the experiment -> its summary."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from benchmark.analysis.reasons import Reason, because, failure, plain
 from benchmark.analysis.summary import against, summary_head
 from benchmark.analysis.validity import MAX_GENERATOR_CPU, disturbance_reasons, early_reasons
 from benchmark.contenders.discovery import Contender
-from benchmark.experiments.breaking_point.findings import (
+from benchmark.experiments.breaking_point.observations import (
     Breaks,
     Broke,
     Held,
@@ -18,7 +18,7 @@ from benchmark.experiments.breaking_point.findings import (
     Observation,
     Tried,
     of_kind,
-    read_findings,
+    read_observations,
 )
 from benchmark.load.shapes import LOAD_TEST, MAX_PERFORMANCE, PACING_S, RESPONSE_TIME, STRESS_TEST, TRY
 from benchmark.record.run import Run, TrialRecord
@@ -74,10 +74,10 @@ class OpenLoopEntry:
 
 
 def summarise(run: Run, contenders: Sequence[Contender]) -> dict[str, Any]:
-    """Return the summary of a run from its findings."""
-    findings, cells = read_findings(run), {cell.contender: cell for cell in run.cells()}
+    """Return the summary of a run from its observations."""
+    seen, cells = read_observations(run), {cell.contender: cell for cell in run.cells()}
     entries = {
-        c.label: _entry(c, [f for f in findings if f.contender == c.label], cells.get(c.label)) for c in contenders
+        c.label: _entry(c, [each for each in seen if each.contender == c.label], cells.get(c.label)) for c in contenders
     }
     manifest = run.manifest
     measured = f"{len(cells)} of {len(entries)} contenders were measured completely"
@@ -93,11 +93,11 @@ def summarise(run: Run, contenders: Sequence[Contender]) -> dict[str, Any]:
     return document
 
 
-def _entry(contender: Contender, findings: Sequence[Observation], cell: TrialRecord | None) -> dict[str, Any]:
-    runs = list(of_kind(findings, LocustRun))
+def _entry(contender: Contender, seen: Sequence[Observation], cell: TrialRecord | None) -> dict[str, Any]:
+    runs = list(of_kind(seen, LocustRun))
     faults = [failure(cell.code, cell.reason)] if cell and cell.status == "failed" else []
     reasons = faults + [reason for found in runs for reason in run_reasons(found)]
-    point, opened = breaking_point_entry(findings), open_loop_entry(runs)
+    point, opened = breaking_point_entry(seen), open_loop_entry(runs)
     return {
         "title": contender.title,
         "valid": not reasons,
@@ -152,15 +152,15 @@ def _most_late(n: int) -> float:
     return _MAX_LATE * n + 2 * math.sqrt(_MAX_LATE * n)
 
 
-def breaking_point_entry(findings: Sequence[Observation]) -> BreakingPointEntry | None:
+def breaking_point_entry(seen: Sequence[Observation]) -> BreakingPointEntry | None:
     """Return where a contender broke, or None if that was not looked for."""
-    ramp = next((found.point for found in of_kind(findings, Broke)), None)
-    by_tries = next((found.point for found in of_kind(findings, Breaks)), None)
+    ramp = next((found.point for found in of_kind(seen, Broke)), None)
+    by_tries = next((found.point for found in of_kind(seen, Breaks)), None)
     point = by_tries or ramp
     if point is None:
         return None
     ramp_broke = ramp if ramp and ramp.broke else None
-    held, runs = list(of_kind(findings, Held)), list(of_kind(findings, LocustRun))
+    held, runs = list(of_kind(seen, Held)), list(of_kind(seen, LocustRun))
     holding = [found for found in runs if found.example == MAX_PERFORMANCE.name]
     return BreakingPointEntry(
         rps=point.rps,
@@ -173,7 +173,7 @@ def breaking_point_entry(findings: Sequence[Observation]) -> BreakingPointEntry 
         p50_ms=holding[0].p50_ms if holding else None,
         ramp_rps=ramp_broke.rps if ramp_broke else None,
         ramp_ci95=(ramp_broke.low_rps, ramp_broke.high_rps) if ramp_broke else None,
-        tries=tuple(TryEntry(each.rps, each.sustained) for each in of_kind(findings, Tried)),
+        tries=tuple(TryEntry(each.rps, each.sustained) for each in of_kind(seen, Tried)),
         # What is too slow is so by the p95 of a single user.
         reasons=_reasons_of(runs, RESPONSE_TIME.name, TRY if by_tries else LOAD_TEST.name),
         held_reasons=_reasons_of(runs, RESPONSE_TIME.name, MAX_PERFORMANCE.name),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.experiments.breaking_point.findings import was_held
+from benchmark.experiments.breaking_point.observations import was_held
 from benchmark.load.early_stop import ArrivalsWatch, HoldWatch, PlanWatch
 from benchmark.load.shapes import Example
 from benchmark.record.columns import SAMPLE_COLUMNS

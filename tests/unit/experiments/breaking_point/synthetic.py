@@ -4,14 +4,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmark.experiments.breaking_point.findings import (
+from benchmark.experiments.breaking_point.observations import (
     Breaks,
     Broke,
     Held,
     LocustRun,
     Observation,
     Tried,
-    append_finding,
+    append_observation,
 )
 from benchmark.experiments.breaking_point.plan import BreakingPointPlan
 from benchmark.experiments.breaking_point.summarise import CLOSED_AT_RATE, OPEN_LOOP, summarise
@@ -81,7 +81,7 @@ def recorded(results: Path, findings: list[Observation], complete: bool = True) 
     }
     run = Run.create(results, "locust", manifest)
     for finding in findings:
-        append_finding(run, finding)
+        append_observation(run, finding)
         if isinstance(finding, LocustRun):
             write_samples(run.path / "samples" / f"0-{finding.stem}.csv", ok=finding.n > 0)
     run.write_json("summary.json", summarise(run, CONTENDERS))

@@ -16,8 +16,8 @@ import pytest
 from benchmark.contenders.law import law_of
 from benchmark.errors import LoadError
 from benchmark.experiments.breaking_point import check as module
-from benchmark.experiments.breaking_point.findings import append_finding
 from benchmark.experiments.breaking_point.measure import Examples
+from benchmark.experiments.breaking_point.observations import append_observation
 from benchmark.load.asks import ask_contender
 from benchmark.load.protocols import Ask
 from benchmark.load.search import TryOutcome
@@ -113,7 +113,7 @@ def test_a_try_of_locust_that_is_not_to_be_believed_is_no_check(
     tmp_path: Path, tries: list[tuple[str, float]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def by_locust(self: Examples, contender: Any, rps: float, *_: Any) -> TryOutcome:
-        append_finding(self._run, locust_run(example="try", generator_cpu=0.99))
+        append_observation(self._run, locust_run(example="try", generator_cpu=0.99))
         return GOOD if rps <= 100 else BAD
 
     monkeypatch.setattr(Examples, "try_rate", by_locust)

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from benchmark.experiments.breaking_point import measure as module
-from benchmark.experiments.breaking_point.findings import Breaks, Held, LocustRun, Tried, of_kind, read_findings
 from benchmark.experiments.breaking_point.measure import Examples
+from benchmark.experiments.breaking_point.observations import Breaks, Held, LocustRun, Tried, of_kind, read_observations
 from benchmark.experiments.breaking_point.plan import BreakingPointPlan, assign
 from benchmark.experiments.breaking_point.summarise import OPEN_LOOP
 from benchmark.load.arrivals import arrivals_until
@@ -108,7 +108,7 @@ def test_locust_is_given_times_that_it_takes(asked: list[Asked], tmp_path: Path,
 @pytest.mark.parametrize("scale", [1.0, 0.1, 0.01])
 def test_locusts_own_time_is_up_long_after_what_is_counted(asked: list[Asked], tmp_path: Path, scale: float) -> None:
     """Its clock starts before the first request, from which ours counts; who started it ends it."""
-    planned = {each.stem: each.until_s for each in of_kind(read_findings(measured(tmp_path, scale)), LocustRun)}
+    planned = {each.stem: each.until_s for each in of_kind(read_observations(measured(tmp_path, scale)), LocustRun)}
     for each in asked:
         own = each.options[each.options.index("-t") + 1] if "-t" in each.options else each.env["DURATION_S"]
         until_s = planned[each.stem]
@@ -119,7 +119,7 @@ def test_locusts_own_time_is_up_long_after_what_is_counted(asked: list[Asked], t
 
 @pytest.mark.parametrize("scale", [1.0, 0.1, 0.01])
 def test_what_is_counted_starts_when_all_users_ask_and_lasts(asked: list[Asked], tmp_path: Path, scale: float) -> None:
-    findings = read_findings(measured(tmp_path, scale))
+    findings = read_observations(measured(tmp_path, scale))
     (held,) = (found for found in of_kind(findings, LocustRun) if found.example == "max-performance")
     assert held.plan is not None
     assert held.plan.warmup_s >= POINT_RPS / 100 + 2
@@ -231,11 +231,11 @@ def tried(asked: list[Asked], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 
 
 def test_the_breaking_point_is_where_tries_stop_being_sustained(tried: Run) -> None:
-    (breaks,) = of_kind(read_findings(tried), Breaks)
+    (breaks,) = of_kind(read_observations(tried), Breaks)
     assert breaks.point.broke
     assert breaks.point.rps == pytest.approx(250, rel=0.05)
     assert breaks.point.reason == "goodput"
-    tries = list(of_kind(read_findings(tried), Tried))
+    tries = list(of_kind(read_observations(tried), Tried))
     assert {each.sustained for each in tries if each.rps <= 250} == {True}
     assert {each.sustained for each in tries if each.rps > 250} == {False}
 

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from benchmark.contenders.law import AnswerLaw
-from benchmark.experiments.breaking_point.findings import LocustRun
 from benchmark.experiments.breaking_point.measure import describe
+from benchmark.experiments.breaking_point.observations import LocustRun
 from benchmark.measure.locust_process import Issued
 from tests.unit.experiments.breaking_point.synthetic import START_NS
 

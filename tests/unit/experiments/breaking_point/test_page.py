@@ -10,7 +10,7 @@ import pytest
 
 from benchmark.analysis.schema import Sentence
 from benchmark.experiments.breaking_point.figures import all_figures, headline
-from benchmark.experiments.breaking_point.findings import LocustRun, Observation
+from benchmark.experiments.breaking_point.observations import LocustRun, Observation
 from benchmark.experiments.breaking_point.page import table_rows, verdict, write_report
 from benchmark.experiments.breaking_point.schema import parse
 from benchmark.experiments.breaking_point.summarise import OPEN_LOOP, summarise

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from benchmark.experiments.breaking_point.findings import Breaks, Broke, LocustRun, Observation, Tried
+from benchmark.experiments.breaking_point.observations import Breaks, Broke, LocustRun, Observation, Tried
 from benchmark.experiments.breaking_point.summarise import OPEN_LOOP, summarise
 from benchmark.load.shapes import TRY
 from benchmark.load.slo import BreakingPoint

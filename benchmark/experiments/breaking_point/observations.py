@@ -1,6 +1,6 @@
-"""What the experiment finds, one finding after the other: the only writer and the only reader of findings.jsonl.
+"""What the experiment sees, one observation after the other: the only writer and the only reader of findings.jsonl.
 
-Each finding is appended as soon as it is made, so that an interrupted run keeps what it had.
+Each is appended as soon as it is made, so that an interrupted run keeps what it had.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,7 +14,7 @@ from benchmark.load.slo import FOLLOWS, P95_LIMIT, BreakingPoint
 from benchmark.record.run import Run
 
 FINDINGS: Final = "findings.jsonl"
-_KIND: Final = "example"  # the key that tells findings apart; of a Locust run, it names the example
+_KIND: Final = "example"  # the key that tells observations apart; of a Locust run, it names the example
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class LocustRun:
         return self.plan.duration_s if self.plan else None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the finding as it stands in findings.jsonl and in summary.json."""
+        """Return the observation as it stands in findings.jsonl and in summary.json."""
         optional = (
             *("users", "plan", "rate_rps", "until_s", "fastest_excess_ms"),
             *("foreign_share", "steal_share"),
@@ -118,13 +118,13 @@ _TRIED: Final = TypeAdapter(Tried)
 _HELD: Final = TypeAdapter(Held)
 
 
-def append_finding(run: Run, finding: Observation) -> None:
-    """Add a finding to the record. Raises RecordError."""
-    run.append_line(FINDINGS, finding.to_json())
+def append_observation(run: Run, observation: Observation) -> None:
+    """Add an observation to the record. Raises RecordError."""
+    run.append_line(FINDINGS, observation.to_json())
 
 
-def read_findings(run: Run) -> list[Observation]:
-    """Return the findings of a run, in the order in which they were made."""
+def read_observations(run: Run) -> list[Observation]:
+    """Return the observations of a run, in the order in which they were made."""
     return [_read(document) for document in run.lines(FINDINGS)]
 
 
@@ -133,9 +133,9 @@ def read_locust_runs(documents: Iterable[Mapping[str, Any]]) -> tuple[LocustRun,
     return tuple(_LOCUST_RUN.validate_python(document) for document in documents)
 
 
-def of_kind(findings: Iterable[Observation], kind: type[_F]) -> Iterator[_F]:
-    """Yield the findings of a kind, in order."""
-    return (finding for finding in findings if isinstance(finding, kind))
+def of_kind(observations: Iterable[Observation], kind: type[_F]) -> Iterator[_F]:
+    """Yield the observations of a kind, in order."""
+    return (each for each in observations if isinstance(each, kind))
 
 
 def _read(document: Mapping[str, Any]) -> Observation:
