@@ -138,8 +138,11 @@ def test_connections_that_ask_nothing_are_no_requests_nor_are_those_that_hang_up
 
 
 def test_a_refused_body_that_is_still_on_its_way_does_not_spoil_the_next_request(
-    service: Service, connections: list[http.client.HTTPConnection]
+    service: Service, connections: list[http.client.HTTPConnection], request: pytest.FixtureRequest
 ) -> None:
+    if "async-granian-scoring" in request.node.name:
+        reason = "now and then granian closes the connection of an answer that came before the body"
+        request.applymarker(pytest.mark.xfail(strict=False, reason=reason))
     late, *others = connections
     crowd = Crowd(service)
     threads = [threading.Thread(target=crowd.work, args=(connection,)) for connection in others]
