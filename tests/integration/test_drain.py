@@ -79,8 +79,9 @@ def model() -> Iterator[PatientModel]:
 
 
 def patient(contender: Contender, model: PatientModel) -> Contender:
-    """Return a contender that asks these models and waits for them longer than any test does."""
-    return with_variables(asking(contender, model.port), {"SERVING_MODEL_TIMEOUT_MS": "60000"})
+    """Return a contender that asks these models, for all clients at once, and waits for them longer than any test."""
+    patience = {"SERVING_MODEL_TIMEOUT_MS": "60000", "SERVING_MODEL_POOL_SIZE": str(4 * CLIENTS)}
+    return with_variables(asking(contender, model.port), patience)
 
 
 @pytest.fixture(scope="module", params=[*REAL, *OTHER_SERVERS])
