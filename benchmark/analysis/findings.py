@@ -53,7 +53,10 @@ def finding(
     ci95: Sequence[float | None] | None = None,
     **compared: object,
 ) -> Finding:
-    """Return a finding with its sentence; `compared` are the fields that speak of the baseline."""
+    """Return a finding with its sentence; an INVALID one shows no difference.
+
+    `compared` are the fields that speak of the baseline; whoever has no VALID baseline leaves them out.
+    """
     found = Finding.model_validate(
         {
             "question": question,
@@ -67,6 +70,7 @@ def finding(
             **compared,
         }
     )
+    found = found.model_copy(update={"shown": found.shown and found.valid})
     return found.model_copy(update={"text": _sentence(found)})
 
 

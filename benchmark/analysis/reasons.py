@@ -8,6 +8,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, model_serializer, model_validator
 
 from benchmark.analysis.wording import at_users
+from benchmark.load.bodies import EARLY
 
 Number = float | int | str | None
 
@@ -28,7 +29,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "{unit}s (at most {limit:.0%} is allowed); measure again",
     "no_answer": "no checked answer in block {blocks}",
     "errors": "{errors} requests failed, for instance: {example}",
-    "early_answer": "an answer came {early_ms:.1f} ms sooner than its models can have taken",
+    "early_answer": EARLY,
     "generator_saturated": "the load generator was saturated ({share:.0%} of a core); use more generator processes",
     "little": "rate x latency is {off:+.1%} off the number of users (Little's law)",
     "unsteady": "the rate changed by {change:+.0%} within the windows: not a steady state; warm up longer",

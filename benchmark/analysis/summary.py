@@ -319,6 +319,11 @@ def _largest(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {role: round(max(row[role] for row in rows if role in row), 1) for role in roles}
 
 
+def _stands(summary: schema.Summary, compared: schema.Comparison) -> bool:
+    """Whether the baseline's figure is VALID, without which there is nothing to compare with."""
+    return summary.contenders[compared.baseline].figure_stands(compared.figure, summary.low_users)
+
+
 def _findings(summary: schema.Summary) -> Iterator[Finding]:
     """Yield latency at low load, highest rate and CPU per request of every contender, held against the baseline's."""
     for name, each in summary.contenders.items():
@@ -334,12 +339,16 @@ def _findings(summary: schema.Summary) -> Iterator[Finding]:
             level = each.level(users)
             reasons = [*each.faults, *(level.reasons if level else ())]
             compared = summary.comparison(figure, name)
-            versus = compared and {
-                "versus": compared.baseline,
-                "ratio": compared.ratio,
-                "ratio_ci95": compared.ci95,
-                "shown": compared.difference_shown,
-            }
+            versus = (
+                compared
+                and _stands(summary, compared)
+                and {
+                    "versus": compared.baseline,
+                    "ratio": compared.ratio,
+                    "ratio_ci95": compared.ci95,
+                    "shown": compared.difference_shown,
+                }
+            )
             yield finding(QUESTION, name, figure, unit, value, reasons, ci95, **(versus or {}))
 
 

@@ -14,6 +14,8 @@ Asked = Literal["sum", "max", "none"]
 _MODELS = 2  # that a scoring handler asks unless it says otherwise
 _URLS, _FAN_OUT = f"{PREFIX}MODEL_URLS", f"{PREFIX}FAN_OUT"
 _FAN_OUTS: dict[str, Asked] = {"sequential": "sum", "concurrent": "max"}
+# What the harness itself goes by.
+_READ = {f"{PREFIX}STAGE_CLOCK", f"{PREFIX}MAX_BODY_BYTES"}
 _LAW = tuple(f"{PREFIX}{name.upper()}" for name in ModelLaw._fields)
 
 
@@ -51,8 +53,9 @@ def law_of(contender: Contender) -> AnswerLaw:
 
 
 def scoring_settings(contender: Contender) -> Settings:
-    """Return the settings of a contender's entrance; the defaults for one that is no twin."""
-    return settings_of(contender, "scoring") or settings_from({})
+    """Return the settings of a contender's entrance; of one that is no twin only those that the harness reads."""
+    given = _scoring(contender).env
+    return settings_of(contender, "scoring") or settings_from({key: given[key] for key in _READ & given.keys()})
 
 
 def _asked(contender: Contender) -> Asked:

@@ -14,6 +14,7 @@ from contract.schema import parse_answer
 _BODIES = 4096  # distinct requests before they repeat
 # A timer of whole milliseconds may wake up to half a millisecond early, once per model.
 EARLY_MS = 1.0
+EARLY = "an answer came {early_ms:.1f} ms sooner than its models can have taken"
 _ROUNDING_S = 1e-6  # an answer is given to the microsecond
 
 
@@ -26,11 +27,9 @@ def check_answer(body: bytes, bounds_s: tuple[float, float]) -> float:
     return detail_s
 
 
-def early_reasons(fastest_excess_ms: float) -> list[str]:
-    """Return why answers cannot be the contender's, from the smallest latency above what its answer implies."""
-    if fastest_excess_ms >= -EARLY_MS:
-        return []
-    return [f"an answer came {-fastest_excess_ms:.1f} ms sooner than its models can have taken"]
+def too_early(excess_ms: float) -> str:
+    """Return why an answer cannot be the contender's, from its latency above what it says itself; nothing if it can."""
+    return "" if excess_ms >= -EARLY_MS else EARLY.format(early_ms=-excess_ms)
 
 
 def request_bodies(scenario: Scenario, seed: int) -> Iterator[bytes | None]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
-from benchmark.load.bodies import early_reasons
+from benchmark.load.bodies import too_early
 from contract.errors import BadModelAnswer
 from contract.timing import SERVER_TIMING_HEADER, request_start_header
 
@@ -102,7 +102,7 @@ class Ask:
                 error = wrong.detail
         if self.least_times_answer and value is not None:
             excess_ms = (response.done_ns - sent_ns) / 1e6 - self.least_times_answer * value * 1e3
-            error = "; ".join(early_reasons(excess_ms))
+            error = too_early(excess_ms)
             is_early = bool(error)
         timing = response.headers.get(SERVER_TIMING_HEADER, "")
         return Answer(

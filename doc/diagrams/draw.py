@@ -33,11 +33,11 @@ _PX_PER_MS: Final = 2.0
 _APART: Final = 7  # of two arrows at once, and of an answer and the next question
 
 
-class _Table(BaseModel):
+class _DiagramTable(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Box(_Table):
+class Box(_DiagramTable):
     """A process: its name, what is to be known of it, and its lifelines."""
 
     name: str
@@ -47,7 +47,7 @@ class Box(_Table):
     lifelines: tuple[str, ...] = Field(min_length=1)
 
 
-class Step(_Table):
+class Step(_DiagramTable):
     """One arrow, from a lifeline to another."""
 
     number: str
@@ -59,7 +59,7 @@ class Step(_Table):
     with_the_one_before: bool = False
 
 
-class Flow(_Table):
+class Flow(_DiagramTable):
     """A diagram, as its text source has it."""
 
     title: str
@@ -98,7 +98,7 @@ class Arrow:
 
 
 @dataclass
-class Layout:
+class Arrangement:
     """Where everything is."""
 
     boxes: list[tuple[Box, float, float]] = field(default_factory=list)
@@ -160,9 +160,9 @@ def draw(name: str) -> str:
     return template.render(flow=flow, layout=lay_out(flow), width=WIDTH, top=_BOX_TOP, line=_LINE, floor=floor_ms(flow))
 
 
-def lay_out(flow: Flow) -> Layout:
+def lay_out(flow: Flow) -> Arrangement:
     """Return where each box, lifeline and arrow is."""
-    layout = Layout(box_height=30 + _LINE * max(len(box.lines) for box in flow.box))
+    layout = Arrangement(box_height=30 + _LINE * max(len(box.lines) for box in flow.box))
     _place_boxes(flow, layout)
     bottom = _BOX_TOP + layout.box_height
     for step in flow.step:
@@ -172,7 +172,7 @@ def lay_out(flow: Flow) -> Layout:
     return layout
 
 
-def _place_boxes(flow: Flow, layout: Layout) -> None:
+def _place_boxes(flow: Flow, layout: Arrangement) -> None:
     """Give each box the width of its lifelines, and what is left to the gaps."""
     widths = [box.width or _LIFELINE * len(box.lifelines) for box in flow.box]
     gap = (WIDTH - 2 * _MARGIN - sum(widths)) / (len(widths) - 1)
@@ -184,7 +184,7 @@ def _place_boxes(flow: Flow, layout: Layout) -> None:
         left += width + gap
 
 
-def _arrow(step: Step, layout: Layout, bottom: float) -> Arrow:
+def _arrow(step: Step, layout: Arrangement, bottom: float) -> Arrow:
     """Place a step below what there is; a label stands above its arrow, or beside its bar."""
     x1, x2 = layout.lifelines[step.source], layout.lifelines[step.target]
     label_x = min(x1, x2) + 18

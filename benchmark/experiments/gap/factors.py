@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from benchmark.contenders.discovery import Contender, Process, choose
+from benchmark.contenders.rows import Table
 from benchmark.contenders.service_settings import architecture_of, with_env
 from benchmark.contenders.variant import value_in
 from benchmark.errors import ContenderError
@@ -21,11 +22,7 @@ Side = Literal["from", "to"]
 SIDES: tuple[Side, Side] = ("from", "to")
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-
-class FactorLevel(_Table):
+class FactorLevel(Table):
     """One of a factor's levels: the value of its variable, or the values by architecture."""
 
     title: str
@@ -36,17 +33,17 @@ class FactorLevel(_Table):
         return {self.value} if isinstance(self.value, str) else set(self.value.values())
 
 
-class Factor(_Table):
+class Factor(Table):
     """Either a process that is taken from one contender or the other, or a variable with named levels."""
 
     title: str
     default: bool = True  # whether it is crossed unless factors are chosen
     process: str | None = None
-    titles: dict[str, str] = {}  # of the processes, by architecture
+    titles: dict[str, str] = Field({})  # of the processes, by architecture
     names: tuple[str, ...] = ()  # variables of the entrance that go with the process
     role: str | None = None
     variable: str | None = None
-    level: dict[str, FactorLevel] = {}
+    level: dict[str, FactorLevel] = Field({})
     from_: str | None = Field(None, alias="from")  # a level, where it is not how the contender has it
     to: str | None = None
 
@@ -62,13 +59,13 @@ class Factor(_Table):
         return self
 
 
-class FactorFile(_Table):
+class FactorFile(Table):
     """What factors.toml says."""
 
     from_: str = Field(alias="from")
     to: str
     customary_to: str | None = None
-    waiting: dict[str, str] = {}  # by architecture, what a process's sampler of its own delays shows
+    waiting: dict[str, str] = Field({})  # by architecture, what a process's sampler of its own delays shows
     factor: dict[str, Factor] = Field(min_length=1)
 
 

@@ -54,7 +54,9 @@ def summarise(
             **summary_head(
                 manifest, against(entries), complete, f"{done} of {planned} repeats were measured completely"
             ),
-            "findings": [found for label, entry in entries.items() for found in _found(label, entry, baseline)],
+            "findings": [
+                found for label, entry in entries.items() for found in _found(label, entry, entries, baseline)
+            ],
             "scale": manifest["plan"]["scale"],
             "repeats": planned,
             "calls": list(manifest["plan"]["calls"]),
@@ -65,14 +67,14 @@ def summarise(
     return document
 
 
-def _found(label: str, entry: Mapping[str, Any], baseline: str) -> Iterator[Finding]:
-    """Yield what a call takes, held against the baseline's."""
-    figures = entry["timeit"]
+def _found(label: str, entry: Mapping[str, Any], entries: Mapping[str, Any], baseline: str) -> Iterator[Finding]:
+    """Yield what a call takes, held against the baseline's if that is VALID."""
+    entry, figures = entries[label], entries[label]["timeit"]
     if figures["ms_per_call"] is None:
         return
     faster = 1 + figures["faster_than_baseline_pct"] / 100 if figures["faster_than_baseline_pct"] is not None else None
     versus: dict[str, Any] = {}
-    if label != baseline and faster:
+    if label != baseline and faster and entries[baseline]["valid"]:
         ends = figures["ci95_pct"] and sorted(100 / (100 + end) for end in figures["ci95_pct"])
         shown = figures["difference_shown"]
         versus = {"versus": baseline, "ratio": 1 / faster, "ratio_ci95": ends, "shown": shown}

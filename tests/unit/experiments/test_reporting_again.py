@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.analysis.findings import Finding
 from benchmark.experiments.experiment import report
 from benchmark.experiments.registry import REGISTRY, ExperimentRow, experiment_of
 from benchmark.record.run import SUMMARY, Run
@@ -22,6 +23,9 @@ def test_a_report_that_is_made_again_is_the_same_byte_for_byte(
     assert SUMMARY in names
     assert summary["complete"] is (kind != "interrupted"), said(summary["reasons"])
     assert any("no answer came" in reason for reason in said(summary["reasons"])) is (kind == "failed")
+    findings = [Finding.model_validate(each) for each in summary["findings"]]
+    assert all(each.question and each.contender and each.text.endswith(".") for each in findings)
+    assert findings or kind == "interrupted"
     once = {name: (run.path / name).read_bytes() for name in names}
     for name in names:
         (run.path / name).unlink()

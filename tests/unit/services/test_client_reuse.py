@@ -16,7 +16,8 @@ import async_api.model_client
 import sync_api.model_client
 from contract.errors import BadModelAnswer, ModelNotReady, ServiceError
 from contract.settings import Architecture, Settings, load_settings
-from tests.unit.services.test_model_client import PATIENCE_S, every_client, every_fan_out, every_reuse
+from tests.unit.services.test_model_client import PATIENCE_S, every_fan_out
+from tests.unit.services.test_model_client_sockets import every_client, every_reuse
 
 pytestmark = pytest.mark.integration
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmark.contenders.discovery import Contender, discover
-from benchmark.contenders.law import law_of
+from benchmark.contenders.law import law_of, scoring_settings
 from benchmark.contenders.service_settings import with_env, with_overrides
 from contract.model import ModelLaw, expected_max_ms, quantile_function
 from tests.unit.benchmark.synthetic import make_contender
@@ -27,6 +27,12 @@ def asking(name: str, *urls: str, **settings: str) -> Contender:
         with_env(p, {"SERVING_MODEL_URLS": ",".join(urls)}) if p.role == "scoring" else p for p in contender.process
     )
     return contender.model_copy(update={"process": processes})
+
+
+@pytest.mark.parametrize("name", ["sync", "async", "null"])
+def test_who_is_told_to_leave_the_stage_clock_out_is_not_told_otherwise_by_the_harness(name: str) -> None:
+    assert scoring_settings(told(name)).stage_clock
+    assert not scoring_settings(told(name, stage_clock="false")).stage_clock
 
 
 @pytest.mark.parametrize(
