@@ -37,6 +37,7 @@ def test_a_finding_is_the_figure_of_the_summary_and_its_ratio_to_the_baseline(tm
     assert mean.value == summary["contenders"]["b"]["low_load"]["mean_ms"]
     assert (mean.versus, mean.shown, mean.valid, mean.reasons) == ("a", True, True, ())
     assert mean.ratio == pytest.approx(0.5, rel=0.03)
+    assert mean.ratio is not None
     assert mean.ratio_ci95 is not None
     assert mean.ratio_ci95[0] < mean.ratio < mean.ratio_ci95[1]
     assert "times a's" in mean.text
