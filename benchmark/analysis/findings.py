@@ -19,7 +19,6 @@ _CALLED = {
     "low_load_p95_ms": "p95 latency alone",
     "breaking_point_rps": "breaking point",
     "open_loop_p99_ms": "p99 latency at four fifths of its breaking point",
-    "predicted_peak_error": "predicted peak rate over the measured one, less one:",
     "latency_ms": "latency alone",
     "cpu_ms": "CPU per request",
 }
@@ -78,15 +77,19 @@ def finding(
 
 
 def _sentence(found: Finding) -> str:
-    unit = _UNITS.get(found.unit, found.unit)
-    told = f"{found.contender}: {_called(found.figure)} {significant(found.value)} {unit}".rstrip()
+    told = f"{found.contender}: {_figure(found)}"
     if found.versus and found.ratio is not None:
         told += f", {significant(found.ratio)} times {found.versus}'s"
         told += "" if found.shown else " (no difference is shown)"
     return f"{told}." if found.valid else f"{told}; INVALID."
 
 
-def _called(figure: str) -> str:
-    of, share, factor = figure.partition("_share_of_")
-    name = _CALLED.get(of, of.replace("_", " "))
-    return f"{factor.replace('_', ' ')} changes the {name} by" if share else name
+def _figure(found: Finding) -> str:
+    of, share, factor = found.figure.partition("_share_of_")
+    name, unit = _CALLED.get(of, of.replace("_", " ")), _UNITS.get(found.unit, found.unit)
+    value = f"{significant(found.value)} {unit}".rstrip()
+    if share:
+        return f"{factor.replace('_', ' ')} {'multiplies' if unit == 'times' else 'changes'} the {name} by {value.removesuffix(' times')}"
+    if of == "predicted_peak_error":
+        return f"the peak rate was predicted {abs(found.value):.1%} too {'high' if found.value > 0 else 'low'}"
+    return f"{name} {value}"

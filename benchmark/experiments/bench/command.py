@@ -30,7 +30,7 @@ def command(
     full: Annotated[bool, typer.Option("--full", help="About an hour: enough samples for every p99.")] = False,
     field: Annotated[
         bool,
-        typer.Option("--field", help="All contenders, including those that are otherwise measured only when named."),
+        typer.Option("--field", help="All contenders, including those otherwise measured only when named."),
     ] = False,
     levels: Annotated[str, typer.Option(help="Numbers of users, ascending, separated by commas, e.g. 1,16,64.")] = "",
     blocks: Annotated[
