@@ -89,7 +89,8 @@ def _figure(found: Finding) -> str:
     name, unit = _CALLED.get(of, of.replace("_", " ")), _UNITS.get(found.unit, found.unit)
     value = f"{significant(found.value)} {unit}".rstrip()
     if share:
-        return f"{factor.replace('_', ' ')} {'multiplies' if unit == 'times' else 'changes'} the {name} by {value.removesuffix(' times')}"
+        verb = "multiplies" if unit == "times" else "changes"
+        return f"{factor.replace('_', ' ')} {verb} the {name} by {value.removesuffix(' times')}"
     if of == "predicted_peak_error":
         return f"the peak rate was predicted {abs(found.value):.1%} too {'high' if found.value > 0 else 'low'}"
     return f"{name} {value}"
