@@ -16,7 +16,7 @@ export DOCKER
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev bench explain report experiments experiment1 experiment2 experiment3 response-time \
 	load-test max-performance stress-test locust-ui locust-master locust-worker up down seed test lint format lock diff \
-	clean docs record record-pools pc-specs docker-build docker-base docker-run-redis docker-run-model-sync \
+	clean docs record record-pools record-field pc-specs docker-build docker-base docker-run-redis docker-run-model-sync \
 	docker-run-model-async docker-run-scoring-sync docker-run-scoring-async docker-stop docker-up docker-down docker-bench docker-sizes \
 	test-docker
 
@@ -101,9 +101,13 @@ docs: install-dev ## write what is generated: doc/settings.md, .env.example, han
 record: explain ## measure anew what README, article and doc/deployment.md show; 24 minutes
 	@$(BIN)/python doc/generate.py --record results/latest
 
-record-pools: install ## measure anew the sizes of httpx's pool that doc/measurement.md shows; four minutes
-	@$(BIN)/python -m benchmark bench --contenders async --sweep model_pool_size=16,24,28,32,100 --levels 8,16,32,64 \
-		--blocks 5
+record-pools: install ## measure anew the sizes of httpx's pool that doc/measurement.md shows; eight minutes
+	@for sweep in model_pool_size=28,64,128,2048 model_pool_idle=2,20,64,2048; do \
+		$(BIN)/python -m benchmark bench --contenders async --sweep $$sweep --levels 8,32,64,128 --blocks 5 \
+		&& $(BIN)/python doc/generate.py --record results/latest || exit; done
+
+record-field: install ## measure anew the field that doc/contenders.md shows; ten minutes
+	@$(BIN)/python -m benchmark bench --field
 	@$(BIN)/python doc/generate.py --record results/latest
 
 docker-build: ## images of the services, on BASE_IMAGE; their unit tests run meanwhile

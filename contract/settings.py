@@ -26,10 +26,12 @@ _FAN_OUT = {"sync": "sequential", "async": "concurrent"}
 _HTTP_CLIENTS = {"sync": ("requests", "urllib3"), "async": ("httpx", "aiohttp", "httpx2")}
 # The model is asked twice per request, so it gets twice the threads of the scoring handler.
 _THREADS = {"scoring": 64, "model": 128}
-# httpx looks through all connections of its pool whenever one is taken or given back, so a large pool costs more than
-# waiting for a place in a small one; httpx2, its successor, has the same pool. aiohttp does not, and its pool is never
-# the limit. A thread of the sync twin asks each model at most once at a time, so its pool holds one for each.
-_ASYNC_POOLS = {"httpx": 28, "httpx2": 28, "aiohttp": 2048}
+# On one event loop a request never waits for a place in the pool: httpx and its successor httpx2 search their whole
+# queue whenever a connection is taken or given back, so a queue costs more CPU than the connections it saves. They
+# also ask every idle connection whether it is still alive, so they keep few. A thread of the sync twin asks each model
+# at most once at a time, so its pool holds one connection for each.
+_ASYNC_POOL = 2048
+_HTTPX_IDLE = 20
 _UNSET = (None, "", 0, "0")
 
 
@@ -76,11 +78,10 @@ class Settings(BaseSettings):
     model_pool_size: int = Field(
         0,
         ge=0,
-        description="connections to the models per worker; default 28 (httpx, httpx2), 2048 (aiohttp), "
-        "threads x models (sync)",
+        description="connections to the models per worker; default 2048 (async), threads x models (sync)",
     )
     model_pool_idle: int = Field(
-        0, ge=0, description="idle ones of these that are kept (httpx, httpx2); default all, httpx's own default is 20"
+        0, ge=0, description="idle ones of these that are kept; default 20 (httpx, httpx2, as their own), all (others)"
     )
     model_idle_s: int = Field(30, ge=1, description="seconds that a client keeps an idle connection (async)")
     fan_out: Literal["sequential", "concurrent"] | None = Field(
@@ -123,10 +124,12 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _size_pool(self) -> "Settings":
-        """Fill in the size of the pool, which depends on the client, the threads and the models."""
-        size = self.model_pool_size or _ASYNC_POOLS.get(self.http_client or "", self.threads * len(self.model_urls))
+        """Fill in the size of the pool, which depends on the architecture, the client, the threads and the models."""
+        sized = _ASYNC_POOL if self.architecture == "async" else self.threads * len(self.model_urls)
+        size = self.model_pool_size or sized
+        idle = self.model_pool_idle or (_HTTPX_IDLE if self.http_client in ("httpx", "httpx2") else size)
         object.__setattr__(self, "model_pool_size", size)
-        object.__setattr__(self, "model_pool_idle", min(self.model_pool_idle or size, size))
+        object.__setattr__(self, "model_pool_idle", min(idle, size))
         return self
 
     @model_validator(mode="after")

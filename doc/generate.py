@@ -2,8 +2,8 @@
 
 python doc/generate.py            write doc/settings.md, .env.example, the diagrams, and what is generated in README.md
 python doc/generate.py --check    only say whether they are up to date
-python doc/generate.py --record results/latest    first take over a run of `explain` as the recorded one, or, as the
-                                                  sweep in doc/measurement.md, one of `make record-pools`
+python doc/generate.py --record results/latest    first take over a run as the recorded one: of `explain`, or of
+                                                  `bench` for a table (doc/tables.py)
 
 All figures of README, article and doc/deployment.md are of one run: its contenders are among the cells of `explain`,
 summarised as `bench` summarises them.
@@ -11,15 +11,13 @@ summarised as `bench` summarises them.
 
 import html
 import json
-import re
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from benchmark.analysis.schema import parse_summary
-from benchmark.analysis.wording import significant
 from benchmark.experiments.bench.figures import headline_figure
 from benchmark.experiments.bench.questions import QUESTIONS
 from benchmark.experiments.bench.verdict import write_verdict
@@ -29,15 +27,13 @@ from benchmark.experiments.gap.experiment import CONTENDERS, EXPERIMENT
 from benchmark.record.run import Run
 from contract.settings import PREFIX, Settings
 from doc.diagrams.draw import NAMES, WIDTH, all_diagrams, read
+from doc.tables import TABLES, bench_table, take_over_table
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORDED = ROOT / "doc" / "recorded"
 EXPLAINED = RECORDED / "explain"
 ARTICLE = ROOT / "doc" / "understanding-the-gap.md"
-MEASUREMENT = ROOT / "doc" / "measurement.md"
-POOLS = RECORDED / "pools.json"
 HANDLERS = ("sync/sync_api/scoring.py", "async/async_api/scoring.py")
-_POOL = re.compile(r"(.+)-model_pool_size-(\d+)")
 _KEPT = ("manifest.json", "summary.json", "prediction.json")
 _TOPICS = {question.topic for question in QUESTIONS}
 _SET_BY_THE_PROGRAM = {"architecture", "role"}
@@ -66,39 +62,18 @@ def generated() -> dict[Path, str]:
         RECORDED / "headline.svg": headline_figure(summary),
         **dict(all_diagrams()),
         **explained(),
-        **pools(),
+        **tables(),
     }
 
 
-def pools() -> dict[Path, str]:
-    """Return the page with the table of pool sizes from the recorded sweep; nothing without one."""
-    if not POOLS.exists():
-        return {}
-    summary = json.loads(POOLS.read_text())
-    users = [users for users in summary["levels"] if users > 1]
-    head = "".join(f" {n} users |" for n in users)
-    rows = "".join(_pool_row(name, entry, users) for name, entry in summary["contenders"].items())
-    table = f"| connections |{head}\n{'|---' * (1 + len(users))}|\n{rows}"
-    machine = summary["environment"]["machine"]
-    where = f"{machine['cores']} cores of {machine['cpu_model']}, {summary['started_utc'][:10]}"
-    note = f"\nRequests per second and p99, {summary['blocks']} blocks. Recorded with `make record-pools` on {where}.\n"
-    return {MEASUREMENT: filled(MEASUREMENT.name, MEASUREMENT.read_text(), {"pools": table + note})}
-
-
-def _pool_row(name: str, entry: Mapping[str, Any], users: Sequence[int]) -> str:
-    size = _POOL.fullmatch(name)
-    if not size:
-        raise SystemExit(f"{POOLS.name} holds {name!r}, expected a sweep of model_pool_size")
-    levels = {level["users"]: level for level in entry["levels"]}
-    cells = [_pool_cell(levels[n]) if n in levels else "not measured" for n in users]
-    return f"| {size[2]} | {' | '.join(cells)} |\n"
-
-
-def _pool_cell(level: Mapping[str, Any]) -> str:
-    if not level["valid"]:
-        return "INVALID"
-    p99 = f", {level['p99_ms']:,.0f} ms" if level["p99_ms"] else ""
-    return f"{level['rps']:,.0f}{p99}"
+def tables() -> dict[Path, str]:
+    """Return the pages with their tables from recorded runs of `bench`; a page without one stays as it is."""
+    pages: dict[Path, str] = {}
+    for table in TABLES:
+        if table.path.exists():
+            text = pages.get(table.page) or table.page.read_text()
+            pages[table.page] = filled(table.page.name, text, {table.block: table.text()})
+    return pages
 
 
 def explained() -> dict[Path, str]:
@@ -116,7 +91,7 @@ def readme(text: str, summary: dict[str, Any]) -> str:
     blocks = {
         "headline": _headline(summary),
         "diagrams": _diagrams(),
-        "table": _table(summary),
+        "table": bench_table(summary),
         "handlers": _handlers(),
         **_gap(),
     }
@@ -167,32 +142,6 @@ def _handlers() -> str:
     return "\n".join(blocks)
 
 
-def _table(summary: dict[str, Any]) -> str:
-    head = (
-        "| contender | | 1 user, mean | over the floor | highest rate measured | p99 there | CPU per request |\n"
-        + "|---" * 7
-        + "|\n"
-    )
-    rivals = parse_summary(summary).rivals
-    return head + "".join(_row(name, summary["contenders"][name], each.at_least) for name, each in rivals.items())
-
-
-def _row(name: str, entry: dict[str, Any], at_least: str) -> str:
-    low, peak = entry["low_load"], entry["peak"]
-    cpu_ms = sum(ms for role, ms in entry["cpu_ms_per_request"].items() if role != "load")
-    p99 = f"{peak['p99_ms']:.0f} ms" if peak["p99_ms"] else "not enough samples"
-    cells = (
-        f"`{name}`",
-        entry["title"] + ("" if entry["valid"] else " (INVALID in this run)"),
-        f"{low['mean_ms']:.1f} ms",
-        f"{low['over_floor']:.2f} x",
-        f"{at_least}{significant(peak['rps'])} rps at {peak['users']} users",
-        p99,
-        f"{cpu_ms:.1f} ms",
-    )
-    return f"| {' | '.join(cells)} |\n"
-
-
 def _text(name: str, default: object) -> str:
     """Return a default as the environment would hold it; nothing for one that is filled in later."""
     if default in (None, ()) or name in _ZERO_DEPENDS_ON_THE_SERVICE:
@@ -207,11 +156,11 @@ def take_over(folder: Path) -> None:
     """
     run = Run.open(folder)
     command = run.manifest["command"]
-    if command == "bench" and all(map(_POOL.fullmatch, run.manifest.get("contenders") or [""])):
-        shutil.copy(run.path / "summary.json", POOLS)
+    if take_over_table(run):
         return
     if command != "explain":
-        raise SystemExit(f"{folder} is a run of `{command}`, expected one of `explain`, or `make record-pools`")
+        made = "`make record`, `make record-pools` or `make record-field`"
+        raise SystemExit(f"{folder} is a run of `{command}`, expected one of {made}")
     if not (run.path / CONTENDERS).exists():
         report(EXPERIMENT, run)
     EXPLAINED.mkdir(parents=True, exist_ok=True)

@@ -86,18 +86,21 @@ def test_an_older_record_has_its_settings_beside_the_rows_and_a_protocol_in_them
 
 
 @pytest.mark.parametrize(
-    ("name", "settings", "pool"),
+    ("name", "settings", "pool", "idle"),
     [
-        ("sync", {}, 128),
-        ("sync", {"threads": "16"}, 32),
-        ("sync", {"model_pool_size": "7"}, 7),
-        ("async", {}, 28),
-        ("async-aiohttp", {}, 2048),
-        ("async-httpx-default", {}, 100),
+        ("sync", {}, 128, 128),
+        ("sync", {"threads": "16"}, 32, 32),
+        ("sync", {"model_pool_size": "7"}, 7, 7),
+        ("async", {}, 2048, 20),
+        ("async", {"model_pool_size": "7"}, 7, 7),
+        ("async", {"model_pool_idle": "300"}, 2048, 300),
+        ("async-httpx2", {}, 2048, 20),
+        ("async-aiohttp", {}, 2048, 2048),
+        ("async-httpx-default", {}, 100, 20),
     ],
 )
-def test_a_pool_has_the_size_that_serves_its_client(name: str, settings: dict[str, str], pool: int) -> None:
+def test_a_pool_has_the_size_that_serves_its_client(name: str, settings: dict[str, str], pool: int, idle: int) -> None:
     found = settings_of(told(name, **settings), "scoring")
     assert found is not None
     assert found.model_pool_size == pool
-    assert found.model_pool_idle == (20 if name == "async-httpx-default" else pool)
+    assert found.model_pool_idle == idle

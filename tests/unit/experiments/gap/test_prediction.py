@@ -38,7 +38,7 @@ def test_threads_and_fan_out_come_from_the_contender() -> None:
     assert (one.one_by_one, one.threads, one.model_threads) == (True, 64, 128)
     assert (both.one_by_one, both.threads) == (False, 64)
     assert (loop.one_by_one, loop.threads, loop.model_threads, loop.slice_ms) == (False, 0, 0, 0.0)
-    assert (one.pool, both.pool, loop.pool, model("async-aiohttp").network.pool) == (0, 0, 28, 2048)
+    assert (one.pool, both.pool, loop.pool, model("async-aiohttp").network.pool) == (0, 0, 2048, 2048)
     assert network_settings(told("sync", model_pool_size="8"))["pool"] == 8
     assert (one.steps, one.model_steps) == (4, 4)
     assert (loop.steps, loop.model_steps) == (3, 3)
