@@ -1,7 +1,6 @@
 """What a report reads: the record of a run, with `summary.json` as typed values."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Protocol
 
@@ -289,13 +288,3 @@ def service_cpu_ms(cpu_ms_per_request: Mapping[str, float]) -> float | None:
 
 
 SMALLEST_CLAIM: Final = 0.02  # a smaller difference is not claimed, however narrow the intervals
-
-
-@dataclass(frozen=True)
-class Sentence:
-    """One finding on a topic; a struck one is INVALID, and `note`, which is not struck, says why."""
-
-    text: str
-    struck: bool = False
-    note: str = ""
-    topic: str = ""

@@ -14,6 +14,7 @@ from benchmark.measure.progress import Progress
 from benchmark.measure.session import Session
 from benchmark.record.manifest import make_manifest
 from benchmark.record.run import SCHEMA, SUMMARY, Run
+from benchmark.report.answers import Answer
 from benchmark.stack.processes import Launcher, ProcessLauncher
 from benchmark.stack.watchdog import Guard
 
@@ -46,6 +47,8 @@ class Experiment(Generic[PlanT]):
     summarise: Callable[[Run], Mapping[str, Mapping[str, Any]]]  # reads the record only; documents by file name
     write_page: Callable[[Run], Path]  # draws the summary
     table: Callable[[Mapping[str, Any]], RenderableType | None] = lambda _: None  # the summary, for the console
+    # What page, index and share card say first: a sentence for each question, from the summary.
+    answers: Callable[[Run], Sequence[Answer]] = lambda _: ()
     # Of a contender, for `compare`; percentiles besides those at low load are of a number of users.
     comparable: Callable[[Run, str, int | None], Sequence[Comparable]] | None = None
 

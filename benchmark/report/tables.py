@@ -21,6 +21,25 @@ class TableRow:
     state: str = ""
 
 
+@dataclass(frozen=True)
+class GlanceCell:
+    """A value in a table to be read in one look: beside the baseline's, and with a bar of a length from 0 to 1."""
+
+    value: str
+    times: str = ""
+    share: float | None = None
+
+
+@dataclass(frozen=True)
+class GlanceRow:
+    """A contender in such a table; `says` is what it is in a few words."""
+
+    name: str
+    says: str
+    cells: tuple[GlanceCell, ...]
+    invalid: bool = False
+
+
 def flatten(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     """Return nested settings as (dotted name, value) pairs in their own order."""
     pairs: list[tuple[str, str]] = []

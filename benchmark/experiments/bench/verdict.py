@@ -14,25 +14,25 @@ from benchmark.analysis.schema import (
     Comparison,
     ContenderSummary,
     LevelSummary,
-    Sentence,
     Summary,
     service_cpu_ms,
 )
 from benchmark.analysis.wording import at_users, deciding, fine_ms, first_line, listing, significant
 from benchmark.experiments.bench.questions import QUESTIONS, Question, Standing
+from benchmark.report.answers import Answer
 
 GENERATOR_CPU_LIMIT: Final = 0.2  # cores; above it, the generator takes a noticeable share of the machine
 _NAMED: Final = 4  # how many equals are named before the others are only counted
 
 
-def write_verdict(summary: Summary) -> list[Sentence]:
+def write_verdict(summary: Summary) -> list[Answer]:
     """Return the verdict, in reading order."""
     if not any(contender.measured for contender in summary.rivals.values()):
-        return [*_state(summary), Sentence("No contender was measured, so nothing is claimed."), *_absent(summary)]
+        return [*_state(summary), Answer("No contender was measured, so nothing is claimed."), *_absent(summary)]
     if any(contender.measured and not contender.faults for contender in summary.rivals.values()):
         claims = [_answer(summary, question) for question in QUESTIONS]
     else:
-        claims = [Sentence("No contender has a VALID figure, so nothing is claimed.")]
+        claims = [Answer("No contender has a VALID figure, so nothing is claimed.")]
     return [
         *_state(summary),
         *claims,
@@ -44,7 +44,7 @@ def write_verdict(summary: Summary) -> list[Sentence]:
     ]
 
 
-def _state(summary: Summary) -> list[Sentence]:
+def _state(summary: Summary) -> list[Answer]:
     """Say what the state of the run means for everything that follows."""
     said = []
     if not summary.complete:
@@ -55,7 +55,7 @@ def _state(summary: Summary) -> list[Sentence]:
         said.append(
             "No figure has an interval, since that takes two blocks: they are readings that show no difference."
         )
-    return [Sentence(text, topic="State") for text in said]
+    return [Answer(text, topic="State") for text in said]
 
 
 def _without_intervals(summary: Summary) -> bool:
@@ -66,20 +66,20 @@ def _without_intervals(summary: Summary) -> bool:
     return bool(intervals) and not any(intervals)
 
 
-def _answer(summary: Summary, question: Question) -> Sentence:
+def _answer(summary: Summary, question: Question) -> Answer:
     """Say who is best at one thing, how all others compare with the baseline, and who ranks nowhere."""
     if not any(question.measured(contender) for contender in summary.rivals.values()):
-        return Sentence("This was not measured.", topic=question.topic)
+        return Answer("This was not measured.", topic=question.topic)
     found = [question.standing(summary, name, contender) for name, contender in summary.rivals.items()]
     standings = [standing for standing in found if standing]
     if not standings:
-        return Sentence("No contender has a VALID figure, so nothing is claimed.", topic=question.topic)
+        return Answer("No contender has a VALID figure, so nothing is claimed.", topic=question.topic)
     ranked = sorted(
         (standing for standing in standings if not standing.no_peak),
         key=lambda standing: standing.value if question.lower_is_better else -standing.value,
     )
     said = [_best(summary, question, ranked, standings), *_against_baseline(summary, question, ranked, standings)]
-    return Sentence(" ".join([*said, *_not_ranked(standings)]), topic=question.topic)
+    return Answer(" ".join([*said, *_not_ranked(standings)]), topic=question.topic)
 
 
 def _best(summary: Summary, question: Question, ranked: list[Standing], standings: list[Standing]) -> str:
@@ -190,18 +190,18 @@ def _ratio_interval(summary: Summary, compared: Comparison) -> str:
     return f"{words}, too wide for one of {len(summary.comparisons)} comparisons"
 
 
-def _invalid(summary: Summary) -> list[Sentence]:
+def _invalid(summary: Summary) -> list[Answer]:
     """Say what INVALID contenders and levels measured, struck through."""
     said = []
     for name, contender in summary.rivals.items():
         if contender.faults and contender.measured:
             reasons = _join(contender.faults)
-            said.append(Sentence(f"{name}: {_figures(contender)}.", True, f"INVALID: {reasons}.", "Excluded"))
+            said.append(Answer(f"{name}: {_figures(contender)}.", True, f"INVALID: {reasons}.", "Excluded"))
             continue
         levels = [level for level in contender.levels if not level.valid]
         if levels:
             rates = listing([f"{significant(level.rps)} requests/s at {at_users(level.users)}" for level in levels])
-            said.append(Sentence(f"{name}: {rates}.", True, f"INVALID: {_level_reasons(levels)}.", "Excluded"))
+            said.append(Answer(f"{name}: {rates}.", True, f"INVALID: {_level_reasons(levels)}.", "Excluded"))
     return said
 
 
@@ -232,16 +232,16 @@ def _figures(contender: ContenderSummary) -> str:
     return ", ".join(parts) or f"{len(contender.levels)} levels measured"
 
 
-def _absent(summary: Summary) -> list[Sentence]:
+def _absent(summary: Summary) -> list[Answer]:
     """Say who was not measured, and why."""
     return [
-        Sentence(f"{name} was not measured: {_join(contender.reasons)}.", topic="Excluded")
+        Answer(f"{name} was not measured: {_join(contender.reasons)}.", topic="Excluded")
         for name, contender in summary.contenders.items()
         if not contender.measured
     ]
 
 
-def _harness(summary: Summary) -> list[Sentence]:
+def _harness(summary: Summary) -> list[Answer]:
     """Say what the load generator itself reaches."""
     said = []
     for name, contender in summary.harness_floors.items():
@@ -252,11 +252,11 @@ def _harness(summary: Summary) -> list[Sentence]:
                 "not a contender's."
             )
             stands = contender.stands(contender.peak.users)
-            said.append(Sentence(text, not stands, "" if stands else "INVALID.", "Harness"))
+            said.append(Answer(text, not stands, "" if stands else "INVALID.", "Harness"))
     return said
 
 
-def _generator(summary: Summary) -> Sentence:
+def _generator(summary: Summary) -> Answer:
     """Say how much of the machine the load generator took where the rates were highest."""
     used = [
         (name, contender.peak.generator_cpu)
@@ -266,20 +266,20 @@ def _generator(summary: Summary) -> Sentence:
     above = [f"{significant(cores, 2)} of a core for {name}" for name, cores in used if cores > GENERATOR_CPU_LIMIT]
     shares = "The load generator shares the machine with the services"
     if above:
-        return Sentence(
+        return Answer(
             f"{shares} and used, at the highest rate, {listing(above)}: "
             "with a machine of its own for the load, these rates may be higher.",
             topic="Harness",
         )
     little = "; at the highest rate of each it used at most a fifth of a core" if used else ""
-    return Sentence(f"{shares}{little}.", topic="Harness")
+    return Answer(f"{shares}{little}.", topic="Harness")
 
 
-def _doubt(summary: Summary) -> Sentence:
+def _doubt(summary: Summary) -> Answer:
     blocks = "one block" if summary.blocks == 1 else f"{summary.blocks} blocks"
     if not summary.complete:
         blocks = f"at most {blocks}"
-    return Sentence(
+    return Answer(
         f"These are the figures of {blocks} of one run on one machine that carries services, store and load at once, "
         "with models that wait instead of computing; other cores, a real network or real models may change the "
         "order, and ratios travel better than milliseconds.",

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Final
 
 from benchmark.analysis.reasons import Reason
-from benchmark.analysis.schema import Sentence
 from benchmark.analysis.wording import first_line, minute_utc, significant, span
 from benchmark.experiments.breaking_point.figures import all_figures, headline
 from benchmark.experiments.breaking_point.observations import LocustRun
@@ -13,6 +12,7 @@ from benchmark.experiments.breaking_point.schema import Entry, LocustData, parse
 from benchmark.experiments.breaking_point.summarise import BreakingPointEntry, OpenLoopEntry, run_reasons
 from benchmark.load.slo import FOLLOWS, P95_LIMIT
 from benchmark.record.run import Run
+from benchmark.report.answers import Answer
 from benchmark.report.page import machine_line, templates, write_page
 from benchmark.report.tables import TableRow
 
@@ -42,13 +42,13 @@ def render_page(run: Run, data: LocustData) -> str:
     )  # fmt: skip
 
 
-def verdict(data: LocustData) -> list[Sentence]:
+def verdict(data: LocustData) -> list[Answer]:
     """Return where each contender broke, whether that was held, what the closed loop hides: a sentence each."""
     said = [sentence for name, entry in data.entries.items() for sentence in _about(name, entry)]
-    return said or [Sentence("Nothing was measured, so nothing is claimed.")]
+    return said or [Answer("Nothing was measured, so nothing is claimed.")]
 
 
-def _about(name: str, entry: Entry) -> list[Sentence]:
+def _about(name: str, entry: Entry) -> list[Answer]:
     point, both, said = entry.breaking_point, entry.open_loop, []
     if point:
         said.append(_claim(_broke(name, point), entry.against(point.reasons)))
@@ -59,10 +59,10 @@ def _about(name: str, entry: Entry) -> list[Sentence]:
     return said
 
 
-def _claim(text: str, against: Sequence[Reason]) -> Sentence:
+def _claim(text: str, against: Sequence[Reason]) -> Answer:
     """Return a sentence, struck if anything that it rests on is INVALID."""
     note = f"INVALID: {'; '.join(map(first_line, against))}." if against else ""
-    return Sentence(text, struck=bool(against), note=note)
+    return Answer(text, struck=bool(against), note=note)
 
 
 def _broke(name: str, point: BreakingPointEntry) -> str:

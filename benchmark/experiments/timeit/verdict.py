@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmark.analysis.reasons import because
-from benchmark.analysis.schema import Sentence
 from benchmark.analysis.wording import deciding, fine_ms, first_line, listing, significant, span
 from benchmark.experiments.timeit.schema import Timeit, TimeitData, parse
+from benchmark.report.answers import Answer
 
 
 def write_headline(summary: Mapping[str, Any]) -> str:
@@ -22,16 +22,16 @@ def write_headline(summary: Mapping[str, Any]) -> str:
     return f"{_cost(best, ms, each)}: {_comparison(data, each)}."
 
 
-def write_verdict(data: TimeitData) -> list[Sentence]:
+def write_verdict(data: TimeitData) -> list[Answer]:
     """Return the verdict, in reading order."""
     said = []
     if not data.common.complete:
         said.append(
-            Sentence("The run was interrupted: what follows rests on what had been measured by then.", topic="State")
+            Answer("The run was interrupted: what follows rests on what had been measured by then.", topic="State")
         )
     if data.scale < 1:
         said.append(
-            Sentence(
+            Answer(
                 f"The run was shortened (scale {data.scale:g}) to {len(data.calls)} numbers of calls and "
                 f"{data.repeats} repeats; intervals are wider for it.",
                 topic="State",
@@ -40,20 +40,20 @@ def write_verdict(data: TimeitData) -> list[Sentence]:
     return said + [_about(data, name) for name in data.timeit]
 
 
-def _about(data: TimeitData, name: str) -> Sentence:
+def _about(data: TimeitData, name: str) -> Answer:
     """Say what a call costs with one contender, and how that compares with the baseline."""
     each, contender = data.timeit[name], data.contender(name)
     reasons = "; ".join(map(first_line, contender.reasons or data.common.faults or [because("unsaid")]))
     if each.ms_per_call is None:
-        return Sentence(f"{name} has no figure: {reasons}.")
+        return Answer(f"{name} has no figure: {reasons}.")
     text = _cost(name, each.ms_per_call, each)
     if name != data.baseline and each.faster_than_baseline_pct is not None:
         text += f": {_comparison(data, each)}"
     if not contender.valid:
-        return Sentence(f"{text}.", struck=True, note=f"INVALID: {reasons}.")
+        return Answer(f"{text}.", struck=True, note=f"INVALID: {reasons}.")
     if name != data.baseline and not data.percentage_stands(name):
-        return Sentence(f"{_cost(name, each.ms_per_call, each)}; there is no VALID baseline to compare it with.")
-    return Sentence(f"{text}." if name != data.baseline else f"{text}: the baseline.")
+        return Answer(f"{_cost(name, each.ms_per_call, each)}; there is no VALID baseline to compare it with.")
+    return Answer(f"{text}." if name != data.baseline else f"{text}: the baseline.")
 
 
 def _cost(name: str, ms: float, each: Timeit) -> str:

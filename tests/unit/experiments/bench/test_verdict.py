@@ -3,8 +3,9 @@
 import copy
 from typing import Any
 
-from benchmark.analysis.schema import Sentence, parse_summary
+from benchmark.analysis.schema import parse_summary
 from benchmark.experiments.bench.verdict import write_verdict
+from benchmark.report.answers import Answer
 
 
 def texts(summary: dict[str, Any], topic: str) -> list[str]:
@@ -86,7 +87,7 @@ def test_an_invalid_contender_supports_no_claim_and_is_struck(summaries: dict[st
     sentences = write_verdict(parse_summary(summaries["invalid_contender"]))
     assert all("async-aiohttp" not in sentence.text for sentence in sentences if not sentence.struck)
     assert (
-        Sentence(
+        Answer(
             "async-aiohttp: 50.8 ms at low load, at most 644 requests/s at 64 users, 2.99 ms of CPU per request.",
             struck=True,
             note="INVALID: 12 of 13,100 answers were wrong.",

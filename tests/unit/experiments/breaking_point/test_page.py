@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.analysis.schema import Sentence
 from benchmark.experiments.breaking_point.figures import all_figures, headline
 from benchmark.experiments.breaking_point.observations import LocustRun, Observation
 from benchmark.experiments.breaking_point.page import table_rows, verdict, write_report
 from benchmark.experiments.breaking_point.schema import parse
 from benchmark.experiments.breaking_point.summarise import OPEN_LOOP, summarise
 from benchmark.record.run import Run, TrialRecord
+from benchmark.report.answers import Answer
 from tests.unit.conftest import SheetsOf
 from tests.unit.experiments.breaking_point.synthetic import CONTENDERS, findings_of, locust_run, recorded
 from tests.unit.report.looks import struck, unreadable, words
@@ -102,7 +102,7 @@ def test_the_verdict_on_an_invalid_contender_is_struck_through(tmp_path: Path) -
 PARTS = {"one broke", "one did", "one at"}  # how the sentences begin: broke at, did not hold, at 80 requests/s
 
 
-def struck_parts(said: list[Sentence]) -> set[str]:
+def struck_parts(said: list[Answer]) -> set[str]:
     return {" ".join(sentence.text.split()[:2]) for sentence in said if sentence.struck}
 
 
