@@ -64,7 +64,7 @@ def _redraw(run_directory: Path) -> Path:
     run = Run.open(run_directory)
     experiment = experiment_of(run.manifest["command"])
     path = report(experiment, run)
-    print_outcome(run, experiment.table)
+    print_outcome(run, experiment)
     return path
 
 

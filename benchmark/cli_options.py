@@ -1,10 +1,10 @@
 """What the commands have in common: options, how they are read, how a command ends."""
 
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Protocol
 
 import typer
 from rich.console import Console, RenderableType
@@ -16,8 +16,18 @@ from contract.limits import raise_open_files
 
 if TYPE_CHECKING:
     from benchmark.record.run import Run
+    from benchmark.report.answers import Answer
 
-Table = Callable[[Mapping[str, Any]], RenderableType | None]  # a summary's figures, for the console
+
+class Outcome(Protocol):
+    """What an experiment says of a run on the console: its figures, and its answers."""
+
+    @property
+    def table(self) -> Callable[[Mapping[str, Any]], RenderableType | None]: ...
+
+    @property
+    def answers(self) -> Callable[["Run"], Sequence["Answer"]]: ...
+
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INVALID, EXIT_INTERRUPTED = 1, 2, 3, 130
 RESULTS = ROOT / "results"
@@ -142,19 +152,22 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def conclude(run: "Run", table: Table) -> NoReturn:
+def conclude(run: "Run", experiment: Outcome) -> NoReturn:
     """End a command that has measured: print the outcome, and let the exit status say it, too."""
-    print_outcome(run, table)
+    print_outcome(run, experiment)
     if not run.summary["complete"]:
         raise typer.Exit(EXIT_INTERRUPTED)
     raise typer.Exit(0 if run.summary["valid"] else EXIT_INVALID)
 
 
-def print_outcome(run: "Run", table: Table) -> None:
-    """Print the figures, VALID or INVALID and why, the verdict, and where the report is."""
+def print_outcome(run: "Run", experiment: Outcome) -> None:
+    """Print the figures, the answers, VALID or INVALID and why, and where the report is."""
     summary = run.summary
-    if (figures := table(summary)) is not None:
+    if (figures := experiment.table(summary)) is not None:
         console.print(figures)
+    for answer in experiment.answers(run):
+        if not answer.struck:
+            console.print(answer.text, soft_wrap=True, markup=False)
     console.print("[bold green]VALID[/]" if summary["valid"] else "[bold red]INVALID[/]")
     for reason in summary["reasons"]:
         console.print(f"  {reason['text'] if isinstance(reason, dict) else reason}", soft_wrap=True, markup=False)

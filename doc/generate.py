@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.analysis.schema import parse_summary
+from benchmark.experiments.bench.answers import answers
 from benchmark.experiments.bench.figures import headline_figure
-from benchmark.experiments.bench.questions import QUESTIONS
-from benchmark.experiments.bench.verdict import write_verdict
 from benchmark.experiments.experiment import report
 from benchmark.experiments.gap import article
 from benchmark.experiments.gap.experiment import CONTENDERS, EXPERIMENT
@@ -35,7 +34,6 @@ EXPLAINED = RECORDED / "explain"
 ARTICLE = ROOT / "doc" / "understanding-the-gap.md"
 HANDLERS = ("sync/sync_api/scoring.py", "async/async_api/scoring.py")
 _KEPT = ("manifest.json", "summary.json", "prediction.json")
-_TOPICS = {question.topic for question in QUESTIONS}
 _SET_BY_THE_PROGRAM = {"architecture", "role"}
 _ZERO_DEPENDS_ON_THE_SERVICE = {"port", "threads", "model_pool_size", "model_pool_idle"}
 _SETTINGS_HEAD = """# Settings
@@ -122,8 +120,7 @@ def filled(page: str, text: str, blocks: Mapping[str, str]) -> str:
 
 
 def _headline(summary: dict[str, Any]) -> str:
-    claims = [s.text for s in write_verdict(parse_summary(summary)) if s.topic in _TOPICS and not s.struck]
-    sentences = " ".join(claims)
+    sentences = " ".join(answer.text for answer in answers(parse_summary(summary)))
     machine = summary["environment"]["machine"]
     where = f"{machine['cores']} cores of {machine['cpu_model']}, Python {summary['environment']['python']}"
     how = f"make {summary['command']}"

@@ -1,6 +1,6 @@
 """All runs of a results directory on one page: the newest of each command first, the others below it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,9 @@ from benchmark.analysis.schema import parse_summary
 from benchmark.analysis.wording import minute_utc
 from benchmark.errors import RecordError
 from benchmark.experiments.bench.figures import throughput_figure
-from benchmark.experiments.bench.verdict import write_verdict
-from benchmark.experiments.registry import REGISTRY
+from benchmark.experiments.registry import REGISTRY, experiment_of
 from benchmark.record.run import Run
+from benchmark.report.answers import Answer
 from benchmark.report.charts.chart import NARROW, WIDE, for_page
 from benchmark.report.charts.picture import Picture
 from benchmark.report.page import HEADLINE_NAMES, REPORT_NAME, machine_line, templates, write_page
@@ -29,7 +29,7 @@ class Listed:
     started_utc: str
     manifest: Mapping[str, Any]
     summary: Mapping[str, Any] | None
-    verdict: str
+    answers: Sequence[Answer]
     page: str | None  # its own page, relative to the results directory
 
     @property
@@ -99,31 +99,25 @@ def _read(path: Path) -> Listed:
     run = Run.open(path)
     manifest = run.manifest
     summary = run.summary if (path / "summary.json").exists() else None
+    command = str(manifest.get("command", ""))
     return Listed(
         folder=path.name,
-        command=str(manifest.get("command", "")),
+        command=command,
         started_utc=str(manifest.get("started_utc", "")),
         manifest=manifest,
         summary=summary,
-        verdict=_verdict(summary),
+        answers=_answers(run, command) if summary else [],
         page=f"{quote(path.name)}/{REPORT_NAME}" if (path / REPORT_NAME).exists() else None,
     )
 
 
-def _verdict(summary: Mapping[str, Any] | None) -> str:
-    """Return the sentence that a summary brings along, or the first claim of a `bench`; empty if there is none."""
-    if summary is None:
-        return ""
-    if isinstance(summary.get("verdict"), str):
-        return str(summary["verdict"])
-    if "comparisons" not in summary:
-        return ""
+def _answers(run: Run, command: str) -> list[Answer]:
+    """Return what a run answers; none if its summary does not fit, or the command is none of ours."""
     try:
-        sentences = write_verdict(parse_summary(summary))
-    except (ValidationError, KeyError, TypeError):
-        return ""
-    claims = [sentence.text for sentence in sentences if sentence.topic != "State" and not sentence.struck]
-    return claims[0] if claims else ""
+        found = list(experiment_of(command).answers(run))
+    except (RecordError, ValidationError, KeyError, TypeError):
+        found = []
+    return found or [Answer(text) for text in [run.summary.get("verdict")] if isinstance(text, str)]
 
 
 def _sections(results: Path, runs: Iterable[Listed]) -> list[Section]:
@@ -154,7 +148,7 @@ def _picture(results: Path, run: Listed) -> Picture | None:
         drawings = [for_page(svg) for svg in (wide, narrow or wide)]
     except ValueError:
         return None
-    alt = run.verdict or f"The headline figure of the newest run of {run.command}"
+    alt = f"The headline figure of the newest run of {run.command}"
     # Without a drawing for phones, the one for desks stands twice, and its ids must not.
     elements = {WIDE: drawings[0], NARROW: drawings[1] if narrow else _own_ids(drawings[1])}
     return Picture(f"headline-{run.command}", "", "", alt, elements.__getitem__)

@@ -7,7 +7,7 @@ MAX_WORDS: Final = 25
 MAX_NUMBERS: Final = 3
 # A number stands by itself: `p99` and `v2` are names. Thousands are grouped, and a sign belongs to it.
 _NUMBER: Final = re.compile(r"(?<![\w.])[-−+]?\d[\d,]*(?:\.\d+)?(?![\w])")
-_INTERVAL: Final = re.compile(r"\[[^\]]*\d[^\]]*\]|interval|\d to \d")
+_INTERVAL: Final = re.compile(r"\[[^\]]*\d[^\]]*\]|\d %? ?interval|interval of|\d to \d")
 
 
 def faults(text: str) -> list[str]:

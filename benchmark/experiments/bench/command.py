@@ -82,4 +82,4 @@ def command(
         launcher = ContainerLauncher() if containers else None
         assignment = plans.assign(chosen, plan, parse_settings(setting), launcher)
         run = carry_out(EXPERIMENT, assignment, results, Progress(console))
-    conclude(run, EXPERIMENT.table)
+    conclude(run, EXPERIMENT)

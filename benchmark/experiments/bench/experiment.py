@@ -5,7 +5,9 @@ from typing import Any
 
 from rich.table import Table
 
+from benchmark.analysis.schema import parse_summary
 from benchmark.analysis.summary import QUESTION, summarise
+from benchmark.experiments.bench.answers import answers
 from benchmark.experiments.bench.comparable import comparable
 from benchmark.experiments.bench.measure import measure
 from benchmark.experiments.bench.page import write_bench_report
@@ -50,5 +52,6 @@ EXPERIMENT = Experiment(
     summarise=_summarise,
     write_page=write_bench_report,
     table=_table,
+    answers=lambda run: answers(parse_summary(run.summary)),
     comparable=comparable,
 )

@@ -130,13 +130,15 @@ def cpu_figure(summary: Summary) -> Picture:
 
 
 def all_figures(summary: Summary, samples: pd.DataFrame) -> list[Picture]:
-    """Return the figures for which there is anything to draw, in reading order."""
+    """Return the figures for which there is anything to draw, in reading order: the first stands beside the answers."""
     drawn = []
     contenders = summary.contenders.values()
+    if any(contender.levels for contender in contenders):
+        drawn.append(throughput_figure(summary))
     if any(contender.low_load for contender in contenders):
         drawn.append(low_load_figure(summary))
     if any(contender.levels for contender in contenders):
-        drawn += [throughput_figure(summary), latency_figure(summary)]
+        drawn.append(latency_figure(summary))
     if not samples.empty:
         drawn.append(distribution_figure(summary, samples))
     if any(contender.cpu_ms_per_request for contender in contenders):

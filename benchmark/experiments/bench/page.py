@@ -6,7 +6,8 @@ from typing import Final
 from benchmark.analysis.schema import RunData, parse_summary
 from benchmark.analysis.wording import minute_utc
 from benchmark.experiments.bench import figures, tables
-from benchmark.experiments.bench.verdict import write_verdict
+from benchmark.experiments.bench.answers import answers
+from benchmark.experiments.bench.notes import doubts, excluded
 from benchmark.report.page import machine_line, templates, write_page
 from benchmark.report.tables import flatten
 
@@ -23,14 +24,19 @@ def render_bench_report(run: RunData) -> str:
     summary, manifest = parse_summary(run.summary), run.manifest
     environment = manifest.get("environment") or manifest
     cpu_roles, memory_roles = tables.cpu_roles(summary), tables.memory_roles(summary)
+    pictures = figures.all_figures(summary, run.samples())
     return templates(_FOLDER).get_template("page.html.j2").render(
         summary=summary,
         manifest=manifest,
         environment=environment,
         date=minute_utc(summary.started_utc),
         machine=machine_line(environment),
-        verdict=write_verdict(summary),
-        pictures=figures.all_figures(summary, run.samples()),
+        answers=answers(summary),
+        excluded=excluded(summary),
+        doubts=doubts(summary),
+        picture=pictures[0] if pictures else None,
+        pictures=pictures[1:],
+        glance_rows=tables.glance_rows(summary),
         cpu_roles=cpu_roles,
         memory_roles=memory_roles,
         low_load_rows=tables.low_load_rows(summary),

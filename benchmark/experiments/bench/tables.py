@@ -5,13 +5,43 @@ from typing import Final
 
 from benchmark.analysis.schema import Comparison, ContenderSummary, LevelSummary, Summary, in_order, service_cpu_ms
 from benchmark.analysis.wording import MISSING, Interval, fine_ms, significant, span
-from benchmark.report.tables import NO_PEAK, NOT_ENOUGH, TableRow
+from benchmark.experiments.bench.questions import QUESTIONS, Question, Standing
+from benchmark.report.tables import NO_PEAK, NOT_ENOUGH, GlanceCell, GlanceRow, TableRow
 
 _FIGURES: Final = {
     "low_load_mean_ms": "mean latency at low load",
     "peak_rps": "highest rate",
     "cpu_ms_per_request": "CPU per request",
 }
+
+
+def glance_rows(summary: Summary) -> list[GlanceRow]:
+    """Return one row per contender: latency at the lowest level, highest rate, and CPU per request."""
+    columns = [
+        [question.standing(summary, name, each) for name, each in summary.rivals.items()] for question in QUESTIONS
+    ]
+    cells = [_glance_cells(summary, question, column) for question, column in zip(QUESTIONS, columns, strict=True)]
+    return [
+        GlanceRow(name, rival.title, row, invalid=bool(rival.faults and rival.measured))
+        for (name, rival), row in zip(summary.rivals.items(), zip(*cells, strict=True), strict=True)
+    ]
+
+
+def _glance_cells(summary: Summary, question: Question, column: Sequence[Standing | None]) -> list[GlanceCell]:
+    """Return the cells of one figure, with bars as long as its values, and how each compares with the baseline's."""
+    longest = max((each.value for each in column if each), default=0.0)
+    base = next((each.value for each in column if each and each.name == summary.baseline and not each.no_peak), None)
+    cells = []
+    for each in column:
+        if each is None:
+            cells.append(GlanceCell(MISSING))
+            continue
+        text = fine_ms if question.unit == "ms" else significant
+        value = f"{'≥ ' if each.no_peak else ''}{text(each.value)} {question.unit}"
+        is_compared = base and not each.no_peak and each.name != summary.baseline
+        times = f"{significant(each.value / base, 2)} × {summary.baseline}" if base and is_compared else ""
+        cells.append(GlanceCell(value, times, each.value / longest if longest else None))
+    return cells
 
 
 def low_load_rows(summary: Summary) -> list[TableRow]:

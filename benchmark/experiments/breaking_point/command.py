@@ -54,4 +54,4 @@ def command(
         plan = BreakingPointPlan(chosen, scale, seed, free_ports)
         refuse_beyond(most_users(plan), open_files().soft, files_per_user(wanted))
         run = carry_out(EXPERIMENT, assign(wanted, plan, parse_settings(setting)), results, Progress(console))
-    conclude(run, EXPERIMENT.table)
+    conclude(run, EXPERIMENT)

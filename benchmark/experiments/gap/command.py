@@ -68,4 +68,4 @@ def command(
         plan = plans.fit(plan, open_files().soft, files_per_user(mains))
         assignment = assign(design, mains, what_ifs, plan, services)
         run = carry_out(EXPERIMENT, assignment, results, Progress(console))
-    conclude(run, EXPERIMENT.table)
+    conclude(run, EXPERIMENT)

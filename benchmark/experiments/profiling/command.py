@@ -77,4 +77,4 @@ def command(
             free_ports=free_ports,
         ).scaled(scale)
         run = carry_out(EXPERIMENT, assign(chosen, plan, parse_settings(setting)), results, Progress(console))
-    conclude(run, EXPERIMENT.table)
+    conclude(run, EXPERIMENT)

@@ -52,4 +52,4 @@ def command(
         chosen = choose_real_contenders(contenders)
         plan = make_plan(min_calls, max_calls, step, repeat, seed, scale)
         run = carry_out(EXPERIMENT, assign(chosen, plan, parse_settings(setting)), results, Progress(console))
-    conclude(run, EXPERIMENT.table)
+    conclude(run, EXPERIMENT)

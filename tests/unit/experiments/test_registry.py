@@ -64,7 +64,7 @@ def command(contenders: ContendersOption = "", results: ResultsOption = RESULTS)
         chosen = choose_contenders(contenders)
         assignment = Assignment(chosen, None, {}, trials=len(chosen), trial_s=1.0)
         run = carry_out(EXPERIMENT, assignment, results, Progress(console))
-    conclude(run, EXPERIMENT.table)
+    conclude(run, EXPERIMENT)
 '''
 
 
