@@ -18,14 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.analysis.schema import parse_summary
-from benchmark.experiments.bench.answers import answers
 from benchmark.experiments.bench.figures import headline_figure
 from benchmark.experiments.experiment import report
 from benchmark.experiments.gap import article
 from benchmark.experiments.gap.experiment import CONTENDERS, EXPERIMENT
+from benchmark.experiments.gap.schema import parse
 from benchmark.record.run import Run
 from contract.settings import PREFIX, Settings
 from doc.diagrams.draw import NAMES, WIDTH, all_diagrams, read
+from doc.headline import headline
 from doc.tables import TABLES, bench_table, take_over_table
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -120,11 +121,11 @@ def filled(page: str, text: str, blocks: Mapping[str, str]) -> str:
 
 
 def _headline(summary: dict[str, Any]) -> str:
-    sentences = " ".join(answer.text for answer in answers(parse_summary(summary)))
+    explained, manifest = _recorded_explain()
+    sentences = " ".join(headline(parse_summary(summary), parse(explained, manifest)))
     machine = summary["environment"]["machine"]
     where = f"{machine['cores']} cores of {machine['cpu_model']}, Python {summary['environment']['python']}"
-    how = f"make {summary['command']}"
-    return f"> {sentences}\n>\n> Recorded with `{how}` on {where}, {summary['started_utc'][:10]}.\n"
+    return f"{sentences}\n\nRecorded with `make {summary['command']}` on {where}, {summary['started_utc'][:10]}.\n"
 
 
 def _diagrams() -> str:
