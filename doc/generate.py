@@ -9,6 +9,7 @@ All figures of README, article and doc/deployment.md are of one run: its contend
 summarised as `bench` summarises them.
 """
 
+import difflib
 import html
 import json
 import shutil
@@ -33,6 +34,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RECORDED = ROOT / "doc" / "recorded"
 EXPLAINED = RECORDED / "explain"
 ARTICLE = ROOT / "doc" / "understanding-the-gap.md"
+_HANDLER_BEGINS = "    @routes.post("
 HANDLERS = ("sync/sync_api/scoring.py", "async/async_api/scoring.py")
 _KEPT = ("manifest.json", "summary.json", "prediction.json")
 _SET_BY_THE_PROGRAM = {"architecture", "role"}
@@ -135,9 +137,16 @@ def _diagrams() -> str:
 
 
 def _handlers() -> str:
-    """Return the scoring handlers of both twins as they are."""
-    blocks = (f"`{path}`\n\n```python\n{(ROOT / path).read_text()}```\n" for path in HANDLERS)
-    return "\n".join(blocks)
+    """Return what differs between the handlers of both twins, and, to be opened, both as they are."""
+    flask, fastapi = ((ROOT / path).read_text() for path in HANDLERS)
+    bodies = [text[text.index(_HANDLER_BEGINS) :].splitlines() for text in (flask, fastapi)]
+    differs = "\n".join(line for line in difflib.ndiff(*bodies) if not line.startswith("?"))
+    whole = "\n".join(
+        f"`{path}`\n\n```python\n{text}```\n" for path, text in zip(HANDLERS, (flask, fastapi), strict=True)
+    )
+    return (
+        f"```diff\n{differs}\n```\n\n<details>\n<summary>Both handlers in full</summary>\n\n{whole}\n</details>\n"
+    )
 
 
 def _text(name: str, default: object) -> str:
