@@ -139,14 +139,12 @@ def _diagrams() -> str:
 def _handlers() -> str:
     """Return what differs between the handlers of both twins, and, to be opened, both as they are."""
     flask, fastapi = ((ROOT / path).read_text() for path in HANDLERS)
-    bodies = [text[text.index(_HANDLER_BEGINS) :].splitlines() for text in (flask, fastapi)]
-    differs = "\n".join(line for line in difflib.ndiff(*bodies) if not line.startswith("?"))
+    before, after = (text[text.index(_HANDLER_BEGINS) :].splitlines() for text in (flask, fastapi))
+    differs = "\n".join(line for line in difflib.ndiff(before, after) if not line.startswith("?"))
     whole = "\n".join(
         f"`{path}`\n\n```python\n{text}```\n" for path, text in zip(HANDLERS, (flask, fastapi), strict=True)
     )
-    return (
-        f"```diff\n{differs}\n```\n\n<details>\n<summary>Both handlers in full</summary>\n\n{whole}\n</details>\n"
-    )
+    return f"```diff\n{differs}\n```\n\n<details>\n<summary>Both handlers in full</summary>\n\n{whole}\n</details>\n"
 
 
 def _text(name: str, default: object) -> str:
