@@ -63,7 +63,7 @@ def choose_contenders(names: str, whole_field: bool = False) -> list[Contender]:
 
     Raises UnknownContender or ContenderError, or ScenarioError for one that cannot be asked what its row says.
     """
-    from benchmark.load.asks import refuse_unknown
+    from benchmark.load.scenario_requests import refuse_unknown
 
     known = discover()
     unnamed = [contender.name for contender in known.values() if contender.default or whole_field]
@@ -162,6 +162,8 @@ def conclude(run: "Run", experiment: Outcome) -> NoReturn:
 
 def print_outcome(run: "Run", experiment: Outcome) -> None:
     """Print the figures, the answers, VALID or INVALID and why, and where the report is."""
+    from benchmark.analysis.reasons import Reason, merged, of_contenders
+
     summary = run.summary
     if (figures := experiment.table(summary)) is not None:
         console.print(figures)
@@ -169,8 +171,8 @@ def print_outcome(run: "Run", experiment: Outcome) -> None:
         if not answer.struck:
             console.print(answer.text, soft_wrap=True, markup=False)
     console.print("[bold green]VALID[/]" if summary["valid"] else "[bold red]INVALID[/]")
-    for reason in summary["reasons"]:
-        console.print(f"  {reason['text'] if isinstance(reason, dict) else reason}", soft_wrap=True, markup=False)
+    for reason in merged([Reason.model_validate(reason) for reason in of_contenders(summary)]):
+        console.print(f"  {reason}", soft_wrap=True, markup=False)
     for note in summary.get("notes", ()):
         console.print(f"  {note}", soft_wrap=True, markup=False)
     if summary.get("verdict"):

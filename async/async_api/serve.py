@@ -13,7 +13,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.telemetry import TelemetryConfig
 
 from async_api import lag, web
-from contract.garbage import set_aside_what_is_loaded
+from contract.garbage_collection import freeze_startup_objects
 from contract.settings import Role, Settings, load_settings, loggable
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ async def _live(settings: Settings, opening: _Opening, _: FastAPI) -> AsyncItera
     _check_loop()
     async with opening(), _sampling_lag(settings.lag_sample_ms):
         if settings.gc_freeze:
-            set_aside_what_is_loaded()
+            freeze_startup_objects()
         yield
 
 

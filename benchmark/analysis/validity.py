@@ -7,7 +7,7 @@ import numpy as np
 
 from benchmark.analysis.reasons import Reason, because
 from benchmark.analysis.stats import block_interval
-from benchmark.analysis.windows import LevelFigures
+from benchmark.analysis.level_figures import LevelFigures
 from benchmark.contenders.discovery import Contender
 from benchmark.load.bodies import EARLY_MS
 from benchmark.record.columns import GENERATOR_ROLE

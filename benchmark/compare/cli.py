@@ -11,7 +11,7 @@ from benchmark.cli_options import EXIT_INVALID, EXIT_USAGE, console
 from benchmark.errors import BenchmarkError
 
 if TYPE_CHECKING:
-    from benchmark.compare.side import ComparedSide
+    from benchmark.compare.run_pairs import ComparedSide
     from benchmark.compare.verdict import ComparedFigure, Pair
 
 EXIT_SLOWER = 4
@@ -42,7 +42,7 @@ def compare(
     """
     limit = parse_limit(fail_if_slower)
     from benchmark.compare.gate import unseen
-    from benchmark.compare.side import circumstances, open_side
+    from benchmark.compare.run_pairs import circumstances, open_side
     from benchmark.compare.verdict import compare_figures, sentence
 
     try:
@@ -79,7 +79,7 @@ def parse_limit(text: str) -> float | None:
 def _pairs(a: "ComparedSide", b: "ComparedSide") -> "list[Pair]":
     """Return who is compared with whom, and who of A has nobody to be compared with. Raises RecordError."""
     from benchmark.compare.figures import figures_of, pair_of
-    from benchmark.compare.side import only_in_a, pair_up
+    from benchmark.compare.run_pairs import only_in_a, pair_up
 
     pairs: list[Pair] = [
         (ours if ours == theirs else f"{ours} → {theirs}", *pair_of(a.run, ours, b.run, theirs))

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from benchmark.contenders.rows import Row, RowName, Table, find_rows
+from benchmark.contenders.toml_rows import Row, RowName, Table, find_rows
 from benchmark.errors import ContenderError, UnknownContender
 
 ROOT = Path(__file__).resolve().parents[2]

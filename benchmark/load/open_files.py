@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from benchmark.contenders.discovery import Contender
-from benchmark.contenders.law import law_of
+from benchmark.contenders.answer_law import law_of
 from benchmark.errors import BenchmarkError
 from benchmark.load.plan import Level
 from contract.limits import OWN_FILES

@@ -5,7 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 from benchmark.load.bodies import check_answer
-from benchmark.load.drivers import Connection
+from benchmark.load.plain_clients import Connection
 from benchmark.load.protocols import Request
 from contract import errors, schema
 from contract.scoring import choose_entity

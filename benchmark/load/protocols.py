@@ -1,7 +1,7 @@
 """Protocols: how one answer is obtained, as flows without I/O, in the manner of httpx's auth_flow.
 
 A flow is a generator. It yields requests, is sent what came back, and returns an answer. Whoever drives one sends its
-requests, by whatever client, and knows nothing of what they mean: see benchmark.load.drivers, and benchmark.load.users
+requests, by whatever client, and knows nothing of what they mean: see benchmark.load.plain_clients, and benchmark.load.users
 for Locust. A new protocol is one function here.
 """
 

@@ -24,7 +24,7 @@ from benchmark.load.peak import CLIMB_GROWTH, grows
 from benchmark.load.plan import Level, LoadPlan
 from benchmark.load.samples import SampleWriter
 from benchmark.load.users import user_class
-from contract.garbage import set_aside_what_is_loaded
+from contract.garbage_collection import freeze_startup_objects
 from contract.limits import raise_open_files
 
 _FLUSH_S = 0.5
@@ -56,7 +56,7 @@ def run(plan: LoadPlan) -> None:
     flusher = gevent.spawn(_flush_forever, writer, lambda error: gevent.kill(main_greenlet, error))
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, lambda: gevent.kill(main_greenlet, Interrupted))
-    set_aside_what_is_loaded()
+    freeze_startup_objects()
     try:
         rates_rps = [_hold(runner, writer, level) for level in plan.levels]
         for level in plan.climb:

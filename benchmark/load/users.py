@@ -11,7 +11,7 @@ from locust import FastHttpUser, task
 from locust.contrib.fasthttp import FAILURE_EXCEPTIONS
 
 from benchmark.load.arrivals import poisson_arrivals
-from benchmark.load.asks import ask_of
+from benchmark.load.scenario_requests import ask_of
 from benchmark.load.plan import LoadPlan
 from benchmark.load.protocols import Answer, Ask, Request, Response, no_answer
 from benchmark.load.shapes import PACING_S

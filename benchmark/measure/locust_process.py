@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.contenders.discovery import ROOT, Contender
-from benchmark.contenders.law import AnswerLaw
+from benchmark.contenders.answer_law import AnswerLaw
 from benchmark.errors import LoadError
 from benchmark.load.early_stop import PlanWatch
 from benchmark.load.shapes import END_SIGNAL, Example
@@ -88,7 +88,7 @@ def issue(
     argv = [
         sys.executable,
         "-m",
-        "benchmark.load.unconfigured",
+        "benchmark.load.locust_without_config",
         "-f",
         str(LOCUSTFILE),
         "--host",

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.contenders.discovery import Contender
-from benchmark.contenders.law import AnswerLaw, law_of, scoring_settings
+from benchmark.contenders.answer_law import AnswerLaw, law_of, scoring_settings
 from benchmark.errors import BenchmarkError, RecordError
 from benchmark.load import parity
-from benchmark.measure.machine import SURROUNDINGS
+from benchmark.measure.machine_load import SURROUNDINGS
 from benchmark.measure.sampling import Sampler
 from benchmark.record.run import TrialRecord
 from benchmark.scenarios.discovery import scenario_of

@@ -4,7 +4,7 @@ from functools import cache
 from pathlib import Path
 
 from benchmark.contenders.discovery import ROOT, Contender
-from benchmark.contenders.rows import find_rows
+from benchmark.contenders.toml_rows import find_rows
 from benchmark.errors import ScenarioError
 from benchmark.scenarios.spec import Scenario
 

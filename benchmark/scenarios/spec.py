@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from benchmark.contenders.rows import Row, Table
+from benchmark.contenders.toml_rows import Row, Table
 from benchmark.errors import ScenarioError
 
 _FROM_ENVIRONMENT: Final = "env:"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Flask
 
-from contract.garbage import set_aside_what_is_loaded
+from contract.garbage_collection import freeze_startup_objects
 from contract.settings import Role, Settings, load_settings, loggable
 from sync_api import lag, web
 
@@ -41,7 +41,7 @@ def create_app(settings: Settings, make_scoring: _MakeRoutes | None = None) -> F
         _sample_lag(settings.lag_sample_ms)
     logger.info("settings: %s", loggable(settings))
     if settings.gc_freeze:
-        set_aside_what_is_loaded()
+        freeze_startup_objects()
     return app
 
 

@@ -16,13 +16,13 @@ import pytest
 from rich.console import Console
 
 from benchmark.contenders.discovery import discover
-from benchmark.contenders.law import law_of
+from benchmark.contenders.answer_law import law_of
 from benchmark.experiments.breaking_point import check
 from benchmark.experiments.breaking_point.measure import Examples
 from benchmark.experiments.breaking_point.observations import LocustRun, of_kind, read_observations
 from benchmark.experiments.breaking_point.plan import TRY_WARMUP_S, BreakingPointPlan
 from benchmark.load.arrivals import arrivals_until
-from benchmark.load.asks import ask_contender
+from benchmark.load.scenario_requests import ask_contender
 from benchmark.load.shapes import held, until_all_ask_s
 from benchmark.load.slo import BreakingPoint
 from benchmark.measure.locust_process import Issued, class_name, example_environment, issue

@@ -13,7 +13,7 @@ import httptools
 import uvloop
 
 from contract import errors, schema
-from contract.garbage import set_aside_what_is_loaded
+from contract.garbage_collection import freeze_startup_objects
 from contract.limits import raise_open_files
 from contract.model import FakeModel
 from contract.settings import Settings
@@ -83,7 +83,7 @@ async def serve(port: int) -> None:
     """Serve on loopback until the process is stopped."""
     model = FakeModel(Settings(role="model", http_client=None))  # it has no client, whatever the services have
     server = await asyncio.get_running_loop().create_server(lambda: NullProtocol(model), "127.0.0.1", port)
-    set_aside_what_is_loaded()
+    freeze_startup_objects()
     async with server:
         await server.serve_forever()
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from benchmark.analysis.stats import percentile
-from benchmark.analysis.windows import fastest_excess_ms
+from benchmark.analysis.level_figures import fastest_excess_ms
 from benchmark.contenders.discovery import Contender
 from benchmark.errors import BenchmarkError, LoadError, RecordError
 from benchmark.experiments.breaking_point.observations import (
@@ -32,7 +32,7 @@ from benchmark.experiments.experiment import Assignment
 from benchmark.load import shapes as ex
 from benchmark.load.arrivals import arrivals_until
 from benchmark.load.early_stop import ArrivalsWatch, HoldWatch
-from benchmark.load.search import Staircase, TryOutcome, judge
+from benchmark.load.breaking_point_search import Staircase, TryOutcome, judge
 from benchmark.load.slo import P95_LIMIT, BreakingPoint
 from benchmark.measure.locust_process import (
     RUN_ON_S,

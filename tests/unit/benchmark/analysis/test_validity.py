@@ -20,7 +20,7 @@ from benchmark.analysis.validity import (
     level_reasons,
     run_reasons,
 )
-from benchmark.analysis.windows import LevelFigures
+from benchmark.analysis.level_figures import LevelFigures
 from benchmark.load.bodies import EARLY_MS
 from benchmark.record.resources import Disturbance
 from tests.unit.benchmark.synthetic import make_contender

@@ -7,7 +7,7 @@ from itertools import cycle
 import pytest
 
 from benchmark.load import protocols
-from benchmark.load.asks import ask_of, reader
+from benchmark.load.scenario_requests import ask_of, reader
 from benchmark.load.protocols import Answer, Ask, Flow, Request, Response, batch, poll, predict
 from benchmark.scenarios.spec import Check
 from contract.errors import BadModelAnswer

@@ -7,7 +7,7 @@ import pytest
 
 from benchmark.contenders.discovery import discover as discover_contenders
 from benchmark.errors import ScenarioError
-from benchmark.load.asks import ask_of, refuse_unknown
+from benchmark.load.scenario_requests import ask_of, refuse_unknown
 from benchmark.load.bodies import request_bodies
 from benchmark.scenarios.discovery import discover, scenario_of
 from benchmark.scenarios.spec import Scenario

@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from benchmark.contenders.law import law_of
+from benchmark.contenders.answer_law import law_of
 from benchmark.errors import LoadError
 from benchmark.experiments.breaking_point import check as module
 from benchmark.experiments.breaking_point.measure import Examples
 from benchmark.experiments.breaking_point.observations import append_observation
-from benchmark.load.asks import ask_contender
+from benchmark.load.scenario_requests import ask_contender
 from benchmark.load.protocols import Ask
-from benchmark.load.search import TryOutcome
+from benchmark.load.breaking_point_search import TryOutcome
 from benchmark.measure.trial import ParityError
 from tests.unit.benchmark.fakes import FakeStack, fake_stack, refusing
 from tests.unit.benchmark.synthetic import make_contender
@@ -53,7 +53,7 @@ def tries(monkeypatch: pytest.MonkeyPatch, stack: FakeStack) -> list[tuple[str, 
     monkeypatch.setattr(Examples, "try_rate", by_locust)
     monkeypatch.setattr(module, "offer", offer)
     monkeypatch.setattr(module, "Guard", lambda: SimpleNamespace(close=lambda: None))
-    monkeypatch.setattr(module, "set_aside_what_is_loaded", lambda: None)
+    monkeypatch.setattr(module, "freeze_startup_objects", lambda: None)
     monkeypatch.setattr(module, "discover", lambda: {contender.name: contender for contender in CONTENDERS})
     return found
 

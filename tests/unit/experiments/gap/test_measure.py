@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import pytest
 
-from benchmark.analysis.measured import Measured
-from benchmark.contenders.law import law_of
+from benchmark.analysis.variant_figures import Measured
+from benchmark.contenders.answer_law import law_of
 from benchmark.errors import StackError
 from benchmark.experiments.prediction.summarise import over_users, peaks
 from benchmark.load.plan import LoadPlan

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from benchmark.analysis.stats import ratio_interval
-from benchmark.analysis.windows import LevelFigures
+from benchmark.analysis.level_figures import LevelFigures
 from benchmark.contenders.discovery import Contender
 from benchmark.errors import LoadError, StackError
 from benchmark.experiments.gap.plan import Phase

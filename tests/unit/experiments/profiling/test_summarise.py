@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmark.analysis.windows import LevelFigures
+from benchmark.analysis.level_figures import LevelFigures
 from benchmark.experiments.profiling.libraries import HTTP_CLIENT, INTERPRETER
 from benchmark.experiments.profiling.summarise import (
     HeldLevel,

@@ -1,4 +1,4 @@
-"""`python -m benchmark.load.unconfigured`: the command `locust` without anybody's configuration files.
+"""`python -m benchmark.load.locust_without_config`: the command `locust` without anybody's configuration files.
 
 Locust by itself reads ~/.locust.conf, locust.conf and pyproject.toml, for every option that the command line leaves
 out: a host would send the load elsewhere, a run time end it early, tags change what is asked.

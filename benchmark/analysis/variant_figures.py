@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from benchmark.analysis.reasons import Reason
-from benchmark.analysis.stages import mean_slept_ms
+from benchmark.analysis.model_sleep import mean_model_sleep_ms
 from benchmark.analysis.stats import Interval, geometric_interval, percentile, positive_interval
 from benchmark.analysis.summary import failures_of, service_cpu_by_block
 from benchmark.analysis.validity import level_reasons
-from benchmark.analysis.windows import LOW_USERS, LevelFigures, level_figures
+from benchmark.analysis.level_figures import LOW_USERS, LevelFigures, level_figures
 from benchmark.contenders.discovery import Contender
-from benchmark.contenders.law import law_of
+from benchmark.contenders.answer_law import law_of
 from benchmark.load.peak import peak_users, why_no_peak
 from benchmark.record.run import Run, TrialRecord
 
@@ -126,6 +126,6 @@ def _measured(run: Run, contender: Contender, facts: Mapping[str, Any], cells: S
         samples = run.cell_samples(cell)
         for figures in level_figures(cell, samples, run.cell_resources(cell), law):
             by_users.setdefault(figures.users, []).append(figures)
-        if slept := mean_slept_ms(samples, LOW_USERS, law.asked):
+        if slept := mean_model_sleep_ms(samples, LOW_USERS, law.asked):
             slept_ms[cell.block] = slept
     return Measured(contender, facts, dict(sorted(by_users.items())), failures_of(cells), slept_ms)

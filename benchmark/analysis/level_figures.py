@@ -7,11 +7,9 @@ import numpy as np
 import pandas as pd
 
 from benchmark.analysis.stats import rate_in_window, shares_in_window
-from benchmark.contenders.law import AnswerLaw
+from benchmark.contenders.answer_law import AnswerLaw
 from benchmark.record.resources import BUSY, HARNESS, IDLE, STEAL, cpu_ns_between, disturbance_between
 from benchmark.record.run import TrialRecord, Window
-
-# MOVED
 
 LOW_USERS = 1  # where latency is compared
 CPU_USERS = 8  # where CPU per request is compared
