@@ -1,4 +1,4 @@
-"""Why a figure is INVALID: a value with a code, worded only where somebody reads it."""
+"""Why a figure is INVALID: a value with a code and numbers, put into words only for display."""
 
 import re
 import string
@@ -55,13 +55,13 @@ _EXAMPLE: Final = "example"  # of an error: the first stands for all
 
 
 class Reason(BaseModel):
-    """Why something is INVALID: what is wrong (`code`, `numbers`), and of whom and where it is."""
+    """Why something is INVALID: what is wrong (`code`, `numbers`), for which contender, and where."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     code: str
     contender: str = ""
-    part: str = ""  # of a contender's trials: an example of load, a variant, a profiler
+    part: str = ""  # which trial of the contender: an example of load, a variant, a profiler
     users: int | None = None
     block: int | None = None  # counted from 0
     block_name: str = "block"
@@ -83,17 +83,17 @@ class Reason(BaseModel):
 
     @property
     def text(self) -> str:
-        """The whole reason in words: of whom, what is wrong, where, and what to do."""
+        """The whole reason in words: which contender, what is wrong, where, and what to do."""
         return _worded([self])
 
     @property
     def what(self) -> str:
-        """What is wrong, without of whom and where."""
+        """What is wrong, without contender and place."""
         return self.sentence or _WORDS.format(SENTENCES[self.code], where="", most="", **self.numbers)
 
     @property
     def kind(self) -> tuple[object, ...]:
-        """The same for reasons that differ only in level, block and size, so that one sentence can say them all."""
+        """Equal for reasons that differ only in level, block and size: one sentence is enough for all of them."""
         texts = [text for name, text in self.numbers.items() if isinstance(text, str) and name != _EXAMPLE]
         return (
             *(self.code, self.sentence, self.contender, self.part, self.block_name),
@@ -102,11 +102,11 @@ class Reason(BaseModel):
 
     @property
     def size(self) -> float:
-        """How large the fault is, to find the worst of one kind: its first number."""
+        """The first number, by which the worst of several reasons of one kind is found."""
         return next((abs(number) for number in self.numbers.values() if isinstance(number, int | float)), 0.0)
 
     def at(self, **where: Any) -> "Reason":
-        """Return the reason with more said of where it is: contender, part, users, block."""
+        """Return the reason with a place added: contender, part, users, block."""
         return self.model_copy(update=where)
 
 
@@ -123,7 +123,7 @@ _WORDS: Final = _Words()
 
 
 def _worded(alike: Sequence[Reason]) -> str:
-    """Return one sentence for reasons of one kind: that of the worst, with all levels and blocks."""
+    """Return one sentence for reasons of one kind: the worst one's, with the levels and blocks of all."""
     worst = max(alike, key=lambda reason: reason.size)
     who = ", ".join(filter(None, [worst.contender, worst.part]))
     where = _where(alike)
@@ -137,7 +137,7 @@ def _worded(alike: Sequence[Reason]) -> str:
 
 
 def _where(alike: Sequence[Reason]) -> tuple[str, str]:
-    """Return levels and blocks in words, such as `1, 8 and 16 users` and `block 2`; nothing where none is named."""
+    """Return levels and blocks in words, such as `1, 8 and 16 users` and `block 2`; empty if there are none."""
     users = sorted({reason.users for reason in alike if reason.users is not None})
     blocks = sorted({reason.block + 1 for reason in alike if reason.block is not None})
     name = alike[0].block_name
@@ -148,7 +148,7 @@ def _where(alike: Sequence[Reason]) -> tuple[str, str]:
 
 
 def _of_one_kind(reasons: Sequence[Reason]) -> list[list[Reason]]:
-    """Return the reasons by kind, each kind where its first one stood."""
+    """Return the reasons grouped by kind, in the order of each kind's first reason."""
     kinds: dict[tuple[object, ...], list[Reason]] = {}
     for reason in reasons:
         kinds.setdefault(reason.kind, []).append(reason)
@@ -156,7 +156,7 @@ def _of_one_kind(reasons: Sequence[Reason]) -> list[list[Reason]]:
 
 
 def merged(reasons: Sequence[Reason]) -> list[str]:
-    """Return the reasons as sentences, one for all levels and blocks that have the same fault."""
+    """Return the reasons as sentences: one for all levels and blocks with the same fault."""
     return [_as_sentence(_worded(alike), alike[0]) for alike in _of_one_kind(reasons)]
 
 
@@ -167,12 +167,12 @@ def _as_sentence(text: str, reason: Reason) -> str:
 
 
 def in_words(reasons: Sequence[Reason]) -> str:
-    """Return the reasons in one line; what follows in further lines, such as a log, is left out."""
+    """Return the reasons in one line, without further lines such as a log."""
     return "; ".join(first_line(_worded(alike)).rstrip(".") for alike in _of_one_kind(reasons))
 
 
 def plain(document: Any) -> Any:
-    """Return a document as JSON has it, whatever it is made of."""
+    """Return models, dataclasses, tables and lists as plain JSON values."""
     match document:
         case BaseModel():
             return document.model_dump(mode="json", by_alias=True)
@@ -194,12 +194,12 @@ def because(code: str, **numbers: Number) -> Reason:
 
 
 def failure(code: str, sentence: str, **where: Any) -> Reason:
-    """Return the reason that an error is, with its own sentence."""
+    """Return an error as a reason, with the error's message as its sentence."""
     return Reason(code=code or "failed", sentence=sentence, **where)
 
 
 def of_contenders(summary: Mapping[str, Any], more_names: Sequence[str] = ()) -> list[Any]:
-    """Return the reasons of a run; those that schema 1 has as sentences begin with whom they are about."""
+    """Return the reasons of a run. In schema 1 they are sentences, which begin with the contender's name."""
     names = sorted([*summary.get("contenders", ()), *more_names], key=len, reverse=True)
     found: list[Any] = []
     for reason in summary.get("reasons", ()):
@@ -216,7 +216,7 @@ _PLACE: Final = re.compile(
 
 
 def _read_sentence(text: str) -> dict[str, Any]:
-    """Return what a sentence of a record of schema 1 says of where it is; the only place where one is taken apart."""
+    """Return the fields of a reason from a sentence of schema 1. No other code parses sentences."""
     found: dict[str, Any] = {"code": "failed", "sentence": text}
     if text.startswith("interrupted"):
         found["code"] = "interrupted"

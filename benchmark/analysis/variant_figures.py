@@ -1,4 +1,4 @@
-"""The record of a run -> the figures of every variant, level by level."""
+"""Figures of every variant of a run, by level and block."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,13 +22,13 @@ ByBlock = dict[int, float]
 
 @dataclass(frozen=True)
 class Measured:
-    """What a run saw of one variant."""
+    """The figures of one variant, and why it is INVALID if it is."""
 
     contender: Contender
     facts: Mapping[str, Any]
     by_users: Mapping[int, Sequence[LevelFigures]]  # ascending; each from one block
     failures: Sequence[Reason]
-    slept_ms: ByBlock  # by the models, for a request of a single user, mean; without blocks that do not say
+    slept_ms: ByBlock  # mean time that the models slept for a request of a single user; without blocks that lack it
 
     @property
     def label(self) -> str:
@@ -52,7 +52,7 @@ class Measured:
         return service_cpu_by_block(self.by_users.get(users, ()))
 
     def cpu_by_role(self, users: int) -> dict[str, ByBlock]:
-        """Return the CPU time per request at a level of each role, the load generator's too, by block."""
+        """Return the CPU time per request at a level by role, the load generator included, and by block."""
         found: dict[str, ByBlock] = {}
         for each in self.by_users.get(users, ()):
             for role, ms in each.cpu_ms_per_request.items() if each.n else ():
@@ -82,7 +82,7 @@ class Measured:
 
     @property
     def no_peak(self) -> str:
-        """Why the VALID levels do not bracket that level; nothing if they do."""
+        """Why the VALID levels do not bracket that level; empty if they do."""
         return why_no_peak({users: self.rate(users) or 0.0 for users in self._valid})
 
     @property
@@ -99,7 +99,7 @@ class Measured:
 
 
 def measure_all(run: Run, contenders: Sequence[Contender], variants: Mapping[str, Mapping[str, Any]]) -> list[Measured]:
-    """Return what a run saw of every variant, in the order in which they were planned."""
+    """Return the figures of every variant, in the planned order."""
     cells = run.cells()
     return [_measured(run, c, variants[c.label], [x for x in cells if x.contender == c.label]) for c in contenders]
 
