@@ -1,7 +1,7 @@
-"""`python -m benchmark.load.locust_without_config`: the command `locust` without anybody's configuration files.
+"""`python -m benchmark.load.locust_without_config`: the command `locust`, ignoring all configuration files.
 
-Locust by itself reads ~/.locust.conf, locust.conf and pyproject.toml, for every option that the command line leaves
-out: a host would send the load elsewhere, a run time end it early, tags change what is asked.
+Locust reads ~/.locust.conf, locust.conf and pyproject.toml for every option that is not on the command line. A host
+in one of them would redirect the load, a run time would end it early, tags would change the requests.
 """
 
 from typing import Any
@@ -11,15 +11,15 @@ from locust.main import main as run_locust
 
 
 class UnconfiguredParser(argument_parser.LocustArgumentParser):
-    """Locust's own parser, which looks for no files."""
+    """Locust's parser without its search for configuration files."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **{**options, "default_config_files": []})
 
 
 def main() -> None:
-    """Run Locust on the command line of this process; does not return."""
-    argument_parser.LocustArgumentParser = UnconfiguredParser  # type: ignore[misc]  # it is looked up when it is used
+    """Run Locust with this process's arguments; does not return."""
+    argument_parser.LocustArgumentParser = UnconfiguredParser  # type: ignore[misc]  # Locust looks it up at each use
     run_locust()
 
 
