@@ -35,7 +35,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "early_answer": f"{EARLY}{{where}}",
     "generator_saturated": "the load generator was saturated ({most}{share:.0%} of a core){where}: "
     "use more generator processes",
-    "little": "rate × latency is {most}{off:+.1%} off the number of users (Little's law){where}: measure again",
+    "little": "rate x latency is {most}{off:+.1%} off the number of users (Little's law){where}: measure again",
     "unsteady": "the rate changed by {most}{change:+.0%} during the window{where}: use a longer warm-up",
     "below_floor": "{mean_ms:.2f} ms per call on average{where} is below the floor of {floor_ms:.2f} ms",
     "late_arrivals": "{most}{late:arrival} late, {dropped} dropped{where}: use more generator processes",

@@ -152,7 +152,7 @@ def _contender_entry(
 def _no_peak(rps: Mapping[int, float]) -> list[str]:
     """Return a note if the VALID levels do not bracket the highest rate."""
     why = why_no_peak(rps)
-    return [f"No peak was found: the rate was {why} (up to {max(rps)} users)."] if rps and why else []
+    return [f"No peak was found: the rate was {why} (up to {max(rps)} users)"] if rps and why else []
 
 
 _OF_PEAK = ("users", "rps", "ci95_rps", "p50_ms", "p99_ms", "generator_cpu", "valid")

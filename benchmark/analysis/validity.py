@@ -98,7 +98,7 @@ def level_notes(contender: Contender, blocks: Sequence[LevelFigures]) -> list[st
     """Return notes about a VALID level."""
     generator = float(np.mean([block.cpu_share.get(GENERATOR_ROLE, 0.0) for block in blocks]))
     if contender.harness_floor and generator > MAX_GENERATOR_CPU:
-        return [f"At {at_users(blocks[0].users)} the load generator was at its limit."]
+        return [f"At {at_users(blocks[0].users)} the load generator was at its limit"]
     return []
 
 

@@ -55,5 +55,5 @@ def left_out_note(users: Iterable[int], limit: int | None, allowed: int | None) 
         return None
     return (
         f"Levels of {', '.join(map(str, left_out))} users were left out: the limit of {limit:,} open files allows "
-        f"{allowed} users. Raise it with `ulimit -Hn`."
+        f"{allowed} users; raise it with `ulimit -Hn`"
     )

@@ -29,7 +29,7 @@ NOISE = (
     "the machine was",
     "rate x latency",
     "the rate changed",
-    "the load generator used",
+    "the load generator was saturated",
     "other programs",
     "the hypervisor",
 )
@@ -107,5 +107,5 @@ def test_an_engine_that_does_not_answer_is_a_sentence() -> None:
         env=environment(DOCKER_HOST="unix:///nowhere.sock"), check=False, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 1
-    assert "no container engine answers" in done.stdout
+    assert "the container engine does not answer" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr

@@ -106,7 +106,8 @@ def test_a_program_that_starts_while_it_is_measured_makes_the_run_invalid_and_is
     (level,) = summary["contenders"][REAL]["levels"]
     assert level["foreign_share"] > 0.1
     (reason,) = (reason for reason in said(summary["reasons"]) if "other programs" in reason)
-    assert reason.startswith(f"{REAL}: one user: other programs used ")
+    assert reason.startswith(f"{REAL}: other programs used ")
+    assert " at 1 user: " in reason
     assert "stop them and measure again" in harness.output
 
 

@@ -264,7 +264,7 @@ def test_a_cell_that_fails_parity_is_not_measured_again_and_nothing_is_attribute
 
 def test_the_estimate_is_printed_before_anything_is_measured(explaining: Explain) -> None:
     explaining.run()
-    assert explaining.output.getvalue().startswith("measuring 69 cells, about ")
+    assert explaining.output.getvalue().startswith("measuring 69 trials, about ")
 
 
 def _first(explaining: Explain) -> str:

@@ -264,10 +264,10 @@ def test_light_levels_that_were_disturbed_calibrate_nothing(
     summary = explaining.run(measure, **TWICE).summary
     assert Counter(each.contender for each in calibrations) == {**dict.fromkeys(KNOWN, 2), "async": 1}
     (note,) = (note for note in summary["notes"] if "not calibrated" in note)
-    assert note.startswith("async was not calibrated in block 1: level of 1 users: other programs used ")
+    assert note.startswith("async was not calibrated in block 1: other programs used ")
     assert not summary["valid"]
     assert any(
-        reason.startswith("async: light-async: one user: other programs used ") for reason in said(summary["reasons"])
+        reason.startswith("async, light-async: other programs used ") for reason in said(summary["reasons"])
     )
 
 
@@ -288,7 +288,7 @@ def test_a_prediction_that_is_younger_than_its_measurement_makes_the_run_invalid
 ) -> None:
     explaining.told_ns = START_NS + 2 * SECOND_NS
     summary = explaining.run(**TWICE).summary
-    assert said(summary["reasons"]) == ["a prediction was written down 2 s after its measurement had begun"]
+    assert said(summary["reasons"]) == ["a prediction was written 2 s after its measurement began"]
     assert not summary["valid"]
 
 
