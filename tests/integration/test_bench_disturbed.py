@@ -77,7 +77,7 @@ def test_a_contender_whose_service_is_killed_is_named_and_the_others_are_measure
     summary = harness.run.summary
     assert_summary_form(summary, missing=True)
     assert (summary["complete"], summary["valid"]) == (True, False)
-    assert any(reason.startswith(f"{victim}: ") and "scoring" in reason for reason in said(summary["reasons"]))
+    assert any(reason.startswith(f"{victim}, block ") and "scoring" in reason for reason in said(summary["reasons"]))
     assert summary["contenders"][victim]["valid"] is False
     assert [level["users"] for level in summary["contenders"][other]["levels"]] == [1, 2, 4]
     assert {(cell.contender, cell.status) for cell in harness.run.cells()} == {(victim, "failed"), (other, "measured")}

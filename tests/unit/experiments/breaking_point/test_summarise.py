@@ -169,7 +169,7 @@ def test_an_invalid_part_makes_invalid_what_rests_on_it_and_nothing_else(
     assert {each["example"] for each in entry["examples"] if not each["valid"]} == {example}
     # The run as a whole says so, and which part it is.
     assert (summary["valid"], entry["valid"], entry["faults"]) == (False, False, [])
-    assert all(reason.startswith(f"one: {example}: an answer came") for reason in said(summary["reasons"]))
+    assert all(reason.startswith(f"one, {example}: an answer came") for reason in said(summary["reasons"]))
     assert said(summary["reasons"])
 
 

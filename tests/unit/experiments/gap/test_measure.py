@@ -185,7 +185,7 @@ def test_ctrl_c_at_once_reports_that_there_is_nothing(explaining: Explain) -> No
 def test_a_cell_that_fails_is_named_and_its_block_is_left_out(explaining: Explain) -> None:
     summary = explaining.run(stopping("cell-runtime", StackError("it died"), block=1)).summary
     assert summary["complete"] is True
-    assert "cell-runtime: block 2: it died" in said(summary["reasons"])
+    assert "cell-runtime, block 2: it died" in said(summary["reasons"])
     assert summary["attribution"]["latency_ms"]["blocks"] == 2
     entry = next(cell for cell in summary["cells"] if cell["label"] == "cell-runtime")
     assert entry["valid"] is False
