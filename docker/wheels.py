@@ -112,6 +112,6 @@ def _local_paths(value: str) -> list[Path]:
     for word in value.split():
         path = Path(unquote(urlsplit(word).path) if word.startswith("file:") else word)
         if path.is_absolute() and path.exists():
-            # The pages of an index of files link to files beside it.
+            # The pages of a local index link to files in its parent folder.
             paths.append(path.parent if path.name == "simple" else path)
     return paths

@@ -37,9 +37,9 @@ def hold(session: Session, contender: Contender, load: Levels, block: int = 0, p
     """
     log = session.logs(TrialRecord(block, contender.label, 0, part=part)) / f"{contender.label}-{GENERATOR_ROLE}.log"
     with session.trial(
-        contender, block, part, stage_clock=load.stage_clock, beside=_generator(session, contender, load, log)
+        contender, block, part, stage_clock=load.stage_clock, companion=_generator(session, contender, load, log)
     ) as trial:
-        generator = trial.beside(trial)
+        generator = trial.companion(trial)
         with trial.resources({GENERATOR_ROLE: generator.pid}) as sampler:
             _follow(generator, trial, sampler.sample_soon)
         if generator.returncode:

@@ -41,11 +41,11 @@ class Session:
         part: str = "",
         *,
         stage_clock: bool = True,
-        beside: AbstractContextManager[Any] | None = None,
+        companion: AbstractContextManager[Any] | None = None,
     ) -> Iterator[Trial]:
         """Start a contender in fresh processes, check its answers against the contract, and stop it at the end.
 
-        Every outcome is recorded. `part` distinguishes several trials of a contender within a block. `beside` is
+        Every outcome is recorded. `part` distinguishes several trials of a contender within a block. `companion` is
         entered before the services start, so that a load generator can load meanwhile. Raises StackError,
         ParityError (without starting anything if an earlier trial raised it), or what the block raises.
         """
@@ -54,7 +54,7 @@ class Session:
             with contextlib.ExitStack() as opened:
                 if contender.label in self._refused:
                     raise self._refused[contender.label]
-                started = opened.enter_context(beside) if beside else None
+                started = opened.enter_context(companion) if companion else None
                 yield self._started(contender, cell, stage_clock, started, opened)
         except RecordError as error:
             cell.status, cell.code, cell.reason = "interrupted", error.code, str(error)
@@ -85,7 +85,7 @@ class Session:
         return folder
 
     def _started(
-        self, contender: Contender, cell: TrialRecord, stage_clock: bool, beside: Any, opened: contextlib.ExitStack
+        self, contender: Contender, cell: TrialRecord, stage_clock: bool, companion: Any, opened: contextlib.ExitStack
     ) -> Trial:
         self.progress.phase(cell.contender, "start")
         clock = stage_clock and scoring_settings(contender).stage_clock
@@ -93,7 +93,7 @@ class Session:
         stack = opened.enter_context(
             running_stack(contender, self.logs(cell), self.guard, None, self.free_ports, self.launcher)
         )
-        trial = Trial(self, contender, stack, cell, law_of(contender), beside)
+        trial = Trial(self, contender, stack, cell, law_of(contender), companion)
         if cell.contender not in self._passed:
             trial.phase("parity")
             try:

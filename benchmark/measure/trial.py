@@ -39,7 +39,7 @@ class Trial:
     stack: Stack
     cell: TrialRecord
     law: AnswerLaw
-    beside: Any = None  # what `Session.trial` entered before the contender, such as a load generator
+    companion: Any = None  # what `Session.trial` entered before the contender, such as a load generator
 
     @property
     def url(self) -> str:

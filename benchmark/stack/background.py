@@ -33,7 +33,7 @@ from benchmark.stack.processes import (
 from benchmark.stack.watchdog import Guard, stop_groups
 
 RUN = ROOT / "run"
-# The feature store ends with its parent process unless told to stay.
+# By default the feature store ends with its parent process.
 _STAY: Final = {"FEATURE_STORE_STAY": "1"}
 _POLL_S: Final = 0.05
 _SAME_START_S: Final = 0.05  # the system counts starts in ticks of 10 ms

@@ -240,8 +240,9 @@ def test_bursts_that_were_disturbed_calibrate_nothing_and_the_run_says_so(
     run = explaining.run(**TWICE)
     assert Counter(each.contender for each in calibrations) == {**dict.fromkeys(KNOWN, 2), "sync": 1}
     (note,) = (note for note in run.summary["notes"] if "not calibrated" in note)
-    assert note.startswith("sync was not calibrated in block 2: bursts: other programs used ")
-    assert "40% of the machine" in note
+    assert note.startswith("sync was not calibrated in block 2: bursts: ")
+    assert "40 % of the machine" in note
+    assert " at 64 users: " in note
     (row,) = run.summary["prediction"]["sync"]
     assert row["rps_predicted"] == pytest.approx(160.0)  # as the first block alone foretells
     page = (run.path / "report.html").read_text()
