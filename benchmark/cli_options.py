@@ -47,7 +47,7 @@ ResultsOption = Annotated[Path, typer.Option(help="Folder for run directories.",
 ContendersOption = Annotated[
     str,
     typer.Option(
-        help="Names separated by commas, as listed by `contenders`; the first is the baseline. Default: the usual five.",
+        help="Names separated by commas, as listed by `contenders`; the first is the baseline. Default: the usual ones.",
         rich_help_panel=WHAT,
     ),
 ]

@@ -53,7 +53,7 @@ class ServerNotFound(ServerError):
 
 class PortInUse(ServerError):
     def __init__(self, port: int) -> None:
-        super().__init__(f"Port {port} of {HOST} is in use: stop the process that listens there, or choose another --port.")
+        super().__init__(f"Port {port} of {HOST} is in use: stop the process that uses it, or choose another --port.")
 
 
 class ServerFailed(ServerError):

@@ -53,7 +53,7 @@ def law_of(contender: Contender) -> AnswerLaw:
 
 
 def scoring_settings(contender: Contender) -> Settings:
-    """Return the settings of a contender's scoring handler; for one that is not a twin, only those the harness reads."""
+    """Return the settings of a contender's scoring handler; of other than the twins, only those the harness reads."""
     given = _scoring(contender).env
     return settings_of(contender, "scoring") or settings_from({key: given[key] for key in _READ & given.keys()})
 

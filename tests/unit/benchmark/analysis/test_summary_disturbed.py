@@ -28,7 +28,8 @@ def test_a_level_that_was_disturbed_is_invalid_and_says_by_whom(tmp_path: Path, 
     assert said(summary["reasons"]) == [
         f"{label}: other programs used 40 % of the machine in the worst of 4 blocks (limit 20 %) at 4 users: "
         "stop them and measure again",
-        f"{label}: the hypervisor gave 25 % of the machine to other virtual machines (limit 10 %) at 8 users: measure again",
+        f"{label}: the hypervisor gave 25 % of the machine to other virtual machines (limit 10 %) at 8 users: "
+        "measure again",
     ]
     alone, four, eight = summary["contenders"][label]["levels"]
     assert [level["valid"] for level in (alone, four, eight)] == [True, False, False]

@@ -94,7 +94,8 @@ def test_what_was_not_measured_is_null(tmp_path: Path) -> None:
         ),
         (
             locust_run(steal_share=0.22),
-            "response-time: the hypervisor gave 22 % of the machine to other virtual machines (limit 10 %): measure again",
+            "response-time: the hypervisor gave 22 % of the machine to other virtual machines (limit 10 %): "
+            "measure again",
         ),
         (
             locust_run(example="try", fastest_excess_ms=-45.6),
