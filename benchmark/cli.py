@@ -16,8 +16,9 @@ from benchmark.cli_options import (
     RESULTS,
     ResultsOption,
     console,
-    fail,
     examples,
+    fail,
+    help_of,
     measuring_command,
     print_outcome,
 )
@@ -43,8 +44,9 @@ app = typer.Typer(
 
 
 for row in REGISTRY:
-    app.command(row.name, epilog=row.examples, rich_help_panel=MEASURE)(row.command)
+    app.command(row.name, help=help_of(row.command), epilog=row.examples, rich_help_panel=MEASURE)(row.command)
 app.command(
+    help=help_of(compare),
     epilog=examples(
         "compare results/RUN_A results/RUN_B    # all contenders of two runs",
         "compare results/latest:sync results/latest:async    # two contenders of one run",
@@ -94,17 +96,12 @@ def _redraw(run_directory: Path) -> Path:
 
 
 @app.command(
-    epilog=examples(
-        "up",
-        "down",
-    ),
-    rich_help_panel=SERVICES,
+    epilog=examples("up", "contenders    # lists the ports", "down    # stops them again"), rich_help_panel=SERVICES
 )
 def up() -> None:
     """Start the feature store and all services in the background, on their usual ports. Takes seconds.
 
-    Services that are already up stay. Ctrl-C during the start stops those that were started. `contenders` lists the
-    ports.
+    Services that are already up stay. Ctrl-C during the start stops those that were started.
     """
     from benchmark.stack import background as services
 

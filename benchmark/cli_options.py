@@ -1,5 +1,6 @@
 """Shared parts of the commands: options and their parsing, output, exit statuses."""
 
+import inspect
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -43,11 +44,14 @@ _SET_OTHERWISE = {
 
 console = Console(highlight=False)
 
-ResultsOption = Annotated[Path, typer.Option(help="Folder for run directories.", rich_help_panel=OUTPUT)]
+ResultsOption = Annotated[
+    Path, typer.Option(help="Folder for run directories.", rich_help_panel=OUTPUT, show_default="results")
+]
 ContendersOption = Annotated[
     str,
     typer.Option(
-        help="Names separated by commas, as listed by `contenders`; the first is the baseline. Default: the usual ones.",
+        help="Names separated by commas, as listed by `contenders`; the first is the baseline. Default: the usual "
+        "five.",
         rich_help_panel=WHAT,
     ),
 ]
@@ -82,11 +86,17 @@ FreePortsOption = Annotated[
 
 def examples(*commands: str) -> str:
     """Return the end of a command's `--help`: examples, each `command    # comment` without the program's name."""
-    lines = []
+    lines = ["[bold]Examples[/]"]
     for command in commands:
         call, _, comment = command.partition("#")
-        lines.append(f"  {PYTHON} {call.strip()}" + (f"  [dim]# {comment.strip()}[/]" if comment else ""))
-    return "\n\n".join(["[bold]Examples[/]", *lines])
+        lines += [f"[dim]# {comment.strip()}[/]"] if comment else []
+        lines.append(f"{PYTHON} {call.strip()}")
+    return "\n".join(lines)
+
+
+def help_of(command: Callable[..., None]) -> str:
+    """Return a command's docstring with one line per paragraph: typer would keep the line breaks of the source."""
+    return "\n\n".join(" ".join(each.split()) for each in inspect.cleandoc(command.__doc__ or "").split("\n\n"))
 
 
 def choose_contenders(names: str, whole_field: bool = False) -> list[Contender]:

@@ -7,6 +7,7 @@ import numpy as np
 
 from benchmark.analysis import schema
 from benchmark.analysis.findings import Finding, finding
+from benchmark.analysis.level_figures import LevelFigures, level_figures
 from benchmark.analysis.reasons import Reason, because, failure
 from benchmark.analysis.stats import (
     CONFIDENCE,
@@ -20,9 +21,8 @@ from benchmark.analysis.stats import (
     ratio_p_value,
 )
 from benchmark.analysis.validity import level_notes, level_reasons, run_reasons
-from benchmark.analysis.level_figures import LevelFigures, level_figures
-from benchmark.contenders.discovery import Contender
 from benchmark.contenders.answer_law import law_of
+from benchmark.contenders.discovery import Contender
 from benchmark.load.peak import is_bracketed, peak_users, why_no_peak
 from benchmark.record.columns import GENERATOR_ROLE
 from benchmark.record.run import SCHEMA, Run, TrialRecord

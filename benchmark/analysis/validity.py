@@ -5,10 +5,10 @@ from typing import Protocol
 
 import numpy as np
 
+from benchmark.analysis.level_figures import LevelFigures
 from benchmark.analysis.reasons import Reason, because
 from benchmark.analysis.stats import block_interval
 from benchmark.analysis.wording import at_users
-from benchmark.analysis.level_figures import LevelFigures
 from benchmark.contenders.discovery import Contender
 from benchmark.load.bodies import EARLY_MS
 from benchmark.record.columns import GENERATOR_ROLE

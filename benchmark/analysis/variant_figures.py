@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.analysis.reasons import Reason
+from benchmark.analysis.level_figures import LOW_USERS, LevelFigures, level_figures
 from benchmark.analysis.model_sleep import mean_model_sleep_ms
+from benchmark.analysis.reasons import Reason
 from benchmark.analysis.stats import Interval, geometric_interval, percentile, positive_interval
 from benchmark.analysis.summary import failures_of, service_cpu_by_block
 from benchmark.analysis.validity import level_reasons
-from benchmark.analysis.level_figures import LOW_USERS, LevelFigures, level_figures
-from benchmark.contenders.discovery import Contender
 from benchmark.contenders.answer_law import law_of
+from benchmark.contenders.discovery import Contender
 from benchmark.load.peak import peak_users, why_no_peak
 from benchmark.record.run import Run, TrialRecord
 

@@ -21,9 +21,7 @@ _WORDS = {"no difference shown": "not shown"}
 
 def compare(
     a: Annotated[str, typer.Argument(help="The run to compare with: a run directory, or RUN:contender.", metavar="A")],
-    b: Annotated[
-        str, typer.Argument(help="The other run, or the same run with another contender.", metavar="B")
-    ],
+    b: Annotated[str, typer.Argument(help="The other run, or the same run with another contender.", metavar="B")],
     fail_if_slower: Annotated[
         str,
         typer.Option(

@@ -35,10 +35,10 @@ from locust.env import Environment
 from locust.rpc import Message
 from locust.runners import MasterRunner, WorkerRunner
 
-from benchmark.contenders.discovery import Contender, choose, discover
 from benchmark.contenders.answer_law import law_of
-from benchmark.load.scenario_requests import ask_of
+from benchmark.contenders.discovery import Contender, choose, discover
 from benchmark.load.samples import SampleWriter
+from benchmark.load.scenario_requests import ask_of
 from benchmark.load.shapes import END_SIGNAL, EXAMPLES, PACING_S, SPAWN_PER_S, Example
 from benchmark.load.users import OpenLoopUser, PacedUser
 from benchmark.scenarios.discovery import scenario_of

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from benchmark.contenders.discovery import Contender
 from benchmark.contenders.answer_law import law_of
+from benchmark.contenders.discovery import Contender
 from benchmark.errors import BenchmarkError
 from benchmark.load.plan import Level
 from contract.limits import OWN_FILES
@@ -54,6 +54,6 @@ def left_out_note(users: Iterable[int], limit: int | None, allowed: int | None) 
     if limit is None or not left_out:
         return None
     return (
-        f"Levels of {', '.join(map(str, left_out))} users were left out: the limit of {limit:,} open files allows "
+        f"{', '.join(map(str, left_out))} users were left out: the limit of {limit:,} open files allows "
         f"{allowed} users; raise it with `ulimit -Hn`"
     )

@@ -4,8 +4,8 @@ import json
 import re
 from collections.abc import Callable, Iterable
 
-from benchmark.contenders.discovery import Contender
 from benchmark.contenders.answer_law import AnswerLaw
+from benchmark.contenders.discovery import Contender
 from benchmark.errors import ScenarioError
 from benchmark.load.bodies import check_answer, request_bodies
 from benchmark.load.protocols import PROTOCOLS, Ask, Flow

@@ -11,9 +11,9 @@ from locust import FastHttpUser, task
 from locust.contrib.fasthttp import FAILURE_EXCEPTIONS
 
 from benchmark.load.arrivals import poisson_arrivals
-from benchmark.load.scenario_requests import ask_of
 from benchmark.load.plan import LoadPlan
 from benchmark.load.protocols import Answer, Ask, Request, Response, no_answer
+from benchmark.load.scenario_requests import ask_of
 from benchmark.load.shapes import PACING_S
 
 MAX_IN_FLIGHT = 2048  # of one open-loop user; further arrivals are dropped and counted as such

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark.contenders.discovery import Contender
 from benchmark.contenders.answer_law import scoring_settings
+from benchmark.contenders.discovery import Contender
 from benchmark.errors import LoadError
 from benchmark.load.plan import Level, LoadPlan
 from benchmark.measure.session import Session

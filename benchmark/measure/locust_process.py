@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmark.contenders.discovery import ROOT, Contender
 from benchmark.contenders.answer_law import AnswerLaw
+from benchmark.contenders.discovery import ROOT, Contender
 from benchmark.errors import LoadError
 from benchmark.load.early_stop import PlanWatch
 from benchmark.load.shapes import END_SIGNAL, Example

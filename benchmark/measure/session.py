@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmark.contenders.discovery import Contender
 from benchmark.contenders.answer_law import law_of, scoring_settings
+from benchmark.contenders.discovery import Contender
 from benchmark.contenders.service_settings import SEED, STAGE_CLOCK, with_variables
 from benchmark.errors import BenchmarkError, RecordError
 from benchmark.measure.progress import Progress

@@ -7,8 +7,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.contenders.discovery import Contender
 from benchmark.contenders.answer_law import AnswerLaw, law_of, scoring_settings
+from benchmark.contenders.discovery import Contender
 from benchmark.errors import BenchmarkError, RecordError
 from benchmark.load import parity
 from benchmark.measure.machine_load import SURROUNDINGS

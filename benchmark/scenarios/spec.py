@@ -40,7 +40,7 @@ class Check(Table):
         if (self.json_path is None) != (self.equals is None):
             raise ValueError("`json` is a path in the answer, `equals` the value expected there: give both or neither")
         if self.law and self.json_path is not None:
-            raise ValueError("`law` and `json` exclude each other: give one of them")
+            raise ValueError("an answer is checked by one rule: give `law` or `json`")
         return self
 
 

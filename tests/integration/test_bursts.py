@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from benchmark.contenders.discovery import choose, discover
 from benchmark.contenders.answer_law import law_of
+from benchmark.contenders.discovery import choose, discover
 from benchmark.errors import LoadError
 from benchmark.experiments.prediction import bursts
 from benchmark.experiments.prediction.bursts import asks_of, measure_bursts, read_bursts

@@ -15,8 +15,8 @@ import psutil
 import pytest
 from rich.console import Console
 
-from benchmark.contenders.discovery import discover
 from benchmark.contenders.answer_law import law_of
+from benchmark.contenders.discovery import discover
 from benchmark.experiments.breaking_point import check
 from benchmark.experiments.breaking_point.measure import Examples
 from benchmark.experiments.breaking_point.observations import LocustRun, of_kind, read_observations

@@ -30,10 +30,10 @@ from benchmark.experiments.breaking_point.plan import TRY_COUNTED_S, TRY_WARMUP_
 from benchmark.experiments.breaking_point.schema import Entry, parse
 from benchmark.experiments.breaking_point.summarise import run_reasons
 from benchmark.load.arrivals import arrivals_until
-from benchmark.load.scenario_requests import ask_contender
+from benchmark.load.breaking_point_search import Staircase, TryOutcome, judge
 from benchmark.load.plain_clients import obtain_async
 from benchmark.load.protocols import Ask
-from benchmark.load.breaking_point_search import Staircase, TryOutcome, judge
+from benchmark.load.scenario_requests import ask_contender
 from benchmark.load.shapes import LOAD_TEST, RESPONSE_TIME
 from benchmark.load.slo import P95_LIMIT, BreakingPoint
 from benchmark.measure.progress import Progress

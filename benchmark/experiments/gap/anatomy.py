@@ -11,8 +11,8 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from benchmark.analysis.reasons import Reason, because
 from benchmark.analysis.model_sleep import model_sleep_ms
+from benchmark.analysis.reasons import Reason, because
 from benchmark.analysis.stats import samples_needed
 from benchmark.record.run import Run, TrialRecord
 from contract.timing import parse_server_timing

@@ -39,9 +39,7 @@ def command(
     ] = False,
     from_: Annotated[
         str,
-        typer.Option(
-            "--from", help="The contender to start from. Default: as in factors.toml.", rich_help_panel=WHAT
-        ),
+        typer.Option("--from", help="The contender to start from. Default: as in factors.toml.", rich_help_panel=WHAT),
     ] = "",
     to: Annotated[
         str,

@@ -18,13 +18,13 @@ from pathlib import Path
 import aiohttp
 import numpy as np
 
-from benchmark.contenders.discovery import Contender
 from benchmark.contenders.answer_law import law_of
+from benchmark.contenders.discovery import Contender
 from benchmark.errors import LoadError
 from benchmark.experiments.prediction.plan import CalibrationPlan
-from benchmark.load.scenario_requests import ask_contender
 from benchmark.load.plain_clients import obtain_async
 from benchmark.load.protocols import Ask
+from benchmark.load.scenario_requests import ask_contender
 from benchmark.measure.machine_load import Watch
 from benchmark.measure.sampling import cpu_ns_of_tree
 from benchmark.measure.session import Session

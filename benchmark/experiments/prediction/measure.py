@@ -11,11 +11,11 @@ from statistics import geometric_mean
 from time import monotonic_ns
 from typing import Any
 
+from benchmark.analysis.level_figures import LevelFigures, level_figures
 from benchmark.analysis.reasons import in_words
 from benchmark.analysis.validity import Observed, disturbance_reasons
-from benchmark.analysis.level_figures import LevelFigures, level_figures
-from benchmark.contenders.discovery import Contender
 from benchmark.contenders.answer_law import law_of
+from benchmark.contenders.discovery import Contender
 from benchmark.errors import ContenderError, LoadError, SettingRefused, StackError
 from benchmark.experiments.prediction import model as prediction
 from benchmark.experiments.prediction.bursts import Burst, measure_bursts, read_bursts

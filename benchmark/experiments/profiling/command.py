@@ -53,9 +53,7 @@ def command(
     ] = None,
     profiler: Annotated[
         list[Profiler] | None,
-        typer.Option(
-            help="Which profiler; repeatable. Default: both.", rich_help_panel=WHAT
-        ),
+        typer.Option(help="Which profiler; repeatable. Default: both.", rich_help_panel=WHAT),
     ] = None,
     side: Annotated[
         list[ProfiledSide] | None,

@@ -66,9 +66,7 @@ def command(
     130 interrupted.
     """
     if max_calls <= min_calls:
-        raise typer.BadParameter(
-            f"--max-calls is {max_calls}, expected more than --min-calls ({min_calls})"
-        )
+        raise typer.BadParameter(f"--max-calls is {max_calls}, expected more than --min-calls ({min_calls})")
     from benchmark.experiments.experiment import carry_out
     from benchmark.experiments.timeit.experiment import EXPERIMENT
     from benchmark.experiments.timeit.plan import assign, make_plan

@@ -313,7 +313,7 @@ def test_a_failed_contender_is_named_with_its_reason_and_the_others_stand(tmp_pa
     record(run, 1, "b", status="failed", reason="scoring of b died")
     summary = summary_of(run, [A, B])
     assert (summary["complete"], summary["valid"]) == (True, False)
-    assert any(reason.startswith("b: ") and "scoring of b died" in reason for reason in said(summary["reasons"]))
+    assert any(reason.startswith("b, block ") and "scoring of b died" in reason for reason in said(summary["reasons"]))
     assert [summary["contenders"][label]["valid"] for label in ("a", "b")] == [True, False]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmark.analysis.level_figures import LevelFigures
 from benchmark.analysis.validity import (
     MAX_BUSY_BEFORE,
     MAX_DRIFT,
@@ -20,7 +21,6 @@ from benchmark.analysis.validity import (
     level_reasons,
     run_reasons,
 )
-from benchmark.analysis.level_figures import LevelFigures
 from benchmark.load.bodies import EARLY_MS
 from benchmark.record.resources import Disturbance
 from tests.unit.benchmark.synthetic import make_contender

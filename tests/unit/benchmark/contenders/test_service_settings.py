@@ -61,7 +61,7 @@ def test_a_misspelt_variable_of_a_row_is_named() -> None:
 
 
 def test_a_row_does_not_choose_the_seed() -> None:
-    with pytest.raises(SettingRefused, match="follow from --seed"):
+    with pytest.raises(SettingRefused, match="derives it from --seed"):
         with_overrides([with_row("sync", "model", SERVING_MODEL_SEED="1")], {})
 
 

@@ -7,8 +7,8 @@ from itertools import cycle
 import pytest
 
 from benchmark.load import protocols
-from benchmark.load.scenario_requests import ask_of, reader
 from benchmark.load.protocols import Answer, Ask, Flow, Request, Response, batch, poll, predict
+from benchmark.load.scenario_requests import ask_of, reader
 from benchmark.scenarios.spec import Check
 from contract.errors import BadModelAnswer
 from contract.timing import REQUEST_START_HEADER

@@ -7,8 +7,8 @@ import pytest
 
 from benchmark.contenders.discovery import discover as discover_contenders
 from benchmark.errors import ScenarioError
-from benchmark.load.scenario_requests import ask_of, refuse_unknown
 from benchmark.load.bodies import request_bodies
+from benchmark.load.scenario_requests import ask_of, refuse_unknown
 from benchmark.scenarios.discovery import discover, scenario_of
 from benchmark.scenarios.spec import Scenario
 from tests.unit.benchmark.synthetic import make_contender

@@ -18,9 +18,9 @@ from benchmark.errors import LoadError
 from benchmark.experiments.breaking_point import check as module
 from benchmark.experiments.breaking_point.measure import Examples
 from benchmark.experiments.breaking_point.observations import append_observation
-from benchmark.load.scenario_requests import ask_contender
-from benchmark.load.protocols import Ask
 from benchmark.load.breaking_point_search import TryOutcome
+from benchmark.load.protocols import Ask
+from benchmark.load.scenario_requests import ask_contender
 from benchmark.measure.trial import ParityError
 from tests.unit.benchmark.fakes import FakeStack, fake_stack, refusing
 from tests.unit.benchmark.synthetic import make_contender

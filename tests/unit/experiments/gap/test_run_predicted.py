@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from benchmark.analysis.stats import ratio_interval
 from benchmark.analysis.level_figures import LevelFigures
+from benchmark.analysis.stats import ratio_interval
 from benchmark.contenders.discovery import Contender
 from benchmark.errors import LoadError, StackError
 from benchmark.experiments.gap.plan import Phase
@@ -267,9 +267,7 @@ def test_light_levels_that_were_disturbed_calibrate_nothing(
     (note,) = (note for note in summary["notes"] if "not calibrated" in note)
     assert note.startswith("async was not calibrated in block 1: other programs used ")
     assert not summary["valid"]
-    assert any(
-        reason.startswith("async, light-async: other programs used ") for reason in said(summary["reasons"])
-    )
+    assert any(reason.startswith("async, light-async: other programs used ") for reason in said(summary["reasons"]))
 
 
 def test_the_record_proves_that_a_prediction_is_older_than_what_it_is_held_against(
