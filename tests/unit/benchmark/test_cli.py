@@ -98,7 +98,7 @@ def test_an_example_in_a_help_is_accepted(arguments: list[str]) -> None:
     if options == ["--help"]:
         assert invoke(*arguments).exit_code == 0
     else:
-        assert command.make_context(name, options).params
+        assert command.make_context(name, options).info_name == name
 
 
 @pytest.mark.parametrize("row", REGISTRY, ids=lambda row: row.name)
