@@ -1,4 +1,4 @@
-# Verbs only; the work is in Python. `make` lists them.
+# Short commands; the work is done in Python. `make` lists them.
 SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
@@ -9,7 +9,7 @@ CONTAINERS := $(PYTHON) -m docker.verbs
 WIDTH := 208
 BENCH_FLAGS := $(if $(QUICK),--quick) $(if $(FULL),--full) $(if $(FIELD),--field) $(BENCH_ARGS)
 
-# The variables of the containers may stand on the command line or in the environment.
+# Variables of the container targets may be set on the command line or in the environment.
 DOCKER ?= docker
 export DOCKER
 
@@ -20,66 +20,66 @@ export DOCKER
 	docker-run-model-async docker-run-scoring-sync docker-run-scoring-async docker-stop docker-up docker-down docker-bench docker-sizes \
 	test-docker
 
-help: ## list the verbs
+help: ## list the commands
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 24
 
-bench: install ## measure the contenders and write a report; QUICK=1 or FULL=1, FIELD=1 for all there are, BENCH_ARGS="--help"
+bench: install ## compare the contenders, five minutes; QUICK=1 one minute, FULL=1 one hour, FIELD=1 all contenders, BENCH_ARGS="--help"
 	@$(BIN)/python -m benchmark bench $(BENCH_FLAGS)
 
-report: install ## join the reports of all runs in results/ into one
+report: install ## one page over all runs in results/
 	@$(BIN)/python -m benchmark report
 
-explain: install ## which factor makes how much of the gap? QUICK=1, EXPLAIN_ARGS="--help"
+explain: install ## where does the difference come from? 24 minutes; QUICK=1 six minutes, EXPLAIN_ARGS="--help"
 	@$(BIN)/python -m benchmark explain $(if $(QUICK),--quick) $(EXPLAIN_ARGS)
 
-experiments: install ## all three, then one report; SCALE=0.1 shortens them
+experiments: install ## experiments 1 to 3, then one page over all runs; SCALE=0.1 shortens them
 	@status=0; for experiment in profile timeit locust; do \
 		$(BIN)/python -m benchmark $$experiment $(SCALE_FLAG) $(EXPERIMENT_ARGS) || status=$$?; \
 		case $$status in 0|3) ;; *) exit $$status ;; esac; \
 	done; \
 	$(BIN)/python -m benchmark report && exit $$status
 
-experiment1: install ## profiling: where does one request spend its time?
+experiment1: install ## profiling: where does a request spend its time? seven minutes
 	@$(BIN)/python -m benchmark profile $(SCALE_FLAG) $(EXPERIMENT_ARGS)
 
-experiment2: install ## timeit: how do n calls add up?
+experiment2: install ## timeit: how long do n calls in a row take? 83 minutes, SCALE=0.1 two
 	@$(BIN)/python -m benchmark timeit $(SCALE_FLAG) $(EXPERIMENT_ARGS)
 
-experiment3: install ## Locust: where does each architecture break?
+experiment3: install ## Locust: at which load does each contender break? 15 minutes each
 	@$(BIN)/python -m benchmark locust $(SCALE_FLAG) $(EXPERIMENT_ARGS)
 
-response-time load-test max-performance stress-test: install ## one example of experiment 3 alone
+response-time load-test max-performance stress-test: install ## a single example of experiment 3
 	@$(BIN)/python -m benchmark locust --examples $@ $(SCALE_FLAG) $(EXPERIMENT_ARGS)
 
-locust-ui: up ## Locust's web UI on 127.0.0.1:8089, for the services of `make up`; WEB_HOST=0.0.0.0 for others to see
+locust-ui: up ## Locust's web UI on 127.0.0.1:8089, for the services of `make up`; WEB_HOST=0.0.0.0 for other machines
 	@$(LOCUST) $(WEB_UI)
 
-locust-master: up ## a Locust master with the web UI; start workers beside it
+locust-master: up ## a Locust master with the web UI, for `make locust-worker`
 	@$(LOCUST) $(WEB_UI) --master
 
-locust-worker: install ## a Locust worker; MASTER=host for one elsewhere
+locust-worker: install ## a Locust worker; MASTER=host if the master runs on another machine
 	@$(LOCUST) --worker --master-host $(or $(MASTER),127.0.0.1)
 
-up: install ## start Redis and the four services in the background, on the usual ports; what is up already stays
+up: install ## start Redis and the four services in the background, on their usual ports
 	@$(BIN)/python -m benchmark up
 
-down: install ## stop what `make up` started
+down: install ## stop the services that `make up` started
 	@$(BIN)/python -m benchmark down
 
 seed: install ## fill the feature store at SERVING_REDIS_URL
 	@$(BIN)/python -m feature_store seed
 
-diff: ## what sync and async mean, in code: the handlers side by side, then how the rest differs; without the servers
+diff: ## sync and async in code: the handlers side by side, then a diff of the rest, without the servers
 	@diff --side-by-side --expand-tabs --width=$(WIDTH) sync/sync_api/scoring.py async/async_api/scoring.py || test $$? -eq 1
 	@diff -u --color=auto -x __pycache__ -x '*server.py' -x scoring.py sync/sync_api async/async_api || test $$? -eq 1
 
 test: install-dev ## lint, format check, types, architecture contracts, tests
 	@$(BIN)/python -m tests
 
-lint: install-dev ## only what needs no running
+lint: install-dev ## the static checks only
 	@$(BIN)/python -m tests --static
 
-format: install-dev ## rewrite the code in the house format
+format: install-dev ## format the code
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 install: .venv/installed-benchmark
@@ -88,57 +88,57 @@ install-dev: .venv/installed-dev
 .venv/installed-%: requirements/%.txt pyproject.toml
 	@$(PYTHON) requirements/install.py $*
 
-lock: install-dev ## resolve requirements/*.txt anew from pyproject.toml
+lock: install-dev ## resolve requirements/*.txt again from pyproject.toml
 	@$(BIN)/python requirements/lock.py
 
-clean: ## remove the virtual environment and the results; what `make up` started is stopped before
+clean: ## stop the services, and remove the virtual environment and the results
 	@test ! -e run/services.json || $(BIN)/python -m benchmark down || true
 	rm -rf .venv results run
 
-docs: install-dev ## write what is generated: doc/settings.md, .env.example, handlers and figures of the README
+docs: install-dev ## write the generated parts: doc/settings.md, .env.example, handlers and figures of the README
 	@$(BIN)/python doc/generate.py
 
-record: explain ## measure anew what README, article and doc/deployment.md show; 24 minutes
+record: explain ## measure the figures of README, article and doc/deployment.md again; 24 minutes
 	@$(BIN)/python doc/generate.py --record results/latest
 
-record-pools: install ## measure anew the sizes of httpx's pool that doc/measurement.md shows; eight minutes
+record-pools: install ## measure the pool sizes of httpx in doc/measurement.md again; eight minutes
 	@for sweep in model_pool_size=28,64,128,2048 model_pool_idle=2,20,64,2048; do \
 		$(BIN)/python -m benchmark bench --contenders async --sweep $$sweep --levels 8,32,64,128 --blocks 5 \
 		&& $(BIN)/python doc/generate.py --record results/latest || exit; done
 
-record-field: install ## measure anew the field that doc/contenders.md shows; ten minutes
+record-field: install ## measure all contenders of doc/contenders.md again; ten minutes
 	@$(BIN)/python -m benchmark bench --field
 	@$(BIN)/python doc/generate.py --record results/latest
 
-docker-build: ## images of the services, on BASE_IMAGE; their unit tests run meanwhile
+docker-build: ## build the images of the services on BASE_IMAGE, with their unit tests
 	@$(CONTAINERS) build
 
-docker-base: ## a base image from Debian packages, in place of BASE_IMAGE and REDIS_IMAGE, where none can be pulled
+docker-base: ## build a base image from Debian packages, if BASE_IMAGE and REDIS_IMAGE cannot be pulled
 	@$(CONTAINERS) base
 
-docker-run-model-sync docker-run-model-async docker-run-scoring-sync docker-run-scoring-async: ## one service as a container
+docker-run-model-sync docker-run-model-async docker-run-scoring-sync docker-run-scoring-async: ## run one service as a container
 	@$(CONTAINERS) run $(word 3,$(subst -, ,$@)) $(word 4,$(subst -, ,$@))
 
-docker-run-redis: ## the feature store as a container, seeded
+docker-run-redis: ## run the feature store as a container, and seed it
 	@$(CONTAINERS) run redis
 
-docker-sizes: ## what each image adds to its base, into doc/images.md
+docker-sizes: ## write the size of each image to doc/images.md
 	@$(CONTAINERS) sizes
 
-docker-stop: ## stop and remove every container of ours
+docker-stop: ## stop and remove all containers of this project
 	@$(CONTAINERS) stop
 
-docker-up: ## everything through docker/compose.yaml; PROFILE=bench adds Locust with its web UI on port 8089
+docker-up: ## start all services with docker/compose.yaml; PROFILE=bench adds Locust with its web UI on port 8089
 	@$(CONTAINERS) up
 
-docker-down: ## stop what `make docker-up` started
+docker-down: ## stop the containers that `make docker-up` started
 	@$(CONTAINERS) down
 
-docker-bench: install ## the comparison of `make bench` with containers; QUICK=1 or FULL=1
+docker-bench: install ## `make bench` with containers; QUICK=1 or FULL=1
 	@$(CONTAINERS) build && $(BIN)/python -m benchmark bench --containers $(BENCH_FLAGS)
 
-test-docker: install-dev ## tests of images, compose and docker-bench; skipped where no engine runs
+test-docker: install-dev ## tests of images, compose and docker-bench; skipped without a container engine
 	@$(BIN)/pytest -m docker -n 0 tests/docker
 
-pc-specs: install ## write doc/pc_specs.html: what this machine is made of, by lshw where it is installed
+pc-specs: install ## write doc/pc_specs.html: the hardware of this machine, by lshw if it is installed
 	@$(BIN)/python doc/pc_specs.py

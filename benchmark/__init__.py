@@ -1,1 +1,1 @@
-"""What watches: starts contenders, loads them, records what happens, and explains it."""
+"""The benchmark: starts contenders, puts them under load, records what happens, and explains it."""

@@ -1,4 +1,4 @@
-"""`python -m benchmark`: one command per verb; `--help` teaches each."""
+"""`python -m benchmark`: the command line; `--help` explains each command."""
 
 from benchmark.cli import app
 

@@ -16,7 +16,9 @@ from benchmark.cli_options import (
     RESULTS,
     ResultsOption,
     console,
+    examples,
     fail,
+    help_of,
     measuring_command,
     print_outcome,
 )
@@ -25,8 +27,16 @@ from benchmark.contenders.discovery import discover
 from benchmark.errors import BenchmarkError
 from benchmark.experiments.registry import REGISTRY, experiment_of
 
+MEASURE, RESULTS_PANEL, SERVICES = "Measure", "Look at results", "Services"
+
 app = typer.Typer(
     help="Real-time ML serving, sync or async? Measures the contenders and explains the difference.",
+    epilog=examples(
+        "bench --quick    # one minute: compare all contenders",
+        "explain --quick    # six minutes: where does the difference come from?",
+        "report    # one page over all recorded runs",
+        "bench --help    # what it measures, its options, more examples",
+    ),
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
@@ -34,18 +44,35 @@ app = typer.Typer(
 
 
 for row in REGISTRY:
-    app.command(row.name)(row.command)
-app.command()(compare)
+    app.command(row.name, help=help_of(row.command), epilog=row.examples, rich_help_panel=MEASURE)(row.command)
+app.command(
+    help=help_of(compare),
+    epilog=examples(
+        "compare results/RUN_A results/RUN_B    # all contenders of two runs",
+        "compare results/latest:sync results/latest:async    # two contenders of one run",
+        "compare results/BEFORE results/AFTER --fail-if-slower 5%    # for CI",
+    ),
+    rich_help_panel=RESULTS_PANEL,
+)(compare)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "report    # results/report.html: all runs",
+        "report results/latest    # report.html of the newest complete run again",
+    ),
+    rich_help_panel=RESULTS_PANEL,
+)
 def report(
     run_directory: Annotated[
-        Path | None, typer.Argument(help="A run directory, to draw its report again.", show_default=False)
+        Path | None, typer.Argument(help="A run directory: renders only its report again.", show_default=False)
     ] = None,
     results: ResultsOption = RESULTS,
 ) -> None:
-    """Join the reports of all runs in results/, or draw the report of one recorded run again."""
+    """Write one page over all runs in results/, or render one run's report again. Takes seconds.
+
+    Figures are computed from the recorded raw data, so the same record always gives the same report.
+    """
     from benchmark.experiments.index import write_joined_report
 
     try:
@@ -57,7 +84,7 @@ def report(
 
 
 def _redraw(run_directory: Path) -> Path:
-    """Compute the summary of a recorded run again, draw its page, and return the page's path."""
+    """Compute the summary of a recorded run again, render its page, and return the page's path."""
     from benchmark.experiments.experiment import report
     from benchmark.record.run import Run
 
@@ -68,11 +95,13 @@ def _redraw(run_directory: Path) -> Path:
     return path
 
 
-@app.command()
+@app.command(
+    epilog=examples("up", "contenders    # lists the ports", "down    # stops them again"), rich_help_panel=SERVICES
+)
 def up() -> None:
-    """Start the feature store and all services in the background, on their usual ports.
+    """Start the feature store and all services in the background, on their usual ports. Takes seconds.
 
-    What is up already stays. Ctrl-C stops what was started by then.
+    Services that are already up stay. Ctrl-C during the start stops those that were started.
     """
     from benchmark.stack import background as services
 
@@ -82,13 +111,13 @@ def up() -> None:
                 console.print(line, soft_wrap=True, markup=False)
         except KeyboardInterrupt:
             lines.close()
-            console.print("interrupted; what was started is stopped again")
+            console.print("Interrupted: the services that were started have been stopped again.")
             raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
-@app.command()
+@app.command(rich_help_panel=SERVICES)
 def down() -> None:
-    """Stop what `up` started."""
+    """Stop the services that `up` started, and nothing else. Takes seconds."""
     from benchmark.stack import background as services
 
     try:
@@ -98,9 +127,12 @@ def down() -> None:
         fail(error)
 
 
-@app.command()
+@app.command(rich_help_panel=SERVICES)
 def contenders() -> None:
-    """List what can be measured."""
+    """List the contenders that can be measured, with their processes and ports.
+
+    Those marked "when named" are measured only if --contenders names them, or with `bench --field`.
+    """
     table = Table(box=None, pad_edge=False)
     for heading in ("name", "title", "", "processes"):
         table.add_column(heading)

@@ -1,5 +1,6 @@
-"""What the commands have in common: options, how they are read, how a command ends."""
+"""Shared parts of the commands: options and their parsing, output, exit statuses."""
 
+import inspect
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Outcome(Protocol):
-    """What an experiment says of a run on the console: its figures, and its answers."""
+    """The parts of an experiment that the console shows: its figures and its answers."""
 
     @property
     def table(self) -> Callable[[Mapping[str, Any]], RenderableType | None]: ...
@@ -32,38 +33,78 @@ class Outcome(Protocol):
 EXIT_FAILED, EXIT_USAGE, EXIT_INVALID, EXIT_INTERRUPTED = 1, 2, 3, 130
 RESULTS = ROOT / "results"
 
+# Panels of `--help`.
+WHAT, HOW_LONG, CONDITIONS, OUTPUT = "What to measure", "How long", "Conditions", "Output"
+PYTHON = ".venv/bin/python -m benchmark"
+
 _SET_OTHERWISE = {
-    "model_seed": "the durations follow from --seed, so that every contender of a block has the same",
-    **dict.fromkeys(("architecture", "role", "port", "host"), "each contender's own contender.toml says it"),
+    "model_seed": "use --seed, from which the durations of all contenders in a block are derived",
+    **dict.fromkeys(("architecture", "role", "port", "host"), "it belongs to each contender's contender.toml"),
 }
 
 console = Console(highlight=False)
 
-ResultsOption = Annotated[Path, typer.Option(help="Where run directories are written.")]
+ResultsOption = Annotated[
+    Path, typer.Option(help="Folder for run directories.", rich_help_panel=OUTPUT, show_default="results")
+]
 ContendersOption = Annotated[
-    str, typer.Option(help="Names separated by commas, see `contenders`; the first is the baseline. Default: all.")
+    str,
+    typer.Option(
+        help="Names separated by commas, as listed by `contenders`; the first is the baseline. Default: the usual "
+        "five.",
+        rich_help_panel=WHAT,
+    ),
 ]
-SettingOption = Annotated[
-    list[str] | None, typer.Option("--set", help="A setting of every service, e.g. model_cpu_ms=5; repeatable.")
-]
-SeedOption = Annotated[int, typer.Option(help="Seed of order, requests and model durations.")]
-FreePortsOption = Annotated[bool, typer.Option("--free-ports", help="Use free ports instead of the usual ones.")]
-
-
 RealContendersOption = Annotated[
     str,
     typer.Option(
-        help="Names separated by commas, see `contenders`; the first is the baseline. Default: all that have models."
+        help="Names separated by commas, as listed by `contenders`; the first is the baseline. Default: the usual "
+        "ones, without `null`.",
+        rich_help_panel=WHAT,
+    ),
+]
+SettingOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="A setting of all services as name=value, e.g. model_cpu_ms=5; repeatable. See doc/settings.md.",
+        rich_help_panel=CONDITIONS,
+    ),
+]
+SeedOption = Annotated[
+    int, typer.Option(help="Seed of the order, the requests and the model durations.", rich_help_panel=CONDITIONS)
+]
+FreePortsOption = Annotated[
+    bool,
+    typer.Option(
+        "--free-ports",
+        help="Use free ports, so that services on the usual ports may stay up.",
+        rich_help_panel=CONDITIONS,
     ),
 ]
 
 
-def choose_contenders(names: str, whole_field: bool = False) -> list[Contender]:
-    """Return the contenders that an option names, or else those measured by default, or all that there are.
+def examples(*commands: str) -> str:
+    """Return the end of a command's `--help`: examples, each `command    # comment` without the program's name."""
+    lines = ["[bold]Examples[/]"]
+    for command in commands:
+        call, _, comment = command.partition("#")
+        lines += [f"[dim]# {comment.strip()}[/]"] if comment else []
+        lines.append(f"{PYTHON} {call.strip()}")
+    return "\n".join(lines)
 
-    Raises UnknownContender or ContenderError, or ScenarioError for one that cannot be asked what its row says.
+
+def help_of(command: Callable[..., None]) -> str:
+    """Return a command's docstring with one line per paragraph: typer would keep the line breaks of the source."""
+    return "\n\n".join(" ".join(each.split()) for each in inspect.cleandoc(command.__doc__ or "").split("\n\n"))
+
+
+def choose_contenders(names: str, whole_field: bool = False) -> list[Contender]:
+    """Return the contenders that an option names; without names the default ones, or all with `whole_field`.
+
+    Raises UnknownContender, ContenderError, or ScenarioError if a contender's scenario is unusable.
     """
-    from benchmark.load.asks import refuse_unknown
+    from benchmark.load.scenario_requests import refuse_unknown
 
     known = discover()
     unnamed = [contender.name for contender in known.values() if contender.default or whole_field]
@@ -73,12 +114,12 @@ def choose_contenders(names: str, whole_field: bool = False) -> list[Contender]:
 
 
 def choose_real_contenders(names: str) -> list[Contender]:
-    """Return the same; those that only show the harness's floor have to be named."""
+    """Return the same without contenders that measure the harness itself, unless they are named."""
     return [contender for contender in choose_contenders(names) if names or not contender.harness_floor]
 
 
 def parse_levels(text: str) -> list[int]:
-    """Return ascending numbers of users."""
+    """Return the numbers of users of `--levels`. Raises typer.BadParameter."""
     try:
         levels = [int(part) for part in text.split(",")] if text else []
     except ValueError:
@@ -89,7 +130,7 @@ def parse_levels(text: str) -> list[int]:
 
 
 def parse_settings(pairs: list[str] | None) -> dict[str, str]:
-    """Return settings by name; whether each contender takes them is for `with_overrides` to say."""
+    """Return the settings of `--set` by name. `with_overrides` checks whether each contender accepts them."""
     from benchmark.contenders.service_settings import variables
     from contract.settings import Settings, SettingsError, settings_from
 
@@ -104,7 +145,7 @@ def parse_settings(pairs: list[str] | None) -> dict[str, str]:
             raise typer.BadParameter(f"--set {pair!r}: {_SET_OTHERWISE[name.lower()]}")
         settings[name.lower()] = value
     try:
-        # Which HTTP clients there are depends on the twin.
+        # The HTTP client is checked later, since its choices depend on the twin.
         settings_from(variables({name: value for name, value in settings.items() if name != "http_client"}))
     except SettingsError as error:
         raise typer.BadParameter(f"--set: {error}") from error
@@ -112,7 +153,7 @@ def parse_settings(pairs: list[str] | None) -> dict[str, str]:
 
 
 def parse_sweep(text: str) -> tuple[str, list[str]] | None:
-    """Return the name of a setting and its values, or None."""
+    """Return the setting of `--sweep` and its values, or None. Raises typer.BadParameter."""
     if not text:
         return None
     name, equals, values = text.partition("=")
@@ -126,9 +167,9 @@ def parse_sweep(text: str) -> tuple[str, list[str]] | None:
 
 @contextmanager
 def measuring_command() -> Iterator[None]:
-    """The body of a command that measures: signals end it as Ctrl-C does, an error ends it with a sentence.
+    """Run the body of a command that measures: signals act as Ctrl-C does, an error is printed as one sentence.
 
-    Its limit of open files, which the processes that it starts inherit, is as high as the system lets it be.
+    Also raises the limit of open files to the system's maximum; started processes inherit it.
     """
     end_on_signals()
     raise_open_files()
@@ -139,9 +180,9 @@ def measuring_command() -> Iterator[None]:
 
 
 def end_on_signals() -> None:
-    """Let SIGTERM and SIGHUP end a command as Ctrl-C does: everything is stopped, and what was measured reported.
+    """Make SIGTERM and SIGHUP act as Ctrl-C does: stop everything, and report what was measured.
 
-    What is ignored remains so, as SIGHUP below nohup.
+    A signal that is ignored stays ignored, such as SIGHUP under nohup.
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
@@ -153,7 +194,7 @@ def _interrupt(*_: object) -> None:
 
 
 def conclude(run: "Run", experiment: Outcome) -> NoReturn:
-    """End a command that has measured: print the outcome, and let the exit status say it, too."""
+    """Print the outcome of a run and exit with the status that belongs to it."""
     print_outcome(run, experiment)
     if not run.summary["complete"]:
         raise typer.Exit(EXIT_INTERRUPTED)
@@ -161,7 +202,9 @@ def conclude(run: "Run", experiment: Outcome) -> NoReturn:
 
 
 def print_outcome(run: "Run", experiment: Outcome) -> None:
-    """Print the figures, the answers, VALID or INVALID and why, and where the report is."""
+    """Print the figures, the answers, VALID or INVALID with the reasons, and the path of the report."""
+    from benchmark.analysis.reasons import Reason, merged, of_contenders
+
     summary = run.summary
     if (figures := experiment.table(summary)) is not None:
         console.print(figures)
@@ -169,8 +212,8 @@ def print_outcome(run: "Run", experiment: Outcome) -> None:
         if not answer.struck:
             console.print(answer.text, soft_wrap=True, markup=False)
     console.print("[bold green]VALID[/]" if summary["valid"] else "[bold red]INVALID[/]")
-    for reason in summary["reasons"]:
-        console.print(f"  {reason['text'] if isinstance(reason, dict) else reason}", soft_wrap=True, markup=False)
+    for reason in merged([Reason.model_validate(reason) for reason in of_contenders(summary)]):
+        console.print(f"  {reason}", soft_wrap=True, markup=False)
     for note in summary.get("notes", ()):
         console.print(f"  {note}", soft_wrap=True, markup=False)
     if summary.get("verdict"):
@@ -179,7 +222,7 @@ def print_outcome(run: "Run", experiment: Outcome) -> None:
 
 
 def fail(error: BenchmarkError) -> NoReturn:
-    """End a command with the sentence of an error."""
+    """Print an error and exit."""
     console.print(f"[red]error:[/] {escape(str(error))}", soft_wrap=True)
     wrong_usage = isinstance(error, UnknownContender | ContenderError | ScenarioError | SettingRefused)
     raise typer.Exit(EXIT_USAGE if wrong_usage else EXIT_FAILED)

@@ -1,20 +1,20 @@
-"""Everything that the harness refuses to go on with, each with one sentence for the user.
+"""Errors that end a command, each with one sentence for the user.
 
 BenchmarkError
 ├── ContenderError     a contender.toml cannot be used: which file, which key, what was expected
 ├── UnknownContender   a name on the command line that no contender.toml has
 ├── ScenarioError      a scenario.toml cannot be used, or no scenario has the name that a contender gives
-├── SettingRefused     a setting that a contender does not take, or would not reach what is measured
+├── SettingRefused     a setting that a contender does not accept, or that its row already sets
 ├── StackError         a contender's process cannot start, died, or did not become ready
 ├── EngineError        containers are asked for, and the engine or an image is missing
-├── ServicesError      what `up` has started cannot be told, or cannot be stopped
+├── ServicesError      the services that `up` started are unknown, or cannot be stopped
 ├── LoadError          the load generator failed
 └── RecordError        a run directory cannot be written or read
 """
 
 
 class BenchmarkError(Exception):
-    """The message is one clear sentence: what was given, what was expected, what to do. The code names its kind."""
+    """The message says what was given, what was expected and what to do. `code` names the kind of error."""
 
     code = "benchmark"
 

@@ -1,5 +1,5 @@
-"""What both twins must agree on, and nothing that waits.
+"""The code that both twins share: everything except waiting.
 
-No sockets, no sleeping, no web framework: both architectures call these functions
-before and after their waits, so whatever is measured between them is the waiting itself.
+No sockets, no sleeping, no web framework: both architectures call these functions before and after they wait, so any
+difference between them comes from how they wait.
 """

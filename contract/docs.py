@@ -1,6 +1,6 @@
-"""The pages that a service shows to people: index, Swagger UI and the OpenAPI document.
+"""The pages of a service: index, Swagger UI and the OpenAPI document.
 
-Swagger UI's files come out of a wheel, so that /docs works without internet access.
+Swagger UI's files come from an installed package, so that /docs works without internet access.
 """
 
 import html
@@ -57,7 +57,7 @@ def swagger_page(settings: Settings) -> bytes:
 
 
 def openapi_document(settings: Settings) -> dict[str, Any]:
-    """Return the OpenAPI document of a service: the contract, as a machine reads it."""
+    """Return the OpenAPI document of a service."""
     limit = schema.MAX_NUMBERS if settings.role == "scoring" else schema.MAX_MODEL_NUMBERS
     return {
         "openapi": "3.1.0",

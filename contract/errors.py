@@ -1,12 +1,12 @@
-"""Every answer of a service that is not a 200, as `application/problem+json` (RFC 9457).
+"""All error answers of a service, as `application/problem+json` (RFC 9457).
 
 ServiceError
-├── InvalidRequest        400  the body (or its content type) is not what the endpoint takes
+├── InvalidRequest        400  the endpoint does not accept the body or its content type
 ├── UnknownPath           404
 ├── UnknownEntity         404
 ├── MethodNotAllowed      405  with `Allow`
 ├── BodyTooLarge          413
-├── BadModelAnswer        502  a model refused, failed or answered nonsense
+├── BadModelAnswer        502  a model refused, failed or gave an invalid answer
 ├── Unavailable           503  with `Retry-After`
 │   ├── StoreUnreachable
 │   ├── StoreNotSeeded
@@ -15,7 +15,7 @@ ServiceError
 │   └── TooManyInFlight
 └── ModelTimeout          504
 
-Anything else that escapes a handler is a bug of ours and answers 500 without details.
+Any other exception in a handler is a bug and answers 500 without details.
 """
 
 import json
@@ -28,7 +28,7 @@ RETRY_AFTER_S = 1
 
 
 class ServiceError(Exception):
-    """An answer that the contract names; `detail` is the sentence for the caller."""
+    """An error answer of the contract; `detail` is the sentence for the client."""
 
     status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
 
@@ -37,11 +37,11 @@ class ServiceError(Exception):
         self.detail = detail
 
     def headers(self) -> dict[str, str]:
-        """Headers of the answer beside its content type."""
+        """Headers of the answer in addition to its content type."""
         return {}
 
     def body(self) -> bytes:
-        """The problem document; both twins send exactly these bytes."""
+        """The problem document. Both twins send exactly these bytes."""
         return problem_body(self.status, self.detail)
 
 

@@ -1,6 +1,7 @@
-"""How long a process makes a waiter wait: by how much a sleeper overslept, told in one line per second.
+"""Scheduling delay (lag): how much later than requested a sleeping task or thread wakes up, logged once per second.
 
-What makes it wait differs: the turn of the event loop, or the interpreter lock, and in both the CPU.
+In the async twin a task waits for its turn on the event loop; in the sync twin a thread waits for the interpreter lock
+(GIL). Both also wait for the CPU.
 """
 
 import re
@@ -9,7 +10,7 @@ from typing import Final
 
 _SECOND_NS: Final = 1_000_000_000
 _MS: Final = r"([0-9]{1,12}\.[0-9]{3})"
-# A line that was cut off must not be read as one with a smaller number: every digit is demanded.
+# Requires all digits, so that a truncated line is not read as one with a smaller number.
 _LINE: Final = re.compile(
     rf"\blag t_ns=([0-9]{{1,20}}) n=([0-9]{{1,9}}) mean_ms={_MS} p50_ms={_MS} p99_ms={_MS} max_ms={_MS}\s*$"
 )
@@ -17,7 +18,7 @@ _LINE: Final = re.compile(
 
 @dataclass(frozen=True)
 class LagSample:
-    """What one process made its waiters wait during the second that ended at `t_ns` of the monotonic clock."""
+    """The scheduling delay of one process in the second that ended at `t_ns` of the monotonic clock."""
 
     t_ns: int
     n: int
@@ -27,7 +28,7 @@ class LagSample:
     max_ms: float
 
     def line(self) -> str:
-        """Return the line of the log."""
+        """Return the log line."""
         return (
             f"lag t_ns={self.t_ns} n={self.n} mean_ms={self.mean_ms:.3f}"
             f" p50_ms={self.p50_ms:.3f} p99_ms={self.p99_ms:.3f} max_ms={self.max_ms:.3f}"
@@ -35,7 +36,7 @@ class LagSample:
 
 
 class LagMeter:
-    """Collects what a sleeper tells of its sleeps, second by second. It never sleeps itself."""
+    """Summarises measured sleeps second by second. It does not sleep itself."""
 
     def __init__(self, interval_ms: int) -> None:
         self._interval_ns = interval_ms * 1_000_000
@@ -43,11 +44,11 @@ class LagMeter:
         self._waits_ns: list[int] = []
 
     def add(self, asleep_ns: int, awake_ns: int) -> LagSample | None:
-        """Count one sleep of the interval; returns what the second held once it is over, else None.
+        """Add one sleep of the interval. Returns the sample of a second when it is over, else None.
 
-        Who oversleeps misses the wake-ups that were due meanwhile. Each of them counts, with what it would
-        have waited: else one long wait would weigh as little as a short one (G. Tene, "How NOT to Measure
-        Latency", 2013: coordinated omission). A timer that rings early has made nobody wait.
+        After a long delay, the wake-ups that were due in the meantime are added with their own delays. Otherwise one
+        long delay would count as little as a short one (coordinated omission: G. Tene, "How NOT to Measure Latency",
+        2013). A timer that fires early counts as no delay.
         """
         if self._start_ns is None:
             self._start_ns = asleep_ns
@@ -61,7 +62,7 @@ class LagMeter:
 
 
 def parse_lag_line(line: str) -> LagSample | None:
-    """Return the sample of a line of a log, whatever stands before it; None for any other line."""
+    """Return the sample of a log line, with or without a prefix; None for any other line."""
     found = _LINE.search(line)
     if found is None:
         return None
@@ -70,7 +71,7 @@ def parse_lag_line(line: str) -> LagSample | None:
 
 
 def _summarise(t_ns: int, waits_ns: list[int]) -> LagSample:
-    """Return the figures of sorted waits, of which there is at least one."""
+    """Return the statistics of sorted delays; there must be at least one."""
     n = len(waits_ns)
     return LagSample(
         t_ns,
@@ -83,5 +84,5 @@ def _summarise(t_ns: int, waits_ns: list[int]) -> LagSample:
 
 
 def _percentile_ns(waits_ns: list[int], percent: int) -> int:
-    """Return the nearest-rank percentile: the smallest wait that `percent` of the waits do not exceed."""
+    """Return the nearest-rank percentile: the smallest delay that `percent` of the delays do not exceed."""
     return waits_ns[-(-percent * len(waits_ns) // 100) - 1]

@@ -1,4 +1,4 @@
-"""How many files, sockets included, a process may have open: every connection takes one."""
+"""The limit of open files of a process. Every connection takes one."""
 
 from typing import NamedTuple
 
@@ -7,21 +7,21 @@ try:
 except ImportError:  # Windows, which has no such limit
     resource = None  # type: ignore[assignment]
 
-# What may be asked for where the hard limit is infinite; some kernels (macOS) refuse the first.
+# Tried in this order if the hard limit is infinite; some kernels (macOS) refuse the first.
 _IN_PLACE_OF_INFINITE = (65_536, 10_240)
-# Of a process that holds no connection: libraries, logs, listening sockets, pipes; and some headroom.
+# Files of a process without connections: libraries, logs, listening sockets, pipes; plus headroom.
 OWN_FILES = 100
 
 
 class OpenFiles(NamedTuple):
-    """The limits of this process; None where there is none."""
+    """The limits of this process; None if there is no limit."""
 
     soft: int | None  # in force
     hard: int | None  # up to which a process may raise its own
 
 
 def open_files() -> OpenFiles:
-    """Return the limits that are in force."""
+    """Return the current limits."""
     if resource is None:
         return OpenFiles(None, None)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -29,9 +29,9 @@ def open_files() -> OpenFiles:
 
 
 def raise_open_files() -> OpenFiles:
-    """Raise the soft limit of this process, which its children inherit, to the hard one; return the limits then.
+    """Raise the soft limit of this process to the hard limit, and return the new limits. Children inherit them.
 
-    Never lowers it, and never fails: what the system refuses stays as it is.
+    Never lowers it, and never fails: if the system refuses, the limit stays unchanged.
     """
     soft, hard = open_files()
     if resource is not None and soft is not None:

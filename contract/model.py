@@ -1,6 +1,6 @@
-"""The fake model: how long an answer takes and what it costs. It draws, it never sleeps.
+"""The fake model: draws how long an answer takes, and burns its CPU time. It never sleeps.
 
-The service that asks `FakeModel.draw_s()` does the waiting, in its own way.
+The service that calls `FakeModel.draw_s()` waits for that long, each twin in its own way.
 """
 
 import math
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class FakeModel:
-    """Draws the durations of one process's answers, the same sequence for the same seed."""
+    """Draws the durations of one process's answers; a seed gives the same sequence again."""
 
     def __init__(self, settings: "Settings") -> None:
-        # Several workers must not all draw the same sequence; one worker must draw a known one.
+        # With several workers, each needs its own sequence; a single worker's sequence must be reproducible.
         seed = settings.model_seed if settings.workers == 1 else f"{settings.model_seed}-{os.getpid()}"
         self._random = random.Random(seed)
         self._quantile = quantile_function(settings)
@@ -30,7 +30,7 @@ class FakeModel:
         return round(self._quantile(self._random.random()), 6)
 
     def burn_cpu(self) -> None:
-        """Compute for the model's CPU time: as this thread's CPU clock counts it, not the wall's."""
+        """Use the model's CPU time, measured by this thread's CPU clock."""
         if not self._cpu_s:
             return
         until_s = time.thread_time() + self._cpu_s
@@ -39,7 +39,7 @@ class FakeModel:
 
 
 class ModelLaw(NamedTuple):
-    """What settings say of how long a model's answer takes, by their names."""
+    """The settings that determine a model's duration. Fields have the names of the settings."""
 
     model_law: str
     model_min_ms: float
@@ -49,12 +49,12 @@ class ModelLaw(NamedTuple):
 
 
 def law_in(settings: "Settings") -> ModelLaw:
-    """Return the law that a model with these settings follows."""
+    """Return the law of a model with these settings."""
     return ModelLaw(*(getattr(settings, name) for name in ModelLaw._fields))
 
 
 def quantile_function(settings: "Settings | ModelLaw") -> "QuantileFunction":
-    """Return the law of a model's duration as its quantile function."""
+    """Return the quantile function of a model's duration."""
     return QuantileFunction(
         settings.model_law,
         settings.model_min_ms / 1e3,
@@ -94,7 +94,7 @@ class QuantileFunction:
         return self(0.0), self(1.0)
 
     def probability_below(self, duration_s: float) -> float:
-        """Return how likely a draw is at most so long: the law's distribution function."""
+        """Return the probability that a draw is at most this long: the distribution function."""
         if self.law == "uniform" and self._width_s:
             return min(max((duration_s - self._min_s) / self._width_s, 0.0), 1.0)
         if self.law == "lognormal" and self._sigma and self._median_s:
@@ -102,7 +102,7 @@ class QuantileFunction:
         return float(duration_s >= self._median_s)
 
     def expected_max_s(self, draws: int) -> float:
-        """Return the mean of the largest of independent draws, in seconds; of one draw, the mean.
+        """Return the expected maximum of independent draws, in seconds; for one draw, the mean.
 
         E[max of n] = integral over u of n u^(n-1) Q(u) (David & Nagaraja, Order Statistics, 3rd ed.,
         section 3.1), by the midpoint rule.
@@ -113,9 +113,9 @@ class QuantileFunction:
 
 
 def expected_max_ms(models: Sequence["ModelLaw"]) -> float:
-    """Return the mean of the slowest of several models that are asked at once, in ms, each with its CPU time.
+    """Return the expected maximum of the models' durations, in ms, each including its CPU time.
 
-    For models alike as an order statistic, see `expected_max_s`; else E[max] = integral over t of
+    For identical models as an order statistic, see `expected_max_s`; otherwise E[max] = integral over t of
     1 - F1(t) F2(t) ... (David & Nagaraja, Order Statistics, 3rd ed., section 5.2), by the midpoint rule.
     """
     if len(set(models)) == 1:
@@ -131,15 +131,14 @@ def expected_max_ms(models: Sequence["ModelLaw"]) -> float:
 
 
 def latency_floor_ms(settings: "Settings", floor: str) -> float:
-    """Return `floor_of_models` for as many models as the settings name, all with the law that they hold."""
+    """Return `floor_of_models` for the models of the settings, all with the settings' own law."""
     return floor_of_models([law_in(settings)] * len(settings.model_urls), floor)
 
 
 def floor_of_models(models: Sequence["ModelLaw"], floor: str) -> float:
-    """Return the mean latency that no implementation can beat, in ms.
+    """Return the floor in ms: no implementation's mean latency can be lower.
 
-    `floor` says how these models are asked: `sum` one after the other, `max` all at once,
-    `none` not at all.
+    `floor` says how the models are called: `sum` one after the other, `max` all at once, `none` not at all.
     """
     match floor:
         case "sum":

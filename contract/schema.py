@@ -1,4 +1,4 @@
-"""Request and response shapes: paths, one parser for both twins, and the answers' bytes."""
+"""The API: paths, the parser of requests, and the encoding of answers, shared by both twins."""
 
 from collections.abc import Sequence
 from typing import Annotated, Final
@@ -46,7 +46,7 @@ def predict_path(architecture: str) -> str:
 
 
 def check_content_type(content_type: str | None) -> None:
-    """Raise InvalidRequest unless the header says JSON; a missing header is given the benefit of the doubt."""
+    """Raise InvalidRequest unless the header is JSON or missing."""
     if not content_type:
         return
     media_type = content_type.partition(";")[0].strip().lower()
@@ -71,7 +71,7 @@ def parse_model_numbers(body: bytes) -> list[float]:
 
 
 def encode_numbers(numbers: Sequence[float]) -> bytes:
-    """Return a JSON array, the body that a model is asked with."""
+    """Return the body of a request to a model: a JSON array."""
     return _json_numbers.dump_json(list(numbers))
 
 
@@ -96,7 +96,7 @@ def _parse(adapter: TypeAdapter[list[float]], body: bytes) -> list[float]:
 
 
 def _explain(error: ValidationError) -> str:
-    """Say what is wrong with the first bad place, without repeating what the client sent."""
+    """Describe the first fault, without repeating the client's data."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     place = f"Number {first['loc'][0]}" if first["loc"] else "Body"
     return f"{place}: {first['msg']}. Expected a JSON array of finite numbers such as [5.1, 3.5, 1.4, 0.2]."

@@ -1,4 +1,4 @@
-"""The pure steps around the waits of a scoring request."""
+"""The steps of a scoring request that do not wait."""
 
 import re
 import zlib
@@ -12,7 +12,7 @@ _ENTITY_ID = re.compile(r"0|[1-9][0-9]{0,9}", re.ASCII)
 
 
 class ModelReply(NamedTuple):
-    """What a model answered, and how long the asking took as its caller saw it."""
+    """A model's answer, and how long the call took for its caller."""
 
     detail_s: float
     took_ms: float
@@ -49,10 +49,9 @@ def combine(replies: Sequence[ModelReply]) -> float:
 
 
 class InFlight:
-    """Admission to one process: a bag of slots, taken on entry and given back on exit.
+    """Limits the requests in flight in one process: each takes a slot on entry and returns it on exit.
 
-    Taking and giving back are single list operations, so that the same code serves an
-    event loop and many threads, and never blocks either.
+    Both are single, atomic list operations, so the same code is safe on an event loop and in threads, and never blocks.
     """
 
     def __init__(self, limit: int) -> None:

@@ -1,22 +1,22 @@
-"""Secrets in settings: what a URL holds besides an address is for the server that it names, and for nobody's eyes."""
+"""Masks secrets in URLs (user, password, query values) before they are logged or recorded."""
 
 import re
 from typing import Any
 
 MASK = "***"
 
-# All that stands between a scheme and the last @ before the next URL (RFC 3986, section 3.2.1). A password may hold
-# what a URL should not; to mask too much of an address is better than to show half a password.
+# Everything from the scheme to the last @ before the next URL (RFC 3986, section 3.2.1). A password may contain
+# characters that are invalid in a URL; masking too much is better than showing part of a password.
 _USER = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)(?:(?!://)[^\s'\"])*@")
-# The values of a query: `?password=...` and `?token=...` are as secret as what stands before the host.
+# The values of a query, such as `?password=...` or `?token=...`.
 _QUERY = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^\s?#'\"]*\?)([^\s#'\",]*)")
 _VALUE = re.compile(r"=[^&]*")
 
 
 def masked(value: Any) -> Any:
-    """Return a text, or lists and tables of such, with user names, passwords and query values of URLs masked.
+    """Return a value with user names, passwords and query values of all URLs in it masked.
 
-    Whatever is written down goes through here, so that no name of a setting has to be known for it.
+    Everything that is logged or recorded passes through here, so no list of secret settings is needed.
     """
     if isinstance(value, str):
         return _masked(value) if "://" in value else value

@@ -1,4 +1,4 @@
-"""Every knob of every service: name, unit, default. Read from the environment as SERVING_<NAME>."""
+"""The settings of all services: name, unit, default. Read from the environment as SERVING_<NAME>."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -15,7 +15,7 @@ PREFIX = "SERVING_"
 Architecture = Literal["sync", "async"]
 Role = Literal["scoring", "model"]
 
-# What differs between the four services when nothing is set: where they listen and how they wait.
+# The defaults that differ between the four services.
 PORTS: dict[tuple[str, str], int] = {
     ("sync", "scoring"): 5001,
     ("sync", "model"): 5000,
@@ -24,19 +24,19 @@ PORTS: dict[tuple[str, str], int] = {
 }
 _FAN_OUT = {"sync": "sequential", "async": "concurrent"}
 _HTTP_CLIENTS = {"sync": ("requests", "urllib3"), "async": ("httpx", "aiohttp", "httpx2")}
-# The model is asked twice per request, so it gets twice the threads of the scoring handler.
+# The model is called twice per request, so it gets twice the threads of the scoring handler.
 _THREADS = {"scoring": 64, "model": 128}
-# On one event loop a request never waits for a place in the pool: httpx and its successor httpx2 search their whole
-# queue whenever a connection is taken or given back, so a queue costs more CPU than the connections it saves. They
-# also ask every idle connection whether it is still alive, so they keep few. A thread of the sync twin asks each model
-# at most once at a time, so its pool holds one connection for each.
+# In the async twin the pool is so large that no request queues for a connection: httpx and its successor httpx2 scan
+# their whole queue whenever a connection is taken or returned, so queueing costs more CPU than the connections it
+# saves. They also check every idle connection, so few are kept. A thread of the sync twin calls each model at most
+# once at a time, so its pool needs one connection per thread and model.
 _ASYNC_POOL = 2048
 _HTTPX_IDLE = 20
 _UNSET = (None, "", 0, "0")
 
 
 class SettingsError(Exception):
-    """The environment holds a setting that cannot be used; the message says which and why."""
+    """A setting is invalid; the message says which and why."""
 
 
 class Settings(BaseSettings):
@@ -55,15 +55,15 @@ class Settings(BaseSettings):
     keep_alive_s: int = Field(75, ge=1, description="seconds that an idle connection is kept")
     drain_timeout_s: int = Field(30, ge=0, description="seconds that a stopping process waits for its requests")
     max_in_flight: int = Field(
-        1024, ge=1, description="requests in one worker, those that wait for a thread included, before 503"
+        1024, ge=1, description="requests in one worker before 503, including those that wait for a thread"
     )
     max_body_bytes: int = Field(16384, ge=2, description="bytes of a request body before 413")
     stage_clock: bool = Field(True, description="answer with Server-Timing")
     gc_freeze: bool = Field(
-        True, description="keep what was loaded at the start out of garbage collection, which stops all requests"
+        True, description="exclude what was created at startup from garbage collection, which stops all requests"
     )
     lag_sample_ms: int = Field(
-        0, ge=0, le=1000, description="ms between samples of how long this process makes a waiter wait; 0 is off"
+        0, ge=0, le=1000, description="ms between samples of this process's scheduling delay; 0 is off"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="verbosity of the log")
 
@@ -124,7 +124,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _size_pool(self) -> "Settings":
-        """Fill in the size of the pool, which depends on the architecture, the client, the threads and the models."""
+        """Set the default pool size, which depends on the architecture, the client, the threads and the models."""
         sized = _ASYNC_POOL if self.architecture == "async" else self.threads * len(self.model_urls)
         size = self.model_pool_size or sized
         idle = self.model_pool_idle or (_HTTPX_IDLE if self.http_client in ("httpx", "httpx2") else size)
@@ -153,27 +153,27 @@ def _is_http_url(url: str) -> bool:
     try:
         parts = urlsplit(url)
         return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is none
+    except ValueError:  # an invalid port
         return False
 
 
 def load_settings(architecture: Architecture, role: Role, **overrides: object) -> Settings:
-    """Return the settings from the environment, with overrides on top.
+    """Return the settings from the environment; `overrides` take precedence.
 
-    Raises SettingsError naming the setting, what was given and what was expected.
+    Raises SettingsError with the setting, what was given and what was expected.
     """
     return make_settings(architecture=architecture, role=role, **overrides)
 
 
 def make_settings(**values: object) -> Settings:
-    """Return settings from values by name and from the environment. Raises SettingsError."""
+    """Return the settings from values and from the environment. Raises SettingsError."""
     return _checked(Settings, values)
 
 
 def settings_from(variables: Mapping[str, str], **values: object) -> Settings:
-    """Return the settings of a process that has these environment variables, and not those of this one.
+    """Return the settings of a process with these environment variables, ignoring the current environment.
 
-    Values by name are on top. Raises SettingsError.
+    `values` take precedence. Raises SettingsError.
     """
     given = {
         name.upper().removeprefix(PREFIX).lower(): value
@@ -185,7 +185,7 @@ def settings_from(variables: Mapping[str, str], **values: object) -> Settings:
 
 
 class _SettingsOfAnother(Settings):
-    """Settings that are given, in place of looked up in the environment of this process."""
+    """Settings that ignore the environment of the current process."""
 
     @classmethod
     def settings_customise_sources(  # type: ignore[override]
@@ -195,7 +195,7 @@ class _SettingsOfAnother(Settings):
 
 
 def loggable(settings: Settings) -> dict[str, Any]:
-    """Return the settings as they may be written down, without what a URL holds of secrets."""
+    """Return the settings with the secrets in their URLs masked."""
     found: dict[str, Any] = masked(settings.model_dump(mode="json"))
     return found
 

@@ -1,7 +1,7 @@
-"""The stage clock of a request: `X-Request-Start` in, `Server-Timing` out.
+"""The stage clock: measures the stages of a request and reports them in the `Server-Timing` header.
 
-`X-Request-Start: t=<unix seconds>` is set by the client (or a proxy), and the time since
-then is the stage `queue`. The answer's `Server-Timing` (W3C) lists every stage in ms.
+The client (or a proxy) sends `X-Request-Start: t=<unix seconds>`; the time since then is the stage `queue`. The
+answer's `Server-Timing` header (W3C) lists all stages in ms.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ _LONGEST_QUEUE_S: Final = 3600.0
 
 
 class StageClock:
-    """Cuts the time of one request into named stages, in the order in which they end."""
+    """Splits the time of one request into named stages."""
 
     __slots__ = ("_last_ns", "_parts")
 
@@ -30,25 +30,25 @@ class StageClock:
         self._last_ns = time.perf_counter_ns()
 
     def end(self, stage: str) -> None:
-        """Close the stage that began when the one before it ended."""
+        """End the current stage, which began when the previous one ended."""
         now_ns = time.perf_counter_ns()
         self._parts.append(f"{stage};dur={(now_ns - self._last_ns) / 1e6:.3f}")
         self._last_ns = now_ns
 
     def end_models(self, replies: Sequence[ModelReply]) -> None:
-        """Close the stage `models` and list how long each model took to answer, and the duration that it drew."""
+        """End the stage `models`, and list how long each model took and the duration that it drew."""
         self.end("models")
         self._parts += [f"model;desc={n};dur={reply.took_ms:.3f}" for n, reply in enumerate(replies, 1)]
         self._parts += [f"drawn;desc={n};dur={reply.detail_s * 1e3:.3f}" for n, reply in enumerate(replies, 1)]
 
     def header(self) -> dict[str, str]:
-        """Close the stage `respond` and return the header of the answer."""
+        """End the stage `respond` and return the header of the answer."""
         self.end("respond")
         return {SERVER_TIMING_HEADER: ", ".join(self._parts)}
 
 
 class NoClock(StageClock):
-    """The clock of a service that was started with stages off: costs nothing, says nothing."""
+    """The clock of a service with the stage clock off: no cost, no header."""
 
     __slots__ = ()
 
@@ -74,14 +74,14 @@ def start_clock(enabled: bool, request_start: str | None) -> StageClock:
 
 
 def request_start_header() -> dict[str, str]:
-    """Return the header with which a client says when it sent a request."""
+    """Return the request header with the current time."""
     return {REQUEST_START_HEADER: f"t={time.time():.6f}"}
 
 
 def parse_server_timing(header: str) -> dict[str, list[float]]:
-    """Return the durations of a Server-Timing header in ms, per stage, in order.
+    """Return the durations of a Server-Timing header in ms by stage, in order.
 
-    Entries without a readable `dur` are left out: a proxy may have added its own.
+    Entries without a valid `dur` are skipped, since a proxy may have added its own.
     """
     stages: dict[str, list[float]] = {}
     for entry in header.split(","):
@@ -96,12 +96,12 @@ def parse_server_timing(header: str) -> dict[str, list[float]]:
 
 
 def _queued_ms(request_start: str | None) -> float | None:
-    """Return the ms since the client's clock, or None if it did not say or cannot be read."""
+    """Return the ms since the client's time stamp, or None if it is missing or invalid."""
     if request_start is None or not request_start.startswith("t="):
         return None
     try:
         queued_s = time.time() - float(request_start[2:])
     except ValueError:
         return None
-    # A clock may be a little ahead; one that is far off says nothing about a queue.
+    # The client's clock may be slightly ahead. If it is far off, the queue time is unknown.
     return max(queued_s, 0.0) * 1e3 if -_CLOCK_SKEW_S < queued_s < _LONGEST_QUEUE_S else None

@@ -1,1 +1,1 @@
-"""What boxes the services: images, compose, and the verbs behind `make docker-...`. Standard library only."""
+"""Containers: images, compose, and the commands behind `make docker-...`. Standard library only."""

@@ -1,6 +1,6 @@
-"""`make docker-base`: a base image from Debian packages, for machines that cannot pull one.
+"""`make docker-base`: builds a base image from Debian packages, for machines that cannot pull one.
 
-It takes the place of BASE_IMAGE and REDIS_IMAGE, and trusts what this machine trusts.
+It replaces BASE_IMAGE and REDIS_IMAGE, and trusts the same certificates as this machine.
 """
 
 import os
@@ -17,11 +17,11 @@ _NOT_NEEDED = ("var/cache/apt", "var/lib/apt/lists", "var/log", "usr/share/doc",
 
 
 def make_base() -> None:
-    """Make the image LOCAL_BASE. Raises DockerError."""
+    """Build the image LOCAL_BASE. Raises DockerError."""
     if os.geteuid() != 0:
-        raise DockerError("debootstrap needs root; run: sudo make docker-base")
+        raise DockerError("debootstrap needs root: run `sudo make docker-base`")
     if not shutil.which("debootstrap"):
-        raise DockerError("debootstrap is not installed; on Debian or Ubuntu: apt-get install debootstrap")
+        raise DockerError("debootstrap is not installed: on Debian or Ubuntu, run `apt-get install debootstrap`")
     mirror, suite = _mirror_and_suite()
     print(f"debootstrap of {suite} with {', '.join(PACKAGES)}: about a minute", flush=True)
     with tempfile.TemporaryDirectory(prefix="docker-base-") as name:
@@ -29,11 +29,11 @@ def make_base() -> None:
         _debootstrap(root, mirror, suite)
         _slim_down(root)
         _import(root)
-    print(f"made {LOCAL_BASE}: what is built and run from now on uses it, unless BASE_IMAGE or REDIS_IMAGE is set")
+    print(f"built {LOCAL_BASE}: later builds and runs use it unless BASE_IMAGE or REDIS_IMAGE is set")
 
 
 def _mirror_and_suite() -> tuple[str, str]:
-    """Return what MIRROR and SUITE say, else where this machine's own packages come from."""
+    """Return MIRROR and SUITE from the environment, else those of this machine's own packages."""
     mirror, suite = os.environ.get("MIRROR", ""), os.environ.get("SUITE", "")
     if mirror and suite:
         return mirror, suite
@@ -47,8 +47,8 @@ def _mirror_and_suite() -> tuple[str, str]:
         if component == "main" and codename == (suite or release):
             return mirror or site, codename
     raise DockerError(
-        f"this machine's apt names no mirror of {suite or release or 'its release'}; "
-        "give one: make docker-base MIRROR=http://deb.debian.org/debian SUITE=bookworm"
+        f"apt on this machine has no mirror of {suite or release or 'its release'}: "
+        "name one with `make docker-base MIRROR=http://deb.debian.org/debian SUITE=bookworm`"
     )
 
 
@@ -67,7 +67,7 @@ def _debootstrap(root: Path, mirror: str, suite: str) -> None:
 
 
 def _slim_down(root: Path) -> None:
-    """Remove what only installing needed, and trust what this machine trusts."""
+    """Remove files that only the installation needed, and copy this machine's trusted certificates."""
     for folder in _NOT_NEEDED:
         shutil.rmtree(root / folder, ignore_errors=True)
     if _TRUSTED.exists():

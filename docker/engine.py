@@ -1,4 +1,4 @@
-"""The container engine, as its command line: docker, or what the variable DOCKER names instead."""
+"""Runs the container engine's command line: docker, or the program in the variable DOCKER."""
 
 import os
 import shlex
@@ -10,13 +10,13 @@ from pathlib import Path
 from benchmark.stack.images import PROJECT
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCAL_BASE = f"{PROJECT}-base:local"  # what `make docker-base` makes
+LOCAL_BASE = f"{PROJECT}-base:local"  # built by `make docker-base`
 DEFAULT_BASE = "python:3.13-slim-bookworm"
 DEFAULT_REDIS = "redis:7-alpine"
 
 
 class DockerError(Exception):
-    """The message is one clear sentence: what was given, what was expected, what to do."""
+    """The message says what was given, what was expected and what to do."""
 
 
 def engine() -> list[str]:
@@ -24,39 +24,39 @@ def engine() -> list[str]:
     command = shlex.split(os.environ.get("DOCKER") or "docker")
     if not shutil.which(command[0]):
         raise DockerError(
-            f"DOCKER is {command[0]!r}: there is no such program. Install Docker Engine (Debian, Ubuntu: "
+            f"DOCKER is {command[0]!r}, but there is no such program. Install Docker Engine (Debian, Ubuntu: "
             "apt-get install docker.io) or Podman (make DOCKER=podman ...)"
         )
     return command
 
 
 def compose() -> list[str]:
-    """Return the command line of compose: the engine's plugin, else the program of its own. Raises DockerError."""
+    """Return the command line of compose: the engine's plugin, else the separate program. Raises DockerError."""
     command = engine()
     if subprocess.run([*command, "compose", "version"], check=False, capture_output=True).returncode == 0:
         return [*command, "compose"]
     alone = f"{Path(command[0]).name}-compose"
     if not shutil.which(alone):
         raise DockerError(
-            f"neither `{command[0]} compose` nor {alone} works; install one of them (Debian: apt-get install {alone})"
+            f"neither `{command[0]} compose` nor {alone} works: install one of them (Debian: apt-get install {alone})"
         )
     return [alone]
 
 
 def run(arguments: Sequence[str], env: Mapping[str, str] | None = None) -> None:
-    """Run the engine with these arguments, its output on ours. Raises DockerError if it fails."""
+    """Run the engine with these arguments and show its output. Raises DockerError if it fails."""
     run_command([*engine(), *arguments], env)
 
 
 def run_command(command: Sequence[str], env: Mapping[str, str] | None = None) -> None:
-    """Run a command in the repository, its output on ours. Raises DockerError if it fails."""
+    """Run a command in the repository and show its output. Raises DockerError if it fails."""
     status = subprocess.run(command, check=False, cwd=ROOT, env={**os.environ, **(env or {})}).returncode
     if status:
         raise DockerError(f"`{shlex.join(command[:3])} ...` ended with status {status}; its message is above")
 
 
 def ask(*arguments: str) -> str:
-    """Return what the engine prints. Raises DockerError with the end of its message if it fails."""
+    """Return the engine's output. Raises DockerError with the last line of its message if it fails."""
     command = [*engine(), *arguments]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode:
@@ -69,11 +69,11 @@ def check_engine() -> None:
     try:
         ask("version", "--format", "{{.Server.Version}}" if "podman" not in engine()[0] else "{{.Client.Version}}")
     except DockerError as error:
-        raise DockerError(f"no container engine answers: {error}") from error
+        raise DockerError(f"the container engine does not answer: {error}") from error
 
 
 def has_image(name: str) -> bool:
-    """Say whether the engine has an image."""
+    """Whether the engine has an image."""
     try:
         ask("image", "inspect", "--format", "{{.Id}}", name)
     except DockerError:
@@ -82,12 +82,12 @@ def has_image(name: str) -> bool:
 
 
 def base_image() -> str:
-    """Return BASE_IMAGE, else what `make docker-base` has made, else the official slim Python."""
+    """Return BASE_IMAGE, else the image of `make docker-base`, else the official slim Python image."""
     return os.environ.get("BASE_IMAGE") or (LOCAL_BASE if has_image(LOCAL_BASE) else DEFAULT_BASE)
 
 
 def redis_image() -> str:
-    """Return REDIS_IMAGE, else what `make docker-base` has made, else the official Redis."""
+    """Return REDIS_IMAGE, else the image of `make docker-base`, else the official Redis image."""
     return os.environ.get("REDIS_IMAGE") or (LOCAL_BASE if has_image(LOCAL_BASE) else DEFAULT_REDIS)
 
 

@@ -1,6 +1,6 @@
-"""HEALTHCHECK of a service image: ask the service of this container, on its own port, whether it lives.
+"""HEALTHCHECK of a service image: requests the health check of the service in this container.
 
-Standard library only and no import of the project: it runs every few seconds beside the service.
+It runs every few seconds next to the service, so it imports only the standard library.
 """
 
 import http.client
@@ -20,7 +20,7 @@ def port() -> int:
 
 
 def main() -> int:
-    """Return 0 if the health check is answered with 200, else 1 and say why."""
+    """Return 0 if the health check answers 200; otherwise print why and return 1."""
     connection = http.client.HTTPConnection("127.0.0.1", port(), timeout=TIMEOUT_S)
     try:
         connection.request("GET", "/api/v1/healthcheck")

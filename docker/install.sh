@@ -1,6 +1,6 @@
 # sh install.sh NAME: install the lock /wheels/NAME.txt into /opt/venv, with hashes.
-# Where `make docker-build` has put wheels beside it (on a machine whose pip is configured for another
-# index), exactly those files are installed, by the list of them and of their hashes, and no index is asked.
+# If `make docker-build` has provided wheels (on a machine whose pip is configured for another index), exactly those
+# files are installed, checked by their hashes, without any index.
 set -eu
 wheels=/wheels
 list=$wheels/$1.txt

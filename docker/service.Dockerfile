@@ -1,4 +1,4 @@
-# The services of one architecture. The command chooses which: `scoring` or `model`.
+# The services of one architecture. The command selects one: `scoring` or `model`.
 # `make docker-build` builds it; by hand: docker build -f docker/service.Dockerfile --build-arg ARCHITECTURE=sync .
 ARG BASE_IMAGE=python:3.13-slim-bookworm
 
@@ -7,13 +7,13 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1
 
-# An installer outside of what is shipped, so that no pip is.
+# The installer stays out of the final image, so that it contains no pip.
 FROM base AS installer
 RUN python3 -m venv /opt/installer && python3 -m venv --without-pip /opt/venv
 COPY docker/install.sh /opt/
 
-# The unit tests of the services. It names no architecture, so both images share it; one test that
-# fails, and neither is built.
+# The unit tests of the services. The stage does not depend on the architecture, so both images share it. If a test
+# fails, neither image is built.
 FROM installer AS tests
 COPY requirements/test.txt docker/wheels/test* /wheels/
 RUN sh /opt/install.sh test
@@ -35,7 +35,7 @@ ARG ARCHITECTURE
 COPY requirements/${ARCHITECTURE}.txt docker/wheels/${ARCHITECTURE}* /wheels/
 RUN sh /opt/install.sh ${ARCHITECTURE}
 
-# What is of our own, compiled, with the ports of both services for the health check.
+# Our own modules, compiled, with the ports of both services for the health check.
 FROM dependencies AS sources
 ARG ARCHITECTURE
 WORKDIR /app
@@ -46,7 +46,7 @@ COPY ${ARCHITECTURE} ${ARCHITECTURE}
 RUN python -m compileall -q /app \
     && python -c "import json; from contract.settings import PORTS; \
 print(json.dumps({role: port for (name, role), port in PORTS.items() if name == '${ARCHITECTURE}'}))" > ports.json
-# The tests have passed, or this file is not there.
+# This file exists only if the tests have passed.
 COPY --from=tests /passed /opt/passed
 
 FROM base AS service

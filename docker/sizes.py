@@ -1,4 +1,4 @@
-"""`make docker-sizes`: what each image adds to its base, layer by layer, into doc/images.md."""
+"""`make docker-sizes`: writes the size that each image adds to its base, by layer, to doc/images.md."""
 
 from benchmark.stack.images import image_name
 from docker import engine
@@ -11,7 +11,7 @@ _COPIES = ("the locked requirements", "our own modules, compiled")  # in the ord
 
 
 def write_sizes() -> None:
-    """Write the table of the images that are here into the page. Raises DockerError."""
+    """Write the table of the existing images into the page. Raises DockerError."""
     before, begin, rest = PAGE.read_text().partition(_BEGIN)
     _, end, after = rest.partition(_END)
     if not (begin and end):
@@ -35,7 +35,7 @@ def _rows() -> list[str]:
 
 
 def _layers(image: str, base: str) -> list[tuple[str, float]]:
-    """Return the layers above the base, the lowest first, each with its size in MB."""
+    """Return the layers above the base with their sizes in MB, the lowest first."""
     above = reversed(_history(image)[: -len(_history(base))])
     copies = iter(_COPIES)
     return [
@@ -46,7 +46,7 @@ def _layers(image: str, base: str) -> list[tuple[str, float]]:
 
 
 def _history(image: str) -> list[tuple[str, float]]:
-    """Return the steps of an image, the last one first: command, and MB."""
+    """Return the build steps of an image as (command, MB), the last one first."""
     lines = engine.ask(
         "history", "--no-trunc", "--human=false", "--format", "{{.Size}} {{.CreatedBy}}", image
     ).splitlines()

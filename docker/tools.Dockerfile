@@ -1,4 +1,4 @@
-# What is needed beside the services: `store` seeds the feature store, or runs one; `bench` is Locust with our users.
+# The other images: `store` seeds or runs the feature store, `bench` is Locust with our users.
 ARG BASE_IMAGE=python:3.13-slim-bookworm
 
 FROM ${BASE_IMAGE} AS base

@@ -1,4 +1,4 @@
-"""`make docker-up` and `docker-down`: everything at once, through docker/compose.yaml."""
+"""`make docker-up` and `make docker-down`: start and stop all services through docker/compose.yaml."""
 
 import json
 import os
@@ -14,11 +14,11 @@ _FILE = "docker/compose.yaml"
 
 
 def up() -> None:
-    """Start everything, and wait until all that has a health check is healthy. Raises DockerError."""
+    """Start all services and wait until those with a health check are healthy. Raises DockerError."""
     engine.check_engine()
     single = engine.ask("ps", "--filter", f"label={PROJECT}=run", "--format", "{{.Names}}").split()
     if single:
-        raise DockerError(f"single containers hold the ports: {', '.join(single)}; stop them first: make docker-stop")
+        raise DockerError(f"the ports are used by {', '.join(single)}: run `make docker-stop` first")
     engine.run_command([*_compose(), "up", "--detach"], _images())
     _await_health()
     for container in _containers():
@@ -27,7 +27,7 @@ def up() -> None:
 
 
 def down() -> None:
-    """Stop everything that `up` started, and remove it. Raises DockerError."""
+    """Stop and remove everything that `up` started. Raises DockerError."""
     engine.check_engine()
     engine.run_command([*_compose("bench"), "down", "--remove-orphans"], _images())
 
@@ -52,8 +52,8 @@ def _await_health() -> None:
             return
         final = [name for name, state in bad.items() if state in {"unhealthy", "failed"}]
         if final or time.monotonic() > until_s:
-            told = ", ".join(f"{name} is {state}" for name, state in bad.items())
-            raise DockerError(f"not all is healthy: {told}; see: {engine.engine()[0]} logs {PROJECT}-...")
+            found = ", ".join(f"{name} is {state}" for name, state in bad.items())
+            raise DockerError(f"not all services are healthy: {found}; see `{engine.engine()[0]} logs {PROJECT}-...`")
         time.sleep(0.5)
 
 

@@ -1,7 +1,7 @@
-"""`python3 -m docker.verbs VERB`: what the docker verbs of the Makefile do. Standard library only.
+"""`python3 -m docker.verbs VERB`: the commands behind the docker targets of the Makefile. Standard library only.
 
-Variables: DOCKER, BASE_IMAGE, REDIS_IMAGE, IMAGE_PREFIX, IMAGE_TAG, PROFILE, HOST_ADDRESS, and every
-SERVING_... setting, which goes to the containers of `run`.
+Variables: DOCKER, BASE_IMAGE, REDIS_IMAGE, IMAGE_PREFIX, IMAGE_TAG, PROFILE, HOST_ADDRESS, and all SERVING_...
+settings, which are passed to the containers of `run`.
 """
 
 import argparse
@@ -21,14 +21,17 @@ from docker.up import down, up
 from docker.wheels import provide_wheels
 
 ARCHITECTURES = ("sync", "async")
-IMAGES = (*ARCHITECTURES, "store")  # `bench` on demand: it is large, and only the profile bench needs it
+IMAGES = (*ARCHITECTURES, "store")  # without `bench`, which is large and needed only by the profile bench
 _LISTS = {"store": "store", "bench": "benchmark"}
 _CHECK_BASE = "import sys, venv, ensurepip; sys.exit(0 if sys.version_info >= (3, 11) else 'Python is too old')"
 _STOP_TIMEOUT_S = 35  # above SERVING_DRAIN_TIMEOUT_S
 
 
 def build(names: Sequence[str]) -> None:
-    """Build images; the unit tests of the services run meanwhile, and one that fails ends it. Raises DockerError."""
+    """Build images, with the unit tests of the services as a stage: a failing test fails the build.
+
+    Raises DockerError.
+    """
     base = _checked_base()
     names = names or IMAGES
     lists = [_LISTS.get(name, name) for name in names]
@@ -52,12 +55,12 @@ def _build(name: str, dockerfile: str, base: str, argument: str, *options: str) 
 
 
 def _checked_base() -> str:
-    """Return the base image, which is here and holds a Python that serves. Raises DockerError."""
+    """Return the base image, after pulling it and checking its Python version. Raises DockerError."""
     engine.check_engine()
     base = engine.base_image()
     advice = (
         f"give an image with Python 3.11 or newer and venv, e.g. BASE_IMAGE={engine.DEFAULT_BASE}, "
-        "or make one from Debian packages: make docker-base"
+        "or build one from Debian packages with `make docker-base`"
     )
     if not engine.has_image(base):
         print(f"pulling {base}", flush=True)
@@ -65,12 +68,12 @@ def _checked_base() -> str:
             engine.ask("pull", "--quiet", base)
         except DockerError as error:
             raise DockerError(
-                f"BASE_IMAGE is {base!r}, which is not here and cannot be pulled ({error}); {advice}"
+                f"BASE_IMAGE is {base!r}, which does not exist here and cannot be pulled ({error}): {advice}"
             ) from error
     try:
         engine.ask("run", "--rm", "--network", "none", "--entrypoint", "python3", base, "-c", _CHECK_BASE)
     except DockerError as error:
-        raise DockerError(f"BASE_IMAGE is {base!r}, which does not serve ({error}); {advice}") from error
+        raise DockerError(f"BASE_IMAGE is {base!r}, which is not suitable ({error}): {advice}") from error
     return base
 
 
@@ -80,7 +83,7 @@ def _version() -> str:
 
 
 def _commit() -> str:
-    """Return the commit, with `-dirty` if files differ from it; `unknown` outside of git."""
+    """Return the commit, with `-dirty` for uncommitted changes; `unknown` outside of git."""
     command = ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
     done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
     return done.stdout.strip() or "unknown"
@@ -100,7 +103,7 @@ def run_service(role: str, architecture: str) -> None:
 
 
 def run_redis() -> None:
-    """Run the feature store as a container, and seed it. Raises DockerError."""
+    """Run and seed the feature store as a container. Raises DockerError."""
     store = image_name("store")
     _need_image(store)
     server = ["redis-server", "--bind", "0.0.0.0", "--protected-mode", "no", "--save", "", "--appendonly", "no"]
@@ -111,7 +114,7 @@ def run_redis() -> None:
 
 
 def _start(name: str, port: int, image_and_command: Sequence[str]) -> None:
-    """Start a container in the background, in place of one of the same name."""
+    """Start a container in the background, replacing one of the same name."""
     _make_network()
     full = f"{PROJECT}-{name}"
     if engine.ask("ps", "--all", "--quiet", "--filter", f"name=^{full}$"):
@@ -127,7 +130,7 @@ def _start(name: str, port: int, image_and_command: Sequence[str]) -> None:
 
 
 def _make_network() -> None:
-    """Make the network of the project, with the labels by which compose knows it as its own."""
+    """Create the project's network, with the labels that compose expects of its own networks."""
     if not engine.ask("network", "ls", "--quiet", "--filter", f"name=^{PROJECT}$"):
         labels = (f"com.docker.compose.project={PROJECT}", "com.docker.compose.network=default")
         engine.ask("network", "create", *(word for label in labels for word in ("--label", label)), PROJECT)
@@ -136,7 +139,7 @@ def _make_network() -> None:
 def _need_image(image: str) -> None:
     engine.check_engine()
     if not engine.has_image(image):
-        raise DockerError(f"there is no image {image}; build it: make docker-build")
+        raise DockerError(f"there is no image {image}: build it with `make docker-build`")
 
 
 def _contender(name: str) -> dict[str, Any]:
@@ -145,13 +148,13 @@ def _contender(name: str) -> dict[str, Any]:
 
 
 def stop() -> None:
-    """Stop and remove every container of the project, and its network. Raises DockerError."""
+    """Stop and remove all containers of the project, and its network. Raises DockerError."""
     engine.check_engine()
     ours = engine.ask("ps", "--all", "--quiet", "--filter", f"label={PROJECT}").split()
     if ours:
         engine.ask("stop", "--time", str(_STOP_TIMEOUT_S), *ours)
         remaining = engine.ask("ps", "--all", "--quiet", "--filter", f"label={PROJECT}").split()
-        if remaining:  # those started with --rm are gone by now
+        if remaining:  # containers started with --rm are already removed
             engine.ask("rm", "--force", *remaining)
     if engine.ask("network", "ls", "--quiet", "--filter", f"name=^{PROJECT}$"):
         engine.ask("network", "rm", PROJECT)
@@ -159,7 +162,7 @@ def stop() -> None:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Do what a verb says; returns the exit status."""
+    """Run the command and return the exit status."""
     parser = argparse.ArgumentParser(prog="python3 -m docker.verbs")
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("build").add_argument("names", nargs="*", choices=[[], *IMAGES, "bench"])

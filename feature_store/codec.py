@@ -1,4 +1,4 @@
-"""The bytes that Redis holds: an entity's features, and what the store as a whole holds."""
+"""Encodes and decodes the values in Redis: the features of an entity, and the description of the store."""
 
 import json
 import math
@@ -14,9 +14,9 @@ from feature_store.keys import META_KEY
 
 @dataclass(frozen=True)
 class StoreInfo:
-    """What a store holds: the entities 0 .. entities - 1, the features of each, and their seed.
+    """The description of a store: entities 0 .. entities - 1, features of each, and their seed.
 
-    Raises ValueError for what no store can hold.
+    Raises ValueError for invalid values.
     """
 
     entities: int
@@ -34,7 +34,7 @@ class StoreInfo:
 
 
 def encode_features(values: Sequence[float]) -> bytes:
-    """Return an entity's features as little-endian float32. Raises ValueError for what that cannot hold."""
+    """Return an entity's features as little-endian float32. Raises ValueError for values outside its range."""
     try:
         raw = _layout(len(values)).pack(*values)
     except OverflowError:
@@ -56,7 +56,7 @@ def decode_features(raw: bytes, count: int) -> tuple[float, ...]:
 
 
 def encode_info(info: StoreInfo) -> bytes:
-    """Return the description of a store; the same one gives the same bytes."""
+    """Return the description of a store as bytes; equal descriptions give equal bytes."""
     return json.dumps(asdict(info)).encode()
 
 
@@ -76,5 +76,6 @@ def _layout(count: int) -> struct.Struct:
 
 
 def _all_finite(values: Sequence[float]) -> bool:
-    """Say so by their sum: no float32s add up to more than a double holds, and inf and nan never cancel out."""
+    """Whether all values are finite, checked by their sum: float32 values cannot overflow a double, and inf and nan
+    never cancel out."""
     return math.isfinite(sum(values))

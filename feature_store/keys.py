@@ -1,9 +1,9 @@
-"""The names under which Redis holds the features."""
+"""The Redis keys of the features."""
 
 from typing import Final
 
-META_KEY: Final = "features:meta"  # what the store holds: there only while all of it is there
-FEATURE_KEYS: Final = "features:*"  # the pattern of every key here
+META_KEY: Final = "features:meta"  # the description of the store; exists only while the store is complete
+FEATURE_KEYS: Final = "features:*"  # matches all keys of the store
 
 
 def feature_key(entity: int) -> str:

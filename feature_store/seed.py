@@ -1,4 +1,4 @@
-"""Fill a Redis with features: the same ones for the same seed, all of them or "not seeded"."""
+"""Fills a Redis with features. A seed always gives the same features; an incomplete store counts as not seeded."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -9,19 +9,19 @@ from feature_store.codec import StoreInfo, encode_features, encode_info
 from feature_store.keys import FEATURE_KEYS, META_KEY, feature_key
 
 if TYPE_CHECKING:
-    import redis  # a third of what starting a store costs, and this module is handed its client
+    import redis  # takes a third of a store's start time, and this module only receives a client
 
 DEFAULT_INFO: Final = StoreInfo(entities=10_000, features=32, seed=42)
-BLOCK_ENTITIES: Final = 1000  # entities that are drawn from one generator and written at once
+BLOCK_ENTITIES: Final = 1000  # entities that share a random generator and are written together
 _SCAN_COUNT: Final = 10_000
 
 
 def seed(client: "redis.Redis", info: StoreInfo, on_progress: Callable[[int], None] = lambda _: None) -> bool:
-    """Write the features that `info` describes; return False, having written nothing, if they are there already.
+    """Write the features that `info` describes. Return False if they already exist, without writing anything.
 
-    The description of the store is deleted first and written last: who reads in between, or after
-    an interruption, learns that the store is not seeded. Keys of further entities are deleted.
-    `on_progress` is told the number of entities written so far. Raises redis.RedisError.
+    The description of the store is deleted first and written last, so that a reader in between, or after an
+    interruption, finds the store not seeded. Keys of surplus entities are deleted. `on_progress` receives the number
+    of entities written so far. Raises redis.RedisError.
     """
     if _is_seeded(client, info):
         return False
@@ -38,12 +38,12 @@ def seed(client: "redis.Redis", info: StoreInfo, on_progress: Callable[[int], No
 def draw_block(info: StoreInfo, number: int) -> list[list[float]]:
     """Return the features of the entities 1000 `number`, 1000 `number` + 1, ...: standard normal.
 
-    Every block has a generator of its own, so that the last entity is known without drawing all
-    the others, and an entity's features do not depend on how many entities there are.
+    Every block has its own generator, so that the last entity can be computed without all others, and an entity's
+    features do not depend on the number of entities.
     """
     size = min(BLOCK_ENTITIES, info.entities - number * BLOCK_ENTITIES)
     uniform = random.Random(f"{info.seed}-{number}").random
-    # By inversion: of all of `random`, only random() is promised to be the same in every Python. It may be 0.
+    # By inversion: only random() is guaranteed to give the same numbers in all Python versions. It may be 0.
     normal = NormalDist().inv_cdf
     return [[normal(uniform() or 0.5) for _ in range(info.features)] for _ in range(size)]
 
@@ -54,7 +54,7 @@ def _blocks(info: StoreInfo) -> Iterator[range]:
 
 
 def _is_seeded(client: "redis.Redis", info: StoreInfo) -> bool:
-    """Say whether the description fits, every entity is there, and the first and the last one are right."""
+    """Whether the description matches, all entities exist, and the first and the last one are correct."""
     if client.get(META_KEY) != encode_info(info):
         return False
     last = info.entities - 1
@@ -66,7 +66,7 @@ def _is_seeded(client: "redis.Redis", info: StoreInfo) -> bool:
 
 
 def _delete_surplus(client: "redis.Redis", info: StoreInfo) -> None:
-    """Delete what a larger store left behind; found by looking, since an interrupted one left no description."""
+    """Delete the keys of an earlier, larger store, found by a scan, since its description may be missing."""
     wanted = {feature_key(entity).encode() for entity in range(info.entities)}
     surplus = [key for key in client.scan_iter(match=FEATURE_KEYS, count=_SCAN_COUNT) if key not in wanted]
     for first in range(0, len(surplus), BLOCK_ENTITIES):

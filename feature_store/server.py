@@ -1,9 +1,9 @@
-"""A Redis server for machines without Docker: a child process, its data in a folder that goes with it.
+"""Runs a Redis server for machines without Docker: a child process with a temporary data folder.
 
 ServerError
-├── ServerNotFound   there is no server on this machine
-├── PortInUse        something else listens there
-└── ServerFailed     it ended by itself or never became ready; the message ends with its last output
+├── ServerNotFound   no server is installed
+├── PortInUse        another process listens on the port
+└── ServerFailed     it ended unexpectedly or did not become ready; the message ends with its last output
 """
 
 import ctypes
@@ -39,7 +39,7 @@ _PR_SET_PDEATHSIG: Final = 1  # <sys/prctl.h>
 
 
 class ServerError(Exception):
-    """The embedded server cannot be had; the message says why and what to do."""
+    """The embedded server is not available; the message says why and what to do."""
 
 
 class ServerNotFound(ServerError):
@@ -53,7 +53,7 @@ class ServerNotFound(ServerError):
 
 class PortInUse(ServerError):
     def __init__(self, port: int) -> None:
-        super().__init__(f"Port {port} of {HOST} is in use; stop what listens there or choose another --port.")
+        super().__init__(f"Port {port} of {HOST} is in use: stop the process that uses it, or choose another --port.")
 
 
 class ServerFailed(ServerError):
@@ -63,7 +63,7 @@ class ServerFailed(ServerError):
 
 @dataclass(frozen=True)
 class StoreServer:
-    """A server that was started: its process, its port, the folder of its data and output."""
+    """A started server: its process, its port, the folder of its data and output."""
 
     process: subprocess.Popen[bytes]
     port: int
@@ -91,19 +91,19 @@ def find_server() -> Path:
 
 @contextmanager
 def embedded_server(port: int = 0) -> Iterator[str]:
-    """Run a server until the block ends and yield its URL; port 0 is a free one. Raises ServerError.
+    """Run a server until the block ends, and yield its URL. Port 0 means a free port. Raises ServerError.
 
-    On Linux the server also ends with the thread that entered the block, however that ends.
+    On Linux the server also ends if the thread that entered the block ends in any way.
     """
     with _running(port) as server:
         yield server.url
 
 
 def serve(port: int, stay: bool, on_ready: Callable[[str], None] = lambda _: None) -> None:
-    """Run a server until SIGTERM, SIGINT or, unless `stay`, the end of the parent process, even a killed one.
+    """Run a server until SIGTERM, SIGINT or, unless `stay`, the end of the parent process, even if killed.
 
-    `on_ready` is called with the URL once the server answers. Call it in the main thread, which owns
-    the signals. Raises ServerError, also when the server ends by itself.
+    Calls `on_ready` with the URL when the server answers. Must run in the main thread, which handles signals. Raises
+    ServerError, also if the server ends unexpectedly.
     """
     parent = os.getppid()
     with _signals() as wait_for_signals, _running(port) as server:
@@ -117,10 +117,10 @@ def serve(port: int, stay: bool, on_ready: Callable[[str], None] = lambda _: Non
 
 @contextmanager
 def _running(port: int) -> Iterator[StoreServer]:
-    """Run a server until the block ends. The one way in which it is started and stopped."""
+    """Run a server until the block ends. All starts and stops use this function."""
     program = find_server()
     with tempfile.TemporaryDirectory(prefix="feature-store-") as name:
-        # Resolved, because the server names its folder so and is recognised by it.
+        # Resolved, because the server reports its resolved folder, by which it is recognised.
         server = _start(program, Path(name).resolve(), port)
         try:
             yield server
@@ -135,7 +135,7 @@ def _start(program: Path, folder: Path, port: int) -> StoreServer:
     for _ in range(_FREE_PORT_TRIES - 1):
         try:
             return _start_on(program, folder, _free_port())
-        except PortInUse:  # somebody took the free port first
+        except PortInUse:  # another process took the port in between
             continue
     return _start_on(program, folder, _free_port())
 
@@ -171,7 +171,7 @@ def _await_ready(server: StoreServer) -> None:
 
 
 def _answers(server: StoreServer) -> bool:
-    """Say whether this very server answers; another one on its port would answer a PING just as well."""
+    """Whether this server answers, recognised by its folder; another server on the port would also answer a PING."""
     try:
         with socket.create_connection((HOST, server.port), timeout=1) as connection:
             connection.sendall(b"CONFIG GET dir\r\n")
@@ -181,7 +181,7 @@ def _answers(server: StoreServer) -> bool:
 
 
 def _ended(server: StoreServer) -> ServerError:
-    """Return why the server ended by itself."""
+    """Return the error for a server that ended unexpectedly."""
     output = server.last_output()
     if "Address already in use" in output:
         return PortInUse(server.port)
@@ -198,15 +198,15 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _bind_to_parent() -> Callable[[], None] | None:
-    """Return what a child does before it becomes the server, so that Linux kills it when this process is killed."""
+    """Return a preexec function that makes Linux kill the server when this process is killed."""
     if sys.platform != "linux":
         return None
     parent = os.getpid()
-    prctl = ctypes.CDLL(None).prctl  # looked up here: between fork and exec as little as possible should happen
+    prctl = ctypes.CDLL(None).prctl  # looked up here, to do as little as possible between fork and exec
 
     def bind() -> None:
         prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
-        if os.getppid() != parent:  # it was killed before the kernel was told
+        if os.getppid() != parent:  # the parent was killed before prctl
             os._exit(1)
 
     return bind
@@ -214,9 +214,9 @@ def _bind_to_parent() -> Callable[[], None] | None:
 
 @contextmanager
 def _signals() -> Iterator[Callable[[float], set[int]]]:
-    """Yield a wait for signals with a timeout in seconds; they interrupt nothing else meanwhile.
+    """Yield a function that waits for signals with a timeout in seconds. Signals interrupt nothing else.
 
-    So neither the start nor the clean-up is ever cut in half, and the end of the child is noticed at once.
+    So start and clean-up always complete, and the end of the child is noticed at once.
     """
     reader, writer = socket.socketpair()
     with reader, writer:
@@ -237,11 +237,11 @@ def _signals() -> Iterator[Callable[[float], set[int]]]:
 
 
 def _ignore(*_: object) -> None:
-    """Handle a signal by doing nothing: unlike SIG_IGN, it is still reported and not inherited by the server."""
+    """Do nothing: unlike with SIG_IGN, the signal is still reported, and the server does not inherit it."""
 
 
 def _programs_in_wheel() -> list[Path]:
-    """Return the servers inside the wheel, without importing it: that would import a Redis client too."""
+    """Return the server programs in the wheel, without importing it, which would also import a Redis client."""
     spec = find_spec(_WHEEL)
     folders = spec.submodule_search_locations if spec else None
     return [path for folder in folders or () for path in sorted(Path(folder).rglob("valkey-server"))]

@@ -1,1 +1,1 @@
-"""The async twin: FastAPI on uvicorn's event loop. A wait gives the loop to other requests."""
+"""The async twin: FastAPI on uvicorn's event loop. While a request waits, the loop handles others."""

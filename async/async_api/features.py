@@ -1,8 +1,8 @@
-"""The feature store as the scoring handler sees it: one Redis GET per request."""
+"""The client of the feature store: one Redis GET per request."""
 
 from typing import cast
 
-import hiredis  # noqa: F401 - redis parses with it if it is there, and several times slower, and unsaid, if not
+import hiredis  # noqa: F401 - required: without it, redis silently uses a parser that is several times slower
 import redis.asyncio as redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -15,7 +15,7 @@ from feature_store.keys import META_KEY, feature_key
 
 
 class FeatureStore:
-    """Fetches stored features over a pool of connections, shared by the requests of a process."""
+    """Fetches features over a connection pool, shared by the requests of a process."""
 
     def __init__(self, settings: Settings) -> None:
         timeout_s = settings.redis_timeout_ms / 1e3
@@ -24,13 +24,13 @@ class FeatureStore:
             max_connections=settings.redis_pool_size,
             socket_timeout=timeout_s,
             socket_connect_timeout=timeout_s,
-            # One more try, for a connection that the server closed while it lay in the pool.
+            # One retry, for a pooled connection that the server has closed.
             retry=Retry(NoBackoff(), 1, (redis.ConnectionError,)),
         )
         self._info: StoreInfo | None = None
 
     async def fetch(self, entity_id: str | None, body: bytes) -> tuple[float, ...]:
-        """Return the features of an entity, or of the one that the body's hash chooses.
+        """Return the features of an entity; without an id, of the one that the hash of the body selects.
 
         Raises UnknownEntity, StoreUnreachable, StoreNotSeeded or StoreCorrupt.
         """
@@ -38,14 +38,14 @@ class FeatureStore:
         try:
             return await self._fetch(known, entity_id, body)
         except (UnknownEntity, StoreCorrupt):
-            # The store may have been seeded anew since its size was read.
+            # The store may have been seeded again since its size was read.
             now = await self._read_info()
             if now == known:
                 raise
             return await self._fetch(now, entity_id, body)
 
     async def check(self) -> None:
-        """Raise StoreUnreachable or StoreNotSeeded unless the store can serve."""
+        """Raise StoreUnreachable or StoreNotSeeded unless the store is ready."""
         await self._read_info()
 
     async def close(self) -> None:

@@ -1,6 +1,6 @@
-"""The same service on granian: `python -m async_api.granian_server scoring`, configured by SERVING_* variables.
+"""Serves a service with granian: `python -m async_api.granian_server scoring`, configured by SERVING_* variables.
 
-granian reads and writes HTTP in Rust, and hands requests to the event loop of a worker process.
+granian handles HTTP in Rust and passes requests to the event loop of a worker process.
 """
 
 import sys
@@ -15,7 +15,7 @@ from async_api.server import main
 from contract.limits import open_files
 from contract.settings import Settings
 
-_MOST_CONNECTIONS = 65_536  # where open files have no limit
+_MOST_CONNECTIONS = 65_536  # if open files have no limit
 
 
 def server_options(settings: Settings) -> dict[str, Any]:
@@ -29,9 +29,9 @@ def server_options(settings: Settings) -> dict[str, Any]:
         "websockets": False,
         "workers": settings.workers,
         "backlog": settings.backlog,
-        # It counts connections, idle ones too. They are limited by open files alone; requests by the service itself.
+        # It limits connections, including idle ones. The service itself limits requests, so only open files apply here.
         "backpressure": open_files().soft or _MOST_CONNECTIONS,
-        # How long a connection may be idle is, to granian, how long the head of its next request may take.
+        # granian's limit for reading the next request head is also the limit for an idle connection.
         "http1_settings": HTTP1Settings(keep_alive=True, header_read_timeout=settings.keep_alive_s * 1000),
         "workers_kill_timeout": settings.drain_timeout_s,
         "log_access": False,

@@ -1,7 +1,7 @@
-"""The scoring handler as FastAPI's tutorial teaches it: pydantic models in and out, `Depends` for what it needs.
+"""The scoring handler in the style of FastAPI's tutorial: pydantic models in and out, `Depends` for dependencies.
 
-It answers as scoring.py does, errors included, and has the framework do the work. A dependency that is a plain
-function runs in a thread, as the tutorial's do; and a body is read and parsed before a dependency can refuse it.
+It gives the same answers as scoring.py, including errors, but uses the framework for the work. As in the tutorial,
+plain functions as dependencies run in a thread, and a body is parsed before a dependency can refuse it.
 """
 
 import json
@@ -34,7 +34,7 @@ class _Answer(BaseModel):
 
 
 class _Json(JSONResponse):
-    """JSON in the contract's bytes: with a space after a colon."""
+    """JSON with exactly the contract's bytes: a space after each colon."""
 
     def render(self, content: Any) -> bytes:
         return json.dumps(content).encode()
@@ -81,7 +81,7 @@ def make_routes(settings: Settings, features: FeatureStore, models: ModelClient)
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Compose the service; what FastAPI does not take is refused in the contract's words."""
+    """Create the service. What FastAPI rejects is answered with the contract's error."""
 
     async def refuse(request: Request, _: Exception) -> Response:
         try:
@@ -92,10 +92,10 @@ def create_app(settings: Settings) -> FastAPI:
 
     app = serve.create_app(settings, make_routes)
     app.add_exception_handler(RequestValidationError, refuse)
-    app.add_exception_handler(400, refuse)  # where the parser itself gives up
+    app.add_exception_handler(400, refuse)  # raised by the parser itself
     return app
 
 
 def load_scoring() -> FastAPI:
-    """Build the scoring handler in a server process."""
+    """Create the scoring handler in a server process."""
     return create_app(serve.prepare("scoring"))

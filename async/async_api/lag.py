@@ -1,4 +1,4 @@
-"""How long this process makes a waiter wait: a task that sleeps, and tells by how much it overslept."""
+"""Measures the scheduling delay of this process: a task sleeps and logs how much later than requested it woke."""
 
 import asyncio
 import logging
@@ -10,9 +10,9 @@ logger = logging.getLogger("async_api")
 
 
 class LagSampler:
-    """Logs once per second how long a task that is due waits to run: for its turn of the event loop.
+    """Logs once per second how long a ready task waits for its turn on the event loop.
 
-    uvloop's timers count whole milliseconds, and one may ring early: a wait below one says little.
+    uvloop's timers have a resolution of 1 ms and may fire early, so delays below 1 ms mean little.
     """
 
     def __init__(self, interval_ms: int) -> None:

@@ -1,4 +1,4 @@
-"""Asking the models: one after the other, or all at once on the event loop."""
+"""The client of the models: calls them one after the other, or all at once on the event loop."""
 
 import asyncio
 import time
@@ -16,13 +16,13 @@ from contract.schema import HEALTHCHECK_PATH, JSON_CONTENT_TYPE, encode_numbers,
 from contract.scoring import ModelReply
 from contract.settings import Settings
 
-# By default a client lists what the packages that happen to be installed can decode.
+# Set explicitly: by default, Accept-Encoding depends on which packages are installed.
 _HEADERS = {"Content-Type": JSON_CONTENT_TYPE, "Accept-Encoding": "identity"}
 _Errors = tuple[type[Exception], ...]
 
 
 class ModelClient:
-    """Asks every model of the settings, over connections shared by the requests of a process."""
+    """Calls all models of the settings, over connections shared by the requests of a process."""
 
     def __init__(self, settings: Settings) -> None:
         self._urls = settings.model_urls
@@ -33,7 +33,7 @@ class ModelClient:
         self._at_once = settings.fan_out == "concurrent"
 
     async def __aenter__(self) -> "ModelClient":
-        """Open the HTTP client: on the event loop that it will run on, which some of them need for it."""
+        """Open the HTTP client. Some clients must be created on the event loop that they will use."""
         if self._is_pooled:
             self._shared = self._make_transport()
         return self
@@ -52,7 +52,7 @@ class ModelClient:
         return [_reply_or_raise(reply) for reply in replies]
 
     async def check(self) -> None:
-        """Raise ModelNotReady, with the model's number, unless every model answers its health check."""
+        """Raise ModelNotReady with the model's number unless every model answers its health check."""
         async with self._borrow() as transport:
             for number, url in enumerate(self._urls, 1):
                 try:
@@ -67,11 +67,11 @@ class ModelClient:
             await self._shared.close()
 
     def _borrow(self) -> AbstractAsyncContextManager["Transport"]:
-        """Return the transport of one request: the shared one, or its own, which is closed with it."""
+        """Return the transport for one request: the shared one, or a new one that is closed after it."""
         if self._shared:
             return nullcontext(self._shared)
         if self._is_pooled:
-            raise RuntimeError("the model client is not open: the lifespan of its app has not begun")
+            raise RuntimeError("the model client is not open: the lifespan of its app has not started")
         return _closing(self._make_transport())
 
     async def _ask(self, transport: "Transport", body: bytes, url: str, number: int) -> ModelReply:
@@ -114,7 +114,7 @@ class Transport(Protocol):
 
 
 class HttpxTransport:
-    """httpx, or its successor httpx2, which is called alike: one client, its pool shared by all requests."""
+    """httpx, or its successor httpx2 with the same API: one client, its pool shared by all requests."""
 
     def __init__(self, settings: Settings) -> None:
         library = import_module(settings.http_client or "httpx")  # a service imports only what it runs
@@ -151,7 +151,7 @@ class AiohttpTransport:
             connector=aiohttp.TCPConnector(
                 limit=settings.model_pool_size,
                 keepalive_timeout=settings.model_idle_s,
-                resolver=aiohttp.ThreadedResolver(),  # with aiodns installed it would be another one
+                resolver=aiohttp.ThreadedResolver(),  # otherwise it depends on whether aiodns is installed
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,

@@ -1,4 +1,4 @@
-"""Composing a service; a server loads it by name: `uvicorn --factory async_api.serve:load_scoring`."""
+"""Creates the app of a service. Servers load it by name: `uvicorn --factory async_api.serve:load_scoring`."""
 
 import asyncio
 import logging
@@ -13,7 +13,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.telemetry import TelemetryConfig
 
 from async_api import lag, web
-from contract.garbage import set_aside_what_is_loaded
+from contract.garbage_collection import freeze_startup_objects
 from contract.settings import Role, Settings, load_settings, loggable
 
 if TYPE_CHECKING:
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("async_api")
 
-# It would begin by itself, in every request, where a package of OpenTelemetry or a variable of the shell wants it.
+# Otherwise an installed OpenTelemetry package or an environment variable would turn it on for every request.
 _NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 _MakeRoutes = Callable[[Settings, "FeatureStore", "ModelClient"], APIRouter]
 _Opening = Callable[[], AbstractAsyncContextManager[None]]
 
 
 def create_app(settings: Settings, make_scoring: _MakeRoutes | None = None) -> FastAPI:
-    """Compose a service; its clients and pools are opened in the lifespan, once per process, on the event loop.
+    """Create a service. Its clients and pools are opened in the lifespan, once per process, on the event loop.
 
-    `make_scoring` makes the endpoint of a scoring handler that is written in another way.
+    `make_scoring` replaces the endpoint of the scoring handler.
     """
     routers, opening = _make_scoring(settings, make_scoring) if settings.role == "scoring" else _make_model(settings)
     app = FastAPI(
@@ -48,22 +48,22 @@ def create_app(settings: Settings, make_scoring: _MakeRoutes | None = None) -> F
 
 
 def load_scoring() -> FastAPI:
-    """Build the scoring handler in a server process."""
+    """Create the scoring handler in a server process."""
     return create_app(prepare("scoring"))
 
 
 def load_model() -> FastAPI:
-    """Build the model service in a server process."""
+    """Create the model service in a server process."""
     return create_app(prepare("model"))
 
 
 def prepare(role: Role) -> Settings:
-    """Return the settings of a server process, with its log set up."""
+    """Read the settings of a server process and set up its log."""
     settings = load_settings("async", role)
-    # Here and not in a `main`: a worker of uvicorn's supervisor is a new process, which does not come by there.
+    # Here and not in `main`, which a worker process of uvicorn's supervisor does not run.
     logging.basicConfig(level=settings.log_level.upper(), stream=sys.stderr)
     for client in ("httpx", "httpx2"):
-        logging.getLogger(client).setLevel(logging.WARNING)  # else it logs every request; access logs are off
+        logging.getLogger(client).setLevel(logging.WARNING)  # otherwise it logs every request
     return settings
 
 
@@ -79,7 +79,7 @@ def _make_scoring(settings: Settings, make_routes: _MakeRoutes | None) -> tuple[
 
     @asynccontextmanager
     async def opening() -> AsyncIterator[None]:
-        async with AsyncExitStack() as opened:  # closed in reverse, each of them, even if closing another fails
+        async with AsyncExitStack() as opened:  # closes both in reverse order, even if closing one fails
             opened.push_async_callback(store.close)
             await opened.enter_async_context(models)
             yield
@@ -102,16 +102,16 @@ async def _live(settings: Settings, opening: _Opening, _: FastAPI) -> AsyncItera
     _check_loop()
     async with opening(), _sampling_lag(settings.lag_sample_ms):
         if settings.gc_freeze:
-            set_aside_what_is_loaded()
+            freeze_startup_objects()
         yield
 
 
 def _check_loop() -> None:
-    """Warn of another event loop than the one that our own server takes."""
+    """Warn if the event loop is not uvloop's, which our own server uses."""
     loop = asyncio.get_running_loop()
     if not isinstance(loop, uvloop.Loop):
         name = f"{type(loop).__module__}.{type(loop).__qualname__}"
-        why = "with several workers of uvicorn every kept-alive request takes 43 ms longer on another"
+        why = "on another loop, with several uvicorn workers, every request on a kept connection takes 43 ms longer"
         logger.warning("the event loop is %s, expected uvloop's: %s", name, why)
 
 

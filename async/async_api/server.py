@@ -1,4 +1,4 @@
-"""The server of a service: `python -m async_api.server scoring|model`, configured by SERVING_* variables."""
+"""Serves a service with uvicorn: `python -m async_api.server scoring|model`, configured by SERVING_* variables."""
 
 import asyncio
 import signal
@@ -11,18 +11,18 @@ from typing import Any
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from async_api import serve  # noqa: F401 - loaded at once, as by the sync twin; uvicorn finds it by name
+from async_api import serve  # noqa: F401 - imported early, as in the sync twin; uvicorn loads it by name
 from contract.limits import raise_open_files
 from contract.settings import Settings, SettingsError, load_settings
 
-# A role, and the module that composes it if that is another one than `serve`.
+# A role, and the module that creates the app if it is not `serve`.
 _COMMANDS = (["scoring"], ["scoring", "idiomatic"], ["model"])
-_SETTLE_S = 0.02  # a few turns of the loop
-_LINGER_S = 0.5  # for idle connections of a stopping server
+_SETTLE_S = 0.02  # a few iterations of the event loop
+_LINGER_S = 0.5  # time that a stopping server keeps idle connections
 
 
 class Server(uvicorn.Server):
-    """uvicorn on its event loop; a stopping server takes what has arrived, and then closes the door."""
+    """uvicorn. A stopping server still accepts the connections that have arrived, and then closes its sockets."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await asyncio.sleep(_SETTLE_S)
@@ -32,13 +32,13 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
     async def _answer_last_requests(self) -> None:
-        """Linger on idle connections, which uvicorn would close at once: a request may be on its way on one."""
+        """Keep idle connections a little longer, since a request may be on its way; uvicorn would close them."""
         until_s = time.monotonic() + _LINGER_S
         while self.server_state.connections and time.monotonic() < until_s:
             for connection in list(self.server_state.connections):
                 cycle = getattr(connection, "cycle", None)
                 if cycle and not cycle.response_complete:
-                    connection.shutdown()  # after its answer
+                    connection.shutdown()  # closes after the answer
             await asyncio.sleep(_SETTLE_S)
 
 
@@ -56,7 +56,7 @@ def server_options(settings: Settings) -> dict[str, Any]:
         "timeout_graceful_shutdown": settings.drain_timeout_s,
         "access_log": False,
         "log_level": settings.log_level,
-        # What else would depend on which packages are installed, or on the environment.
+        # Set explicitly: the defaults depend on installed packages or on the environment.
         "interface": "asgi3",
         "lifespan": "on",
         "env_file": None,
@@ -66,9 +66,9 @@ def server_options(settings: Settings) -> dict[str, Any]:
 
 
 def run(settings: Settings, app: str) -> None:
-    """Serve in this process, or in several under uvicorn's supervisor (whose servers close at once), until SIGTERM."""
+    """Serve until SIGTERM in this process, or in several under uvicorn's supervisor (whose servers stop at once)."""
     config = uvicorn.Config(f"async_api.{app}:load_{settings.role}", factory=True, **server_options(settings))
-    # Once it has drained, uvicorn raises the signal again, which would end the process as if killed.
+    # After draining, uvicorn raises the signal again, which would end the process with the status of a kill.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if config.workers > 1:
         Multiprocess(config, sockets=[config.bind_socket()]).run()
@@ -77,7 +77,7 @@ def run(settings: Settings, app: str) -> None:
 
 
 def main(argv: list[str], run: Callable[[Settings, str], None] = run) -> int:
-    """Serve until SIGTERM, in the way that `run` does; returns the exit status."""
+    """Serve until SIGTERM with the server `run`; return the exit status."""
     if argv not in _COMMANDS:
         print("usage: python -m async_api.server scoring [idiomatic] | model", file=sys.stderr)
         return 2

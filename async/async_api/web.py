@@ -1,4 +1,4 @@
-"""What both services share towards the web: bodies in, answers and problems out, health and docs."""
+"""The HTTP parts that both services share: reading bodies, answers and problems, health checks, docs pages."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -14,7 +14,7 @@ logger = logging.getLogger("async_api")
 
 
 class InFlight(scoring.InFlight):
-    """Admission to one process. Every request is in its handler as soon as it is there, so that counts all."""
+    """Limits the requests in flight. Every request has a handler as soon as it arrives, so this counts all."""
 
 
 async def read_body(request: Request, limit_bytes: int) -> bytes:
@@ -24,7 +24,7 @@ async def read_body(request: Request, limit_bytes: int) -> bytes:
     schema.check_length(int(length) if length else None, limit_bytes)
     if length:
         return await request.body()
-    body = b""  # a body of unannounced length is counted
+    body = b""  # without Content-Length the bytes are counted
     async for chunk in request.stream():
         body += chunk
         schema.check_length(len(body), limit_bytes)
@@ -39,12 +39,12 @@ def answer(
 
 
 def problem(error: errors.ServiceError) -> Response:
-    """Return the answer that the contract names for an error."""
+    """Return the error answer of the contract."""
     return Response(error.body(), int(error.status), error.headers(), media_type=errors.PROBLEM_CONTENT_TYPE)
 
 
 def make_common_routes(settings: Settings, check: Callable[[], Awaitable[None]]) -> APIRouter:
-    """Return health, readiness (`check` raises what is missing) and docs."""
+    """Return the routes of health, readiness (`check` raises if a dependency is missing) and docs."""
     routes = APIRouter()
 
     def get(path: str) -> Callable[[Callable[..., Awaitable[Response]]], Callable[..., Awaitable[Response]]]:
@@ -80,7 +80,7 @@ def make_common_routes(settings: Settings, check: Callable[[], Awaitable[None]])
 
 
 def handle_errors(app: FastAPI) -> None:
-    """Answer every error as the contract says, those of the framework included."""
+    """Answer all errors according to the contract, including those of the framework."""
 
     @app.exception_handler(errors.ServiceError)
     async def service_error(_: Request, error: errors.ServiceError) -> Response:

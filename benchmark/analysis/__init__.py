@@ -1,1 +1,1 @@
-"""Record -> numbers: windows, percentiles, intervals, validity. Nothing here draws or measures."""
+"""Computes figures from a record: rates, percentiles, intervals, validity. Nothing here draws or measures."""

@@ -1,4 +1,4 @@
-"""One contender's figures, each as its values by block: what two runs are compared by."""
+"""A contender's figures as values by block, the form in which two runs are compared."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Comparable:
     lower_is_better: bool
     values: tuple[float, ...]
     valid: bool = True
-    plan: str = ""  # what both runs must have planned alike for the figure to mean the same
+    plan: str = ""  # the part of the plan that must be the same in both runs for the figure to mean the same
     absent: str = "not measured"  # what it means if the other run has no such figure
 
     @property
@@ -29,13 +29,13 @@ class Comparable:
 
 
 def contender_stands(run: Run, entry: Mapping[str, Any]) -> bool:
-    """Whether a contender's figures are VALID, but for what is said about single levels."""
+    """Whether a contender's figures are VALID, apart from single INVALID levels."""
     invalid = {level["users"] for level in entry.get("levels", []) if not level["valid"]}
     faults = [reason for reason in map(Reason.model_validate, entry["reasons"]) if reason.users not in invalid]
     return not faults and not run_reasons(run.manifest["busy_before_start"])
 
 
 def planned_users(manifest: Mapping[str, Any]) -> str:
-    """Return the numbers of users that a run was to try, empty for a command that has none."""
+    """Return the planned numbers of users as text, empty for a command without levels."""
     plan = manifest["plan"]
     return ", ".join(str(level["users"]) for part in ("levels", "climb") for level in plan.get(part, []))

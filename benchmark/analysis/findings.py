@@ -1,4 +1,4 @@
-"""What every summary.json says in the same form, whichever experiment has found it."""
+"""Findings: figures in the form that all experiments share in their summary.json."""
 
 from collections.abc import Sequence
 
@@ -55,9 +55,9 @@ def finding(
     ci95: Sequence[float | None] | None = None,
     **compared: object,
 ) -> Finding:
-    """Return a finding with its sentence; an INVALID one shows no difference.
+    """Return a finding with its sentence. An INVALID one never claims a difference.
 
-    `compared` are the fields that speak of the baseline; whoever has no VALID baseline leaves them out.
+    `compared` holds the fields about the baseline. Leave them out if the baseline has no VALID figure.
     """
     found = Finding.model_validate(
         {
@@ -77,11 +77,11 @@ def finding(
 
 
 def _sentence(found: Finding) -> str:
-    told = f"{found.contender}: {_figure(found)}"
+    text = f"{found.contender}: {_figure(found)}"
     if found.versus and found.ratio is not None:
-        told += f", {significant(found.ratio)} times {found.versus}'s"
-        told += "" if found.shown else " (no difference is shown)"
-    return f"{told}." if found.valid else f"{told}; INVALID."
+        text += f", {significant(found.ratio)} times {found.versus}'s"
+        text += "" if found.shown else " (no significant difference)"
+    return f"{text}." if found.valid else f"{text}; INVALID."
 
 
 def _figure(found: Finding) -> str:

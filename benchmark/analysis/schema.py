@@ -1,4 +1,4 @@
-"""What a report reads: the record of a run, with `summary.json` as typed values."""
+"""`summary.json` as typed values, which reports read."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -31,7 +31,7 @@ ByRole = Annotated[dict[str, float], BeforeValidator(_only_numbers)]
 
 
 class RunData(Protocol):
-    """One run as it was recorded; the report writes into `path` and changes nothing else."""
+    """A recorded run. A report writes into `path` and changes nothing else."""
 
     @property
     def path(self) -> Path: ...
@@ -51,13 +51,13 @@ class RunData(Protocol):
 
 
 class SummaryPart(BaseModel):
-    """A part of a summary: read-only, and tolerant of keys that it does not know. What writes it reads it, too."""
+    """A part of a summary: read-only, and tolerant of unknown keys. Used for writing and for reading."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
 
 class LowLoad(SummaryPart):
-    """Latency at the lowest level; a percentile is None where the samples are too few for it."""
+    """Latency at the lowest level; a percentile is None if there are too few samples for it."""
 
     n: int
     mean_ms: float
@@ -70,7 +70,7 @@ class LowLoad(SummaryPart):
 
 
 class LevelSummary(SummaryPart):
-    """What one contender did at one number of users."""
+    """The figures of one contender at one number of users."""
 
     users: int
     valid: bool = True
@@ -86,12 +86,12 @@ class LevelSummary(SummaryPart):
     generator_cpu: float | None = None
     little_n: float | None = None
     cpu_ms_per_request: ByRole = {}
-    foreign_share: float | None = None  # of all cores: other programs
-    steal_share: float | None = None  # the same: other virtual machines
+    foreign_share: float | None = None  # of all cores, used by other programs
+    steal_share: float | None = None  # of all cores, used by other virtual machines
 
 
 class HighestRate(SummaryPart):
-    """The highest rate of the levels measured, and at how many users; a peak if these bracket it."""
+    """The highest rate of all measured levels, and its number of users; a peak if the levels bracket it."""
 
     users: int
     rps: float
@@ -99,12 +99,12 @@ class HighestRate(SummaryPart):
     p50_ms: float | None = None
     p99_ms: float | None = None
     generator_cpu: float | None = None
-    bracketed: bool | None = None  # older records do not say
+    bracketed: bool | None = None  # None in older records
     valid: bool = True
 
 
 class ContenderSummary(SummaryPart):
-    """One contender's figures; what was not measured is None or empty, and `reasons` say why."""
+    """One contender's figures; unmeasured ones are None or empty, and `reasons` say why."""
 
     title: str = ""
     floor_ms: float = 0.0
@@ -126,7 +126,7 @@ class ContenderSummary(SummaryPart):
         return self.low_load is not None or bool(self.levels) or self.peak is not None
 
     def level(self, users: int) -> LevelSummary | None:
-        """Return the figures at a number of users, or None if that level was not measured."""
+        """Return the figures at a number of users, or None if it was not measured."""
         return next((level for level in self.levels if level.users == users), None)
 
     @property
@@ -145,7 +145,7 @@ class ContenderSummary(SummaryPart):
 
     @property
     def no_peak(self) -> str:
-        """Why its VALID levels do not bracket the highest rate, after "the rate was"; nothing if they do."""
+        """Why its VALID levels do not bracket the highest rate, to follow "the rate was"; empty if they do."""
         why = why_no_peak({level.users: level.rps for level in self.levels if level.valid})
         if self.peak is None or self.peak.bracketed is None:
             return why
@@ -153,11 +153,11 @@ class ContenderSummary(SummaryPart):
 
     @property
     def at_least(self) -> str:
-        """What stands before the highest rate: nothing if it is a peak."""
+        """The prefix of the highest rate: empty if it is a peak."""
         return "≥ " if self.no_peak else ""
 
     def figure_stands(self, figure: str, low_users: int) -> bool:
-        """Whether the figure that a comparison is made of is VALID."""
+        """Whether a compared figure is VALID."""
         peak_users = self.peak.users if self.peak else 0
         users = {"low_load_mean_ms": low_users, "peak_rps": peak_users, "cpu_ms_per_request": self.cpu_users or 0}
         return self.stands(users.get(figure, 0))
@@ -190,7 +190,7 @@ class Comparison(SummaryPart):
 
 
 class Head(SummaryPart):
-    """What the summaries of all experiments have in common: which run it is, whether it is VALID, what it has found."""
+    """The fields that the summaries of all experiments share: which run it is, whether it is VALID, its findings."""
 
     schema_version: Literal[1, 2] = Field(alias="schema")
     command: str = ""
@@ -211,7 +211,7 @@ class Summary(Head):
     levels: tuple[int, ...] = ()
     contenders: dict[str, ContenderSummary] = {}
     comparisons: tuple[Comparison, ...] = ()
-    faults: tuple[Reason, ...] = Field(default=(), exclude=True)  # why all of it is INVALID; set when it is parsed
+    faults: tuple[Reason, ...] = Field(default=(), exclude=True)  # why the whole run is INVALID; set by parse_summary
 
     @property
     def low_users(self) -> int:
@@ -227,21 +227,21 @@ class Summary(Head):
 
     @property
     def rivals(self) -> dict[str, ContenderSummary]:
-        """The contenders without those that only show the ceiling of the load generator."""
+        """The contenders without those that measure the limit of the load generator."""
         return {name: each for name, each in self.contenders.items() if not each.harness_floor}
 
     @property
     def harness_floors(self) -> dict[str, ContenderSummary]:
-        """The contenders that answer at once and show the ceiling of the load generator."""
+        """The contenders that measure the limit of the load generator, since they answer at once."""
         return {name: each for name, each in self.contenders.items() if each.harness_floor}
 
     def comparison(self, figure: str, contender: str) -> Comparison | None:
-        """Return how a contender's figure compares with the baseline's, or None if nobody compared them."""
+        """Return the comparison of a contender's figure with the baseline's, or None if there is none."""
         return next((c for c in self.comparisons if (c.figure, c.contender) == (figure, contender)), None)
 
 
 def parse_summary(summary: Mapping[str, Any]) -> Summary:
-    """Return the summary as typed values; a run that is INVALID as a whole leaves no contender VALID.
+    """Return the summary as typed values. If the whole run is INVALID, so is every contender.
 
     Raises pydantic.ValidationError naming what does not fit.
     """
@@ -256,7 +256,7 @@ def parse_summary(summary: Mapping[str, Any]) -> Summary:
 def _run_faults(summary: Summary) -> list[Reason]:
     """Return why all figures of a run are INVALID.
 
-    A reason about a contender is about that contender only, and an interruption leaves fewer figures, not wrong ones.
+    A reason about one contender concerns that one only, and an interruption means fewer figures, not wrong ones.
     """
     if summary.valid:
         return []
@@ -273,15 +273,15 @@ def _condemn(contender: ContenderSummary) -> ContenderSummary:
 
 
 def in_order(roles: Iterable[str]) -> list[str]:
-    """Return roles once each: along the way of a request, then any others, the load generator last."""
+    """Return each role once: in the order of a request's path, then any others, the load generator last."""
     rank = {role: place for place, role in enumerate(_FIRST_ROLES)}
     return sorted(set(roles), key=lambda role: (role == LOAD_GENERATOR, rank.get(role, len(rank)), role))
 
 
 def service_cpu_ms(cpu_ms_per_request: Mapping[str, float]) -> float | None:
-    """Return the CPU that a contender's own processes spend on a request, in ms: all but the load generator.
+    """Return the CPU time per request of the contender's own processes, in ms, without the load generator.
 
-    None if no process of its own was watched, as when the services run elsewhere.
+    None if none of them was observed, as when the services run on another machine.
     """
     own = [ms for role, ms in cpu_ms_per_request.items() if role != LOAD_GENERATOR]
     return sum(own) if own else None

@@ -27,7 +27,7 @@ class Interval:
 
 
 def percentile(values: ArrayLike, percent: float) -> float | None:
-    """Return a percentile, or None when there are too few samples to show it.
+    """Return a percentile, or None if there are too few samples for it.
 
     Linear interpolation between order statistics (Hyndman & Fan 1996, definition 7).
     """
@@ -38,7 +38,7 @@ def percentile(values: ArrayLike, percent: float) -> float | None:
 
 
 def samples_needed(percent: float) -> int:
-    """Return how many samples a percentile takes before it is printed: 7 for p50, 90 for p95, 459 for p99."""
+    """Return how many samples a percentile needs before it is reported: 7 for p50, 90 for p95, 459 for p99."""
     return tail_samples(percent / 100, over_limit=0)
 
 
@@ -65,8 +65,7 @@ def tail_samples(quantile: float, over_limit: int, confidence: float = TAIL_CONF
 def positive_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
     """Return the arithmetic mean of positive block values with Student's t interval on their logarithms.
 
-    For latencies and CPU times: what disturbs them multiplies them, and the interval cannot
-    reach below zero.
+    For latencies and CPU times: disturbances multiply them, and an interval below zero would make no sense.
     """
     logs = block_interval([math.log(value) for value in values], confidence)
     mean = math.fsum(values) / len(values)
@@ -106,8 +105,8 @@ def ratio_interval(
 ) -> Interval:
     """Return the ratio of two contenders, paired by block, with its interval.
 
-    Student's t on the blocks' log ratios: blocks pair what was measured close in time and with
-    the same seed, and the logarithm makes A / B and B / A say the same.
+    Student's t on the blocks' log ratios: a block pairs measurements that are close in time and share a
+    seed, and with logarithms A / B and B / A give the same result.
     """
     logs = [math.log(a / b) for a, b in zip(numerators, denominators, strict=True)]
     interval = block_interval(logs, confidence)
@@ -116,7 +115,7 @@ def ratio_interval(
 
 
 def ratio_p_value(numerators: Sequence[float], denominators: Sequence[float]) -> float:
-    """Return how likely the blocks' log ratios would lie so far from zero if there were no difference.
+    """Return the p-value of the blocks' log ratios under the hypothesis of no difference.
 
     Student's t test over blocks, two-sided; 1 from a single block.
     """
@@ -132,7 +131,7 @@ def ratio_p_value(numerators: Sequence[float], denominators: Sequence[float]) ->
 
 
 def holm(p_values: Sequence[float], alpha: float = 1 - CONFIDENCE) -> list[bool]:
-    """Return which of several differences are shown, with at most `alpha` chance that any is shown wrongly.
+    """Return which of several differences are significant, with a family-wise error rate of at most `alpha`.
 
     Holm, A simple sequentially rejective multiple test procedure, 1979.
     """
@@ -145,11 +144,11 @@ def holm(p_values: Sequence[float], alpha: float = 1 - CONFIDENCE) -> list[bool]
 
 
 def holm_levels(p_values: Sequence[float], confidence: float = CONFIDENCE) -> list[float]:
-    """Return for each of several differences the confidence level of the interval that decides whether it is shown.
+    """Return for each of several differences the confidence level of the interval that decides its significance.
 
     Holm tests the k-th smallest of m p-values at alpha / (m - k + 1) and stops at the first that is not
     rejected: an interval at 1 - alpha / (m - k + 1), or, behind that first one, at its level, leaves out
-    "no difference" exactly where `holm` shows one. Each is to be read by itself; they do not all hold at once.
+    "no difference" exactly where `holm` finds one. Each holds by itself; they do not hold simultaneously.
     """
     alpha = 1 - confidence
     rejected = sum(holm(p_values, alpha))
@@ -162,8 +161,8 @@ def holm_levels(p_values: Sequence[float], confidence: float = CONFIDENCE) -> li
 def shares_in_window(start_ns: ArrayLike, end_ns: ArrayLike, window: tuple[int, int]) -> NDArray[np.float64]:
     """Return for each request the share of its time that lies inside a window, shape (n,), from 0 to 1.
 
-    With a window of a few latencies, counting only what ends inside would let a rate jump by a whole
-    wave of requests. Counted by shares, rate x mean latency is exactly the mean number in flight.
+    In a window of only a few latencies, counting whole requests would make the rate jump by a whole wave
+    of them. Counted by shares, rate x mean latency is exactly the mean number in flight.
     """
     starts, ends = np.asarray(start_ns, dtype=float), np.asarray(end_ns, dtype=float)
     inside = np.clip(np.minimum(ends, window[1]) - np.maximum(starts, window[0]), 0, None)
@@ -172,7 +171,7 @@ def shares_in_window(start_ns: ArrayLike, end_ns: ArrayLike, window: tuple[int, 
 
 
 def rate_in_window(start_ns: ArrayLike, end_ns: ArrayLike, window: tuple[int, int]) -> float:
-    """Return requests per second in a window, each counted by its share. Takes all that overlap the window."""
+    """Return requests per second in a window, each counted by its share. Pass all that overlap the window."""
     return float(np.sum(shares_in_window(start_ns, end_ns, window)) / ((window[1] - window[0]) / 1e9))
 
 

@@ -1,4 +1,4 @@
-"""The record of a run -> its summary: figures with intervals, VALID or INVALID and why, comparisons."""
+"""The summary of a run: figures with intervals, VALID or INVALID with reasons, comparisons with the baseline."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
@@ -7,6 +7,7 @@ import numpy as np
 
 from benchmark.analysis import schema
 from benchmark.analysis.findings import Finding, finding
+from benchmark.analysis.level_figures import LevelFigures, level_figures
 from benchmark.analysis.reasons import Reason, because, failure
 from benchmark.analysis.stats import (
     CONFIDENCE,
@@ -20,15 +21,14 @@ from benchmark.analysis.stats import (
     ratio_p_value,
 )
 from benchmark.analysis.validity import level_notes, level_reasons, run_reasons
-from benchmark.analysis.windows import LevelFigures, level_figures
+from benchmark.contenders.answer_law import law_of
 from benchmark.contenders.discovery import Contender
-from benchmark.contenders.law import law_of
 from benchmark.load.peak import is_bracketed, peak_users, why_no_peak
 from benchmark.record.columns import GENERATOR_ROLE
 from benchmark.record.run import SCHEMA, Run, TrialRecord
 
 QUESTION = "Which contender is faster, by how much, and under which load?"
-MIN_CLAIM = 0.02  # a difference below this share is not claimed, however narrow its interval
+MIN_CLAIM = 0.02  # smaller differences are never claimed, however narrow the interval
 
 Blocks = Sequence[LevelFigures]
 ByBlock = Callable[
@@ -51,10 +51,10 @@ def summarise_figures(
     more_figures: Mapping[str, ByBlock] | None = None,
     over: Mapping[tuple[str, str], Collection[int]] | None = None,
 ) -> dict[str, Any]:
-    """Return the same from figures that are there already, by label and number of users.
+    """Return the summary from figures by label and number of users.
 
-    `more_figures` are compared beside the usual ones; `over` restricts the comparison of a figure and a
-    contender to some blocks.
+    `more_figures` are compared in addition to the usual ones. `over` limits the comparison of a figure and a
+    contender to certain blocks.
     """
     entries = {
         c.label: _contender_entry(c, law_of(c).floor_ms, figures[c.label], [x for x in cells if x.contender == c.label])
@@ -66,7 +66,7 @@ def summarise_figures(
     baseline = next((c.label for c in [*_compared(contenders), *contenders]), None)
     reasons = {label: entry.reasons for label, entry in entries.items()}
     summary = schema.Summary(
-        **summary_head(manifest, reasons, complete, f"{measured} of {len(planned)} cells were measured"),
+        **summary_head(manifest, reasons, complete, f"{measured} of {len(planned)} trials were measured"),
         blocks=len(manifest["order"]),
         levels=tuple(sorted({users for by_level in figures.values() for users in by_level})),
         baseline=baseline,
@@ -79,9 +79,9 @@ def summarise_figures(
 def summary_head(
     manifest: Mapping[str, Any], by_label: Mapping[str, Sequence[Reason]], complete: bool, measured: str
 ) -> dict[str, Any]:
-    """Return what the summaries of all commands begin with: which run it is, and whether it is VALID.
+    """Return the fields that all summaries share: which run it is, and whether it is VALID.
 
-    `by_label` are the reasons against each contender; `measured` says of an interrupted run how far it came.
+    `by_label` holds the reasons against each contender; `measured` says how far an interrupted run came.
     """
     reasons = run_reasons(manifest["busy_before_start"])
     reasons += [] if complete else [because("interrupted", measured=measured)]
@@ -99,12 +99,12 @@ def summary_head(
 
 
 def against(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, Sequence[Reason]]:
-    """Return the reasons against each contender, from their entries."""
+    """Return the reasons of each contender's entry."""
     return {label: entry["reasons"] for label, entry in entries.items()}
 
 
 def failures_of(cells: Sequence[TrialRecord], block_name: str = "block") -> list[Reason]:
-    """Return why cells failed."""
+    """Return a reason for each failed trial."""
     return [
         failure(cell.code, cell.reason, block=cell.block, block_name=block_name)
         for cell in cells
@@ -127,7 +127,7 @@ def _contender_entry(
     reasons = failures_of(cells) + [reason.at(users=level.users) for level in levels for reason in level.reasons]
     if not levels and not reasons:
         reasons.append(because("not_measured"))
-    rps = {users: _rps(blocks).value for users, blocks in by_level.items()}  # not rounded, or some would be the same
+    rps = {users: _rps(blocks).value for users, blocks in by_level.items()}  # unrounded: rounding could cause ties
     believed = {level.users: rps[level.users] for level in levels if level.valid}
     users = peak_users(rps, believed)
     peak = next((level for level in levels if level.users == users), None)
@@ -150,9 +150,9 @@ def _contender_entry(
 
 
 def _no_peak(rps: Mapping[int, float]) -> list[str]:
-    """Say so if the VALID levels do not bracket the highest rate."""
+    """Return a note if the VALID levels do not bracket the highest rate."""
     why = why_no_peak(rps)
-    return [f"no peak is shown: the rate was {why} ({max(rps)} users at most)"] if rps and why else []
+    return [f"No peak was found: the rate was {why} (up to {max(rps)} users)"] if rps and why else []
 
 
 _OF_PEAK = ("users", "rps", "ci95_rps", "p50_ms", "p99_ms", "generator_cpu", "valid")
@@ -201,7 +201,7 @@ def _ci95(by_block: Mapping[int, float]) -> list[float | None] | None:
 
 
 def _rps(blocks: Blocks) -> Interval:
-    """Return the rate of a level: the geometric mean, so that a paired ratio is that of what is printed of both."""
+    """Return the rate of a level as a geometric mean, so that ratios of printed rates equal the paired ratios."""
     values = [block.rps for block in blocks if block.n]
     return geometric_interval(values) if values else Interval(0.0, None, None)
 
@@ -234,7 +234,7 @@ def _comparisons(
             shared = sorted(set(ours) & set(theirs) & set(over.get((figure, other.label), ours)))
             if shared:
                 pairs.append((figure, other.label, [ours[b] for b in shared], [theirs[b] for b in shared]))
-    # Among many comparisons one would be "shown" by chance.
+    # Without a correction, one of many comparisons would look significant by chance.
     p_values = [ratio_p_value(ours, theirs) for _, _, ours, theirs in pairs]
     peaks = {label for label, entry in entries.items() if entry.peak and entry.peak.bracketed}
     return [
@@ -251,14 +251,14 @@ def _comparisons(
 
 
 def _compared(contenders: Sequence[Contender]) -> list[Contender]:
-    """Return the contenders that are compared with each other: not those that show the ceiling of the harness."""
+    """Return the contenders to compare: all but those that measure the limit of the harness itself."""
     return [contender for contender in contenders if not contender.harness_floor]
 
 
 def _ratio(ours: Sequence[float], theirs: Sequence[float], level: float, shown: bool) -> dict[str, Any]:
-    """Return a ratio with `ci`, the interval that decides, its `confidence`, and that of 95 % by itself.
+    """Return a ratio with `ci`, the corrected interval that decides, its `confidence`, and the plain 95 % interval.
 
-    Not rounded, so that it is the same wherever it is computed.
+    Unrounded, so that every computation of it gives the same value.
     """
     ratio = ratio_interval(ours, theirs, level)
     return {
@@ -283,13 +283,13 @@ def _cpu_by_block(entry: schema.ContenderSummary, by_level: Mapping[int, Blocks]
 
 
 def service_cpu_by_block(blocks: Blocks) -> dict[int, float]:
-    """Return the CPU time per request, in ms, of all processes but the load generator, by block."""
+    """Return the CPU time per request of all processes except the load generator, in ms by block."""
     sums = {
         block.block: sum(ms for role, ms in block.cpu_ms_per_request.items() if role != GENERATOR_ROLE)
         for block in blocks
         if block.n
     }
-    return {block: cpu_ms for block, cpu_ms in sums.items() if cpu_ms}  # without samples there is no sum
+    return {block: cpu_ms for block, cpu_ms in sums.items() if cpu_ms}  # 0 means that there are no samples
 
 
 def _peak_blocks(entry: schema.ContenderSummary, by_level: Mapping[int, Blocks]) -> Blocks:
@@ -320,12 +320,12 @@ def _largest(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def _stands(summary: schema.Summary, compared: schema.Comparison) -> bool:
-    """Whether the baseline's figure is VALID, without which there is nothing to compare with."""
+    """Whether the baseline's figure is VALID; otherwise there is nothing to compare with."""
     return summary.contenders[compared.baseline].figure_stands(compared.figure, summary.low_users)
 
 
 def _findings(summary: schema.Summary) -> Iterator[Finding]:
-    """Yield latency at low load, highest rate and CPU per request of every contender, held against the baseline's."""
+    """Yield every contender's latency at low load, highest rate and CPU per request, compared with the baseline."""
     for name, each in summary.contenders.items():
         figures: list[tuple[str, str, float, schema.MaybeInterval, int]] = []
         if low := each.low_load:

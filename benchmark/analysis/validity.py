@@ -1,25 +1,27 @@
-"""Whether a figure may be believed: every rule and its bound."""
+"""The rules that decide whether a figure is VALID, each with its limit."""
 
 from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 
+from benchmark.analysis.level_figures import LevelFigures
 from benchmark.analysis.reasons import Reason, because
 from benchmark.analysis.stats import block_interval
-from benchmark.analysis.windows import LevelFigures
+from benchmark.analysis.wording import at_users
 from benchmark.contenders.discovery import Contender
 from benchmark.load.bodies import EARLY_MS
 from benchmark.record.columns import GENERATOR_ROLE
 
-MAX_GENERATOR_CPU = 0.90  # cores; above, the generator is what is being measured
+MAX_GENERATOR_CPU = 0.90  # cores; above, the figures are limited by the generator and not by the contender
 MAX_LITTLE_ERROR = 0.05
 MAX_BUSY_BEFORE = 0.15  # of all cores, before the first process is started
-# Of all cores, while a level is measured: the mean over its blocks, and any single one, so that a program that ran
-# during one of four blocks is not averaged away. Measured with nothing beside it, a level shows 0 to 2 %.
+# Of all cores, while a level is measured: the mean over its blocks, and any single block, so that a program that ran
+# during one of four blocks is not averaged away. On an otherwise idle machine, a level shows 0 to 2 %.
 MAX_FOREIGN, MAX_FOREIGN_IN_BLOCK = 0.15, 0.20
 MAX_STEAL, MAX_STEAL_IN_BLOCK = 0.10, 0.20
-MAX_DRIFT = 0.15  # between the two halves of a window, the mean over blocks: noise has no direction, warming up has
+# Between the two halves of a window, the mean over blocks: noise cancels out, warming up does not.
+MAX_DRIFT = 0.15
 # A run judges a hundred levels; at 95 % five of them would be called unsteady by chance.
 DRIFT_CONFIDENCE = 0.999
 
@@ -36,7 +38,7 @@ def level_reasons(contender: Contender, blocks: Sequence[LevelFigures]) -> list[
         reasons.append(because("errors", errors=errors, example=example))
     reasons += early_reasons(min(block.fastest_excess_ms for block in blocks))
     if contender.harness_floor:
-        return reasons  # it is there to saturate the generator; the two rules below would only say so
+        return reasons  # its purpose is to saturate the generator, which the rules below would report
     generator = float(np.mean([block.cpu_share.get(GENERATOR_ROLE, 0.0) for block in blocks]))
     if generator > MAX_GENERATOR_CPU:
         reasons.append(because("generator_saturated", share=generator))
@@ -44,7 +46,7 @@ def level_reasons(contender: Contender, blocks: Sequence[LevelFigures]) -> list[
     if abs(little) > MAX_LITTLE_ERROR:
         reasons.append(because("little", off=little))
     drift = block_interval([block.drift for block in blocks], DRIFT_CONFIDENCE)
-    # A single block cannot tell a drift from chance.
+    # A single block cannot distinguish a drift from chance.
     chance = drift.low is None or drift.high is None or drift.low <= 0 <= drift.high
     if abs(drift.value) > MAX_DRIFT and not chance:
         reasons.append(because("unsteady", change=drift.value))
@@ -52,7 +54,7 @@ def level_reasons(contender: Contender, blocks: Sequence[LevelFigures]) -> list[
 
 
 class Observed(Protocol):
-    """Something measured beside which the machine was watched, such as a level in one block."""
+    """A measurement during which the load of the machine was recorded, such as a level in one block."""
 
     @property
     def foreign_share(self) -> float | None: ...
@@ -62,14 +64,17 @@ class Observed(Protocol):
 
 
 def early_reasons(fastest_excess_ms: float) -> list[Reason]:
-    """Return why answers cannot be the contender's, from the smallest latency above what its answer implies."""
+    """Return the reason if an answer came earlier than the models allow, else nothing.
+
+    `fastest_excess_ms` is the smallest difference between a latency and the least that its answer implies.
+    """
     return [because("early_answer", early_ms=-fastest_excess_ms)] if fastest_excess_ms < -EARLY_MS else []
 
 
 def disturbance_reasons(blocks: Sequence[Observed], unit: str = "block") -> list[Reason]:
-    """Return why what was measured in these blocks was disturbed by others; nothing where that was not observed.
+    """Return a reason if other programs or virtual machines used too much of the machine during these blocks.
 
-    `unit` is what a block is called there.
+    Blocks without an observation are skipped. `unit` is the word for a block, such as `repeat`.
     """
     foreign, steal = [block.foreign_share for block in blocks], [block.steal_share for block in blocks]
     return [
@@ -79,7 +84,7 @@ def disturbance_reasons(blocks: Sequence[Observed], unit: str = "block") -> list
 
 
 def _excess(code: str, shares: Sequence[float | None], bound: float, bound_in_one: float, unit: str) -> list[Reason]:
-    """Return how a bound is broken: by the mean of the shares, or by a single one."""
+    """Return a reason if the mean share is above `bound`, or a single one above `bound_in_one`."""
     seen = [share for share in shares if share is not None]
     mean, worst = float(np.mean(seen)) if seen else 0.0, max(seen, default=0.0)
     if mean > bound:
@@ -90,10 +95,10 @@ def _excess(code: str, shares: Sequence[float | None], bound: float, bound_in_on
 
 
 def level_notes(contender: Contender, blocks: Sequence[LevelFigures]) -> list[str]:
-    """Return what a reader should know of a VALID level."""
+    """Return notes about a VALID level."""
     generator = float(np.mean([block.cpu_share.get(GENERATOR_ROLE, 0.0) for block in blocks]))
     if contender.harness_floor and generator > MAX_GENERATOR_CPU:
-        return [f"at {blocks[0].users} users the generator used {generator:.0%} of a core: this is its ceiling"]
+        return [f"At {at_users(blocks[0].users)} the load generator was at its limit"]
     return []
 
 

@@ -1,4 +1,4 @@
-"""How numbers and lists are put into words: three significant digits, and no number where there is none."""
+"""Formats numbers, lists and times for readers: three significant digits, and a dash for a missing number."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ MISSING = "–"
 
 
 def significant(value: float | None, digits: int = 3) -> str:
-    """Return a number with so many significant digits, thousands grouped; a dash for None."""
+    """Return a number with this many significant digits and grouped thousands; a dash for None."""
     if value is None or not isfinite(value):
         return MISSING
     if value == 0:
@@ -28,7 +28,7 @@ def fine_ms(value_ms: float | None) -> str:
 
 
 def span(interval: Interval, text: Callable[[float], str] = significant) -> str:
-    """Return `low to high`, with more digits where it takes them to tell the two ends apart."""
+    """Return `low to high`, with more digits if both ends would read the same."""
     low, high = interval
     if text(low) != text(high):
         return f"{text(low)} to {text(high)}"
@@ -43,7 +43,7 @@ def deciding(
     unit: str = "",
     text: Callable[[float], str] = significant,
 ) -> str:
-    """Return the interval of a ratio that decides whether a difference is shown; None is 95 % by itself."""
+    """Return the interval of a ratio in words; `confidence` is None for an uncorrected 95 % interval."""
     if interval is None:
         return "no interval"
     if confidence is None or comparisons == 1:
@@ -62,7 +62,7 @@ def listing(items: Sequence[str]) -> str:
 
 
 def first_line(text: object) -> str:
-    """Return the first of several lines, without what announced the others."""
+    """Return the first of several lines, without the colon or semicolon at its end."""
     line, newline, _ = str(text).partition("\n")
     return line.rstrip(":; ") if newline else line
 
@@ -73,7 +73,7 @@ def unbroken(text: str) -> str:
 
 
 def minute_utc(iso_time: str) -> str:
-    """Return `2026-11-21 05:00 UTC`; what is not a time is returned as it is."""
+    """Return `2026-11-21 05:00 UTC`; text that is not a time is returned unchanged."""
     try:
         moment = datetime.fromisoformat(iso_time)
     except ValueError:

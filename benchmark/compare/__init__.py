@@ -1,8 +1,8 @@
-"""Two recorded runs, or two contenders, side by side: is the second one faster, slower, or is no difference shown?
+"""Compares two recorded runs, or two contenders: is B faster, slower, or is there no significant difference?
 
-side.py      what the user named -> a run and its contenders
-figures.py   one contender's figures, each as its values by block
-verdict.py   two sets of block values -> ratio, interval, verdict: pure functions
-gate.py      the comparisons and a limit -> too slow, not too slow, or not to be told: pure functions
-cli.py       the command
+run_pairs.py  opens the two runs, pairs their contenders, lists how the runs differ
+figures.py    the figures of a contender, by block
+verdict.py    ratio, interval and verdict of two sets of block values: pure functions
+gate.py       --fail-if-slower: too slow, not too slow, or undecided: pure functions
+cli.py        the command
 """

@@ -11,7 +11,7 @@ from benchmark.cli_options import EXIT_INVALID, EXIT_USAGE, console
 from benchmark.errors import BenchmarkError
 
 if TYPE_CHECKING:
-    from benchmark.compare.side import ComparedSide
+    from benchmark.compare.run_pairs import ComparedSide
     from benchmark.compare.verdict import ComparedFigure, Pair
 
 EXIT_SLOWER = 4
@@ -20,29 +20,29 @@ _WORDS = {"no difference shown": "not shown"}
 
 
 def compare(
-    a: Annotated[str, typer.Argument(help="A run directory, or RUN:contender.", metavar="A")],
-    b: Annotated[str, typer.Argument(help="Another one, or the same with another contender.", metavar="B")],
+    a: Annotated[str, typer.Argument(help="The run to compare with: a run directory, or RUN:contender.", metavar="A")],
+    b: Annotated[str, typer.Argument(help="The other run, or the same run with another contender.", metavar="B")],
     fail_if_slower: Annotated[
         str,
         typer.Option(
-            help="Be a gate: end with status 0 only if every figure of A was compared and B is shown not to be slower "
-            "by more than this, e.g. 5%. A loss below 2% is not claimed."
+            help="Act as a gate for CI: exit with 0 only if every figure of A was compared and none is slower in B by "
+            "more than this, e.g. 5%. Limits below 2% count as 2%."
         ),
     ] = "",
 ) -> None:
-    """Show two recorded runs side by side: B / A of every figure, with interval and verdict.
+    """Compare two recorded runs, or two contenders: B / A of every figure, with interval and verdict. Takes seconds.
 
-    Works for two runs of `bench` or two of `timeit`. A verdict is that of the interval beside it.
+    Works for two runs of `bench` or two of `timeit`. The interval in the table decides the verdict.
 
     Exit status: 0 compared, 2 a run cannot be read, 3 no figure is VALID in both.
 
-    With --fail-if-slower: 0 no figure of B is slower by more, 4 one is, by its whole interval, 3 neither is sure.
+    With --fail-if-slower: 0 no figure of B is slower by more, 4 one certainly is, 3 undecided.
 
-    Sentences say what is not sure: figures of A that are INVALID or not in B, intervals that hold a larger loss.
+    If undecided, the output lists why: figures of A that are INVALID or missing in B, intervals that are too wide.
     """
     limit = parse_limit(fail_if_slower)
     from benchmark.compare.gate import unseen
-    from benchmark.compare.side import circumstances, open_side
+    from benchmark.compare.run_pairs import circumstances, open_side
     from benchmark.compare.verdict import compare_figures, sentence
 
     try:
@@ -77,9 +77,9 @@ def parse_limit(text: str) -> float | None:
 
 
 def _pairs(a: "ComparedSide", b: "ComparedSide") -> "list[Pair]":
-    """Return who is compared with whom, and who of A has nobody to be compared with. Raises RecordError."""
+    """Return the pairs of contenders to compare, and those of A without a counterpart. Raises RecordError."""
     from benchmark.compare.figures import figures_of, pair_of
-    from benchmark.compare.side import only_in_a, pair_up
+    from benchmark.compare.run_pairs import only_in_a, pair_up
 
     pairs: list[Pair] = [
         (ours if ours == theirs else f"{ours} → {theirs}", *pair_of(a.run, ours, b.run, theirs))

@@ -1,4 +1,4 @@
-"""One contender's figures, each as its values by block: what two runs are compared by."""
+"""Reads the figures of a contender from a run, in a form that can be compared."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,8 +12,8 @@ from benchmark.record.run import Run
 def figures_of(run: Run, label: str, tails_at: int | None = None) -> dict[str, Comparable]:
     """Return a contender's figures by key, in reading order. Raises RecordError if the run cannot be compared.
 
-    `tails_at` is the number of users at which there are percentiles besides those at low load: that of the
-    other run's peak, so that both runs have them at the same load; its own peak's by default.
+    Percentiles are taken at low load and at `tails_at` users: pass those of the other run's peak, so that both runs
+    have percentiles at the same load. The default is the run's own peak.
     """
     experiment = experiment_of(run.manifest["command"])
     if experiment.comparable is None:
@@ -27,15 +27,15 @@ def figures_of(run: Run, label: str, tails_at: int | None = None) -> dict[str, C
 
 
 def peak_users(run: Run, label: str) -> int | None:
-    """Return at how many users a contender had its peak, None without one."""
+    """Return the number of users at a contender's peak, or None if it has no peak."""
     peak = run.summary["contenders"][label].get("peak")
     return int(peak["users"]) if peak else None
 
 
 def pair_of(a: Run, label_a: str, b: Run, label_b: str) -> tuple[dict[str, Comparable], dict[str, Comparable]]:
-    """Return the figures of a contender of A and of one of B, percentiles at A's peak. Raises RecordError.
+    """Return the figures of a contender of A and of one of B, with percentiles at A's peak. Raises RecordError.
 
-    A rate that may rise beyond the levels of either run is the highest that was seen, and no peak.
+    If the levels of either run do not bracket the peak, both rates are called `highest rate` instead of `peak rate`.
     """
     ours, theirs = figures_of(a, label_a), figures_of(b, label_b, peak_users(a, label_a))
     if _is_peak(a, label_a) and _is_peak(b, label_b):
@@ -44,7 +44,7 @@ def pair_of(a: Run, label_a: str, b: Run, label_b: str) -> tuple[dict[str, Compa
 
 
 def _is_peak(run: Run, label: str) -> bool:
-    """Whether a run held levels on either side of a contender's peak; records that do not say so are believed."""
+    """Whether a run's levels bracket a contender's peak. Old records, which do not say, are assumed to."""
     return bool((run.summary["contenders"][label].get("peak") or {}).get("bracketed", True))
 
 

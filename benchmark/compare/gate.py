@@ -1,6 +1,6 @@
-"""Is B slower than A by more than a limit? It is, it is not, or this pair cannot tell: pure functions.
+"""`--fail-if-slower`: is B slower than A by more than a limit? Yes, no, or undecided. Pure functions.
 
-The gate decides by the intervals that the table shows, and lets pass only what it has seen: every figure of A.
+The gate uses the intervals of the table, and passes only if every figure of A was compared.
 """
 
 import math
@@ -17,14 +17,14 @@ from benchmark.compare.verdict import ComparedFigure, Pair, usable
 
 Answer = Literal["slower", "not slower", "cannot tell"]
 
-MAX_BLOCKS = 1_000  # beyond, a number of blocks is no advice
+MAX_BLOCKS = 1_000  # a larger number of blocks would not be useful advice
 MAX_SENTENCES = 6
 _MAX_NAMES = 3
 
 
 @dataclass(frozen=True)
 class GateOutcome:
-    """What a gate has found; it passes only if nothing was found to be slower, and everything was seen."""
+    """The result of the gate. It passes only if every figure was compared and none is slower."""
 
     slower: bool
     passes: bool
@@ -32,7 +32,7 @@ class GateOutcome:
 
 
 def judge(comparisons: Sequence[ComparedFigure], unseen: Sequence[str], limit: float) -> GateOutcome:
-    """Return what the gate says of all figures; `unseen` are sentences about what was not compared at all.
+    """Return the result for all figures; `unseen` holds sentences about figures that were not compared.
 
     `limit` is a share: 0.05 lets B be slower by 5 %.
     """
@@ -45,7 +45,7 @@ def judge(comparisons: Sequence[ComparedFigure], unseen: Sequence[str], limit: f
     if len(unclear) > MAX_SENTENCES:
         sentences.append(f"cannot tell: {_count(len(unclear) - MAX_SENTENCES, 'other figure')}")
     if len(unclear) > 1:
-        sentences.append(f"to tell all of them, it takes {_takes([_blocks(each, limit) for each in unclear])}")
+        sentences.append(f"to decide all of them, measure {_takes([_blocks(each, limit) for each in unclear])}")
     passes = bool(valid) and not (slower or unclear or unseen)
     if passes:
         least = _percent(max(limit, MIN_CLAIM))
@@ -56,8 +56,8 @@ def judge(comparisons: Sequence[ComparedFigure], unseen: Sequence[str], limit: f
 def answer(comparison: ComparedFigure, limit: float) -> Answer:
     """Return whether a VALID figure of B is slower than A's by more than `limit`, by its interval.
 
-    "slower" if the whole interval lies above the limit, "not slower" if none of it does. A difference
-    below 2 % is not claimed, so that is the least loss that is ever ruled out.
+    It is "slower" if the whole interval lies above the limit, and "not slower" if none of it does. Differences below
+    2 % are not claimed, so the limit is at least 2 %.
     """
     interval = comparison.slower_interval
     if interval.low is None or interval.high is None:
@@ -68,11 +68,11 @@ def answer(comparison: ComparedFigure, limit: float) -> Answer:
 
 
 def unseen(pairs: Sequence[Pair]) -> list[str]:
-    """Return a sentence for each reason for which figures of A are not compared, or compared but INVALID."""
+    """Return a sentence for each reason why figures of A are missing in B or INVALID."""
     found = []
     for contender, a, b in pairs:
         if not a or not b:
-            found.append(f"{contender}: there is no figure in {'B' if a else 'A'}")
+            found.append(f"{contender}: {'B' if a else 'A'} has no figures")
             continue
         by_reason: dict[str, list[str]] = {}
         for key, figure in a.items():
@@ -84,24 +84,24 @@ def unseen(pairs: Sequence[Pair]) -> list[str]:
 
 
 def cannot_tell(comparison: ComparedFigure, limit: float) -> str:
-    """Return what loss this pair can show, and about how many blocks it takes to show one above the limit."""
+    """Return which loss this pair of runs can detect, and about how many blocks would detect one at the limit."""
     least, can_show = max(limit, MIN_CLAIM), _can_show(comparison)
     if comparison.ratio.as_list() is None:
-        what = "a single block shows no loss"
+        what = "one block is too few"
     elif can_show > least:
-        what = f"this pair can show a loss of {_percent(can_show)}, not of {_percent(least)}"
+        what = f"these runs can detect a loss of {_percent(can_show)}, but not of {_percent(least)}"
     else:
-        what = f"a loss of {_percent(comparison.slower_by)} is too close to {_percent(least)}"
+        what = f"the loss of {_percent(comparison.slower_by)} is too close to the limit of {_percent(least)}"
     takes = _takes([_blocks(comparison, limit)])
-    return f"cannot tell: {comparison.contender}, {comparison.figure.name}: {what}; it takes {takes}"
+    return f"cannot tell: {comparison.contender}, {comparison.figure.name}: {what}; measure {takes}"
 
 
 def blocks_needed(a: Sequence[float], b: Sequence[float], half_width: float, confidence: float) -> int | None:
-    """Return how many blocks each run takes until the interval of B / A is that narrow, None for more than 1,000.
+    """Return how many blocks each run needs until the interval of B / A is narrow enough, None for more than 1,000.
 
     `half_width` is that of the logarithm: the fewest N with t(N) sqrt((s_a^2 + s_b^2) / N) <= half_width,
     where t(N) has Satterthwaite's (N - 1) (s_a^2 + s_b^2)^2 / (s_a^4 + s_b^4) degrees of freedom
-    (Welch 1947, with both runs as long as each other). The scatter is that of the blocks there are.
+    (Welch 1947, with runs of equal length). The variance is estimated from the existing blocks.
     """
     variances = np.array([np.var(np.log(values), ddof=1) for values in (a, b)])
     blocks = np.arange(2, MAX_BLOCKS + 1)
@@ -112,7 +112,7 @@ def blocks_needed(a: Sequence[float], b: Sequence[float], half_width: float, con
 
 
 def _reason(a: Comparable, b: Comparable | None) -> str:
-    """Return why a figure of A cannot be compared with B's, nothing if it can."""
+    """Return why a figure of A cannot be compared with B's; empty if it can."""
     if b is None:
         return f"{a.absent} in B"
     sides = (("A", a), ("B", b))
@@ -123,17 +123,17 @@ def _reason(a: Comparable, b: Comparable | None) -> str:
 
 
 def _can_show(comparison: ComparedFigure) -> float:
-    """Return the loss that a pair can show: one as large as half of its interval is wide, inf without one."""
+    """Return the smallest loss that a pair can detect: half the width of its interval, inf without an interval."""
     ends = comparison.ratio.as_list()
     return math.expm1((math.log(ends[1]) - math.log(ends[0])) / 2) if ends else math.inf
 
 
 def _blocks(comparison: ComparedFigure, limit: float) -> float:
-    """Return about how many blocks each run takes to tell, inf for too many; 0 if there is no scatter to go by."""
+    """Return about how many blocks each run needs, inf for too many; 0 if the variance is unknown."""
     if comparison.ratio.as_list() is None:
         return 0
     least = math.log1p(max(limit, MIN_CLAIM))
-    # Once the interval is as narrow as the limit, what is left is how far the loss is from it.
+    # If the interval is already narrower than the limit, the distance of the loss from the limit decides.
     narrow = _can_show(comparison) <= max(limit, MIN_CLAIM)
     half_width = abs(math.log1p(comparison.slower_by) - least) if narrow else least
     values = comparison.figure.values, comparison.other.values
@@ -141,7 +141,7 @@ def _blocks(comparison: ComparedFigure, limit: float) -> float:
 
 
 def _takes(blocks: Sequence[float]) -> str:
-    """Return the largest of some numbers of blocks in words."""
+    """Return the largest number of blocks in words."""
     most = max(blocks)
     if 0 in blocks:
         return "2 blocks or more in each run" if most <= 2 else f"{_about(most)} or more in each run"
@@ -169,5 +169,5 @@ def _count(count: int, noun: str) -> str:
 
 
 def _percent(share: float) -> str:
-    """Return a share in words; a loss of which no number is advice is capped."""
+    """Return a share as a percentage, capped at 1,000 %."""
     return f"{100 * share:.3g} %" if share < 10 else "more than 1,000 %"

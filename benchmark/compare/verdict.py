@@ -1,4 +1,4 @@
-"""Whether the second of two sets of block values is faster, slower, or shows no difference: pure functions."""
+"""The verdict on two sets of block values: B is faster, slower, or not significantly different. Pure functions."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,18 +14,18 @@ from benchmark.analysis.summary import MIN_CLAIM
 
 Verdict = Literal["faster", "slower", "no difference shown", "INVALID"]
 Pair = tuple[str, Mapping[str, Comparable], Mapping[str, Comparable]]  # the contender, its figures in A and in B
-_MAX_LOG = 700.0  # two blocks that differ much have an interval that no number holds
-_ALIKE = 1e-12  # logarithms differ by so little if they are the same but for rounding
+_MAX_LOG = 700.0  # keeps exp() from overflowing if two blocks differ a lot
+_ALIKE = 1e-12  # a smaller difference of logarithms is a rounding error
 
 
 @dataclass(frozen=True)
 class ComparedFigure:
-    """One figure of two contenders."""
+    """One figure, compared between two contenders."""
 
     contender: str  # `async`, or `sync → async` where two are compared
     figure: Comparable  # of A
     other: Comparable  # of B
-    ratio: Interval  # B / A, with the interval that decides the verdict; none where nothing is decided
+    ratio: Interval  # B / A, with the interval that decides the verdict; no interval if INVALID
     confidence: float  # of that interval
     verdict: Verdict
 
@@ -41,29 +41,29 @@ class ComparedFigure:
 
     @property
     def slower_by(self) -> float:
-        """By which share B is slower than A, negative if it is faster: of the time, or of the time per request."""
+        """The share by which B is slower than A (time, or time per request); negative if it is faster."""
         return self.slower_interval.value
 
     @property
     def slower_interval(self) -> Interval:
-        """`slower_by` with what the interval of `ratio` says of it."""
+        """`slower_by` with its interval, derived from `ratio`."""
         shares = [_slower_by(end, self.figure.lower_is_better) for end in self.ratio.as_list() or ()]
         low, high = (min(shares), max(shares)) if shares else (None, None)
         return Interval(_slower_by(self.ratio.value, self.figure.lower_is_better), low, high)
 
     @property
     def too_small(self) -> bool:
-        """Whether there is a difference, but one that is too small to be claimed."""
+        """Whether there is a significant difference that is too small to be claimed."""
         ends = self.ratio.as_list()
         return self.verdict == "no difference shown" and ends is not None and not ends[0] <= 1 <= ends[1]
 
 
 def compare_figures(pairs: Sequence[Pair]) -> list[ComparedFigure]:
-    """Return the comparison of every figure that both sides have.
+    """Compare all figures that both sides have.
 
-    A difference is shown if it survives Holm's correction for the number of VALID figures and is at
-    least 2 %: otherwise among many figures one would differ by chance. The interval is that of Holm's
-    step, so that it leaves out 1 where there is a difference.
+    A difference is shown if it is significant after Holm's correction for the number of VALID figures and at least
+    2 %; without the correction, one of many figures would differ by chance. The interval is that of Holm's step, so
+    that it excludes 1 exactly if the difference is significant.
     """
     both = [
         (name, figure, b[key])
@@ -78,10 +78,10 @@ def compare_figures(pairs: Sequence[Pair]) -> list[ComparedFigure]:
 
 
 def welch_ratio(a: Sequence[float], b: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
-    """Return B / A of two independent sets of blocks, by their geometric means, with its interval.
+    """Return the ratio of the geometric means of two independent sets of blocks, B / A, with its interval.
 
-    Welch's t on the logarithms, with Satterthwaite's degrees of freedom (Welch 1947): the blocks of
-    two runs are not paired, and one run may scatter more than the other. No interval from a single block.
+    Welch's t on the logarithms, with Satterthwaite's degrees of freedom (Welch 1947): the blocks of two runs are not
+    paired, and their variances may differ. A single block gives no interval.
     """
     log_ratio, error, freedom = _welch(a, b)
     ratio = math.exp(log_ratio)
@@ -92,25 +92,25 @@ def welch_ratio(a: Sequence[float], b: Sequence[float], confidence: float = CONF
 
 
 def welch_p_value(a: Sequence[float], b: Sequence[float]) -> float:
-    """Return how likely the logarithms would lie so far apart if there were no difference; 1 from a single block."""
+    """Return the p-value of Welch's test on the logarithms; 1 from a single block."""
     log_ratio, error, freedom = _welch(a, b)
     if freedom is None:
         return 1.0
-    if not error:  # all blocks of either run are alike
+    if not error:  # all blocks of each run are equal
         return 1.0 if abs(log_ratio) <= _ALIKE else 0.0
     return float(2 * stats.t.sf(abs(log_ratio) / error, freedom))
 
 
 def sentence(comparisons: Sequence[ComparedFigure]) -> str:
-    """Return all verdicts in one sentence, from the point of view of B."""
+    """Return a summary of all verdicts, from the point of view of B."""
     counted = [each for each in comparisons if each.verdict != "INVALID"]
     shown = [each for each in counted if each.verdict != "no difference shown"]
     invalid = len(comparisons) - len(counted)
     left_out = f" ({invalid} INVALID left out)" if invalid else ""
     if not counted:
-        return f"Nothing is compared: no figure is VALID in both{left_out}."
+        return f"Nothing was compared: no figure is VALID in both runs{left_out}."
     if not shown:
-        return f"No difference is shown in {_figures(len(counted))}{left_out}."
+        return f"No significant difference in {_figures(len(counted))}{left_out}."
     faster = sum(each.verdict == "faster" for each in shown)
     largest = max(shown, key=lambda each: abs(math.log(each.ratio.value)))
     return (
@@ -120,12 +120,12 @@ def sentence(comparisons: Sequence[ComparedFigure]) -> str:
 
 
 def usable(figure: Comparable) -> bool:
-    """Whether a figure has values of which ratios can be made."""
+    """Whether a figure has values, all above zero, so that ratios are defined."""
     return bool(figure.values) and all(value > 0 for value in figure.values)
 
 
 def _comparison(name: str, a: Comparable, b: Comparable, shown: bool | None, confidence: float) -> ComparedFigure:
-    """Return one comparison; `shown` is None where a figure is INVALID, and nothing is decided."""
+    """Return one comparison; `shown` is None if a figure is INVALID."""
     ratio = welch_ratio(a.values, b.values, confidence)
     if shown is None:
         return ComparedFigure(name, a, b, Interval(ratio.value, None, None), confidence, "INVALID")

@@ -1,1 +1,1 @@
-"""Who is asked: rows of contender.toml, the settings that their processes run with, the law of their answers."""
+"""Contenders: the rows of contender.toml, the settings of their processes, and which answers they can give."""

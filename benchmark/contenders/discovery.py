@@ -1,4 +1,4 @@
-"""Contenders: what can be measured. `discover()` finds every contender.toml; nothing else knows the list."""
+"""Finds the contenders: the rows of every contender.toml in the repository."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from benchmark.contenders.rows import Row, RowName, Table, find_rows
+from benchmark.contenders.toml_rows import Row, RowName, Table, find_rows
 from benchmark.errors import ContenderError, UnknownContender
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,7 +22,7 @@ class Process(Table):
     args: tuple[str, ...] = ()
     port: int = Field(ge=1, le=65535)
     env: dict[str, str] = Field({})
-    image: str = ""  # the name of the image that holds it, for those who measure containers; empty: a plain process
+    image: str = ""  # its container image, for --containers; empty: always a plain process
     ready: str = "/api/v1/ready"  # a path that answers 200, or `tcp`: the port accepts connections
 
     @model_validator(mode="after")
@@ -33,17 +33,17 @@ class Process(Table):
 
 
 class Contender(Row):
-    """A row of every comparison. Its modules are found in its folder."""
+    """A contender: a row of a contender.toml. Its modules are imported from its folder."""
 
     title: str
     floor: Literal["sum", "max", "none"]
     endpoint: str = Field(pattern="^/")
-    scenario: RowName = "scoring"  # what it is asked, a row of a scenario.toml
-    order: int = 100  # its place in tables and figures; the first one is the baseline
-    default: bool = True  # whether it is measured where no contenders are named
-    harness_floor: bool = False  # shows the ceiling of the harness; may saturate it
+    scenario: RowName = "scoring"  # its requests: a row of a scenario.toml
+    order: int = 100  # its position in tables and figures; the first one is the baseline
+    default: bool = True  # whether it is measured if no contenders are named
+    harness_floor: bool = False  # measures the limit of the harness itself, and may saturate it
     process: tuple[Process, ...] = Field(min_length=1)
-    label: str = ""  # the name, or name#2 for one that is measured twice
+    label: str = ""  # the name, or name#2 if it is measured twice
 
     @model_validator(mode="after")
     def _has_an_entrance(self) -> "Contender":
@@ -56,7 +56,7 @@ class Contender(Row):
 
 
 def discover(root: Path = ROOT) -> dict[str, Contender]:
-    """Return every contender by name, in their `order`.
+    """Return all contenders by name, sorted by `order`.
 
     Raises ContenderError naming the file, the key and what was expected.
     """
@@ -65,7 +65,7 @@ def discover(root: Path = ROOT) -> dict[str, Contender]:
 
 
 def choose(names: Iterable[str], known: Mapping[str, Contender]) -> list[Contender]:
-    """Return the named contenders, each with a label of its own. Raises UnknownContender."""
+    """Return the named contenders with unique labels. Raises UnknownContender."""
     chosen: list[Contender] = []
     counts: dict[str, int] = {}
     for name in names:
@@ -78,7 +78,7 @@ def choose(names: Iterable[str], known: Mapping[str, Contender]) -> list[Contend
 
 
 def _inherit(path: Path, rows: dict[str, Any], name: str, given: dict[str, Any]) -> dict[str, Any]:
-    """Resolve `like` (another row of the file), and by role `env` and `change`, so that a variant is one row."""
+    """Apply `like` (another row of the file) and, by role, `env` and `change`, so that a variant is a short row."""
     row = dict(given)
     like, env, change = row.pop("like", None), row.pop("env", {}), row.pop("change", {})
     if like is not None:

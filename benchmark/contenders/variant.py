@@ -1,4 +1,4 @@
-"""Contenders with other settings than their rows say."""
+"""Variants of contenders: the same processes with other settings."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from contract.settings import PREFIX, Settings, settings_from
 
 
 def with_settings(contender: Contender, settings: Mapping[str, Mapping[str, str]]) -> Contender:
-    """Return a contender with variables by role. Raises ContenderError if it lacks a role."""
+    """Return a contender with additional variables by role. Raises ContenderError for an unknown role."""
     roles = [process.role for process in contender.process]
     for role in settings:
         if role not in roles:
@@ -19,7 +19,7 @@ def with_settings(contender: Contender, settings: Mapping[str, Mapping[str, str]
 
 
 def value_in(contender: Contender, process: Process, variable: str) -> str:
-    """Return the value that a variable has in a contender's process: what it is set to, or its default."""
+    """Return the value of a variable in a contender's process: from its row, or the default."""
     if variable in process.env:
         return process.env[variable]
     kind, name = architecture_of(contender), variable.removeprefix(PREFIX).lower()

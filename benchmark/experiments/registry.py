@@ -1,4 +1,4 @@
-"""All experiments, in the order in which a reader meets them. A new one is a folder and a row."""
+"""All experiments, in reading order. A new experiment is a folder and a row here."""
 
 import importlib
 from collections.abc import Callable
@@ -13,16 +13,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ExperimentRow:
-    """A command, and the package that carries it out: `command.py` holds the options, `experiment.py` the rest."""
+    """A command and its package: `command.py` holds the options and examples, `experiment.py` the rest."""
 
     name: str
     package: str
 
     @property
     def command(self) -> Callable[..., None]:
-        """The function behind the command line. Light: nothing is imported that `--help` does not need."""
+        """The function behind the command line. It imports nothing heavy, so that `--help` is fast."""
         command: Callable[..., None] = importlib.import_module(f"{self.package}.command").command
         return command
+
+    @property
+    def examples(self) -> str:
+        """The examples at the end of the command's `--help`."""
+        found: str = importlib.import_module(f"{self.package}.command").EXAMPLES
+        return found
 
     @property
     def experiment(self) -> "Experiment[Any]":
@@ -40,8 +46,8 @@ REGISTRY = [
 
 
 def experiment_of(command: str) -> "Experiment[Any]":
-    """Return the experiment that recorded a run. Raises RecordError for a command that is none."""
+    """Return the experiment of a command. Raises RecordError for an unknown one."""
     for row in REGISTRY:
         if row.name == command:
             return row.experiment
-    raise RecordError(f"the run is one of {command!r}, expected one of {', '.join(row.name for row in REGISTRY)}")
+    raise RecordError(f"the run's command is {command!r}, expected one of {', '.join(row.name for row in REGISTRY)}")

@@ -1,1 +1,1 @@
-"""Load: Locust users, what they ask, and the headless runner."""
+"""Generates load: requests and their checks, Locust users, arrival schedules, the search for the breaking point."""

@@ -1,4 +1,4 @@
-"""Arrival schedules of an open loop: requests come at their own times, whatever the service does."""
+"""Arrival schedules of an open loop: requests arrive at scheduled times, independent of the service."""
 
 import random
 from collections.abc import Iterator
@@ -6,10 +6,10 @@ from itertools import takewhile
 
 
 def poisson_arrivals(rate_rps: float, seed: int) -> Iterator[float]:
-    """Yield the times of a Poisson process in seconds from its start, the same for the same seed.
+    """Yield the arrival times of a Poisson process in seconds from its start; a seed gives the same times again.
 
-    Independent exponential gaps (Kingman, Poisson Processes, 1993, section 4.1); several such
-    processes side by side are again one, with the sum of their rates.
+    Independent exponential gaps (Kingman, Poisson Processes, 1993, section 4.1). Several such processes together are
+    again a Poisson process with the sum of their rates.
     """
     draw = random.Random(seed)
     t_s = 0.0
@@ -19,5 +19,5 @@ def poisson_arrivals(rate_rps: float, seed: int) -> Iterator[float]:
 
 
 def arrivals_until(rate_rps: float, seed: int, seconds: float) -> list[float]:
-    """Return the arrivals of a Poisson process before a moment, in seconds from its start."""
+    """Return the arrivals of a Poisson process in its first `seconds`."""
     return list(takewhile(lambda t_s: t_s < seconds, poisson_arrivals(rate_rps, seed)))

@@ -1,4 +1,4 @@
-"""Bodies: what is asked, and whether what is answered is right. Without Locust, which changes the interpreter."""
+"""Request bodies, and checks of response bodies. Does not import Locust, which patches the interpreter."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -12,14 +12,14 @@ from contract.errors import BadModelAnswer
 from contract.schema import parse_answer
 
 _BODIES = 4096  # distinct requests before they repeat
-# A timer of whole milliseconds may wake up to half a millisecond early, once per model.
+# A timer with a resolution of 1 ms may fire up to half a millisecond early, once per model.
 EARLY_MS = 1.0
-EARLY = "an answer came {early_ms:.1f} ms sooner than its models can have taken"
+EARLY = "an answer came {early_ms:.1f} ms before its models can have finished"
 _ROUNDING_S = 1e-6  # an answer is given to the microsecond
 
 
 def check_answer(body: bytes, bounds_s: tuple[float, float]) -> float:
-    """Return the answer in seconds. Raises BadModelAnswer if it does not follow the models' law."""
+    """Return the answer in seconds. Raises BadModelAnswer if the models cannot have drawn it."""
     detail_s = parse_answer(body, 0)
     low_s, high_s = bounds_s
     if not low_s - _ROUNDING_S <= detail_s <= high_s + _ROUNDING_S:
@@ -28,7 +28,7 @@ def check_answer(body: bytes, bounds_s: tuple[float, float]) -> float:
 
 
 def too_early(excess_ms: float) -> str:
-    """Return why an answer cannot be the contender's, from its latency above what it says itself; nothing if it can."""
+    """Return an error if an answer came earlier than it says itself, else an empty text."""
     return "" if excess_ms >= -EARLY_MS else EARLY.format(early_ms=-excess_ms)
 
 
@@ -50,7 +50,7 @@ def _bodies(scenario: Scenario, seed: int) -> Sequence[bytes | None]:
 
 
 def _rendered(scenario: Scenario, name: str, draw: random.Random) -> list[bytes]:
-    """Return what a template makes of random numbers, which are those of the seed and no others."""
+    """Return the bodies of a template, with random numbers from `draw` only, so that a seed repeats them."""
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)
     environment.filters["random"] = draw.choice
     environment.globals["uniform"] = lambda low, high, digits=1: round(draw.uniform(low, high), digits)

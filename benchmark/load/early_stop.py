@@ -1,4 +1,4 @@
-"""Whether a rate is held, in time; and when that is lost already, so that no more time is spent on it."""
+"""Early stopping: reads samples while load runs, and detects when the outcome of a trial is already certain."""
 
 import csv
 import io
@@ -13,18 +13,18 @@ from benchmark.record.columns import SAMPLE_COLUMNS
 _SCHEDULED, _START, _LATENCY, _OK = (
     SAMPLE_COLUMNS.index(name) for name in ("scheduled_ns", "start_ns", "latency_ns", "ok")
 )
-_SIGMAS = 3  # of chance in the number of arrivals
+_SIGMAS = 3  # tolerance for chance in the number of arrivals
 
 
 @dataclass
 class Tail:
-    """The lines of a sample file, read as they are written."""
+    """Reads the lines of a sample file as they are written."""
 
     samples: Path
     _read: int = 0  # bytes
 
     def new_lines(self) -> list[list[str]]:
-        """Return the whole lines that were written since the last look, without the header."""
+        """Return the complete lines since the last call, without the header."""
         if not self.samples.exists():
             return []
         with self.samples.open("rb") as file:
@@ -36,9 +36,9 @@ class Tail:
 
 @dataclass
 class PlanWatch:
-    """Reads the first samples as they are written, and knows when the planned time is over.
+    """Detects the end of the planned time from the first samples.
 
-    It counts from the first request; if that one is answered after others, time counts from theirs, which is later.
+    Time counts from the first request. If that one is answered after others, it counts from theirs, which is later.
     """
 
     samples: Path
@@ -46,7 +46,7 @@ class PlanWatch:
     _start_ns: int | None = None
 
     def is_over(self, now_ns: int) -> bool:
-        """Whether the planned time has passed at this moment of the monotonic clock."""
+        """Whether the planned time is over at `now_ns` of the monotonic clock."""
         if self._start_ns is None:
             self._start_ns = min((int(line[_START]) for line in Tail(self.samples).new_lines()), default=None)
         return self._start_ns is not None and now_ns >= self._start_ns + self.duration_s * 1e9
@@ -54,24 +54,24 @@ class PlanWatch:
 
 @dataclass
 class HoldWatch:
-    """Reads the samples of paced users as they are written, and knows when their rate cannot be held any more."""
+    """Detects from the samples of paced users that their rate can no longer be sustained."""
 
     samples: Path
-    example: Example  # as it is issued: warm-up, users, duration
+    example: Example  # as it runs: warm-up, users, duration
     low_p95_ms: float
-    seconds: float = 0.0  # from the first request to the last answer that was read
+    seconds: float = 0.0  # from the first request to the last answer read so far
     _start_ns: int | None = None
-    _good: int = 0  # answers after the warm-up
-    _slow: int = 0  # of these
+    _good: int = 0  # correct answers after the warm-up
+    _slow: int = 0  # those of them above the p95 limit
 
     def __post_init__(self) -> None:
         self._tail = Tail(self.samples)
 
     def is_lost(self) -> bool:
-        """Whether `was_held` will say no, even if every request from now on is answered at once.
+        """Whether `was_held` will be False even if every request from now on is answered at once.
 
-        Each user may have one request in flight that is answered as well. The p95 is above its limit when more
-        than 5 % of all answers that there can be are.
+        Each user may have one more request in flight. The p95 is above its limit if more than 5 % of all possible
+        answers are.
         """
         self._take(self._tail.new_lines())
         planned_s = self.example.duration_s - self.example.warmup_s
@@ -92,14 +92,14 @@ class HoldWatch:
 
 @dataclass
 class ArrivalsWatch:
-    """Reads the samples of an open loop as they are written, and knows when its rate is not sustained."""
+    """Detects from the samples of an open loop that its rate is not sustained."""
 
     samples: Path
     rate_rps: float
     warmup_s: float
     counted_s: float
     limit_ms: float
-    passed_s: float = 0.0  # from the first arrival to the last answer that was read
+    passed_s: float = 0.0  # from the first arrival to the last answer read so far
     _start_ns: int | None = None
     _bad: int = 0  # arrivals after the warm-up that failed or took longer than the limit
     _tail: Tail = field(init=False)
@@ -108,11 +108,11 @@ class ArrivalsWatch:
         self._tail = Tail(self.samples)
 
     def is_over(self) -> bool:
-        """Whether every arrival that counts has had its time, as far as `is_lost` has looked."""
+        """Whether all counted arrivals have had their time limit, according to the samples that `is_lost` has read."""
         return self.passed_s >= self.warmup_s + self.counted_s + self.limit_ms / 1e3
 
     def is_lost(self) -> bool:
-        """Whether more arrivals were not answered in time than may be of all that will come."""
+        """Whether more arrivals have missed their time limit than a sustained rate allows."""
         for line in self._tail.new_lines():
             scheduled_ns = int(line[_SCHEDULED])
             latency_ms = (int(line[_START]) + int(line[_LATENCY]) - scheduled_ns) / 1e6

@@ -35,15 +35,15 @@ from locust.env import Environment
 from locust.rpc import Message
 from locust.runners import MasterRunner, WorkerRunner
 
+from benchmark.contenders.answer_law import law_of
 from benchmark.contenders.discovery import Contender, choose, discover
-from benchmark.contenders.law import law_of
-from benchmark.load.asks import ask_of
 from benchmark.load.samples import SampleWriter
+from benchmark.load.scenario_requests import ask_of
 from benchmark.load.shapes import END_SIGNAL, EXAMPLES, PACING_S, SPAWN_PER_S, Example
 from benchmark.load.users import OpenLoopUser, PacedUser
 from benchmark.scenarios.discovery import scenario_of
 from benchmark.stack.background import served
-from contract.garbage import set_aside_what_is_loaded
+from contract.garbage_collection import freeze_startup_objects
 from contract.limits import raise_open_files
 
 STOP_TIMEOUT_S = 15
@@ -193,7 +193,7 @@ def end_on_signal(environment: Environment, **_: Any) -> None:
 
 def keep_garbage_collection_short(**_: Any) -> None:
     """Set aside what Locust has loaded: while all of it is looked through, no user asks on time."""
-    set_aside_what_is_loaded()
+    freeze_startup_objects()
 
 
 raise_open_files()

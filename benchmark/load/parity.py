@@ -1,11 +1,11 @@
-"""What every contender must answer before it is measured, byte for byte."""
+"""Parity checks: requests that every contender must answer exactly as the contract says before it is measured."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 
 from benchmark.load.bodies import check_answer
-from benchmark.load.drivers import Connection
+from benchmark.load.plain_clients import Connection
 from benchmark.load.protocols import Request
 from contract import errors, schema
 from contract.scoring import choose_entity
@@ -23,7 +23,7 @@ class ParityResponse:
 
 @dataclass(frozen=True)
 class Case:
-    """A request and the answer that the contract gives; `error` None means a 200."""
+    """A request and the answer that the contract requires; `error` None means status 200."""
 
     name: str
     method: str = "POST"
@@ -32,15 +32,15 @@ class Case:
     body: bytes = _GOOD_BODY
     headers: dict[str, str] = field(default_factory=lambda: dict(_JSON))
     error: errors.ServiceError | None = None
-    expected_body: bytes | None = None  # None: an answer that follows the models' law
-    basic: bool = False  # asked of contenders that are only there to show the harness's floor, too
+    expected_body: bytes | None = None  # None: a duration that the models can have drawn
+    basic: bool = False  # also required of contenders that only measure the harness itself
 
     def target(self, endpoint: str) -> str:
         return (self.path or endpoint) + self.query
 
 
 def cases(entities: int, max_body_bytes: int) -> list[Case]:
-    """Return every case, for a store of so many entities and a limit of so many bytes."""
+    """Return all cases for a store with `entities` and a body limit of `max_body_bytes`."""
     return [
         Case("a good request", basic=True),
         Case("a good request for an entity", query="?entity_id=17"),
@@ -63,7 +63,7 @@ def cases(entities: int, max_body_bytes: int) -> list[Case]:
 
 
 def check(case: Case, response: ParityResponse, bounds_s: tuple[float, float]) -> str | None:
-    """Return what is wrong with an answer, or None."""
+    """Return the difference between an answer and what the contract requires, or None."""
     status = 200 if case.error is None else int(case.error.status)
     if response.status != status:
         return f"{case.name}: status {response.status}, expected {status}"
@@ -79,7 +79,7 @@ def check(case: Case, response: ParityResponse, bounds_s: tuple[float, float]) -
 
 
 def find_differences(base_url: str, endpoint: str, wanted: list[Case], bounds_s: tuple[float, float]) -> Iterator[str]:
-    """Ask a running contender every case and yield what is wrong; to get no answer at all is wrong, too."""
+    """Send all cases to a running contender and yield the differences. No answer is a difference, too."""
     for case in wanted:
         try:
             problem = check(case, ask(base_url, endpoint, case), bounds_s)
@@ -90,7 +90,7 @@ def find_differences(base_url: str, endpoint: str, wanted: list[Case], bounds_s:
 
 
 def ask(base_url: str, endpoint: str, case: Case) -> ParityResponse:
-    """Send a case over a socket of its own. Raises OSError if there is no answer."""
+    """Send a case over a new connection. Raises OSError if there is no answer."""
     with closing(Connection(base_url)) as connection:
         answer = connection.send(Request(case.method, case.target(endpoint), case.headers, case.body))
     if not answer.status:
@@ -144,7 +144,7 @@ def _check_text() -> None:
 
 
 def _raised(function: Callable[..., object], *arguments: object) -> errors.ServiceError:
-    """Return the error that the contract itself raises: the one answer that both twins must give."""
+    """Return the error that the contract raises for these arguments: both twins must answer with it."""
     try:
         function(*arguments)
     except errors.ServiceError as error:

@@ -1,17 +1,17 @@
-"""Where a rate is highest, and whether the levels that were measured show a peak there: pure functions."""
+"""The peak rate: which level has the highest rate, and whether the measured levels bracket it. Pure functions."""
 
 from collections.abc import Collection, Mapping, Sequence
 
-GROWTH = 1.1  # a rate that grows by no more than this, over all levels before, has met its ceiling
-# A climb goes on until the rate grows by less than this. It reads a single block, the claim of a peak rests on all:
-# with the same bound for both, a first block that reads low would leave many a ceiling without a peak.
+GROWTH = 1.1  # a rate that grows by at most this factor over all earlier levels has reached its maximum
+# A climb continues until the rate grows by less than this. It sees a single block, while the claim of a peak uses all
+# blocks: with the same factor for both, a low first block would often leave a maximum unconfirmed.
 CLIMB_GROWTH = 1.05
 
 
 def grows(rates_rps: Sequence[float], growth: float = GROWTH) -> bool:
-    """Whether rates of ascending levels have met no ceiling yet: the last is the highest, by more than a growth.
+    """Whether the rates of ascending levels still grow: the last is the highest, by more than the factor `growth`.
 
-    Without any answer there is no higher rate.
+    No rates do not grow.
     """
     if not rates_rps:
         return False
@@ -20,18 +20,18 @@ def grows(rates_rps: Sequence[float], growth: float = GROWTH) -> bool:
 
 
 def peak_users(rps: Mapping[int, float], valid: Collection[int]) -> int | None:
-    """Return the level with the highest rate, of the VALID ones if there are any; None without a rate above zero."""
+    """Return the level with the highest rate, preferring VALID levels; None if no rate is above zero."""
     rates = {users: rate for users, rate in rps.items() if rate}
     believed = {users: rate for users, rate in rates.items() if users in valid} or rates
     return max(believed, key=believed.__getitem__, default=None)
 
 
 def why_no_peak(rps: Mapping[int, float]) -> str:
-    """Return why the rates of VALID levels, by users, show no peak, after "the rate was"; nothing if they do.
+    """Return why the rates of VALID levels, by users, show no peak, to follow "the rate was"; empty if they do.
 
-    They bracket a peak if the last level has met the ceiling, and if below the highest there is a lower
-    one; below one user there is none. Between two levels a higher rate may hide: a peak is that of the
-    levels measured.
+    They bracket a peak if the rate no longer grows at the last level, and if a lower level exists below the highest
+    rate (none exists below one user). A rate between two levels may be higher: the peak is that of the measured
+    levels.
     """
     levels = sorted(rps)
     if len(levels) < 2:

@@ -1,4 +1,4 @@
-"""What a load generator process is told to do, and what it reports while it does so."""
+"""The plan of a load generator process: levels, endpoint, files."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ from benchmark.scenarios.spec import Scenario
 
 @dataclass(frozen=True)
 class Level:
-    """A number of users, held for a warm-up that is not counted and a window that is."""
+    """A number of users, held for a warm-up and then for a measured window."""
 
     users: int
     warmup_s: float
@@ -18,7 +18,7 @@ class Level:
 
 @dataclass(frozen=True)
 class LoadPlan:
-    """One generator process's work: closed-loop levels in ascending order, against one endpoint."""
+    """The work of one generator process: ascending closed-loop levels against one endpoint."""
 
     url: str
     endpoint: str
@@ -26,10 +26,10 @@ class LoadPlan:
     seed: int
     stage_clock: bool
     levels: tuple[Level, ...]
-    climb: tuple[Level, ...]  # held after the levels, one by one, while the rate still grows
+    climb: tuple[Level, ...]  # further levels, for as long as the rate still grows
     answer_bounds_s: tuple[float, float]
     samples: Path
-    locust: Path  # prefix of Locust's own files
+    locust: Path  # prefix of the files that Locust writes
 
     def to_json(self) -> dict[str, Any]:
         scenario, samples, locust = self.scenario.to_json(), str(self.samples), str(self.locust)

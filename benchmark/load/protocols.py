@@ -1,8 +1,8 @@
 """Protocols: how one answer is obtained, as flows without I/O, in the manner of httpx's auth_flow.
 
-A flow is a generator. It yields requests, is sent what came back, and returns an answer. Whoever drives one sends its
-requests, by whatever client, and knows nothing of what they mean: see benchmark.load.drivers, and benchmark.load.users
-for Locust. A new protocol is one function here.
+A flow is a generator: it yields requests, receives the responses, and returns an answer. Any HTTP client can run one
+without knowing the protocol: see benchmark.load.plain_clients, and benchmark.load.users for Locust. A new protocol is
+one function here.
 """
 
 import json
@@ -16,11 +16,11 @@ from contract.errors import BadModelAnswer
 from contract.timing import SERVER_TIMING_HEADER, request_start_header
 
 POLL_EVERY_S = 0.05
-PATIENCE_S = 30.0  # of a flow that polls
+PATIENCE_S = 30.0  # timeout of a flow that polls
 
 
 class Request(NamedTuple):
-    """What is to be sent next, and how long to wait before."""
+    """The next request, and how long to wait before sending it."""
 
     method: str
     path: str
@@ -30,7 +30,7 @@ class Request(NamedTuple):
 
 
 class Headers(Protocol):
-    """The headers of an answer as every HTTP client has them, whatever the case of a name."""
+    """The headers of a response, with case-insensitive names."""
 
     def get(self, name: str, default: str, /) -> Any: ...
 
@@ -38,7 +38,7 @@ class Headers(Protocol):
 
 
 class Response(NamedTuple):
-    """What came back, and when, on the monotonic clock; with status 0 nothing did, and `error` says why."""
+    """A response with its times on the monotonic clock. Status 0 means none came, and `error` says why."""
 
     status: int
     headers: Headers
@@ -49,18 +49,18 @@ class Response(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What was obtained by one or more requests."""
+    """The result of one or more requests."""
 
-    error: str  # why it is none, or a wrong one; empty for one that is right
-    value: float | None  # what it says, if that is a duration: in seconds
+    error: str  # why the answer is missing or wrong; empty if it is correct
+    value: float | None  # its content, if that is a duration: in seconds
     status: int
     size: int  # of its body, in bytes
     server_timing: str
-    sent_ns: int  # when the first request was
-    done_ns: int  # when the last response had come
+    sent_ns: int  # when the first request was sent
+    done_ns: int  # when the last response was complete
     requests: int = 1
-    items: int = 1  # rows that it answers
-    is_early: bool = False  # it came sooner than what it says can have taken
+    items: int = 1  # rows in the answer
+    is_early: bool = False  # it came earlier than its own content allows
 
 
 Flow = Generator[Request, Response, Answer]
@@ -68,7 +68,7 @@ Flow = Generator[Request, Response, Answer]
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What is asked, and what a right answer is: all that a protocol has to know of a scenario."""
+    """Requests and the check of their answers: everything that a protocol needs from a scenario."""
 
     protocol: "Callable[[Ask], Flow]"
     method: str
@@ -76,21 +76,21 @@ class Ask:
     headers: Mapping[str, str] = field(repr=False)
     bodies: Iterator[bytes | None] = field(repr=False)
     status: int = 200
-    read: Callable[[bytes], float | None] = lambda _: None  # what an answer says; raises BadModelAnswer if it is wrong
-    stage_clock: bool = False  # whether a request says when it was sent
-    least_times_answer: float = 0.0  # an answer of d seconds takes at least so many times d; 0 where nobody can tell
+    read: Callable[[bytes], float | None] = lambda _: None  # returns an answer's duration; raises BadModelAnswer
+    stage_clock: bool = False  # whether requests carry the time at which they were sent
+    least_times_answer: float = 0.0  # an answer of d seconds takes at least this many times d; 0 if unknown
 
     def flow(self) -> Flow:
-        """Return what obtains one answer."""
+        """Return a new flow for one answer."""
         return self.protocol(self)
 
     def request(self) -> Request:
-        """Return the next request."""
+        """Return the next request of the scenario."""
         headers = {**self.headers, **request_start_header()} if self.stage_clock else self.headers
         return Request(self.method, self.path, headers, next(self.bodies))
 
     def judge(self, response: Response, sent_ns: int = 0, requests: int = 1, items: int = 1, error: str = "") -> Answer:
-        """Return the last response as an answer: right, or why it is not."""
+        """Check the last response and return it as an answer."""
         sent_ns, value, is_early = sent_ns or response.sent_ns, None, False
         error = error or response.error
         if not error and response.status != self.status:
@@ -112,30 +112,30 @@ class Ask:
 
 
 def predict(ask: Ask) -> Flow:
-    """One request, whose answer is the answer."""
+    """One request, one response."""
     return ask.judge((yield ask.request()))
 
 
 def batch(ask: Ask) -> Flow:
-    """One request of many rows, and as many are to be answered."""
+    """One request with many rows; the response must have as many."""
     request = ask.request()
     response = yield request
     asked, answered = _rows(request.body or b""), _rows(response.body)
     wrong = response.status == ask.status and asked != answered
-    error = f"{answered} rows are answered, {asked} were asked" if wrong else ""
+    error = f"{answered} rows in the answer, expected {asked}" if wrong else ""
     return ask.judge(response, items=answered, error=error)
 
 
 def poll(ask: Ask) -> Flow:
-    """Submit, and look where the 202 says until something else is there: the answer, or 404 or 410 for a lost one.
+    """Submit, then poll the Location of the 202 until the status changes: to the answer, or to 404 or 410 if lost.
 
-    Who knows the answer already may give it at once.
+    A service may also answer the first request directly.
     """
     response = first = yield ask.request()
     requests, error = 1, ""
     place = urlsplit(first.headers.get("Location", ""))._replace(scheme="", netloc="").geturl()
     if first.status == 202 and not place:
-        error = "status 202 without a Location"
+        error = "status 202 without a Location header"
     while response.status == 202 and not error:
         response = yield Request("GET", place, ask.headers, None, POLL_EVERY_S)
         requests += 1
@@ -148,12 +148,12 @@ PROTOCOLS: dict[str, Callable[[Ask], Flow]] = {"predict": predict, "batch": batc
 
 
 def no_answer(cause: BaseException | None) -> str:
-    """Return why nothing came back, of what an HTTP client has raised."""
+    """Return the error text for a request without a response, from the HTTP client's exception."""
     return f"no answer (status 0): {f'{type(cause).__name__}: {cause}' if cause else 'for an unknown reason'}"
 
 
 def _rows(body: bytes) -> int:
-    """Return how many rows a body has: those of a JSON array, or of the first one in an object."""
+    """Return the number of rows of a body: the length of a JSON array, or of the first one in an object."""
     try:
         document = json.loads(body)
     except ValueError:

@@ -1,9 +1,8 @@
-"""`python -m benchmark.load.runner PLAN.json`: headless Locust, climbing closed-loop levels.
+"""`python -m benchmark.load.runner PLAN.json`: runs headless Locust through ascending closed-loop levels.
 
-Says on standard output, one JSON document per line, what it is doing: `ready`, `window` for a
-measured window that has ended (with its bounds on the monotonic clock), `tick` in between. Begins
-and reads its plan once it gets a line on standard input, so that it can be started beside what
-it will load.
+Writes events to standard output, one JSON document per line: `ready`, `window` at the end of a measured window (with
+its bounds on the monotonic clock), `tick` in between. Waits for a line on standard input before it reads its plan, so
+that it can load its modules while the contender starts.
 """
 
 import json
@@ -24,27 +23,27 @@ from benchmark.load.peak import CLIMB_GROWTH, grows
 from benchmark.load.plan import Level, LoadPlan
 from benchmark.load.samples import SampleWriter
 from benchmark.load.users import user_class
-from contract.garbage import set_aside_what_is_loaded
+from contract.garbage_collection import freeze_startup_objects
 from contract.limits import raise_open_files
 
 _FLUSH_S = 0.5
 _STOP_TIMEOUT_S = 5.0
-# Every user has been answered so often before measuring starts, and so often again before it ends.
+# Answers per user before measuring starts, and again before it ends.
 _WARMUP_ROUNDS, _MEASURED_ROUNDS = 2, 2
 _PATIENCE_S = 10.0
-# The load stays as it is for so long after a window, so that what is sampled at its end is of the window alone: users
-# who start or stop, and reports that are written, cost the generator as much as dozens of requests.
+# The load stays unchanged for this long after a window, so that the CPU sample at its end covers the window only:
+# starting and stopping users, and writing reports, cost the generator as much as dozens of requests.
 _READING_S = 0.03
 # The fastest that Locust recommends.
 _SPAWN_PER_S = 100
 
 
 class Interrupted(Exception):
-    """The harness asked for the end."""
+    """The harness ended the process with a signal."""
 
 
 def run(plan: LoadPlan) -> None:
-    """Carry out a plan; on SIGTERM or SIGINT stop early, with everything measured so far on disk."""
+    """Carry out a plan. On SIGTERM or SIGINT stop early; everything measured so far is on disk."""
     environment = Environment(user_classes=[user_class(plan)], stop_timeout=_STOP_TIMEOUT_S)
     runner = environment.create_local_runner()
     writer = SampleWriter(plan.samples)
@@ -56,7 +55,7 @@ def run(plan: LoadPlan) -> None:
     flusher = gevent.spawn(_flush_forever, writer, lambda error: gevent.kill(main_greenlet, error))
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, lambda: gevent.kill(main_greenlet, Interrupted))
-    set_aside_what_is_loaded()
+    freeze_startup_objects()
     try:
         rates_rps = [_hold(runner, writer, level) for level in plan.levels]
         for level in plan.climb:
@@ -76,7 +75,7 @@ def run(plan: LoadPlan) -> None:
 
 
 def _hold(runner: LocalRunner, writer: SampleWriter, level: Level) -> float:
-    """Hold a level and return its rate: good enough to decide whether to climb on, not to be reported."""
+    """Hold a level and return a rough rate, which only decides whether to climb further."""
     writer.users = level.users
     runner.start(level.users, spawn_rate=_SPAWN_PER_S)
     if runner.spawning_greenlet:
@@ -92,7 +91,7 @@ def _hold(runner: LocalRunner, writer: SampleWriter, level: Level) -> float:
 
 
 def _pass(writer: SampleWriter, at_least_s: float, answers: int) -> None:
-    """Let time pass: a while, and on until so many answers have come, since a slow contender needs longer."""
+    """Wait for a time, and then until enough answers have come, since a slow contender needs longer."""
     wanted = writer.answered + answers
     gevent.sleep(at_least_s)
     until_s = time.monotonic() + _PATIENCE_S
@@ -101,7 +100,7 @@ def _pass(writer: SampleWriter, at_least_s: float, answers: int) -> None:
 
 
 def _flush_forever(writer: SampleWriter, fail: Callable[[OSError], None]) -> None:
-    """Write what was collected down, twice a second; what cannot be written any more is not measured either."""
+    """Write the samples twice a second. If that fails, end the measurement."""
     while True:
         gevent.sleep(_FLUSH_S)
         try:

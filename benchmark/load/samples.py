@@ -25,7 +25,7 @@ class SampleWriter:
     def on_request(
         self, response_time: float, exception: BaseException | None, context: dict[str, Any], **_: Any
     ) -> None:
-        """Take one answer, or why there is none; a listener of Locust's `events.request`, which users fire."""
+        """Add one answer or failure; a listener of Locust's `events.request`."""
         self.answered += exception is None
         start_ns, scheduled_ns, answer = context["start_ns"], context["scheduled_ns"], context.get("answer", _NOT_SENT)
         self._rows.append(
@@ -46,9 +46,9 @@ class SampleWriter:
         )
 
     def flush(self) -> None:
-        """Append what was collected since the last flush. Raises OSError, and from then on again at every call.
+        """Append the rows since the last flush. Raises OSError, and after a failure again at every call.
 
-        What came after rows that are lost would stand behind a part of one.
+        Otherwise later rows would follow an incomplete one.
         """
         if self._failure:
             raise self._failure
@@ -61,7 +61,7 @@ class SampleWriter:
             raise
 
     def close(self) -> None:
-        """Append the rest. Raises OSError if that, or anything before, could not be written."""
+        """Append the remaining rows. Raises OSError if these or earlier ones could not be written."""
         try:
             self.flush()
         finally:

@@ -1,8 +1,8 @@
-"""What a service promises under load, and the rate up to which it keeps that."""
+"""The service level objective (SLO) of a load test, and the breaking point: the highest rate that meets it."""
 
 from dataclasses import dataclass
 
-FOLLOWS = 0.95  # of the offer
+FOLLOWS = 0.95  # share of the offered rate that must be answered
 
 
 P95_LIMIT = 3.0  # times the p95 at low load
@@ -10,7 +10,7 @@ P95_LIMIT = 3.0  # times the p95 at low load
 
 @dataclass(frozen=True)
 class BreakingPoint:
-    """The highest rate that was followed, with its 95 % interval; `broke` False if no bin was beyond it."""
+    """The highest sustained rate with its 95 % interval; `broke` is False if no higher rate failed."""
 
     rps: float
     low_rps: float

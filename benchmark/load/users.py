@@ -1,4 +1,4 @@
-"""Locust users: they drive the flows of benchmark.load.protocols, each with its own idea of when to ask."""
+"""Locust users that run the flows of benchmark.load.protocols: in a closed loop, paced, or in an open loop."""
 
 import random
 import time
@@ -11,16 +11,16 @@ from locust import FastHttpUser, task
 from locust.contrib.fasthttp import FAILURE_EXCEPTIONS
 
 from benchmark.load.arrivals import poisson_arrivals
-from benchmark.load.asks import ask_of
 from benchmark.load.plan import LoadPlan
 from benchmark.load.protocols import Answer, Ask, Request, Response, no_answer
+from benchmark.load.scenario_requests import ask_of
 from benchmark.load.shapes import PACING_S
 
-MAX_IN_FLIGHT = 2048  # of one open-loop user; an arrival beyond it is dropped, and counted
+MAX_IN_FLIGHT = 2048  # of one open-loop user; further arrivals are dropped and counted as such
 
 
 class WrongAnswer(Exception):
-    """None at all, or one that is not what the scenario says; for Locust's own statistics."""
+    """A missing or incorrect answer; for Locust's own statistics."""
 
 
 class Dropped(Exception):
@@ -28,15 +28,15 @@ class Dropped(Exception):
 
 
 class AskingUser(FastHttpUser):
-    """Obtains answers; when to ask is up to the classes below.
+    """Sends requests and reports answers; the subclasses decide when.
 
-    Requests go to the client that Locust has made for this user, without the session around it: that reports each
-    request, and a sample is an answer, which may take several. It costs as much as all else, too.
+    Requests use the client of Locust's session directly, for two reasons: the session reports every request, but an
+    answer may take several; and it costs as much CPU as everything else together.
     """
 
     abstract = True
     connection_timeout = 5.0
-    network_timeout = 30.0  # far above its ceiling a service is slow, which is a result and no failure
+    network_timeout = 30.0  # an overloaded service is slow, which is a result and not a failure
 
     asked: ClassVar[Ask]
 
@@ -45,14 +45,14 @@ class AskingUser(FastHttpUser):
         session, base_url = self.client, self.client.base_url or ""
         self._http = session.client.clientpool.get_client(base_url)
         self._prefix: str = urlsplit(base_url).path.rstrip("/")
-        if session.auth_header:  # of a host that is given as http://user:password@host
+        if session.auth_header:  # from a host such as http://user:password@host
             self._http.default_headers["Authorization"] = session.auth_header
 
     def obtain(self, scheduled_ns: int | None = None) -> None:
-        """Obtain one answer and report it; with a schedule, its latency counts from there.
+        """Obtain one answer and report it. With a schedule, its latency counts from the scheduled time.
 
-        Without one it counts from before the request is stamped. What the kernel, or garbage, takes in between would
-        be part of the queue that the service sees, and of no latency.
+        Otherwise it counts from before the request gets its time stamp: a pause in between (kernel, garbage
+        collection) would be part of the queue stage of the service, but of no latency.
         """
         start_ns = time.monotonic_ns()
         flow = self.asked.flow()
@@ -93,7 +93,7 @@ class AskingUser(FastHttpUser):
 
 
 class ClosedLoopUser(AskingUser):
-    """Asks, waits for the answer, and asks again at once, or when its wait time allows."""
+    """Sends a request, waits for the answer, and sends the next at once or after its wait time."""
 
     abstract = True
 
@@ -103,31 +103,31 @@ class ClosedLoopUser(AskingUser):
 
 
 class PacedUser(ClosedLoopUser):
-    """Asks once in `pacing_s`, or as soon as the answer is there if that takes longer.
+    """Sends a request every `pacing_s`, or as soon as the answer is there if that takes longer.
 
-    Locust starts users in batches, and its own constant_pacing keeps them there: all would ask within
-    the same few milliseconds of every second. Each of these has a place of its own in the second.
+    Locust starts users in batches, and its constant_pacing keeps them together: all would send within the same few
+    milliseconds of every second. These users start at random times within the second.
     """
 
     abstract = True
-    pacing_s: ClassVar[float] = PACING_S  # 0 to ask again at once
+    pacing_s: ClassVar[float] = PACING_S  # 0: no pause
 
     def on_start(self) -> None:
         self._due_s = time.monotonic() + random.random() * self.pacing_s
         gevent.sleep(max(self._due_s - time.monotonic(), 0))
 
     def wait_time(self) -> float:
-        """Return the seconds until this user's next turn; a late user asks at once and goes on from there."""
+        """Return the seconds until the next request; a late user sends at once and continues from then."""
         now_s = time.monotonic()
         self._due_s = max(self._due_s + self.pacing_s, now_s)
         return self._due_s - now_s
 
 
 class OpenLoopUser(AskingUser):
-    """Issues requests at the times of a Poisson schedule and never waits for one before the next.
+    """Sends requests at the times of a Poisson schedule, without waiting for earlier answers.
 
-    Latency counts from the scheduled time, so a request that had to wait for its turn shows it.
-    With several such users (or workers) each has a schedule of its own, together the whole rate.
+    Latency counts from the scheduled time, so it includes any delay in sending. Several such users (or workers) have
+    different schedules, which together make up the whole rate.
     """
 
     abstract = True
@@ -149,7 +149,7 @@ class OpenLoopUser(AskingUser):
 
     @task
     def ask(self) -> None:
-        """Wait for the next arrival and send it on its way."""
+        """Wait for the next scheduled time and start its request."""
         scheduled_ns = self._start_ns + int(next(self._arrivals) * 1e9)
         gevent.sleep(max((scheduled_ns - time.monotonic_ns()) / 1e9, 0))
         if self._pool.full():

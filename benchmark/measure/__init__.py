@@ -1,1 +1,1 @@
-"""One way to measure a contender: fresh processes, parity, load, resources, and what became of it."""
+"""Measures contenders in trials: start fresh processes, check answers, apply load, sample CPU, record the result."""

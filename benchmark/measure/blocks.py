@@ -1,4 +1,4 @@
-"""Contenders in blocks: every one once in each, in random order, on fresh processes."""
+"""Measures contenders in blocks: each contender once per block, in random order, in fresh processes."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from benchmark.measure.levels import Levels, hold
 from benchmark.measure.session import Session
 from benchmark.record.run import TrialRecord
 
-CELL_OVERHEAD_S = 3.0  # to start and stop a contender; only the progress display relies on it
+CELL_OVERHEAD_S = 3.0  # to start and stop a contender; used only for the progress display
 
 
 def levels_for(
@@ -22,7 +22,7 @@ def levels_for(
     warm_s: float = 0.3,
     warm_per_user_s: float = 0.007,
 ) -> tuple[Level, ...]:
-    """Return levels whose times, in seconds, grow with the latency that so many users may cause."""
+    """Return levels whose times grow with the number of users, since latency does. All times in seconds."""
     return tuple(
         Level(
             n,
@@ -34,30 +34,30 @@ def levels_for(
 
 
 class BlockMeasurer:
-    """Measures labels block by block; `pairs` says by label what is measured, and under which load.
+    """Measures block by block; `pairs` maps each label to its contender and load.
 
-    Later blocks hold the levels that the first has climbed.
+    Later blocks repeat exactly the levels that the first block reached.
     """
 
     def __init__(self, session: Session, pairs: Mapping[str, tuple[Contender, Levels]]) -> None:
         self._session, self._pairs = session, pairs
-        self._climbed: dict[str, Levels] = {}  # by label, the levels that the first block has found worth holding
+        self._climbed: dict[str, Levels] = {}  # by label, the levels that the first block reached
 
     def measure(self, order: Sequence[Sequence[str]]) -> None:
-        """Measure every label of every block in the order given."""
+        """Measure all labels of all blocks in the given order."""
         for block, labels in enumerate(order):
             for label in labels:
                 self.measure_one(label, block)
 
     def measure_one(self, label: str, block: int) -> TrialRecord:
-        """Measure one label; return its cell, whatever became of it. Raises RecordError."""
+        """Measure one label and return its record, also if it failed. Raises RecordError."""
         contender, load = self._pairs[label]
         try:
             hold(self._session, contender, self._climbed.get(label, load), block)
         except RecordError:
             raise
         except BenchmarkError:
-            pass  # it is in the record
+            pass  # the trial is recorded as failed
         cell = self._session.cells[-1]
         if cell.status == "measured":
             self._climbed.setdefault(label, _without_climb(load, cell))
@@ -66,12 +66,12 @@ class BlockMeasurer:
 
 
 def shuffled_blocks(labels: Sequence[str], blocks: int, seed: int | str) -> list[list[str]]:
-    """Return the labels in the order of measuring, block by block."""
+    """Return the labels in random order for each block."""
     shuffled = random.Random(seed)
     return [shuffled.sample(list(labels), len(labels)) for _ in range(blocks)]
 
 
 def _without_climb(load: Levels, cell: TrialRecord) -> Levels:
-    """Return the load for later blocks: exactly the levels that this cell has held."""
+    """Return the load for later blocks: exactly the levels that this trial measured."""
     held = {window.users for window in cell.windows}
     return replace(load, levels=tuple(level for level in (*load.levels, *load.climb) if level.users in held), climb=())

@@ -1,4 +1,4 @@
-"""Levels of users, held one after the other by a load generator in a process of its own."""
+"""A trial of a closed loop: a separate load generator process holds one level of users after the other."""
 
 import contextlib
 import json
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmark.contenders.answer_law import scoring_settings
 from benchmark.contenders.discovery import Contender
-from benchmark.contenders.law import scoring_settings
 from benchmark.errors import LoadError
 from benchmark.load.plan import Level, LoadPlan
 from benchmark.measure.session import Session
@@ -23,7 +23,7 @@ from benchmark.stack.processes import log_tail, own_environment, start_process, 
 
 @dataclass(frozen=True)
 class Levels:
-    """A closed-loop load: levels in ascending order, and a climb that goes on while the rate grows."""
+    """A closed-loop load: levels in ascending order, then `climb` levels for as long as the rate still grows."""
 
     levels: tuple[Level, ...]
     climb: tuple[Level, ...] = ()
@@ -31,15 +31,15 @@ class Levels:
 
 
 def hold(session: Session, contender: Contender, load: Levels, block: int = 0, part: str = "") -> TrialRecord:
-    """Hold the levels once, in a trial of its own; its cell's windows grow while it goes on.
+    """Run the levels once in a new trial. Its windows are recorded as they end.
 
-    Raises StackError, LoadError, ParityError or RecordError; what was measured before is on disk.
+    Raises StackError, LoadError, ParityError or RecordError; earlier measurements are on disk.
     """
     log = session.logs(TrialRecord(block, contender.label, 0, part=part)) / f"{contender.label}-{GENERATOR_ROLE}.log"
     with session.trial(
-        contender, block, part, stage_clock=load.stage_clock, beside=_generator(session, contender, load, log)
+        contender, block, part, stage_clock=load.stage_clock, companion=_generator(session, contender, load, log)
     ) as trial:
-        generator = trial.beside(trial)
+        generator = trial.companion(trial)
         with trial.resources({GENERATOR_ROLE: generator.pid}) as sampler:
             _follow(generator, trial, sampler.sample_soon)
         if generator.returncode:
@@ -48,7 +48,7 @@ def hold(session: Session, contender: Contender, load: Levels, block: int = 0, p
 
 
 def _follow(generator: subprocess.Popen[bytes], trial: Trial, sample_soon: Callable[[], None]) -> None:
-    """Read what the generator says until it ends; CPU is sampled where a window ends."""
+    """Read the generator's events until it ends, and sample CPU when a window ends."""
     assert generator.stdout is not None
     for line in generator.stdout:
         event: dict[str, Any] = json.loads(line)
@@ -65,7 +65,7 @@ def _follow(generator: subprocess.Popen[bytes], trial: Trial, sample_soon: Calla
 def _generator(
     session: Session, contender: Contender, load: Levels, log: Path
 ) -> Iterator[Callable[[Trial], subprocess.Popen[bytes]]]:
-    """Start a load generator beside the contender; the function that is yielded lets it begin."""
+    """Start a load generator while the contender starts; the yielded function makes it begin."""
     plan_file = log.with_suffix(".plan.json")
     argv = [sys.executable, "-m", "benchmark.load.runner", str(plan_file.resolve())]
     env = {**own_environment(), **scenario_of(contender).secrets()}
@@ -74,7 +74,7 @@ def _generator(
     def begin(trial: Trial) -> subprocess.Popen[bytes]:
         plan_file.write_text(json.dumps(_plan(trial, load).to_json()))
         assert process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # it has died; its exit status says so below
+        with contextlib.suppress(BrokenPipeError):  # the process died; `hold` checks its exit status
             process.stdin.write(b"go\n")
             process.stdin.flush()
         return process

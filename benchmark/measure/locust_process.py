@@ -1,4 +1,4 @@
-"""One Locust process against one running contender: start it, sample it, wait for its end."""
+"""Runs Locust as a process against one contender: start it, sample its CPU, wait for its end."""
 
 import contextlib
 import json
@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmark.contenders.answer_law import AnswerLaw
 from benchmark.contenders.discovery import ROOT, Contender
-from benchmark.contenders.law import AnswerLaw
 from benchmark.errors import LoadError
 from benchmark.load.early_stop import PlanWatch
 from benchmark.load.shapes import END_SIGNAL, Example
@@ -27,32 +27,33 @@ from benchmark.stack.processes import log_tail, own_environment, start_process, 
 
 LOCUSTFILE = ROOT / "benchmark" / "load" / "locustfile.py"
 STOP_GRACE_S = 20.0  # more than the Locust file gives requests in flight
-LATE_MS = 10.0  # an arrival sent later than this after its time is late
-# Locust's own time limit lies so far beyond the planned time: its clock starts before the first request, by the time
-# that it takes to load, and its timers may start earlier still. The plan is ended from here, when its time is over.
+LATE_MS = 10.0  # an arrival that is sent this long after its scheduled time counts as late
+# Locust's own time limit is this much longer than the plan, because its clock starts before the first request, while
+# Locust is still loading. This module ends Locust when the planned time is over.
 RUN_ON_S = 10
 _POLL_S = 0.2
-_GRACE_S = 60.0  # beyond the planned duration, before a generator that does not end is stopped
+_GRACE_S = 60.0  # after the planned duration, until a generator that does not end is stopped
 
 
 @dataclass(frozen=True)
 class Issued:
-    """What one Locust run left behind."""
+    """The result of one Locust run."""
 
     samples: pd.DataFrame
     start_ns: int  # of the first request
-    generator_cpu: float  # cores, mean while it issued
+    generator_cpu: float  # cores, mean while it sent requests
     seconds: float
-    foreign_share: float | None = None  # of all cores, from the first request to the last answer: other programs
-    steal_share: float | None = None  # the same: other virtual machines
-    stopped_ns: int | None = None  # when the generator told its users to stop; None if it did not say
-    law: AnswerLaw | None = None  # that the answers follow; None where it is not known
+    # Shares of all cores from the first request to the last answer.
+    foreign_share: float | None = None  # used by other programs
+    steal_share: float | None = None  # used by other virtual machines
+    stopped_ns: int | None = None  # when the generator told its users to stop; None if unknown
+    law: AnswerLaw | None = None  # that the answers follow; None if unknown
 
     def counted_until_s(self, planned_s: float) -> float:
-        """Return the end of what may be counted, in seconds since the first request.
+        """Return until when samples count, in seconds since the first request.
 
-        That is the end of the plan, or when the generator stopped issuing before it. A service that hangs does not
-        make that earlier: a generator whose users all wait has not stopped.
+        That is the end of the plan, or earlier if the generator stopped earlier. A service that hangs does not
+        change it: a generator whose users are all waiting has not stopped.
         """
         if self.stopped_ns is None:
             return planned_s
@@ -60,13 +61,13 @@ class Issued:
 
 
 def late_arrivals(samples: pd.DataFrame) -> int:
-    """Return how many arrivals were sent more than LATE_MS after their time."""
+    """Return how many arrivals were sent more than LATE_MS after their scheduled time."""
     sent = samples[samples["status"] != 0]
     return int(((sent["start_ns"] - sent["scheduled_ns"]) / 1e6 > LATE_MS).sum())
 
 
 def dropped_arrivals(samples: pd.DataFrame) -> int:
-    """Return how many arrivals were not sent at all."""
+    """Return how many arrivals were never sent."""
     return int(samples["error"].fillna("").str.startswith("Dropped").sum())
 
 
@@ -77,10 +78,10 @@ def issue(
     duration_s: float,
     until: Callable[[], bool] = lambda: False,
 ) -> Issued:
-    """Run headless Locust with environment and options against a contender.
+    """Run headless Locust against a contender, with extra environment variables and options.
 
-    It issues until `duration_s` after the first request, or until `until` says so; its own time limit must lie
-    beyond that, see `time_limit`. Raises StackError if the contender dies meanwhile, LoadError if Locust fails.
+    It sends requests until `duration_s` after the first one, or until `until` returns True. Locust's own time limit
+    must be later, see `time_limit`. Raises StackError if the contender dies, LoadError if Locust fails.
     """
     run, cell, log = trial.session.run, trial.cell, trial.log(GENERATOR_ROLE)
     samples = run.file("samples", cell, ".csv")
@@ -88,7 +89,7 @@ def issue(
     argv = [
         sys.executable,
         "-m",
-        "benchmark.load.unconfigured",
+        "benchmark.load.locust_without_config",
         "-f",
         str(LOCUSTFILE),
         "--host",
@@ -130,7 +131,7 @@ def issue(
 
 
 def samples_file(run: Run, contender: Contender, part: str) -> Path:
-    """Return where `issue` has the samples of a part of a contender's trials written."""
+    """Return the file to which `issue` writes the samples of a contender's part."""
     return run.file("samples", TrialRecord(block=0, contender=contender.label, seed=0, part=part), ".csv")
 
 
@@ -140,7 +141,7 @@ def class_name(contender: str, open_loop: bool = False) -> str:
 
 
 def example_environment(example: Example) -> dict[str, str]:
-    """Return what tells the Locust file to follow an example exactly."""
+    """Return the environment variables that make the Locust file follow an example exactly."""
     return {
         "EXAMPLE": example.name,
         "USERS": str(example.users),
@@ -152,7 +153,7 @@ def example_environment(example: Example) -> dict[str, str]:
 
 
 def time_limit(seconds: float) -> list[str]:
-    """Return the options of a time limit of Locust's own for so long a plan; it takes no fractions."""
+    """Return Locust's time limit for a plan of this length, in whole seconds as Locust requires."""
     return ["-t", f"{math.ceil(seconds) + RUN_ON_S}s"]
 
 
@@ -163,7 +164,7 @@ def _wait(process: subprocess.Popen[bytes], trial: Trial, duration_s: float, unt
         trial.stack.check_alive()
         elapsed_s = time.monotonic() - started_s
         if elapsed_s > duration_s + _GRACE_S:
-            raise LoadError(f"Locust did not end {_GRACE_S:g} s after its time")
+            raise LoadError(f"Locust was still running {_GRACE_S:g} s after its planned end")
         time.sleep(_POLL_S)
     if process.poll() is None:
         _end(process)
@@ -171,14 +172,14 @@ def _wait(process: subprocess.Popen[bytes], trial: Trial, duration_s: float, unt
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End Locust before its time, so that it still writes its page: it does not when terminated."""
+    """End Locust with END_SIGNAL: it writes its report first, which it would not after SIGTERM."""
     process.send_signal(END_SIGNAL)
-    with contextlib.suppress(subprocess.TimeoutExpired):  # whoever started it will terminate it
+    with contextlib.suppress(subprocess.TimeoutExpired):  # `issue` terminates it
         process.wait(STOP_GRACE_S)
 
 
 def _stopped_ns(issuing: Path) -> int | None:
-    """Return when the generator stopped issuing, as the Locust file has noted it."""
+    """Return when the generator stopped sending requests, as noted by the Locust file."""
     return int(json.loads(issuing.read_text())["stopped_ns"]) if issuing.exists() else None
 
 

@@ -1,4 +1,4 @@
-"""What the user sees while a run goes on: contender, phase, remaining time."""
+"""The progress display of a run: contender, phase, remaining time."""
 
 import time
 from pathlib import Path
@@ -12,14 +12,14 @@ from benchmark.record.run import TrialRecord
 
 
 class Progress:
-    """A bar on a terminal; elsewhere one line per cell."""
+    """A progress bar on a terminal; elsewhere one line per trial."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
         self._bar = Bar(
             TextColumn("[bold]{task.fields[contender]:<16}[/] {task.fields[phase]:<10}"),
             BarColumn(),
-            TextColumn("{task.completed:.0f}/{task.total:.0f} cells"),
+            TextColumn("{task.completed:.0f}/{task.total:.0f} trials"),
             TextColumn("about {task.fields[remaining]} left,"),
             TimeElapsedColumn(),
             TextColumn("elapsed"),
@@ -40,20 +40,20 @@ class Progress:
         self._bar.stop()
 
     def begin(self, path: Path, cells: int, cell_s: float) -> None:
-        """Announce a run of so many cells, each expected to take so long."""
+        """Announce a run: the number of trials, and the expected duration of each."""
         self._left, self._cell_s, self._last_s = cells, cell_s, time.monotonic()
         self.console.print(
-            f"measuring {cells} cells, about {_minutes(cells * cell_s)}; raw data in {path}", soft_wrap=True
+            f"measuring {cells} trials, about {_minutes(cells * cell_s)}; raw data in {path}", soft_wrap=True
         )
         self._task = self._bar.add_task("", total=cells, contender="", phase="", remaining=_minutes(cells * cell_s))
 
     def phase(self, contender: str, phase: str) -> None:
-        """Show what is going on."""
+        """Show the current contender and phase."""
         if self._task is not None:
             self._bar.update(self._task, contender=contender, phase=phase, remaining=self._remaining())
 
     def cell_done(self, cell: TrialRecord) -> None:
-        """Count a cell; say so where there is no bar, and always if it failed."""
+        """Count a finished trial. Print a line if there is no bar, or if the trial failed."""
         now_s = time.monotonic()
         self._took_s.append(now_s - self._last_s)
         self._last_s, self._left = now_s, self._left - 1

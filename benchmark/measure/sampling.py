@@ -1,4 +1,4 @@
-"""CPU time and memory of processes, sampled while they are under load."""
+"""Samples CPU time and memory of processes while they are under load."""
 
 import threading
 import time
@@ -14,10 +14,10 @@ _REDISCOVER_EVERY = 10  # samples after which new child processes are looked for
 
 
 class Sampler:
-    """Samples process trees, or counters, from a thread until it is stopped; `sink` receives every sample.
+    """Samples process trees or counters in a thread until it is stopped; `sink` receives every sample.
 
-    A time span's CPU is the difference of two samples, so a tree's children must not end in between:
-    servers keep their workers, which makes that so.
+    CPU use between two moments is the difference of two samples, so no child process may end in between. Servers
+    keep their workers, so none does.
     """
 
     def __init__(self, sources: Mapping[str, int | Counters], sink: Callable[[ResourceSample], None]) -> None:
@@ -39,7 +39,7 @@ class Sampler:
         self._thread.join()
 
     def sample_soon(self) -> None:
-        """Have samples taken at once instead of when they are due: the load is about to change."""
+        """Sample now instead of at the next interval, because the load is about to change."""
         self._due.set()
 
     def _run(self) -> None:
@@ -52,7 +52,7 @@ class Sampler:
                     self._sink(sample)
             count += 1
             self._due.wait(INTERVAL_S)
-            self._due.clear()  # before looking whether to stop, so that no wish to stop is overlooked
+            self._due.clear()  # before the check below, so that a stop in between is not missed
             if self._stopping:
                 return
 
@@ -64,7 +64,7 @@ class Sampler:
 
 
 def _count(role: str, counters: Counters) -> ResourceSample | None:
-    """Return one sample of what somebody else counts, or None if that has ended."""
+    """Return one sample of a counter, or None if what it counts has ended."""
     try:
         cpu_ns, rss_bytes = counters.read()
     except OSError:
@@ -80,7 +80,7 @@ def _tree(root: psutil.Process) -> list[psutil.Process]:
 
 
 def _sample(role: str, tree: list[psutil.Process]) -> ResourceSample | None:
-    """Return one sample, or None if a process has ended: half a sum would be a lie."""
+    """Return one sample, or None if a process has ended: an incomplete sum would be wrong."""
     try:
         rss_bytes = sum(_rss_bytes(process) for process in tree)
         cpu_ns = sum(cpu_ns_of(process) for process in tree)
@@ -90,7 +90,7 @@ def _sample(role: str, tree: list[psutil.Process]) -> ResourceSample | None:
 
 
 def _rss_bytes(process: psutil.Process) -> int:
-    """Return the memory of a process; one that has ended and was not collected yet has none."""
+    """Return the memory of a process. Raises psutil.NoSuchProcess, also for a zombie, which has none."""
     rss_bytes = int(process.memory_info().rss)
     if not rss_bytes:
         raise psutil.NoSuchProcess(process.pid)
@@ -98,7 +98,7 @@ def _rss_bytes(process: psutil.Process) -> int:
 
 
 def cpu_ns_of(process: psutil.Process) -> int:
-    """Return the CPU time of a process, all threads, in ns: to the ns where the system has such a clock.
+    """Return the CPU time of all threads of a process in ns, with ns resolution where the system offers it.
 
     Raises psutil.NoSuchProcess.
     """
@@ -112,7 +112,7 @@ def cpu_ns_of(process: psutil.Process) -> int:
 
 
 def processes_of(pid: int) -> list[psutil.Process]:
-    """Return a process and its children, and theirs, as they are now; none if it has ended."""
+    """Return a process and all its descendants, as they are now; an empty list if it has ended."""
     try:
         return _tree(psutil.Process(pid))
     except psutil.NoSuchProcess:

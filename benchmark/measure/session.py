@@ -1,5 +1,5 @@
-"""A run that goes on. `Session.trial` is the only place that configures a contender's processes, has its answers
-checked, and records what became of it; what load comes is up to whoever opens the trial."""
+"""An ongoing run. `Session.trial` is the only place that configures a contender's processes, checks its answers and
+records the result. The caller of `trial` applies the load."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmark.contenders.answer_law import law_of, scoring_settings
 from benchmark.contenders.discovery import Contender
-from benchmark.contenders.law import law_of, scoring_settings
 from benchmark.contenders.service_settings import SEED, STAGE_CLOCK, with_variables
 from benchmark.errors import BenchmarkError, RecordError
 from benchmark.measure.progress import Progress
@@ -21,7 +21,7 @@ from benchmark.stack.watchdog import Guard
 
 @dataclass
 class Session:
-    """A run that goes on: what all its trials have in common."""
+    """An ongoing run: everything that its trials share."""
 
     run: Run
     guard: Guard
@@ -29,9 +29,9 @@ class Session:
     seed: int = 1
     free_ports: bool = False
     launcher: Launcher = field(default_factory=ProcessLauncher)
-    cells: list[TrialRecord] = field(default_factory=list)  # that have ended
-    _passed: set[str] = field(default_factory=set)  # labels that have passed parity
-    _refused: dict[str, ParityError] = field(default_factory=dict)  # by label, those that have not
+    cells: list[TrialRecord] = field(default_factory=list)  # finished trials
+    _passed: set[str] = field(default_factory=set)  # labels whose answers follow the contract
+    _refused: dict[str, ParityError] = field(default_factory=dict)  # by label, those whose answers do not
 
     @contextlib.contextmanager
     def trial(
@@ -41,21 +41,20 @@ class Session:
         part: str = "",
         *,
         stage_clock: bool = True,
-        beside: AbstractContextManager[Any] | None = None,
+        companion: AbstractContextManager[Any] | None = None,
     ) -> Iterator[Trial]:
-        """Start a contender in fresh processes, check that it answers as the contract says, and stop it at the end.
+        """Start a contender in fresh processes, check its answers against the contract, and stop it at the end.
 
-        It is recorded, whatever becomes of it. Which `part` of a block this is tells several trials of a
-        contender apart; `beside` is entered before the services start, so that what takes time to load does so
-        meanwhile. Raises StackError, ParityError (without starting anything, if an earlier trial has), or what the
-        block raises.
+        Every outcome is recorded. `part` distinguishes several trials of a contender within a block. `companion` is
+        entered before the services start, so that a load generator can load meanwhile. Raises StackError,
+        ParityError (without starting anything if an earlier trial raised it), or what the block raises.
         """
         cell = TrialRecord(block, contender.label, seed=self.seed * 1000 + block, part=part)
         try:
             with contextlib.ExitStack() as opened:
                 if contender.label in self._refused:
                     raise self._refused[contender.label]
-                started = opened.enter_context(beside) if beside else None
+                started = opened.enter_context(companion) if companion else None
                 yield self._started(contender, cell, stage_clock, started, opened)
         except RecordError as error:
             cell.status, cell.code, cell.reason = "interrupted", error.code, str(error)
@@ -72,7 +71,7 @@ class Session:
             self._record(cell)
 
     def note(self, contender: Contender, error: BenchmarkError | None = None) -> TrialRecord:
-        """Record that all trials of a contender have ended, or why nothing more comes of it."""
+        """Record that all trials of a contender have ended, or the error that ended them."""
         cell = TrialRecord(0, contender.label, self.seed * 1000)
         if error:
             cell.status, cell.code, cell.reason = "failed", error.code, str(error)
@@ -80,13 +79,13 @@ class Session:
         return cell
 
     def logs(self, cell: TrialRecord) -> Path:
-        """Return the folder for what the processes of a trial say."""
+        """Return the folder for the logs of a trial's processes."""
         folder = self.run.path / "logs" / f"block-{cell.block + 1}{cell.part and '-'}{cell.part}"
         folder.mkdir(exist_ok=True)
         return folder
 
     def _started(
-        self, contender: Contender, cell: TrialRecord, stage_clock: bool, beside: Any, opened: contextlib.ExitStack
+        self, contender: Contender, cell: TrialRecord, stage_clock: bool, companion: Any, opened: contextlib.ExitStack
     ) -> Trial:
         self.progress.phase(cell.contender, "start")
         clock = stage_clock and scoring_settings(contender).stage_clock
@@ -94,7 +93,7 @@ class Session:
         stack = opened.enter_context(
             running_stack(contender, self.logs(cell), self.guard, None, self.free_ports, self.launcher)
         )
-        trial = Trial(self, contender, stack, cell, law_of(contender), beside)
+        trial = Trial(self, contender, stack, cell, law_of(contender), companion)
         if cell.contender not in self._passed:
             trial.phase("parity")
             try:

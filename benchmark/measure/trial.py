@@ -1,4 +1,4 @@
-"""A trial: one contender in fresh processes, asked for the truth first, then put under load, and recorded."""
+"""A trial: one contender in fresh processes, checked against the contract, put under load, and recorded."""
 
 import contextlib
 from collections.abc import Iterator, Mapping
@@ -7,11 +7,11 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmark.contenders.answer_law import AnswerLaw, law_of, scoring_settings
 from benchmark.contenders.discovery import Contender
-from benchmark.contenders.law import AnswerLaw, law_of, scoring_settings
 from benchmark.errors import BenchmarkError, RecordError
 from benchmark.load import parity
-from benchmark.measure.machine import SURROUNDINGS
+from benchmark.measure.machine_load import SURROUNDINGS
 from benchmark.measure.sampling import Sampler
 from benchmark.record.run import TrialRecord
 from benchmark.scenarios.discovery import scenario_of
@@ -21,40 +21,40 @@ from feature_store.seed import DEFAULT_INFO
 if TYPE_CHECKING:
     from benchmark.measure.session import Session
 
-_DIFFERENCES = 3  # that are told of a contender that fails parity: of one that is silent each takes a timeout
+_DIFFERENCES = 3  # to report at most: from a contender that does not answer, each takes a timeout
 
 
 class ParityError(BenchmarkError):
-    """A contender answers something else than the contract says; it is not measured."""
+    """A contender's answers violate the contract, so it is excluded."""
 
     code = "parity"
 
 
 @dataclass
 class Trial:
-    """A contender that is ready to be put under load; what became of it goes into `cell`."""
+    """A contender that is ready for load. The outcome goes into `cell`."""
 
     session: "Session"
-    contender: Contender  # with all settings that its processes run with
+    contender: Contender  # with all settings of its processes
     stack: Stack
     cell: TrialRecord
     law: AnswerLaw
-    beside: Any = None  # what was started beside the contender
+    companion: Any = None  # what `Session.trial` entered before the contender, such as a load generator
 
     @property
     def url(self) -> str:
-        """Where the contender is asked."""
+        """The URL to which requests are sent."""
         return self.stack.base_url + self.contender.endpoint
 
     def phase(self, what: str) -> None:
         self.session.progress.phase(self.cell.contender, what)
 
     def fail(self, error: BenchmarkError) -> None:
-        """Note that nothing further comes of this trial, where that does not end those beside it."""
+        """Mark this trial as failed without ending the others of the contender."""
         self.cell.status, self.cell.code, self.cell.reason = "failed", error.code, str(error)
 
     def log(self, name: str) -> Path:
-        """Return the file for what a process says that is none of the contender's."""
+        """Return the log file of a process that is not part of the contender."""
         return self.session.logs(self.cell) / f"{self.cell.contender}-{name}.log"
 
     @contextlib.contextmanager
@@ -71,9 +71,9 @@ class Trial:
 
 
 def check_parity_of(stack: Stack) -> None:
-    """Ask a contender everything that the service contract says, if that is what it is asked.
+    """Check a contender's answers against the service contract, if its scenario follows it.
 
-    Raises ParityError, or StackError if it has died.
+    Raises ParityError, or StackError if a process has died.
     """
     contender = stack.contender
     if not scenario_of(contender).check.law:
@@ -84,4 +84,4 @@ def check_parity_of(stack: Stack) -> None:
     found = list(islice(differences, _DIFFERENCES))
     if found:
         stack.check_alive()
-        raise ParityError(f"not measured, it answers otherwise than the contract says: {'; '.join(found)}")
+        raise ParityError(f"Excluded: its answers violate the contract ({'; '.join(found)})")

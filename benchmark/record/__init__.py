@@ -1,1 +1,1 @@
-"""The run directory: raw data, the only truth; everything else can be computed from it again."""
+"""The record of a run: a directory of raw data from which everything else can be computed again."""

@@ -1,4 +1,4 @@
-"""What a run sets out to do, on what: written before anything is measured."""
+"""The manifest of a run: plan, settings and machine, written before anything is measured."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from contract.settings import loggable, settings_from
 def make_manifest(
     contenders: Sequence[Contender], seed: int, plan: Mapping[str, Any], service_settings: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Return the manifest of a run that is about to start; probes how busy the machine is."""
+    """Return the manifest of a run that is about to start, including how busy the machine is."""
     return {
         "started_utc": utc_now(),
         "command_line": " ".join(["python -m benchmark", *sys.argv[1:]]),
@@ -25,7 +25,7 @@ def make_manifest(
         "scenarios": {each.name: each.to_json() for each in map(scenario_of, contenders)},
         "settings": {
             "services": dict(service_settings),
-            # What a service is told if no row says more; which HTTP client it may have depends on the twin.
+            # Without the HTTP client: its default depends on the twin.
             "defaults": loggable(
                 settings_from(variables({name: v for name, v in service_settings.items() if name != "http_client"}))
             ),
@@ -36,12 +36,12 @@ def make_manifest(
 
 
 def recorded_contenders(manifest: Mapping[str, Any]) -> list[Contender]:
-    """Return the contenders as they were when a run was recorded, with all settings that they ran with."""
-    # Older records have a protocol beside the endpoint; it is the scenario's.
+    """Return the contenders of a recorded run, with all settings that they ran with."""
+    # Older records have the protocol here instead of in the scenario.
     asked = [{key: value for key, value in row.items() if key != "protocol"} for row in manifest["contenders"].values()]
     rows = [Contender(folder=ROOT, **row) for row in asked]
     shared = variables(manifest["settings"]["services"])
-    # Older records have `--set` beside the rows and not in them.
+    # Older records store the settings of `--set` separately from the rows.
     return [
         row.model_copy(update={"process": tuple(with_env(p, {**shared, **p.env}) for p in row.process)}) for row in rows
     ]

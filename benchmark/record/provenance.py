@@ -1,4 +1,4 @@
-"""What a run was measured on and with: the machine, the versions, the commit."""
+"""The provenance of a run: machine, versions, commit."""
 
 import importlib.metadata
 import os
@@ -17,9 +17,9 @@ BUSY_PROBE_S = 1.0
 
 
 def environment() -> dict[str, Any]:
-    """Return the machine, the Python, every installed package, the commit and the limits of open files.
+    """Return the machine, the Python version, all installed packages, the commit and the limits of open files.
 
-    Without the names of host or user.
+    Contains neither host name nor user name.
     """
     return {
         "machine": {
@@ -39,7 +39,7 @@ def environment() -> dict[str, Any]:
 
 
 def busy_share(seconds: float = BUSY_PROBE_S) -> float:
-    """Return the share of all cores that is in use now, other virtual machines' share included."""
+    """Return the share of all cores that is in use now, including steal time."""
     times = psutil.cpu_times_percent(interval=seconds)
     return round(1 - (times.idle + getattr(times, "iowait", 0.0)) / 100, 4)
 

@@ -1,4 +1,4 @@
-"""What the resource samples of a record say of a time span: what was used, and what others than this run had."""
+"""Computes from resource samples what was used in a time span: CPU time, and the shares of other programs."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -6,16 +6,16 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-# Roles of resource samples. No contender's can have a colon.
+# Roles of resource samples. A contender's role cannot contain a colon.
 BUSY, IDLE, STEAL, HARNESS = "machine:busy", "machine:idle", "machine:steal", "harness:own"
 
 
 class MachineTimes(NamedTuple):
-    """What all cores together have spent since the machine started, or within a time span."""
+    """CPU times of all cores together, since the machine started or within a time span."""
 
     busy_ns: float
-    idle_ns: float  # waiting for a disk included
-    steal_ns: float  # that the hypervisor gave to others while somebody here wanted it
+    idle_ns: float  # includes waiting for a disk
+    steal_ns: float  # given to other virtual machines while a process here was ready to run
 
     def __sub__(self, earlier: "MachineTimes") -> "MachineTimes":
         return MachineTimes(*(mine - before for mine, before in zip(self, earlier, strict=True)))
@@ -23,25 +23,25 @@ class MachineTimes(NamedTuple):
 
 @dataclass(frozen=True)
 class Disturbance:
-    """Shares of all cores that others had within a time span; None where that was not observed."""
+    """Shares of all cores that others used within a time span; None if not observed."""
 
     foreign_share: float | None = None  # other programs
     steal_share: float | None = None  # other virtual machines
 
 
 def disturbance(machine: MachineTimes, own_ns: float) -> Disturbance:
-    """Return what others had of a time span in which the machine spent this, and our processes used `own_ns`."""
+    """Return the shares of others, from the machine's CPU times and those of our own processes in a time span."""
     all_ns = sum(machine)
-    if not all_ns > 0:  # shorter than a tick, or a machine that does not count
+    if not all_ns > 0:  # shorter than a clock tick, or a system without these counters
         return Disturbance()
     foreign_ns, steal_ns = machine.busy_ns - own_ns, machine.steal_ns
     return Disturbance(max(foreign_ns / all_ns, 0.0), max(steal_ns / all_ns, 0.0))
 
 
 def disturbance_between(resources: pd.DataFrame, start_ns: int, end_ns: int) -> Disturbance:
-    """Return what others had of the machine between two moments; `resources` hold all roles of a Sampler.
+    """Return the shares of others between two moments; `resources` holds all roles of a Sampler.
 
-    Whatever is no row of the machine's counts as ours: the contender, the load generator and the harness.
+    All roles except the machine's own count as ours: the contender, the load generator and the harness.
     """
     used_ns = {str(role): cpu_ns_between(group, start_ns, end_ns) for role, group in resources.groupby("role")}
     if not used_ns.keys() >= {BUSY, IDLE, STEAL}:
@@ -51,7 +51,7 @@ def disturbance_between(resources: pd.DataFrame, start_ns: int, end_ns: int) -> 
 
 
 def cpu_ns_between(samples: pd.DataFrame, start_ns: int, end_ns: int) -> float:
-    """Return the CPU time that one role has used between two moments, read off between its samples."""
+    """Return the CPU time of one role between two moments, interpolated between its samples."""
     t_ns, cpu_ns = samples["t_ns"].to_numpy(dtype=float), samples["cpu_ns"].to_numpy(dtype=float)
     at_ns = np.interp([start_ns, end_ns], t_ns, cpu_ns)
     return float(at_ns[1] - at_ns[0])

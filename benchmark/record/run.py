@@ -1,16 +1,16 @@
-"""The run directory: the only writer and the only reader of its format.
+"""The run directory: all code that writes and reads its format.
 
 results/<UTC time>-<command>/
     manifest.json    machine, versions, settings, seed, plan: written before anything is measured; and when it ended
     cells.jsonl      one line per contender and block, appended when it ends
-    samples/         one CSV per cell: every answer (columns: benchmark.record.columns.SAMPLE_COLUMNS); of `locust`,
-                     beside it when the generator stopped issuing
-    resources/       one CSV per cell: CPU and memory by role, ten times a second; and what the machine as a whole did
-    locust/          Locust's own HTML and CSV, untouched
-    logs/            what every process said
-    summary.json     the figures, computed from the above
-    report.html      the figures, drawn
-results/latest       the newest complete run
+    samples/         one CSV per trial: every answer (columns: benchmark.record.columns.SAMPLE_COLUMNS); for `locust`
+                     also when the generator stopped sending
+    resources/       one CSV per trial: CPU and memory by role, ten times per second, and of the whole machine
+    locust/          HTML and CSV of Locust, unchanged
+    logs/            output of every process
+    summary.json     figures, computed from the above
+    report.html      the page that shows the figures
+results/latest       link to the newest complete run
 """
 
 import contextlib
@@ -29,7 +29,7 @@ from benchmark.errors import RecordError
 from benchmark.record.columns import ONE_OF_EACH, SAMPLE_COLUMNS, ResourceSample
 from contract.secrets import masked
 
-SCHEMA, OLDEST_SCHEMA = 2, 1  # written; the oldest that is still read
+SCHEMA, OLDEST_SCHEMA = 2, 1  # the version written; the oldest version that can be read
 SUMMARY = "summary.json"
 _CELLS = "cells.jsonl"
 _FOLDERS = ("samples", "resources", "locust", "logs")
@@ -38,7 +38,7 @@ CellStatus = Literal["measured", "failed", "interrupted"]
 
 @dataclass(frozen=True)
 class Window:
-    """A measured stretch at one number of users, on the monotonic clock."""
+    """A measured time span at one number of users, on the monotonic clock."""
 
     users: int
     start_ns: int
@@ -51,20 +51,20 @@ class Window:
 
 @dataclass
 class TrialRecord:
-    """One contender in one block, in fresh processes: what became of it."""
+    """The outcome of a trial: one contender in one block, in fresh processes."""
 
     block: int
     contender: str
     seed: int
     status: CellStatus = "measured"
-    reason: str = ""  # why it failed, or was interrupted
+    reason: str = ""  # why it failed or was interrupted
     windows: list[Window] = field(default_factory=list)
-    part: str = ""  # tells several trials of a contender in a block apart
-    code: str = ""  # of the reason: that of the error
+    part: str = ""  # distinguishes several trials of a contender in a block
+    code: str = ""  # the error's code
 
     @property
     def key(self) -> str:
-        """The stem of this cell's files."""
+        """The stem of this trial's files."""
         return f"{self.block}-{self.contender}{self.part and '-'}{self.part}"
 
 
@@ -87,13 +87,13 @@ class Run:
 
     @classmethod
     def open(cls, path: Path) -> "Run":
-        """Open a run directory for reading. Raises RecordError if it is none, or of another schema."""
+        """Open a run directory for reading. Raises RecordError if it is not one, or of an unknown schema."""
         run = cls(path.resolve())
         schema = run.manifest.get("schema")
         if schema not in range(OLDEST_SCHEMA, SCHEMA + 1):
             raise RecordError(
-                f"{path} is of schema {schema}, this program reads schemas {OLDEST_SCHEMA} to {SCHEMA}; "
-                "read it with the version that recorded it"
+                f"{path} has schema {schema}, but this version reads schemas {OLDEST_SCHEMA} to {SCHEMA}: "
+                "use the version that recorded it"
             )
         return run
 
@@ -107,42 +107,42 @@ class Run:
 
     @property
     def interrupted(self) -> bool:
-        """Whether measuring ended before its time; so it did if nobody has noted its end."""
+        """Whether measuring ended early. A run without a noted end was interrupted."""
         return bool(self.manifest.get("interrupted", True))
 
     def file(self, folder: str, cell: TrialRecord, suffix: str = "") -> Path:
-        """Return the path of one of a cell's files."""
+        """Return the path of one of a trial's files."""
         return self.path / folder / f"{cell.key}{suffix}"
 
     def append_cell(self, cell: TrialRecord) -> None:
         self.append_line(_CELLS, asdict(cell))
 
     def trials(self) -> list[TrialRecord]:
-        """Return every trial that has ended, in the order of measuring."""
+        """Return all trials that have ended, in the order of measuring."""
         return [TrialRecord(**{**d, "windows": [Window(**w) for w in d["windows"]]}) for d in self.lines(_CELLS)]
 
     def cells(self) -> list[TrialRecord]:
-        """Return those that are all there is of a contender in a block, and no part of it."""
+        """Return the trials that cover a contender in a block completely, without those that are a part of it."""
         return [trial for trial in self.trials() if not trial.part]
 
     def append_line(self, name: str, document: dict[str, Any]) -> None:
-        """Add a document to a file of one JSON document per line. Raises RecordError."""
+        """Append a document to a file with one JSON document per line. Raises RecordError."""
         with _writing(self.path), (self.path / name).open("a") as file:
             file.write(json.dumps(masked(document), allow_nan=False) + "\n")
 
     def lines(self, name: str) -> list[dict[str, Any]]:
-        """Return what `append_line` has written; nothing if there is no such file."""
+        """Return the documents of a file that `append_line` has written; an empty list if there is no file."""
         path = self.path / name
         if not path.exists():
             return []
-        # A line that was cut off, as by a full disk, has no end.
+        # An incomplete last line, as after a full disk, is skipped.
         whole = path.read_text().rpartition("\n")[0]
         return [json.loads(line) for line in whole.splitlines()]
 
     def cell_samples(self, cell: TrialRecord) -> pd.DataFrame:
-        """Return a cell's requests: SAMPLE_COLUMNS, with `latency_ms`, and `measured` for those inside a window.
+        """Return a trial's samples: SAMPLE_COLUMNS, `latency_ms`, and `measured` for those inside a window.
 
-        A request belongs to the window in which it was answered.
+        A sample belongs to the window in which the answer came.
         """
         frame = read_samples(self.file("samples", cell, ".csv"))
         frame["measured"] = False
@@ -152,7 +152,7 @@ class Run:
         return frame
 
     def samples(self) -> pd.DataFrame:
-        """Return the requests of all cells, with columns `contender` and `block`."""
+        """Return the samples of all trials, with columns `contender` and `block`."""
         frames = [self.cell_samples(cell).assign(contender=cell.contender, block=cell.block) for cell in self.cells()]
         return (
             pd.concat(frames, ignore_index=True)
@@ -161,7 +161,7 @@ class Run:
         )
 
     def cell_resources(self, cell: TrialRecord) -> pd.DataFrame:
-        """Return a cell's resource samples: the fields of ResourceSample."""
+        """Return a trial's resource samples: the fields of ResourceSample."""
         frame = _read_csv(self.file("resources", cell, ".csv"))
         return pd.DataFrame(columns=list(ResourceSample._fields)) if frame is None else frame
 
@@ -175,7 +175,7 @@ class Run:
             writer.close()
 
     def write_json(self, name: str, document: dict[str, Any]) -> None:
-        """Write a document whole or not at all, and without the secrets that its URLs hold."""
+        """Write a document atomically, with the secrets in its URLs masked."""
         with _writing(self.path):
             part = self.path / f"{name}.part"
             part.write_text(json.dumps(masked(document), indent=2, allow_nan=False) + "\n")
@@ -188,11 +188,11 @@ class Run:
         except (OSError, ValueError) as error:
             raise RecordError(f"{self.path} is not a run directory: {name} cannot be read ({error})") from error
         if not isinstance(document, dict):
-            raise RecordError(f"{self.path} is not a run directory: {name} holds no table")
+            raise RecordError(f"{self.path} is not a run directory: {name} is not a JSON object")
         return document
 
     def note_end(self, interrupted: bool) -> None:
-        """Note in the manifest that measuring has ended now; a report that is made again does not move it."""
+        """Note in the manifest that measuring has ended now. Re-rendering the report does not change it."""
         self.write_json("manifest.json", {**self.manifest, "finished_utc": utc_now(), "interrupted": interrupted})
 
     def point_latest_here(self) -> None:
@@ -206,12 +206,12 @@ class Run:
 
 
 def utc_now() -> str:
-    """Return the time as every document of a run has it."""
+    """Return the current time in the format of all documents of a run."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def read_samples(path: Path) -> pd.DataFrame:
-    """Return a file of raw samples: SAMPLE_COLUMNS, `end_ns`, `latency_ms` and, from the schedule, `response_ms`."""
+    """Return raw samples: SAMPLE_COLUMNS, `end_ns`, `latency_ms`, and `response_ms` since the scheduled time."""
     derived = ["end_ns", "latency_ms", "response_ms"]
     frame = _read_csv(path, {"server_timing": "string", "error": "string"})
     if frame is None:
@@ -226,13 +226,13 @@ def read_samples(path: Path) -> pd.DataFrame:
 
 
 def _read_csv(path: Path, dtype: dict[str, str] | None = None) -> pd.DataFrame | None:
-    """Return the whole rows of a file, which a full disk may have cut off anywhere; None if not even its head is."""
+    """Return the complete rows of a file, which a full disk may have cut off; None without a complete header."""
     whole = path.read_text().rpartition("\n")[0] if path.exists() else ""
     return pd.read_csv(io.StringIO(whole), dtype=dtype) if whole else None
 
 
 class ResourceWriter:
-    """Appends resource samples to a CSV file; remembers the first failure instead of raising in a thread."""
+    """Appends resource samples to a CSV file. Stores the first failure, since it is called in a thread."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("w")
@@ -257,4 +257,4 @@ def _writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RecordError(f"cannot write to {path}: {error.strerror}; what was measured before is kept") from error
+        raise RecordError(f"cannot write to {path}: {error.strerror}. Earlier measurements are kept.") from error

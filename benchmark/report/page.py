@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from benchmark.analysis.reasons import merged
 from benchmark.analysis.wording import MISSING, first_line, unbroken
 from benchmark.errors import RecordError
 
@@ -37,7 +38,7 @@ def templates(*folders: Path) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(unbroken=unbroken, first_line=first_line)
+    environment.filters.update(unbroken=unbroken, first_line=first_line, merged=merged)
     return environment
 
 

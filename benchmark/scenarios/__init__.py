@@ -1,1 +1,1 @@
-"""Scenarios: what is asked of a contender, and what a right answer is."""
+"""Scenarios: the requests sent to a contender, and how its answers are checked."""

@@ -1,22 +1,22 @@
-"""Scenarios: what can be asked. `discover()` finds every scenario.toml; nothing else knows the list."""
+"""Finds the scenarios: the rows of every scenario.toml in the repository."""
 
 from functools import cache
 from pathlib import Path
 
 from benchmark.contenders.discovery import ROOT, Contender
-from benchmark.contenders.rows import find_rows
+from benchmark.contenders.toml_rows import find_rows
 from benchmark.errors import ScenarioError
 from benchmark.scenarios.spec import Scenario
 
 
 @cache
 def discover(root: Path = ROOT) -> dict[str, Scenario]:
-    """Return every scenario by name. Raises ScenarioError naming the file, the key and what was expected."""
+    """Return all scenarios by name. Raises ScenarioError naming the file, the key and what was expected."""
     return find_rows(root, "scenario", Scenario, ScenarioError)
 
 
 def scenario_of(contender: Contender) -> Scenario:
-    """Return what a contender is asked. Raises ScenarioError."""
+    """Return the scenario of a contender. Raises ScenarioError."""
     known = discover()
     if contender.scenario not in known:
         raise ScenarioError(

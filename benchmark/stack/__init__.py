@@ -1,1 +1,1 @@
-"""The processes of a contender: how they start, say that they are ready, and stop."""
+"""Starts and stops the processes of a contender, and waits until they are ready."""

@@ -1,7 +1,7 @@
-"""`up` and `down`: the services of all contenders in the background, for curl and the browser.
+"""`up` and `down`: start and stop the services of all contenders in the background, for curl and the browser.
 
-run/services.json says which processes `up` has started. Each is written down as it starts, so that `down` finds it
-whatever becomes of `up`; and until all are ready a guard watches them, which stops them if `up` ends before.
+run/services.json lists the processes that `up` has started. Each is added as it starts, so that `down` finds it even
+if `up` crashes. Until all are ready, a guard stops them if `up` ends early.
 """
 
 import fcntl
@@ -33,7 +33,7 @@ from benchmark.stack.processes import (
 from benchmark.stack.watchdog import Guard, stop_groups
 
 RUN = ROOT / "run"
-# The feature store ends with its parent, except when asked to stay.
+# By default the feature store ends with its parent process.
 _STAY: Final = {"FEATURE_STORE_STAY": "1"}
 _POLL_S: Final = 0.05
 _SAME_START_S: Final = 0.05  # the system counts starts in ticks of 10 ms
@@ -42,17 +42,17 @@ _SAME_BOOT_S: Final = 2.0
 
 @dataclass(frozen=True)
 class Service:
-    """A process that `up` has started, leader of a process group of its own."""
+    """A process that `up` has started, the leader of its own process group."""
 
     pid: Annotated[int, Field(gt=1, strict=True)]
     role: str
-    born: float  # when it started, in seconds since the epoch
-    boot: float | None = None  # when the system did, by its clock of that time
+    born: float  # start time of the process, in seconds since the epoch
+    boot: float | None = None  # start time of the system, by its clock at that time
     port: int = 0
 
     @property
     def is_alive(self) -> bool:
-        """Whether it still runs; a process id that now means another process does not count."""
+        """Whether it still runs. A process id that now belongs to another process does not count."""
         process = self._process()
         try:
             return process is not None and process.status() != psutil.STATUS_ZOMBIE
@@ -61,8 +61,8 @@ class Service:
 
     @property
     def has_a_group(self) -> bool:
-        """Whether the process group of its number, if there is one, is its own, be it alive or not."""
-        # The system gives a number to nobody else as long as there is a group of it, unless it was started anew.
+        """Whether the process group with its id, if there is one, is still its own, whether it is alive or not."""
+        # The system does not reuse an id while a process group has it, except after a reboot.
         since_boot = self.boot is not None and abs(self.boot - psutil.boot_time()) < _SAME_BOOT_S
         return self._process() is not None or (since_boot and not psutil.pid_exists(self.pid))
 
@@ -70,7 +70,7 @@ class Service:
         try:
             process = psutil.Process(self.pid)
             boot = psutil.boot_time()
-            # Counted from the system's start, since its clock may have been set meanwhile.
+            # Relative to the system's start, since the clock may have been changed in between.
             since_boot_s = self.born - (boot if self.boot is None else self.boot)
             return process if abs(process.create_time() - boot - since_boot_s) < _SAME_START_S else None
         except (psutil.Error, ValueError, OverflowError):
@@ -81,28 +81,28 @@ _SERVICES: Final = TypeAdapter(list[Service])
 
 
 class _State:
-    """services.json: what is up, or was."""
+    """services.json: the processes that `up` started and `down` has not stopped yet."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._path = folder / "services.json"
 
     def read(self) -> list[Service]:
-        """Return what was started. Raises ServicesError if that cannot be told."""
+        """Return the started processes. Raises ServicesError if the file cannot be read."""
         try:
             return _SERVICES.validate_json(self._path.read_bytes())
         except FileNotFoundError:
             return []
         except (OSError, ValidationError) as error:
             ports = ", ".join(sorted({str(process.port) for _, process in _distinct(discover().values())}))
-            why = error.strerror if isinstance(error, OSError) else "it holds no list of services"
+            why = error.strerror if isinstance(error, OSError) else "it is not a list of services"
             raise ServicesError(
-                f"what is up cannot be told from {self._path} ({why}); delete it, and stop what listens on "
-                f"the ports {ports} yourself"
+                f"{self._path} cannot be read ({why}), so the running services are unknown: delete the file, and "
+                f"stop the processes that listen on the ports {ports} yourself"
             ) from error
 
     def write(self, services: Sequence[Service]) -> None:
-        """Write down what is up, whole or not at all. Raises ServicesError."""
+        """Write the list of services atomically. Raises ServicesError."""
         part = self._path.with_suffix(".part")
         try:
             if services:
@@ -115,9 +115,9 @@ class _State:
 
 
 def up(folder: Path | None = None, known: Mapping[str, Contender] | None = None) -> Generator[str, None, None]:
-    """Start every process of every contender once per port, except what is up; yields a line per service.
+    """Start every process of every contender that is not up yet, once per port. Yields a line per service.
 
-    If anything ends this before the last line, what it has started is stopped again. Raises BenchmarkError.
+    If it ends before the last line, the processes that it started are stopped again. Raises BenchmarkError.
     """
     wanted = list(_distinct((discover() if known is None else known).values()))
     with _locked(folder or RUN) as state, closing(Guard()) as guard:
@@ -139,7 +139,7 @@ def up(folder: Path | None = None, known: Mapping[str, Contender] | None = None)
 
 
 def down(folder: Path | None = None) -> Iterator[str]:
-    """Stop what `up` started, and nothing else; yields what was done. Raises ServicesError."""
+    """Stop what `up` started, and nothing else. Yields a line about it. Raises ServicesError."""
     folder = folder or RUN
     if not folder.exists():
         yield "nothing to stop"
@@ -156,13 +156,13 @@ def down(folder: Path | None = None) -> Iterator[str]:
 
 
 def served(contenders: Iterable[Contender]) -> list[Contender]:
-    """Return the contenders that `up` starts: of those that share a scoring port, the first."""
+    """Return the contenders that `up` starts: the first of those that share a scoring port."""
     found = {(contender.name): contender for contender, process in _distinct(contenders) if process.role == "scoring"}
     return list(found.values())
 
 
 def _distinct(contenders: Iterable[Contender]) -> Iterator[tuple[Contender, Process]]:
-    """Yield each process once: variants share their ports with the contender they are like."""
+    """Yield each process once: variants share the ports of the contender that they are based on."""
     seen: set[int] = set()
     for contender in contenders:
         for process in contender.process:
@@ -172,7 +172,7 @@ def _distinct(contenders: Iterable[Contender]) -> Iterator[tuple[Contender, Proc
 
 
 def _clear_away(state: _State) -> list[Service]:
-    """Return the services that run; of those that have ended, stop what they may have left, such as workers."""
+    """Return the running services. Of those that have ended, stop remaining processes such as workers."""
     services = state.read()
     alive = [service for service in services if service.is_alive]
     stop_groups({service.pid for service in services if service not in alive and service.has_a_group})
@@ -181,7 +181,7 @@ def _clear_away(state: _State) -> list[Service]:
 
 
 def _start(contender: Contender, process: Process, state: _State, started: dict[int, Running], guard: Guard) -> None:
-    """Start one process and write it down. Raises StackError or ServicesError."""
+    """Start one process and add it to services.json. Raises StackError or ServicesError."""
     ports = {other.role: other.port for other in contender.process}
     with _uninterrupted():
         running = start_role(contender, process, ports, state.folder / "logs", guard, _STAY)
@@ -191,7 +191,7 @@ def _start(contender: Contender, process: Process, state: _State, started: dict[
 
 
 def _await(contender: Contender, process: Process, started: Mapping[int, Running], kept: Sequence[Service]) -> str:
-    """Wait until a service is ready, and return what to say of it. Raises StackError or ServicesError."""
+    """Wait until a service is ready, and return its line of output. Raises StackError or ServicesError."""
     line = f"{contender.name:<6} {process.role:<8} http://{HOST}:{process.port}"
     running = started.get(process.port)
     if running:
@@ -202,16 +202,16 @@ def _await(contender: Contender, process: Process, started: Mapping[int, Running
     while not is_ready(process, process.port):
         if not service.is_alive or time.monotonic() > until_s:
             raise ServicesError(
-                f"{process.role} of {contender.name} was up already and does not answer on port {process.port}; "
-                "`make down`, then `make up` again"
+                f"{process.role} of {contender.name} is running but does not answer on port {process.port}: "
+                "run `make down`, then `make up`"
             )
         time.sleep(_POLL_S)
-    return f"{line}  is up already"
+    return f"{line}  already up"
 
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[_State]:
-    """Keep every other `up` and `down` waiting. Raises ServicesError."""
+    """Hold the lock that lets only one `up` or `down` run at a time. Raises ServicesError."""
     try:
         (folder / "logs").mkdir(parents=True, exist_ok=True)
         lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o644)
@@ -226,7 +226,7 @@ def _locked(folder: Path) -> Iterator[_State]:
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Hold back signals that end `up` until the block has ended: a process is started and written down, or neither."""
+    """Delay signals that end `up` until the block has ended, so that no process is started without being listed."""
     held: list[int] = []
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {n: signal.getsignal(n) for n in numbers if callable(signal.getsignal(n))}

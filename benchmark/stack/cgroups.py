@@ -1,9 +1,9 @@
-"""CPU time and memory of a container, as its engine counts them: for all its processes together.
+"""Reads the CPU time and memory of a container from its control group (cgroup), or from the engine's API.
 
-The engine keeps a control group for each container, and the kernel counts in it, to the nanosecond
-(cgroup v1, cpuacct.usage) or microsecond (v2, cpu.stat): docs.kernel.org/admin-guide/cgroup-v1/cpuacct.html
-and docs.kernel.org/admin-guide/cgroup-v2.html. Where those files cannot be seen from here, as with an
-engine in a virtual machine, the engine's API is asked for the same counters.
+The engine creates a cgroup for each container, and the kernel counts the use of all its processes in nanoseconds
+(cgroup v1, cpuacct.usage) or microseconds (v2, cpu.stat): docs.kernel.org/admin-guide/cgroup-v1/cpuacct.html
+and docs.kernel.org/admin-guide/cgroup-v2.html. If those files are not visible here, as with an engine in a virtual
+machine, the engine's API provides the same counters.
 
 Memory is what `docker stats` shows: usage without the inactive file cache.
 """
@@ -23,7 +23,7 @@ _TIMEOUT_S = 5.0
 
 
 class Counters(Protocol):
-    """What somebody else counts for a whole group of processes, such as a container."""
+    """Counters of a whole group of processes, such as a container."""
 
     def read(self) -> tuple[int, int]:
         """Return CPU time in ns and memory in bytes. Raises OSError when the group is gone."""
@@ -51,7 +51,7 @@ class ControlGroup:
 
 @dataclass(frozen=True)
 class EngineApi:
-    """The engine's own account of a container, over its socket."""
+    """The engine's API for the statistics of a container, over its socket."""
 
     container: str
     host: str = _SOCKET
@@ -91,11 +91,11 @@ def counters_of(container: str, pid: int) -> ControlGroup | EngineApi:
             with contextlib.suppress(OSError, ValueError, KeyError):
                 found.read()
                 return found
-    raise OSError("neither its control group nor the engine's API tells what it uses")
+    raise OSError("neither its control group nor the engine's API reports its CPU time and memory")
 
 
 def control_group(pid: int, proc: Path = Path("/proc"), mount: Path = _MOUNT) -> ControlGroup | None:
-    """Return the control group of a process, as proc_pid_cgroup(5) says it; None if that is not seen from here."""
+    """Return the control group of a process, see proc_pid_cgroup(5); None if it is not visible here."""
     try:
         lines = (proc / str(pid) / "cgroup").read_text().splitlines()
     except OSError:
@@ -106,7 +106,7 @@ def control_group(pid: int, proc: Path = Path("/proc"), mount: Path = _MOUNT) ->
         folders |= dict.fromkeys(controllers.split(","), path.lstrip("/"))
     if "cpuacct" in folders and "memory" in folders:
         return ControlGroup(mount / "cpuacct" / folders["cpuacct"], mount / "memory" / folders["memory"], unified=False)
-    if folders.get(""):  # the root, where everything is, is no container's
+    if folders.get(""):  # the root group is the whole system, not a container
         return ControlGroup(mount / folders[""], mount / folders[""], unified=True)
     return None
 

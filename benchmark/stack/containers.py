@@ -1,8 +1,8 @@
-"""A contender's processes as containers, on the host's network: the same stack, started in another way.
+"""Starts a contender's processes as containers on the host's network.
 
-The `docker run` of a container stays in the foreground as a child of the harness: it passes signals on
-and ends with the container's exit status, so the stack watches and stops it like any process. What a
-container uses is read from the engine's counters, not from that child.
+`docker run` stays in the foreground as a child of the harness: it forwards signals and returns the container's exit
+status, so the stack monitors and stops it like any process. CPU and memory come from the engine's counters, not from
+that child.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ _POLL_S = 0.02
 
 
 class ContainerLauncher:
-    """Starts the processes that name an image as containers, and the others as plain processes."""
+    """Starts processes with an image as containers, and the others as plain processes."""
 
     def __init__(self) -> None:
         self._engine = shlex.split(os.environ.get("DOCKER") or "docker")
@@ -48,7 +48,7 @@ class ContainerLauncher:
         self._count = itertools.count(1)
 
     def facts(self, contenders: Iterable[Contender]) -> dict[str, Any]:
-        """Return what a record says of them. Raises EngineError if the engine or an image is missing."""
+        """Return engine and images for the record. Raises EngineError if the engine or an image is missing."""
         processes = [(contender, process) for contender in contenders for process in contender.process]
         names = {image_name(process.image) for _, process in processes if process.image}
         return {
@@ -77,7 +77,7 @@ class ContainerLauncher:
         return Running(process.role, popen, launch.log, launch.port, counters, name)
 
     def stop(self, started: Sequence[Running], guard: Guard) -> None:
-        """Stop containers and plain processes; one that does not heed SIGTERM is removed."""
+        """Stop containers and plain processes. A container that ignores SIGTERM is removed."""
         stop_processes([running.popen for running in started], guard)
         for running in started:
             if running.container:
@@ -100,15 +100,15 @@ class ContainerLauncher:
         while running.popen.poll() is None and time.monotonic() < until_s:
             pid = self._pid(str(running.container))
             if pid:
-                with contextlib.suppress(OSError):  # it has ended meanwhile
+                with contextlib.suppress(OSError):  # it has just ended
                     return counters_of(str(running.container), pid)
             time.sleep(_POLL_S)
         status = running.popen.poll()
-        what = "did not start in time" if status is None else f"died at start with exit status {status}"
+        what = "did not start in time" if status is None else f"exited at start with status {status}"
         raise StackError(f"the container of {launch.where} {what}; its log ends:\n{log_tail(running.log)}")
 
     def _pid(self, name: str) -> int:
-        """Return the first process of a container, as the host numbers it; 0 while there is none."""
+        """Return the pid of a container's first process on the host; 0 while there is none."""
         inspect = [*self._engine, "inspect", "--format", "{{.State.Pid}}", name]
         answer = subprocess.run(inspect, check=False, capture_output=True, text=True).stdout.strip()
         return int(answer) if answer.isdigit() else 0
@@ -119,23 +119,23 @@ class ContainerLauncher:
     def _version(self) -> str:
         if not shutil.which(self._engine[0]):
             raise EngineError(
-                f"DOCKER is {self._engine[0]!r}: there is no such program; install Docker Engine or Podman"
+                f"DOCKER is {self._engine[0]!r}, but there is no such program: install Docker Engine or Podman"
             )
         answer = subprocess.run(
             [*self._engine, "info", "--format", "{{json .}}"], check=False, capture_output=True, text=True
         )
         with contextlib.suppress(ValueError, AttributeError):
-            told = json.loads(answer.stdout)
-            version = told.get("ServerVersion") or told.get("version", {}).get("Version")
+            info = json.loads(answer.stdout)
+            version = info.get("ServerVersion") or info.get("version", {}).get("Version")
             if version:
                 return f"{self._engine[0]} {version}"
         reason = answer.stderr.strip().splitlines()
-        raise EngineError(f"no container engine answers: {reason[-1] if reason else 'it says nothing'}")
+        raise EngineError(f"the container engine does not answer: {reason[-1] if reason else 'no message'}")
 
     def _image(self, name: str) -> dict[str, Any]:
         answer = subprocess.run([*self._engine, "image", "inspect", name], check=False, capture_output=True, text=True)
         if answer.returncode:
-            raise EngineError(f"there is no image {name}; build it: make docker-build")
+            raise EngineError(f"there is no image {name}: build it with `make docker-build`")
         image = json.loads(answer.stdout)[0]
         labels = image["Config"].get("Labels") or {}
         tell = [*self._engine, "run", "--rm", "--network", "none", "--entrypoint", "python", name, "--version"]

@@ -1,4 +1,4 @@
-"""The names of the project's images. Standard library only: the verbs that build them ask too."""
+"""The names of the project's images. Standard library only, because docker/ runs without installed packages."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""One contender as processes: start, await readiness, stop. How one is started is a launcher's affair."""
+"""Starts the processes of a contender, waits until they are ready, and stops them."""
 
 import contextlib
 import http.client
@@ -27,13 +27,13 @@ _FREE_PORTS = range(20_000, 32_000)
 
 @dataclass(frozen=True)
 class Running:
-    """A started process, leader of a process group of its own."""
+    """A started process, the leader of its own process group."""
 
     role: str
-    popen: subprocess.Popen[bytes]  # ends when it ends, and with its exit status
+    popen: subprocess.Popen[bytes]  # for a container, the client that ends with it and with its exit status
     log: Path
     port: int
-    counters: Counters | None = None  # of what it has used, where its process tree does not tell
+    counters: Counters | None = None  # of its CPU and memory, if its process tree does not show them
     container: str | None = None
 
     @property
@@ -42,18 +42,18 @@ class Running:
 
     @property
     def usage_source(self) -> int | Counters:
-        """What a Sampler reads: the counters, else the root of the process tree."""
+        """What a Sampler reads: the counters if there are any, else the root of the process tree."""
         return self.counters or self.pid
 
 
 @dataclass(frozen=True)
 class Launch:
-    """A process that is about to be started: everything that does not depend on how."""
+    """Everything that is needed to start a process, independent of the launcher."""
 
     contender: Contender
     process: Process
     ports: Mapping[str, int]  # by role, of all processes of the contender
-    settings: dict[str, str]  # by variable, on top of whatever environment the launcher gives
+    settings: dict[str, str]  # environment variables, in addition to the launcher's
     log: Path
 
     @property
@@ -66,19 +66,19 @@ class Launch:
 
 
 class Launcher(Protocol):
-    """Starts processes of contenders, and stops what it has started."""
+    """Starts and stops processes of contenders."""
 
     def launch(self, launch: Launch, guard: Guard | None) -> Running:
         """Start a process. Raises StackError."""
         ...
 
     def stop(self, started: Sequence[Running], guard: Guard) -> None:
-        """Stop processes and whatever they have started; SIGTERM first."""
+        """Stop processes and their children; SIGTERM first."""
         ...
 
 
 class ProcessLauncher:
-    """Starts plain processes, each in a group of its own."""
+    """Starts plain processes, each in its own process group."""
 
     def launch(self, launch: Launch, guard: Guard | None) -> Running:
         argv = command(launch.process, launch.ports)
@@ -94,7 +94,7 @@ class ProcessLauncher:
 
 @dataclass(frozen=True)
 class Stack:
-    """A contender that is ready to be asked."""
+    """A running contender that is ready for requests."""
 
     contender: Contender
     processes: tuple[Running, ...]
@@ -111,7 +111,7 @@ class Stack:
         """Raise StackError, with the end of its log, if a process has died."""
         for running in self.processes:
             if running.popen.poll() is not None:
-                raise StackError(_obituary(self.contender, running, "in mid-run"))
+                raise StackError(_exit_message(self.contender, running, "during the run"))
 
 
 @contextlib.contextmanager
@@ -125,16 +125,15 @@ def running_stack(
 ) -> Iterator[Stack]:
     """Start a contender's processes, wait until all are ready, and stop them at the end.
 
-    `logs` is where their output goes, as `<label>-<role>.log`. With `free_ports` each gets a
-    port that is free now, instead of the one that its contender.toml names. Without a `launcher`
-    they are plain processes. Raises StackError.
+    Their output goes to `<label>-<role>.log` in `logs`. With `free_ports` each gets a free port instead of the one in
+    its contender.toml. Without a `launcher` they are plain processes. Raises StackError.
     """
     launcher = launcher or ProcessLauncher()
     ports = {process.role: free_port() if free_ports else process.port for process in contender.process}
     started: list[Running] = []
     try:
         for process in contender.process:
-            # One by one, so that those already started are stopped when the next one cannot.
+            # Appended one by one, so that the started ones are stopped if the next one fails to start.
             started.append(start_role(contender, process, ports, logs, guard, env, launcher))  # noqa: PERF401
         stack = Stack(contender, tuple(started))
         await_ready(stack)
@@ -152,7 +151,7 @@ def start_role(
     env: Mapping[str, str] | None = None,
     launcher: Launcher | None = None,
 ) -> Running:
-    """Start one process of a contender. Raises StackError if its port is taken."""
+    """Start one process of a contender. Raises StackError if its port is in use."""
     _check_port_is_free(contender, process, ports[process.role])
     settings = {**(env or {}), **{name: _fill_in(value, process, ports) for name, value in process.env.items()}}
     log = logs / f"{contender.label or contender.name}-{process.role}.log"
@@ -162,7 +161,7 @@ def start_role(
 def start_process(
     argv: list[str], log: Path, guard: Guard | None, env: Mapping[str, str], talking: bool = False
 ) -> subprocess.Popen[bytes]:
-    """Start a process in a group of its own, its output in a file, watched by the guard if there is one.
+    """Start a process in its own group, with its output in a file, monitored by the guard if there is one.
 
     A `talking` process has pipes to the harness as its standard input and output.
     """
@@ -182,7 +181,7 @@ def start_process(
 
 
 def stop_processes(processes: list[subprocess.Popen[bytes]], guard: Guard, grace_s: float = STOP_GRACE_S) -> None:
-    """Stop processes and everything in their groups; SIGTERM first, SIGKILL after the grace time."""
+    """Stop processes and their groups: SIGTERM first, SIGKILL after the grace time."""
     for process in processes:
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
@@ -197,9 +196,9 @@ def stop_processes(processes: list[subprocess.Popen[bytes]], guard: Guard, grace
 
 
 def free_port() -> int:
-    """Return a TCP port of loopback that is free now, and that no outgoing connection will take meanwhile.
+    """Return a free TCP port of loopback that no outgoing connection can take.
 
-    Those have their ports from the system's own range, which begins at 32,768 or above (ip(7), ip_local_port_range).
+    Outgoing connections use the system's own range, which begins at 32,768 or above (ip(7), ip_local_port_range).
     """
     for port in random.SystemRandom().sample(_FREE_PORTS, len(_FREE_PORTS)):
         with socket.socket() as probe, contextlib.suppress(OSError):
@@ -214,8 +213,8 @@ def command(process: Process, ports: Mapping[str, int], python: str = sys.execut
     return start + [_fill_in(argument, process, ports) for argument in process.args]
 
 
-# What a process needs of the user's shell to start at all. Everything else could change what is measured:
-# LOCUST_HOST sends the load elsewhere, WEB_CONCURRENCY and GUNICORN_CMD_ARGS change the servers, LD_PRELOAD and
+# The variables of the user's shell that a process needs to start. All others could change the measurement:
+# LOCUST_HOST redirects the load, WEB_CONCURRENCY and GUNICORN_CMD_ARGS change the servers, LD_PRELOAD and
 # MALLOC_ARENA_MAX the memory allocator, AIOHTTP_NO_EXTENSIONS the client, PYTHONPATH the packages.
 _PASSED_ON = {
     *("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TMP", "TEMP", "TZ", "LANG", "LANGUAGE", "VIRTUAL_ENV"),
@@ -224,7 +223,7 @@ _PASSED_ON = {
 
 
 def own_environment(folder: Path = ROOT) -> dict[str, str]:
-    """Return what a process that is started here gets of this one's environment; modules are found in a folder."""
+    """Return the environment of a started process: few variables of this one, and modules from `folder` and ROOT."""
     passed = {name: v for name, v in os.environ.items() if name in _PASSED_ON or name.startswith("LC_")}
     return {**passed, "PYTHONPATH": os.pathsep.join(dict.fromkeys([str(folder), str(ROOT)]))}
 
@@ -239,7 +238,7 @@ def _fill_in(text: str, process: Process, ports: Mapping[str, int]) -> str:
         return text.format(port=ports[process.role], **addresses)
     except (KeyError, IndexError, ValueError) as error:
         raise StackError(
-            f"process {process.role}: {text!r} names {error}, expected port, {', '.join(ports)}"
+            f"process {process.role}: {text!r} names {error}, expected one of port, {', '.join(ports)}"
         ) from error
 
 
@@ -250,8 +249,8 @@ def _check_port_is_free(contender: Contender, process: Process, port: int) -> No
             probe.bind((HOST, port))
         except OSError as error:
             raise StackError(
-                f"port {port} ({process.role} of {contender.name}) is in use; stop what listens there "
-                "(`make down`?) or measure with --free-ports"
+                f"port {port} ({process.role} of {contender.name}) is in use: stop the process that listens there "
+                "(after `make up`: `make down`), or measure with --free-ports"
             ) from error
 
 
@@ -263,7 +262,7 @@ def await_ready(stack: Stack) -> None:
         process = processes[running.role]
         while not is_ready(process, running.port):
             if running.popen.poll() is not None:
-                raise StackError(_obituary(stack.contender, running, "at start"))
+                raise StackError(_exit_message(stack.contender, running, "at start"))
             if time.monotonic() > until_s:
                 raise StackError(
                     f"{running.role} of {stack.contender.name} was not ready after {READY_TIMEOUT_S:g} s; "
@@ -273,7 +272,7 @@ def await_ready(stack: Stack) -> None:
 
 
 def is_ready(process: Process, port: int) -> bool:
-    """Whether a process that listens on a port says that it is ready."""
+    """Whether a process answers its readiness check on a port."""
     try:
         if process.ready == "tcp":
             socket.create_connection((HOST, port), timeout=1).close()
@@ -286,7 +285,7 @@ def is_ready(process: Process, port: int) -> bool:
         return False
 
 
-def _obituary(contender: Contender, running: Running, when: str) -> str:
+def _exit_message(contender: Contender, running: Running, when: str) -> str:
     return (
         f"{running.role} of {contender.name} died {when} with exit status {running.popen.returncode}; "
         f"its log ends:\n{log_tail(running.log)}"

@@ -1,8 +1,8 @@
-"""Stops what the harness started when the harness cannot do so itself, for instance after `kill -9`.
+"""Stops the processes of the harness when it cannot do so itself, for instance after `kill -9`.
 
-The guard is a process of its own. It reads the ids of process groups, and commands that undo what
-is no child of the harness, from its standard input, which the harness holds open. When that
-closes, the harness is gone: the groups are stopped, and then the commands are run.
+The guard is a separate process. From its standard input it reads the ids of process groups, and clean-up commands
+for what is not a child of the harness, such as containers. When that pipe closes, the harness is gone: the guard
+stops the groups and then runs the commands.
 """
 
 import contextlib
@@ -16,12 +16,12 @@ from collections.abc import Collection
 from typing import IO
 
 GRACE_S = 2.0
-# What is being made in the moment of the end is there a little later.
+# Repeated, since a container that is being created when the harness ends appears a little later.
 _UNDO_AFTER_S = (0.0, 1.0, 2.0)
 
 
 class Guard:
-    """The harness's end: tells the guard which process groups to stop."""
+    """The guard process, seen from the harness: which groups to stop, which commands to run."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
@@ -31,7 +31,7 @@ class Guard:
         self._pipe: IO[str] = self._process.stdin
 
     def watch(self, group: int) -> None:
-        """Have a process group stopped when this process is gone."""
+        """Stop a process group when this process is gone."""
         self._say(f"+{group}")
 
     def release(self, group: int) -> None:
@@ -39,15 +39,15 @@ class Guard:
         self._say(f"-{group}")
 
     def undo(self, command: list[str]) -> None:
-        """Have a command run when this process is gone; it must do no harm when there is nothing to undo."""
+        """Run a command when this process is gone. It must be harmless if there is nothing to undo."""
         self._say(f"+{json.dumps(command)}")
 
     def forget(self, command: list[str]) -> None:
-        """Take back what undo() was told."""
+        """Cancel a command of undo()."""
         self._say(f"-{json.dumps(command)}")
 
     def close(self) -> None:
-        """End the guard; it stops whatever is still being watched."""
+        """End the guard, which stops all groups that were not released."""
         self._pipe.close()
         self._process.wait()
 
@@ -57,7 +57,7 @@ class Guard:
 
 
 def stop_groups(groups: set[int], grace_s: float = GRACE_S) -> None:
-    """Send SIGTERM to process groups, and SIGKILL to those that are left after the grace time."""
+    """Send SIGTERM to process groups, and SIGKILL to those that remain after the grace time."""
     for sent in (signal.SIGTERM, signal.SIGKILL):
         alive = {group for group in groups if _send(group, sent)}
         until_s = time.monotonic() + grace_s
@@ -68,7 +68,7 @@ def stop_groups(groups: set[int], grace_s: float = GRACE_S) -> None:
 
 
 def _send(group: int, number: int) -> bool:
-    """Send a signal to a process group; return whether there was one to send it to."""
+    """Send a signal to a process group; return whether it exists."""
     try:
         os.killpg(group, number)
     except (ProcessLookupError, PermissionError):
@@ -77,20 +77,20 @@ def _send(group: int, number: int) -> bool:
 
 
 def main() -> None:
-    """Be the guard."""
+    """Run the guard until its standard input closes."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     groups: set[int] = set()
     commands: dict[tuple[str, ...], None] = {}  # in the order in which they came
     for line in sys.stdin:
         with contextlib.suppress(ValueError):
-            told = json.loads(line[1:])
-            if isinstance(told, int):
-                (groups.add if line[0] == "+" else groups.discard)(told)
+            given = json.loads(line[1:])
+            if isinstance(given, int):
+                (groups.add if line[0] == "+" else groups.discard)(given)
             elif line[0] == "+":
-                commands[tuple(told)] = None
+                commands[tuple(given)] = None
             else:
-                commands.pop(tuple(told), None)
+                commands.pop(tuple(given), None)
     stop_groups(groups)
     _run(commands)
 

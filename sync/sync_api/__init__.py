@@ -1,1 +1,1 @@
-"""The sync twin: Flask on gunicorn's threads. A wait blocks the thread that waits."""
+"""The sync twin: Flask on gunicorn's threads. Waiting blocks a thread."""

@@ -1,7 +1,7 @@
-"""The same service on gevent: `python -m sync_api.gevent_server scoring`, configured by SERVING_* variables.
+"""Serves a service with gevent: `python -m sync_api.gevent_server scoring`, configured by SERVING_* variables.
 
-gunicorn's gevent worker replaces what blocks in the standard library, so that each connection has a greenlet of its
-own in place of a thread. All requests are in their handlers as soon as they are there, where `InFlight` counts them.
+gunicorn's gevent worker patches the blocking calls of the standard library, so that each connection has a greenlet
+instead of a thread. Every request has a handler as soon as it arrives, so `InFlight` counts all of them.
 """
 
 import sys
@@ -13,38 +13,38 @@ from gunicorn.workers.ggevent import GeventWorker
 from contract.settings import Settings
 from sync_api.server import Server, main
 
-_SETTLE_S = 0.1  # a few turns of the loop
+_SETTLE_S = 0.1  # a few iterations of the event loop
 
 
 class GreenletWorker(GeventWorker):  # type: ignore[misc]
-    """gunicorn's greenlets; a stopping worker does not wait for connections that ask nothing."""
+    """gunicorn's gevent worker. When stopping, it closes idle connections instead of waiting for them."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._idle: dict[gevent.Timeout, gevent.Greenlet[..., Any]] = {}
 
     def handle_exit(self, sig: int, frame: Any) -> None:
-        """Take what has arrived before SIGTERM, and only then begin to stop."""
+        """Accept what arrived before SIGTERM, and only then start to stop."""
         gevent.spawn_later(_SETTLE_S, super().handle_exit, sig, frame)
 
     def timeout_ctx(self) -> Any:
-        """Return what ends the wait for the next request of a connection."""
+        """Return the timeout for the next request of a connection."""
         return _Waiting(self.cfg.keepalive, self._idle)
 
     def notify(self) -> None:
-        """Called once per second; the first time after SIGTERM no new connections are accepted any more."""
+        """gunicorn calls this every second. After SIGTERM, no new connections are accepted at that point."""
         super().notify()
         if not self.alive:
             self.end_idle()
 
     def end_idle(self) -> None:
-        """Close the connections that ask nothing."""
+        """Close idle connections."""
         for waiting, greenlet in list(self._idle.items()):
             greenlet.kill(waiting, block=False)
 
 
 class _Waiting(gevent.Timeout):
-    """The time for which a greenlet waits for a request; it ends quietly."""
+    """The timeout of a greenlet that waits for a request; it ends without an exception."""
 
     def __init__(self, seconds: float, idle: dict[gevent.Timeout, Any]) -> None:
         super().__init__(seconds, False)  # type: ignore[arg-type]  # False: it ends without an error

@@ -1,6 +1,6 @@
-"""The scoring handler as Flask's documentation teaches it: `request.get_json`, a pydantic model, `jsonify`.
+"""The scoring handler in the style of Flask's documentation: `request.get_json`, a pydantic model, `jsonify`.
 
-It answers as scoring.py does, errors included, and has the framework do the work.
+It gives the same answers as scoring.py, including errors, but uses the framework for the work.
 """
 
 from typing import Annotated, Any
@@ -29,7 +29,7 @@ class Numbers(RootModel[list[Annotated[FiniteFloat, Strict()]]]):
 
 
 class _Json(DefaultJSONProvider):
-    """JSON in the contract's bytes: with a space after a colon, and no newline at the end."""
+    """JSON with exactly the contract's bytes: a space after each colon, no newline at the end."""
 
     def response(self, *args: Any, **kwargs: Any) -> Response:
         body = self.dumps(self._prepare_response_obj(args, kwargs))
@@ -46,7 +46,7 @@ def make_routes(settings: Settings, features: FeatureStore, models: ModelClient)
         clock = start_clock(settings.stage_clock, request.headers.get(REQUEST_START_HEADER))
         with in_flight:
             check_content_type(request.headers.get("Content-Type"))
-            request.max_content_length = settings.max_body_bytes + 1  # a body of unannounced length is cut there
+            request.max_content_length = settings.max_body_bytes + 1  # limits a body without Content-Length
             body = request.get_data()
             check_length(len(body), settings.max_body_bytes)
             numbers = Numbers.model_validate(request.get_json(force=True))
@@ -60,10 +60,10 @@ def make_routes(settings: Settings, features: FeatureStore, models: ModelClient)
             return response
 
     @routes.errorhandler(BadRequest)
-    @routes.errorhandler(RecursionError)  # of the parser, in arrays in arrays
+    @routes.errorhandler(RecursionError)  # of the parser, for deeply nested arrays
     @routes.errorhandler(ValidationError)
     def refuse(_: Exception) -> Response:
-        """Say in the contract's words what Flask does not take."""
+        """Answer with the contract's error for what Flask rejects."""
         try:
             parse_scoring_numbers(request.get_data())
         except InvalidRequest as error:
@@ -71,7 +71,7 @@ def make_routes(settings: Settings, features: FeatureStore, models: ModelClient)
         return problem(InvalidRequest("The request cannot be read."))
 
     @routes.errorhandler(ClientDisconnected)
-    @routes.errorhandler(ParseException)  # gunicorn's, of a broken chunk
+    @routes.errorhandler(ParseException)  # gunicorn's, for an invalid chunk
     def unreadable(_: Exception) -> Response:
         return problem(InvalidRequest("The body cannot be read."))
 
@@ -83,12 +83,12 @@ def make_routes(settings: Settings, features: FeatureStore, models: ModelClient)
 
 
 def create_app(settings: Settings) -> Flask:
-    """Compose the service."""
+    """Create the service."""
     app = serve.create_app(settings, make_routes)
     app.json = _Json(app)
     return app
 
 
 def load_scoring() -> Flask:
-    """Build the scoring handler in a server process."""
+    """Create the scoring handler in a server process."""
     return create_app(serve.prepare("scoring"))

@@ -1,4 +1,4 @@
-"""How long this process makes a waiter wait: a thread that sleeps, and tells by how much it overslept."""
+"""Measures the scheduling delay of this process: a thread sleeps and logs how much later than requested it woke."""
 
 import logging
 import threading
@@ -10,7 +10,7 @@ logger = logging.getLogger("sync_api")
 
 
 class LagSampler:
-    """Logs once per second how long a thread that is due waits to run: for the CPU and the interpreter lock."""
+    """Logs once per second how long a ready thread waits for the CPU and the interpreter lock."""
 
     def __init__(self, interval_ms: int) -> None:
         self._interval_s = interval_ms / 1e3

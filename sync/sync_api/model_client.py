@@ -1,4 +1,4 @@
-"""Asking the models: one after the other, or all at once through a pool of threads."""
+"""The client of the models: calls them one after the other, or all at once in a thread pool."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -17,13 +17,13 @@ from contract.schema import HEALTHCHECK_PATH, JSON_CONTENT_TYPE, encode_numbers,
 from contract.scoring import ModelReply
 from contract.settings import Settings
 
-# By default a client lists what the packages that happen to be installed can decode.
+# Set explicitly: by default, Accept-Encoding depends on which packages are installed.
 _HEADERS = {"Content-Type": JSON_CONTENT_TYPE, "Accept-Encoding": "identity"}
 _Errors = tuple[type[Exception], ...]
 
 
 class ModelClient:
-    """Asks every model of the settings, over connections shared by the threads of a process."""
+    """Calls all models of the settings, over connections shared by the threads of a process."""
 
     def __init__(self, settings: Settings) -> None:
         self._urls = settings.model_urls
@@ -42,7 +42,7 @@ class ModelClient:
             return list(asked(partial(self._ask, transport, body), self._urls, count(1)))
 
     def check(self) -> None:
-        """Raise ModelNotReady, with the model's number, unless every model answers its health check."""
+        """Raise ModelNotReady with the model's number unless every model answers its health check."""
         with self._borrow() as transport:
             for number, url in enumerate(self._urls, 1):
                 try:
@@ -61,7 +61,7 @@ class ModelClient:
                 self._shared.close()
 
     def _borrow(self) -> AbstractContextManager["Transport"]:
-        """Return the transport of one request: the shared one, or its own, which is closed with it."""
+        """Return the transport for one request: the shared one, or a new one that is closed after it."""
         return nullcontext(self._shared) if self._shared else closing(self._make_transport())
 
     def _ask(self, transport: "Transport", body: bytes, url: str, number: int) -> ModelReply:
@@ -98,7 +98,7 @@ class RequestsTransport:
     def __init__(self, settings: Settings) -> None:
         self._timeout_s = settings.model_timeout_ms / 1e3
         self._session = requests.Session()
-        self._session.trust_env = False  # else it looks for proxies in the environment at every request
+        self._session.trust_env = False  # otherwise every request looks for proxies in the environment
         adapter = requests.adapters.HTTPAdapter(len(settings.model_urls), settings.model_pool_size)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
@@ -109,7 +109,7 @@ class RequestsTransport:
                 method, url, data=body, headers=_HEADERS, timeout=self._timeout_s, allow_redirects=False
             )
         except requests.ConnectionError as error:
-            # requests calls it a lost connection when a model falls silent within its answer.
+            # requests raises ConnectionError if a model stops in the middle of its answer, which is a timeout.
             if any(isinstance(cause, urllib3.exceptions.ReadTimeoutError) for cause in error.args):
                 raise requests.Timeout from error
             raise

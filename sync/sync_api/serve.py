@@ -1,4 +1,4 @@
-"""Composing a service; a server loads it by name: `gunicorn 'sync_api.serve:load_scoring()'`."""
+"""Creates the app of a service. Servers load it by name: `gunicorn 'sync_api.serve:load_scoring()'`."""
 
 import atexit
 import logging
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Flask
 
-from contract.garbage import set_aside_what_is_loaded
+from contract.garbage_collection import freeze_startup_objects
 from contract.settings import Role, Settings, load_settings, loggable
 from sync_api import lag, web
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger("sync_api")
 
 _MakeRoutes = Callable[[Settings, "FeatureStore", "ModelClient"], Blueprint]
-OPENED = "sync_api.opened"  # among an app's extensions: what closes its clients
+OPENED = "sync_api.opened"  # key in app.extensions: closes the app's clients
 
 
 def create_app(settings: Settings, make_scoring: _MakeRoutes | None = None) -> Flask:
-    """Compose a service; its clients and pools are made here, once per process, and closed with its worker.
+    """Create a service. Its clients and pools are created here, once per process, and closed with the worker.
 
-    `make_scoring` makes the endpoint of a scoring handler that is written in another way.
+    `make_scoring` replaces the endpoint of the scoring handler.
     """
     app = Flask("sync_api", static_folder=None)
     app.debug = False  # whatever FLASK_DEBUG says
@@ -41,22 +41,22 @@ def create_app(settings: Settings, make_scoring: _MakeRoutes | None = None) -> F
         _sample_lag(settings.lag_sample_ms)
     logger.info("settings: %s", loggable(settings))
     if settings.gc_freeze:
-        set_aside_what_is_loaded()
+        freeze_startup_objects()
     return app
 
 
 def load_scoring() -> Flask:
-    """Build the scoring handler in a server process."""
+    """Create the scoring handler in a server process."""
     return create_app(prepare("scoring"))
 
 
 def load_model() -> Flask:
-    """Build the model service in a server process."""
+    """Create the model service in a server process."""
     return create_app(prepare("model"))
 
 
 def prepare(role: Role) -> Settings:
-    """Return the settings of a server process, with its log set up."""
+    """Read the settings of a server process and set up its log."""
     settings = load_settings("sync", role)
     logging.basicConfig(level=settings.log_level.upper(), stream=sys.stderr)
     return settings
@@ -65,7 +65,7 @@ def prepare(role: Role) -> Settings:
 def _add_scoring(app: Flask, settings: Settings, make_routes: _MakeRoutes | None) -> None:
     from sync_api import features, model_client, scoring  # noqa: PLC0415 - a service imports only what it runs
 
-    with ExitStack() as opened:  # closed in reverse, each of them, even if closing another fails
+    with ExitStack() as opened:  # closes both in reverse order, even if closing one fails
         store = opened.enter_context(closing(features.FeatureStore(settings)))
         models = opened.enter_context(closing(model_client.ModelClient(settings)))
         app.extensions[OPENED] = opened.pop_all()
@@ -92,4 +92,4 @@ def _add_model(app: Flask, settings: Settings) -> None:
 def _sample_lag(interval_ms: int) -> None:
     sampler = lag.LagSampler(interval_ms)
     sampler.start()
-    atexit.register(sampler.stop)  # a thread that logs while the interpreter ends may hold it up or crash it
+    atexit.register(sampler.stop)  # a thread that logs while the interpreter exits may block or crash it

@@ -1,4 +1,4 @@
-"""The server of a service: `python -m sync_api.server scoring|model`, configured by SERVING_* variables."""
+"""Serves a service with gunicorn: `python -m sync_api.server scoring|model`, configured by SERVING_* variables."""
 
 import errno
 import logging
@@ -22,26 +22,26 @@ from sync_api import serve, web
 
 logger = logging.getLogger("sync_api")
 
-# A role, and the module that composes it if that is another one than `serve`.
+# A role, and the module that creates the app if it is not `serve`.
 _COMMANDS = (["scoring"], ["scoring", "idiomatic"], ["model"])
-_MOST_CONNECTIONS = 65_536  # where open files have no limit
-_AMPLE = 8  # so many times as many places as threads: what a thread takes at once is not what fills them
-_REFUSING_THREADS = 8  # they answer what is not let in; a slow reader or readiness check may hold up one of them
+_MOST_CONNECTIONS = 65_536  # if open files have no limit
+_AMPLE = 8  # with this many slots per thread, requests that a thread takes at once cannot fill them
+_REFUSING_THREADS = 8  # answer refused requests; several, since a slow client or readiness check may block one
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
-    """gunicorn's threads, with an end to the queue before them: what exceeds it is answered at once by a few others.
+    """gunicorn's threads with a bounded queue: requests beyond the limit are refused at once by separate threads.
 
-    A connection counts from the moment that it has sent something until it is answered, not while it is idle.
-    A stopping worker takes what has arrived, and then closes the door.
+    A connection counts from its first byte until it is answered, not while it is idle. A stopping worker still accepts
+    the connections that have arrived, and then closes its sockets.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.max_keepalived = self.worker_connections  # gunicorn would have threads that are busy cost idle ones
+        self.max_keepalived = self.worker_connections  # otherwise gunicorn closes idle connections for busy threads
         limit, threads = self.app.settings.max_in_flight, self.cfg.threads
-        self._places = [None] * limit  # taken and given back by single, atomic operations
-        # So few left that it is worth a system call to see whether there is a request: it would wait for a thread.
+        self._places = [None] * limit  # free slots, taken and returned by single, atomic operations
+        # With so few free slots, a system call to check for a closed connection is worth its cost.
         self._few = limit - threads if limit >= _AMPLE * threads else limit
         self._here = _Here()
         self._refusing = ThreadPoolExecutor(_REFUSING_THREADS, "refusing")
@@ -55,12 +55,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             try:
                 return app(environ, start_response)
             finally:
-                self._give_back()  # before the answer is sent, so that who has it may ask again at once
+                self._give_back()  # before the answer is sent, so that the client may send its next request at once
 
         self.wsgi: Callable[..., Any] = answer
 
     def accept(self, listener: socket.socket) -> None:
-        """Accept a connection, and wait for its first request where those wait that are kept: not in a thread."""
+        """Accept a connection and wait for its first request in the poller, not in a thread."""
         try:
             client, address = listener.accept()
         except OSError as error:
@@ -76,7 +76,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.poller.register(client, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
 
     def enqueue_req(self, conn: TConn) -> None:
-        """Have a request answered: by a thread when one is free, or refused at once if too many wait for one."""
+        """Queue a request for a thread, or refuse it at once if too many are waiting."""
         if len(self._places) <= self._few and _has_hung_up(conn):
             self.nr_conns -= 1
             conn.close()
@@ -88,18 +88,18 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self._refusing.submit(super().handle, conn).add_done_callback(done)
 
     def handle(self, conn: TConn) -> Any:
-        """Answer a request that has a place; runs in a thread."""
+        """Answer a request that has a slot; runs in a thread."""
         self._here.has_place = True
         try:
             return super().handle(conn)
         finally:
-            self._give_back()  # of a request that never came to the app
+            self._give_back()  # for a request that did not reach the app
 
     def set_accept_enabled(self, enabled: bool) -> None:
         super().set_accept_enabled(enabled)
         if self.alive:
             return
-        # gunicorn leaves its sockets open while it drains: who connects then would wait in vain.
+        # gunicorn keeps its sockets open while it drains: new connections would wait without an answer.
         for listener in self.sockets:
             connections = -1
             while self.nr_conns > connections:
@@ -119,21 +119,21 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self._places.append(None)
 
     def _accept_no_more(self, error: OSError) -> None:
-        """Let new connections wait until one ends; gunicorn would end the worker, and all its requests."""
+        """Stop accepting until a connection ends; gunicorn would end the worker with all its requests."""
         self.worker_connections = max(self.nr_conns, 1)
         logger.error("%s: no connection beyond %d is accepted from now on", error, self.worker_connections)
 
     def _cap_keepalive(self, deadline: float) -> None:
-        """Close idle connections by a deadline, those that have never asked included."""
+        """Close idle connections by a deadline, including those that never sent a request."""
         super()._cap_keepalive(deadline)
         for conn in self.pending_conns:
             conn.timeout = min(conn.timeout, deadline)
 
 
 def _has_hung_up(conn: TConn) -> bool:
-    """Whether a connection became readable because its client has closed it, which is no request."""
+    """Whether a connection became readable because the client has closed it."""
     if conn.parser and conn.parser.unreader.buf.getvalue():
-        return False  # a request that came with the one before
+        return False  # the next request arrived together with the previous one
     try:
         return not conn.sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
     except BlockingIOError:
@@ -143,13 +143,13 @@ def _has_hung_up(conn: TConn) -> bool:
 
 
 class _Here(threading.local):
-    """Whether the request that this thread answers has a place among those that may be in flight."""
+    """Whether the request of this thread has one of the slots for requests in flight."""
 
     has_place = False
 
 
 class Server(BaseApplication):  # type: ignore[misc]
-    """gunicorn with threads, or with other workers, configured by our settings alone."""
+    """gunicorn with threads or other workers, configured only by our settings."""
 
     def __init__(self, settings: Settings, app: str = "serve", worker: type = Worker) -> None:
         self.settings, self._app, self._worker = settings, app, worker
@@ -179,7 +179,7 @@ def server_options(settings: Settings) -> dict[str, Any]:
         "loglevel": settings.log_level,
         "control_socket_disable": True,
         "worker_exit": _close_clients,
-        # What else would depend on which packages are installed, or on the environment.
+        # Set explicitly: the defaults depend on installed packages or on the environment.
         "http_parser": "python",
         "sendfile": False,
         "forwarded_allow_ips": "127.0.0.1,::1",
@@ -189,9 +189,9 @@ def server_options(settings: Settings) -> dict[str, Any]:
 
 
 def _connections(settings: Settings) -> int:
-    """Return how many connections a worker may have: what open files leave beside those to the store and the models.
+    """Return how many connections a worker may have: the open files minus those for the store and the models.
 
-    So it is open files, as with the async twin, that end accepting, and never a number of requests.
+    As in the async twin, only the limit of open files ends accepting, never a number of requests.
     """
     files = open_files().soft
     if files is None:
@@ -202,7 +202,7 @@ def _connections(settings: Settings) -> int:
 
 
 def _close_clients(_: Any, worker: Worker) -> None:
-    """Close what a worker's app has opened; gunicorn calls it when a worker ends, whichever way it does."""
+    """Close the clients of a worker's app; gunicorn calls it however a worker ends."""
     opened = worker.app.callable and worker.app.callable.extensions.get(serve.OPENED)
     if opened:
         opened.close()
@@ -214,7 +214,7 @@ def run(settings: Settings, app: str) -> None:
 
 
 def main(argv: list[str], run: Callable[[Settings, str], None] = run) -> int:
-    """Serve until SIGTERM, in the way that `run` does; returns the exit status."""
+    """Serve until SIGTERM with the server `run`; return the exit status."""
     if argv not in _COMMANDS:
         print("usage: python -m sync_api.server scoring [idiomatic] | model", file=sys.stderr)
         return 2

@@ -1,4 +1,4 @@
-"""What both services share towards the web: bodies in, answers and problems out, health and docs."""
+"""The HTTP parts that both services share: reading bodies, answers and problems, health checks, docs pages."""
 
 from collections.abc import Callable
 
@@ -9,11 +9,11 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from contract import docs, errors, schema, scoring
 from contract.settings import Settings
 
-FULL = "sync_api.full"  # in the environ: as many requests as may be in flight had been let in before this one
+FULL = "sync_api.full"  # in the WSGI environ: the limit of requests in flight was reached before this one
 
 
 class InFlight(scoring.InFlight):
-    """Admission to one process. Who waits for a thread is in no handler yet, so the server counts, and tells."""
+    """Limits the requests in flight. Those that wait for a thread have no handler yet, so the server counts them."""
 
     def __enter__(self) -> None:
         if request.environ.get(FULL):
@@ -29,8 +29,8 @@ def read_body(request: Request, limit_bytes: int) -> bytes:
     if length:
         return request.get_data(cache=False)
     try:
-        body = request.stream.read(limit_bytes + 1)  # a body of unannounced length is counted
-    except (ParseException, OSError) as error:  # gunicorn's, of a broken chunk
+        body = request.stream.read(limit_bytes + 1)  # without Content-Length the bytes are counted
+    except (ParseException, OSError) as error:  # ParseException: gunicorn's, for an invalid chunk
         raise errors.InvalidRequest("The body cannot be read.") from error
     schema.check_length(len(body), limit_bytes)
     return body
@@ -44,12 +44,12 @@ def answer(
 
 
 def problem(error: errors.ServiceError) -> Response:
-    """Return the answer that the contract names for an error."""
+    """Return the error answer of the contract."""
     return Response(error.body(), int(error.status), error.headers(), content_type=errors.PROBLEM_CONTENT_TYPE)
 
 
 def make_common_routes(settings: Settings, check: Callable[[], None]) -> Blueprint:
-    """Return health, readiness (`check` raises what is missing) and docs."""
+    """Return the routes of health, readiness (`check` raises if a dependency is missing) and docs."""
     routes = Blueprint("common", __name__)
 
     @routes.get(schema.HEALTHCHECK_PATH)
@@ -82,7 +82,7 @@ def make_common_routes(settings: Settings, check: Callable[[], None]) -> Bluepri
 
 
 def handle_errors(app: Flask) -> None:
-    """Answer every error as the contract says, those of the framework included."""
+    """Answer all errors according to the contract, including those of the framework."""
 
     @app.errorhandler(errors.ServiceError)
     def service_error(error: errors.ServiceError) -> Response:

@@ -113,7 +113,7 @@ def test_a_failing_unit_test_fails_the_build(built: str, tmp_path: Path) -> None
 def test_a_base_image_that_does_not_exist_is_named_with_what_to_do(base: str) -> None:
     done = make("docker-build", BASE_IMAGE="no-such-image:none")
     assert done.returncode != 0
-    assert "BASE_IMAGE is 'no-such-image:none', which is not here and cannot be pulled" in done.stdout
+    assert "BASE_IMAGE is 'no-such-image:none', which does not exist here and cannot be pulled" in done.stdout
     assert "make docker-base" in done.stdout
     assert "Traceback" not in done.stdout
 
@@ -125,5 +125,5 @@ def test_a_base_image_without_python_is_named_with_what_to_do(base: str) -> None
     finally:
         engine.ask("image", "rm", "sync-or-async-empty:test")
     assert done.returncode != 0
-    assert "BASE_IMAGE is 'sync-or-async-empty:test', which does not serve" in done.stdout
+    assert "BASE_IMAGE is 'sync-or-async-empty:test', which is not suitable" in done.stdout
     assert "Python 3.11 or newer" in done.stdout

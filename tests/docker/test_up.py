@@ -90,4 +90,5 @@ def test_a_service_that_falls_ill_makes_docker_up_fail_and_say_which(built: str)
     finally:
         make("docker-stop")
     assert done.returncode != 0
-    assert re.search("^error: not all is healthy: .*\\bsync-scoring is ", done.stdout, re.MULTILINE), done.stdout
+    found = re.search("^error: not all services are healthy: .*\\bsync-scoring is ", done.stdout, re.MULTILINE)
+    assert found, done.stdout

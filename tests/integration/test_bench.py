@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.measure.machine import SURROUNDINGS
+from benchmark.measure.machine_load import SURROUNDINGS
 from benchmark.record.columns import SAMPLE_COLUMNS
 from benchmark.record.resources import STEAL
 from benchmark.record.run import SCHEMA, Run

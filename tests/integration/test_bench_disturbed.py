@@ -77,7 +77,7 @@ def test_a_contender_whose_service_is_killed_is_named_and_the_others_are_measure
     summary = harness.run.summary
     assert_summary_form(summary, missing=True)
     assert (summary["complete"], summary["valid"]) == (True, False)
-    assert any(reason.startswith(f"{victim}: ") and "scoring" in reason for reason in said(summary["reasons"]))
+    assert any(reason.startswith(f"{victim}, block ") and "scoring" in reason for reason in said(summary["reasons"]))
     assert summary["contenders"][victim]["valid"] is False
     assert [level["users"] for level in summary["contenders"][other]["levels"]] == [1, 2, 4]
     assert {(cell.contender, cell.status) for cell in harness.run.cells()} == {(victim, "failed"), (other, "measured")}
@@ -106,7 +106,8 @@ def test_a_program_that_starts_while_it_is_measured_makes_the_run_invalid_and_is
     (level,) = summary["contenders"][REAL]["levels"]
     assert level["foreign_share"] > 0.1
     (reason,) = (reason for reason in said(summary["reasons"]) if "other programs" in reason)
-    assert reason.startswith(f"{REAL}: one user: other programs used ")
+    assert reason.startswith(f"{REAL}: other programs used ")
+    assert " at 1 user: " in reason
     assert "stop them and measure again" in harness.output
 
 

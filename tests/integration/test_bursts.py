@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from benchmark.contenders.answer_law import law_of
 from benchmark.contenders.discovery import choose, discover
-from benchmark.contenders.law import law_of
 from benchmark.errors import LoadError
 from benchmark.experiments.prediction import bursts
 from benchmark.experiments.prediction.bursts import asks_of, measure_bursts, read_bursts
@@ -108,7 +108,7 @@ def test_a_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
     ("changes", "message"),
     [
         ({"bounds_s": (1.0, 2.0)}, "went wrong: answer .* lies outside"),
-        ({"least_times_answer": 100.0}, "sooner than its models"),
+        ({"least_times_answer": 100.0}, "before its models"),
     ],
 )
 def test_a_wrong_answer_or_one_too_soon_does_not_calibrate(

@@ -234,7 +234,7 @@ def test_serve_says_that_its_port_is_in_use(url: str) -> None:
     assert answer.returncode == 1
     assert answer.stdout == ""
     assert answer.stderr.splitlines() == [
-        f"Port {port} of 127.0.0.1 is in use; stop what listens there or choose another --port."
+        f"Port {port} of 127.0.0.1 is in use: stop the process that uses it, or choose another --port."
     ]
 
 

@@ -15,14 +15,14 @@ import psutil
 import pytest
 from rich.console import Console
 
+from benchmark.contenders.answer_law import law_of
 from benchmark.contenders.discovery import discover
-from benchmark.contenders.law import law_of
 from benchmark.experiments.breaking_point import check
 from benchmark.experiments.breaking_point.measure import Examples
 from benchmark.experiments.breaking_point.observations import LocustRun, of_kind, read_observations
 from benchmark.experiments.breaking_point.plan import TRY_WARMUP_S, BreakingPointPlan
 from benchmark.load.arrivals import arrivals_until
-from benchmark.load.asks import ask_contender
+from benchmark.load.scenario_requests import ask_contender
 from benchmark.load.shapes import held, until_all_ask_s
 from benchmark.load.slo import BreakingPoint
 from benchmark.measure.locust_process import Issued, class_name, example_environment, issue
@@ -270,6 +270,6 @@ def test_a_contender_that_answers_otherwise_is_not_measured(run: Run, session: S
     before = len(read_observations(run))
     examples = Examples(session, BreakingPointPlan(("response-time",), scale=0.01))
     elsewhere = discover()[CONTENDER].model_copy(update={"endpoint": "/nowhere"})
-    with pytest.raises(ParityError, match="not measured, it answers otherwise than the contract says"):
+    with pytest.raises(ParityError, match="Excluded: its answers violate the contract"):
         examples.measure(elsewhere)
     assert len(read_observations(run)) == before

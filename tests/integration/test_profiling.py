@@ -169,7 +169,7 @@ def test_a_service_that_dies_ends_its_contender_and_the_others_go_on(
     run = profile(tmp_path, NAMES, plan)
     dead, other = (run.summary["contenders"][name] for name in NAMES)
     assert not dead["valid"]
-    assert "model of sync died in mid-run" in said(dead["reasons"])[0]
+    assert "model of sync died during the run" in said(dead["reasons"])[0]
     assert "its log ends" in said(dead["reasons"])[0]
     assert not [reason for reason in said(other["reasons"]) if "died" in reason]
     assert "client-pyinstrument.html" in other["profiles"]

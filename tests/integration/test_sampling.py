@@ -13,7 +13,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from benchmark.measure.machine import SURROUNDINGS, Watch
+from benchmark.measure.machine_load import SURROUNDINGS, Watch
 from benchmark.measure.sampling import Sampler
 from benchmark.record import resources
 from benchmark.record.columns import ResourceSample

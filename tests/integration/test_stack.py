@@ -181,7 +181,7 @@ def test_a_service_that_was_killed_is_named_with_the_end_of_its_log(
         with pytest.raises(StackError) as raised:
             stack.check_alive()
     message = str(raised.value)
-    assert f"{role} of pair died in mid-run" in message
+    assert f"{role} of pair died during the run" in message
     assert "-9" in message
     assert message.endswith("last words")
 

@@ -81,7 +81,7 @@ def test_a_service_that_dies_ends_its_contender_and_not_the_others(
     assert sorted(valid.values()) == [False, True]
     assert (summary["valid"], summary["complete"]) == (False, True)
     (lost,) = (name for name, is_valid in valid.items() if not is_valid)
-    assert "died in mid-run with exit status -9; its log ends:" in said(summary["contenders"][lost]["reasons"])[0]
+    assert "died during the run with exit status -9; its log ends:" in said(summary["contenders"][lost]["reasons"])[0]
     (left,) = set(valid) - {lost}
     assert summary["contenders"][left]["timeit"]["repeats"] == 3
 

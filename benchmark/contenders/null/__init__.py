@@ -1,1 +1,1 @@
-"""A contender that answers at once."""
+"""The null contender: answers at once, so that it measures the limit of the load generator."""

@@ -1,7 +1,6 @@
-"""`python -m benchmark.contenders.null.serve PORT`: parse the request, answer it, do nothing in between.
+"""`python -m benchmark.contenders.null.serve PORT`: parses each request and answers at once.
 
-As little server as the load generator can be pointed at, so that whatever is measured here
-is the generator, the harness and the loopback interface.
+It is a minimal server: measuring it measures the load generator, the harness and the loopback interface.
 """
 
 import asyncio
@@ -13,14 +12,14 @@ import httptools
 import uvloop
 
 from contract import errors, schema
-from contract.garbage import set_aside_what_is_loaded
+from contract.garbage_collection import freeze_startup_objects
 from contract.limits import raise_open_files
 from contract.model import FakeModel
 from contract.settings import Settings
 
 
 class NullProtocol(asyncio.Protocol):
-    """One connection; requests may follow each other on it."""
+    """One connection, which may carry several requests."""
 
     def __init__(self, model: FakeModel) -> None:
         self._model = model
@@ -81,9 +80,9 @@ class NullProtocol(asyncio.Protocol):
 
 async def serve(port: int) -> None:
     """Serve on loopback until the process is stopped."""
-    model = FakeModel(Settings(role="model", http_client=None))  # it has no client, whatever the services have
+    model = FakeModel(Settings(role="model", http_client=None))  # no HTTP client, whatever the environment sets
     server = await asyncio.get_running_loop().create_server(lambda: NullProtocol(model), "127.0.0.1", port)
-    set_aside_what_is_loaded()
+    freeze_startup_objects()
     async with server:
         await server.serve_forever()
 

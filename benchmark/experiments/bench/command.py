@@ -5,7 +5,10 @@ from typing import Annotated
 import typer
 
 from benchmark.cli_options import (
+    CONDITIONS,
+    HOW_LONG,
     RESULTS,
+    WHAT,
     ContendersOption,
     FreePortsOption,
     ResultsOption,
@@ -14,6 +17,7 @@ from benchmark.cli_options import (
     choose_contenders,
     conclude,
     console,
+    examples,
     measuring_command,
     parse_levels,
     parse_settings,
@@ -21,40 +25,84 @@ from benchmark.cli_options import (
 )
 from contract.limits import open_files
 
+EXAMPLES = examples(
+    "bench    # the usual five contenders, five minutes",
+    "bench --quick    # one minute, wide intervals",
+    "bench --contenders sync,async-aiohttp --levels 1,16,64",
+    "bench --contenders async --sweep model_pool_size=100,2048    # one contender with two pool sizes",
+    "bench --set model_cpu_ms=5    # models that compute for 5 ms instead of only waiting",
+)
+
 
 def command(
     contenders: ContendersOption = "",
     quick: Annotated[
-        bool, typer.Option("--quick", help="About a minute: two blocks, 1 to 64 users, and a climb to 256.")
+        bool,
+        typer.Option(
+            "--quick",
+            help="About a minute: two blocks, 1 to 64 users, and a climb to 256.",
+            rich_help_panel=HOW_LONG,
+        ),
     ] = False,
-    full: Annotated[bool, typer.Option("--full", help="About an hour: enough samples for every p99.")] = False,
+    full: Annotated[
+        bool,
+        typer.Option("--full", help="About an hour: enough samples for every p99.", rich_help_panel=HOW_LONG),
+    ] = False,
     field: Annotated[
         bool,
-        typer.Option("--field", help="All contenders, including those otherwise measured only when named."),
+        typer.Option(
+            "--field",
+            help="All contenders, including those that are otherwise measured only when named.",
+            rich_help_panel=WHAT,
+        ),
     ] = False,
-    levels: Annotated[str, typer.Option(help="Numbers of users, ascending, separated by commas, e.g. 1,16,64.")] = "",
+    levels: Annotated[
+        str,
+        typer.Option(
+            help="Numbers of users, ascending, separated by commas, e.g. 1,16,64. Default: 1,8,16,32,64 and a climb "
+            "to 512 while the rate grows.",
+            rich_help_panel=WHAT,
+        ),
+    ] = "",
     blocks: Annotated[
-        int | None, typer.Option(min=1, help="Blocks of fresh processes; the unit of the intervals.")
+        int | None,
+        typer.Option(
+            min=1,
+            help="How often every contender is measured in fresh processes; more blocks give narrower intervals. "
+            "Default: 4.",
+            rich_help_panel=HOW_LONG,
+        ),
     ] = None,
     seed: SeedOption = 1,
     setting: SettingOption = None,
     sweep: Annotated[
         str,
         typer.Option(
-            help="Measure each contender once for each value of a setting: model_pool_size=16,32,64 or threads=16,64."
+            help="Measure each contender once per value of a setting, e.g. model_pool_size=16,32,64 or threads=16,64.",
+            rich_help_panel=WHAT,
         ),
     ] = "",
-    stage_clock: Annotated[bool, typer.Option(help="Have the services answer with Server-Timing.")] = True,
+    stage_clock: Annotated[
+        bool,
+        typer.Option(
+            help="Make the services report the stages of a request (Server-Timing).", rich_help_panel=CONDITIONS
+        ),
+    ] = True,
     free_ports: FreePortsOption = False,
     containers: Annotated[
-        bool, typer.Option("--containers", help="Run the contenders' processes as containers; `make docker-bench`.")
+        bool,
+        typer.Option(
+            "--containers",
+            help="Run the contenders' processes as containers; see `make docker-bench`.",
+            rich_help_panel=CONDITIONS,
+        ),
     ] = False,
     results: ResultsOption = RESULTS,
 ) -> None:
-    """Measure latency at one user and a climb of users, for every contender, and write a report.
+    """Compare contenders: latency, peak rate and CPU per request, from 1 user to hundreds. About five minutes.
 
-    Each contender runs in fresh processes, in random order, in several blocks. Ctrl-C stops
-    everything and still reports what was measured.
+    Each contender runs in fresh processes, in random order, in several blocks. The report is written to the run
+    directory. Ctrl-C stops everything and still reports what was measured.
 
     Exit status: 0 measured and VALID, 1 could not be measured, 2 wrong usage, 3 measured but
     INVALID, 130 interrupted.

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmark.analysis.comparable import PEAK_RATE, Comparable, contender_stands, planned_users
+from benchmark.analysis.level_figures import LOW_USERS, LevelFigures, level_figures
 from benchmark.analysis.stats import percentile
-from benchmark.analysis.windows import LOW_USERS, LevelFigures, level_figures
-from benchmark.contenders.law import law_of
+from benchmark.contenders.answer_law import law_of
 from benchmark.record.columns import GENERATOR_ROLE
 from benchmark.record.manifest import recorded_contenders
 from benchmark.record.run import Run

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Final
 
-from benchmark.analysis.reasons import Reason, because
+from benchmark.analysis.reasons import because, in_words
 from benchmark.analysis.schema import ContenderSummary, LevelSummary, Summary
-from benchmark.analysis.wording import first_line, listing, significant
+from benchmark.analysis.wording import listing, significant
 
 GENERATOR_CPU_LIMIT: Final = 0.2  # cores; above it, the generator takes a noticeable share of the machine
 
@@ -22,25 +22,16 @@ def excluded(summary: Summary) -> list[str]:
 
 def _left_out(contender: ContenderSummary) -> tuple[str, str]:
     if not contender.measured:
-        return "was not measured", _join(contender.reasons)
+        return "was not measured", in_words(contender.reasons or [because("unsaid")])
     if contender.faults:
-        return "is INVALID", _join(contender.faults)
+        return "is INVALID", in_words(contender.faults)
     levels = [level for level in contender.levels if not level.valid]
     return ("is INVALID in part", _level_reasons(levels)) if levels else ("", "")
 
 
 def _level_reasons(levels: Sequence[LevelSummary]) -> str:
-    """Return each reason with the levels that it applies to."""
-    by_reason: dict[str, list[str]] = {}
-    for level in levels:
-        for reason in level.reasons or (because("unsaid"),):
-            by_reason.setdefault(_join([reason]), []).append(str(level.users))
-    return "; ".join(f"{reason} ({listing(users)} users)" for reason, users in by_reason.items())
-
-
-def _join(reasons: Sequence[Reason]) -> str:
-    """Return the reasons in one line; what follows in further lines, such as a log, stands in the table."""
-    return "; ".join(first_line(reason).rstrip(".") for reason in reasons or [because("unsaid")])
+    """Return each reason once, with the levels that it applies to."""
+    return in_words([why.at(users=level.users) for level in levels for why in level.reasons or (because("unsaid"),)])
 
 
 def doubts(summary: Summary) -> list[str]:

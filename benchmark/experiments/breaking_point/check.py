@@ -30,10 +30,10 @@ from benchmark.experiments.breaking_point.plan import TRY_COUNTED_S, TRY_WARMUP_
 from benchmark.experiments.breaking_point.schema import Entry, parse
 from benchmark.experiments.breaking_point.summarise import run_reasons
 from benchmark.load.arrivals import arrivals_until
-from benchmark.load.asks import ask_contender
-from benchmark.load.drivers import obtain_async
+from benchmark.load.breaking_point_search import Staircase, TryOutcome, judge
+from benchmark.load.plain_clients import obtain_async
 from benchmark.load.protocols import Ask
-from benchmark.load.search import Staircase, TryOutcome, judge
+from benchmark.load.scenario_requests import ask_contender
 from benchmark.load.shapes import LOAD_TEST, RESPONSE_TIME
 from benchmark.load.slo import P95_LIMIT, BreakingPoint
 from benchmark.measure.progress import Progress
@@ -41,7 +41,7 @@ from benchmark.measure.session import Session
 from benchmark.measure.trial import ParityError
 from benchmark.record.run import Run
 from benchmark.stack.watchdog import Guard
-from contract.garbage import set_aside_what_is_loaded
+from contract.garbage_collection import freeze_startup_objects
 
 _CROSSINGS = 3
 _TOLERANCE = 0.1
@@ -141,7 +141,7 @@ def main(argv: list[str]) -> int:
     run = Run.open(Path(argv[0]) if argv else RESULTS / "latest")
     data, rows, refused = parse(run.summary), {}, []
     wanted = argv[1:] or list(data.breaking_points)
-    set_aside_what_is_loaded()
+    freeze_startup_objects()
     with closing(Guard()) as guard:
         services = run.manifest["settings"]["services"]
         for contender in with_overrides(choose(wanted, discover()), services):

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from benchmark.analysis.level_figures import fastest_excess_ms
 from benchmark.analysis.stats import percentile
-from benchmark.analysis.windows import fastest_excess_ms
 from benchmark.contenders.discovery import Contender
 from benchmark.errors import BenchmarkError, LoadError, RecordError
 from benchmark.experiments.breaking_point.observations import (
@@ -31,8 +31,8 @@ from benchmark.experiments.breaking_point.summarise import CLOSED_AT_RATE, OPEN_
 from benchmark.experiments.experiment import Assignment
 from benchmark.load import shapes as ex
 from benchmark.load.arrivals import arrivals_until
+from benchmark.load.breaking_point_search import Staircase, TryOutcome, judge
 from benchmark.load.early_stop import ArrivalsWatch, HoldWatch
-from benchmark.load.search import Staircase, TryOutcome, judge
 from benchmark.load.slo import P95_LIMIT, BreakingPoint
 from benchmark.measure.locust_process import (
     RUN_ON_S,

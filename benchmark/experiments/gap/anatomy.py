@@ -11,8 +11,8 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from benchmark.analysis.model_sleep import model_sleep_ms
 from benchmark.analysis.reasons import Reason, because
-from benchmark.analysis.stages import slept_of
 from benchmark.analysis.stats import samples_needed
 from benchmark.record.run import Run, TrialRecord
 from contract.timing import parse_server_timing
@@ -112,7 +112,7 @@ def _stages(header: str, floor: str) -> dict[str, float]:
     stages: dict[str, float] = {name: timing[name][0] for name in _TIMELINE if name in timing}
     drawn_ms = timing.get("drawn")
     if MODELS in stages and drawn_ms:
-        slept_ms = slept_of(drawn_ms, floor)
+        slept_ms = model_sleep_ms(drawn_ms, floor)
         stages[SLEEP], stages[OVERHEAD] = slept_ms, stages.pop(MODELS) - slept_ms
     return stages
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmark.analysis.stages import ByBlock
+from benchmark.analysis.model_sleep import ByBlock
 from benchmark.analysis.stats import DIFFERENCES, Scale
 from benchmark.experiments.gap import shapley
 

@@ -5,42 +5,74 @@ from typing import Annotated
 import typer
 
 from benchmark.cli_options import (
+    HOW_LONG,
     RESULTS,
+    WHAT,
     FreePortsOption,
     ResultsOption,
     SeedOption,
     SettingOption,
     conclude,
     console,
+    examples,
     measuring_command,
     parse_settings,
 )
 from contract.limits import open_files
 
+EXAMPLES = examples(
+    "explain --quick    # six minutes, wide intervals",
+    "explain    # 24 minutes",
+    "explain --from sync --to async    # another pair of contenders",
+    "explain --factors fan_out,http_client    # only these factors",
+)
+
 
 def command(
     quick: Annotated[
-        bool, typer.Option("--quick", help="Less than six minutes: half of the cells, wide intervals.")
+        bool,
+        typer.Option(
+            "--quick",
+            help="Less than six minutes: half of the combinations, wide intervals.",
+            rich_help_panel=HOW_LONG,
+        ),
     ] = False,
-    from_: Annotated[str, typer.Option("--from", help="Contender from which the gap is explained.")] = "",
-    to: Annotated[str, typer.Option("--to", help="Contender to which the gap is explained.")] = "",
+    from_: Annotated[
+        str,
+        typer.Option("--from", help="The contender to start from. Default: as in factors.toml.", rich_help_panel=WHAT),
+    ] = "",
+    to: Annotated[
+        str,
+        typer.Option("--to", help="The contender to arrive at. Default: as in factors.toml.", rich_help_panel=WHAT),
+    ] = "",
     factors: Annotated[
-        str, typer.Option(help="Factors to cross, separated by commas; default: those that factors.toml crosses.")
+        str,
+        typer.Option(
+            help="Factors to combine, names separated by commas. Default: as in factors.toml.", rich_help_panel=WHAT
+        ),
     ] = "",
     blocks: Annotated[
-        int | None, typer.Option(min=1, help="Blocks, in each of which every cell is measured once.")
+        int | None,
+        typer.Option(
+            min=1,
+            help="How often every combination is measured; more blocks give narrower intervals.",
+            rich_help_panel=HOW_LONG,
+        ),
     ] = None,
     seed: SeedOption = 1,
     setting: SettingOption = None,
     free_ports: FreePortsOption = False,
     results: ResultsOption = RESULTS,
 ) -> None:
-    """Explain the gap between two contenders: which factor makes how much of it.
+    """Explain the difference between two contenders: how much each factor contributes. About 24 minutes.
 
-    All combinations of the factors, in blocks of random order. Light load comes right before each
-    contender, and from it what follows is predicted: the contender under load, and some what-ifs.
-    Last, where the two cross over. About 24 minutes. Ctrl-C stops everything and still reports what
-    was measured.
+    Measures all combinations of the factors, in random order within each block, and attributes the difference to the
+    factors by Shapley values. Also measures each contender at light load, predicts its behaviour under load from
+    that, and checks the prediction. Last, it finds where the faster of the two changes. Ctrl-C stops everything and
+    still reports what was measured.
+
+    Exit status: 0 measured and VALID, 1 could not be measured, 2 wrong usage, 3 measured but INVALID,
+    130 interrupted.
     """
     from benchmark.contenders.discovery import choose, discover
     from benchmark.contenders.service_settings import with_overrides

@@ -8,9 +8,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from benchmark.analysis.measured import Measured
+from benchmark.analysis.level_figures import CPU_USERS
 from benchmark.analysis.summary import Blocks, service_cpu_by_block, summarise_figures
-from benchmark.analysis.windows import CPU_USERS
+from benchmark.analysis.variant_figures import Measured
 from benchmark.record.run import Run
 
 # The comparison that decides whether the gap in a response is shown.

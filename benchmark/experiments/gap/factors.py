@@ -9,8 +9,8 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from benchmark.contenders.discovery import Contender, Process, choose
-from benchmark.contenders.rows import Table
 from benchmark.contenders.service_settings import architecture_of, with_env
+from benchmark.contenders.toml_rows import Table
 from benchmark.contenders.variant import value_in
 from benchmark.errors import ContenderError
 from contract.settings import PREFIX

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
-from benchmark.analysis.windows import CPU_USERS, LOW_USERS
+from benchmark.analysis.level_figures import CPU_USERS, LOW_USERS
 from benchmark.contenders.discovery import Contender
 from benchmark.contenders.variant import with_settings
 from benchmark.experiments.gap.design import HALF_TAKES, confounded, full, half

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmark.analysis.measured import Measured
+from benchmark.analysis.variant_figures import Measured
 from benchmark.experiments.gap.factors import ENTRANCE
 from benchmark.record.run import Run, TrialRecord, Window
 from contract.lag import LagSample, parse_lag_line

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from benchmark.analysis.findings import Finding, finding
-from benchmark.analysis.measured import Measured, entry, measure_all, ratio_entry
+from benchmark.analysis.level_figures import CPU_USERS, LOW_USERS
 from benchmark.analysis.reasons import Reason, because, plain
 from benchmark.analysis.stats import DIFFERENCES, RATIOS, Scale, block_interval
 from benchmark.analysis.validity import run_reasons
-from benchmark.analysis.windows import CPU_USERS, LOW_USERS
-from benchmark.contenders.law import law_of
+from benchmark.analysis.variant_figures import Measured, entry, measure_all, ratio_entry
+from benchmark.contenders.answer_law import law_of
 from benchmark.experiments.gap.anatomy import stage_anatomy
 from benchmark.experiments.gap.attribution import Responses, attribute, attribute_parts, shared_blocks
 from benchmark.experiments.gap.contenders import COMPARED, level_of, summarise_contenders

@@ -8,9 +8,9 @@ process that a request costs most, and all cores together.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from benchmark.analysis.measured import Measured
-from benchmark.analysis.windows import LOW_USERS
-from benchmark.contenders.law import scoring_settings
+from benchmark.analysis.level_figures import LOW_USERS
+from benchmark.analysis.variant_figures import Measured
+from benchmark.contenders.answer_law import scoring_settings
 from benchmark.contenders.service_settings import architecture_of
 
 

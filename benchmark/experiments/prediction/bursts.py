@@ -18,14 +18,14 @@ from pathlib import Path
 import aiohttp
 import numpy as np
 
+from benchmark.contenders.answer_law import law_of
 from benchmark.contenders.discovery import Contender
-from benchmark.contenders.law import law_of
 from benchmark.errors import LoadError
 from benchmark.experiments.prediction.plan import CalibrationPlan
-from benchmark.load.asks import ask_contender
-from benchmark.load.drivers import obtain_async
+from benchmark.load.plain_clients import obtain_async
 from benchmark.load.protocols import Ask
-from benchmark.measure.machine import Watch
+from benchmark.load.scenario_requests import ask_contender
+from benchmark.measure.machine_load import Watch
 from benchmark.measure.sampling import cpu_ns_of_tree
 from benchmark.measure.session import Session
 from benchmark.record.columns import GENERATOR_ROLE

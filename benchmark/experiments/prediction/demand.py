@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmark.analysis.windows import LevelFigures
+from benchmark.analysis.level_figures import LevelFigures
 from benchmark.experiments.prediction.bursts import MAX_BUSY, Burst
 from benchmark.experiments.prediction.simulation import Demand, constant
 from benchmark.record.columns import GENERATOR_ROLE

@@ -11,11 +11,11 @@ from statistics import geometric_mean
 from time import monotonic_ns
 from typing import Any
 
+from benchmark.analysis.level_figures import LevelFigures, level_figures
 from benchmark.analysis.reasons import in_words
 from benchmark.analysis.validity import Observed, disturbance_reasons
-from benchmark.analysis.windows import LevelFigures, level_figures
+from benchmark.contenders.answer_law import law_of
 from benchmark.contenders.discovery import Contender
-from benchmark.contenders.law import law_of
 from benchmark.errors import ContenderError, LoadError, SettingRefused, StackError
 from benchmark.experiments.prediction import model as prediction
 from benchmark.experiments.prediction.bursts import Burst, measure_bursts, read_bursts
@@ -84,11 +84,11 @@ class Calibrator:
 
 def _check_undisturbed(levels: Sequence[LevelFigures], bursts: Sequence[Burst]) -> None:
     """Raise NotCalibrated if others used the machine: what a request costs would be learnt from them, too."""
-    seen: list[tuple[str, Observed]] = [
-        *((f"level of {level.users} users", level) for level in levels),
-        *((f"bursts of {burst.size} users", burst) for burst in bursts),
+    seen: list[tuple[str, int, Observed]] = [
+        *(("", level.users, level) for level in levels),
+        *(("bursts", burst.size, burst) for burst in bursts),
     ]
-    reasons = [reason.at(part=name) for name, each in seen for reason in disturbance_reasons([each])]
+    reasons = [why.at(part=part, users=users) for part, users, each in seen for why in disturbance_reasons([each])]
     if reasons:
         raise NotCalibrated(in_words(reasons))
 

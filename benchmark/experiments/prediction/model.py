@@ -24,8 +24,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from benchmark.contenders.answer_law import law_of, scoring_settings
 from benchmark.contenders.discovery import Contender
-from benchmark.contenders.law import law_of, scoring_settings
 from benchmark.contenders.service_settings import architecture_of
 from benchmark.contenders.variant import with_settings
 from benchmark.errors import ContenderError

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from statistics import geometric_mean, median
 from typing import Any
 
-from benchmark.analysis.measured import ByBlock, Measured, as_entry
 from benchmark.analysis.reasons import Reason
 from benchmark.analysis.stats import ratio_interval
+from benchmark.analysis.variant_figures import ByBlock, Measured, as_entry
 from benchmark.experiments.prediction.bounds import Bound, bound_of
 from benchmark.record.run import TrialRecord
 

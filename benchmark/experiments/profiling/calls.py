@@ -19,10 +19,10 @@ import psutil
 import requests
 
 from benchmark.experiments.profiling.recorders import PYINSTRUMENT, YAPPI_CLOCKS, Sessions, Yappi, let_go
-from benchmark.load.asks import ask_of
-from benchmark.load.drivers import TIMEOUT_S, obtain
+from benchmark.load.plain_clients import TIMEOUT_S, obtain
 from benchmark.load.protocols import Answer, Ask, Request, Response, no_answer
-from benchmark.measure.machine import Watch
+from benchmark.load.scenario_requests import ask_of
+from benchmark.measure.machine_load import Watch
 from benchmark.scenarios.spec import Scenario
 from contract.limits import raise_open_files
 

@@ -6,7 +6,9 @@ from typing import Annotated
 import typer
 
 from benchmark.cli_options import (
+    HOW_LONG,
     RESULTS,
+    WHAT,
     FreePortsOption,
     ResultsOption,
     SeedOption,
@@ -14,21 +16,28 @@ from benchmark.cli_options import (
     choose_real_contenders,
     conclude,
     console,
+    examples,
     measuring_command,
     parse_settings,
 )
 from contract.limits import open_files
 
+EXAMPLES = examples(
+    "profile --scale 0.1    # under three minutes",
+    "profile --contender sync --contender async-aiohttp",
+    "profile --profiler pyinstrument --side server --contender async",
+)
+
 
 class Profiler(StrEnum):
-    """What can be chosen with --profiler."""
+    """The choices of --profiler."""
 
     PYINSTRUMENT = "pyinstrument"
     YAPPI = "yappi"
 
 
 class ProfiledSide(StrEnum):
-    """What can be chosen with --side: the caller, or the scoring handler and the model service."""
+    """The choices of --side: the client, or the scoring handler and the model service."""
 
     CLIENT = "client"
     SERVER = "server"
@@ -36,27 +45,54 @@ class ProfiledSide(StrEnum):
 
 def command(
     contender: Annotated[
-        list[str] | None, typer.Option(help="A name, see `contenders`; repeatable. Default: all that have a floor.")
+        list[str] | None,
+        typer.Option(
+            help="A name as listed by `contenders`; repeatable. Default: the usual ones, without `null`.",
+            rich_help_panel=WHAT,
+        ),
     ] = None,
-    profiler: Annotated[list[Profiler] | None, typer.Option(help="Repeatable. Default: both.")] = None,
+    profiler: Annotated[
+        list[Profiler] | None,
+        typer.Option(help="Which profiler; repeatable. Default: both.", rich_help_panel=WHAT),
+    ] = None,
     side: Annotated[
-        list[ProfiledSide] | None, typer.Option(help="client, or server: handler and model; repeatable. Default: both.")
+        list[ProfiledSide] | None,
+        typer.Option(
+            help="Profile the client, or the server (scoring handler and model service); repeatable. Default: both.",
+            rich_help_panel=WHAT,
+        ),
     ] = None,
-    requests: Annotated[int, typer.Option(min=1, help="Profiled calls, one after the other, per profiler.")] = 40,
-    users: Annotated[int, typer.Option(min=2, help="Users at whose load CPU by library is taken.")] = 16,
-    seconds: Annotated[float, typer.Option(min=0.5, help="How long that load is kept up.")] = 10.0,
+    requests: Annotated[
+        int,
+        typer.Option(min=1, help="Profiled calls per profiler, one after the other.", rich_help_panel=HOW_LONG),
+    ] = 40,
+    users: Annotated[
+        int, typer.Option(min=2, help="Users under whose load CPU by library is measured.", rich_help_panel=WHAT)
+    ] = 16,
+    seconds: Annotated[
+        float, typer.Option(min=0.5, help="Duration of that load in seconds.", rich_help_panel=HOW_LONG)
+    ] = 10.0,
     scale: Annotated[
-        float, typer.Option(min=0.01, max=10, help="Shorten the run: fewer calls (at least 10), less time under load.")
+        float,
+        typer.Option(
+            min=0.01,
+            max=10,
+            help="Factor for calls (at least 10) and time under load: 0.1 is a tenth.",
+            rich_help_panel=HOW_LONG,
+        ),
     ] = 1.0,
     seed: SeedOption = 1,
     setting: SettingOption = None,
     free_ports: FreePortsOption = False,
     results: ResultsOption = RESULTS,
 ) -> None:
-    """Profile client, scoring handler and model service; CPU per request by library, and a report.
+    """Profile a request: where its time goes, and its CPU time by library. About seven minutes.
 
-    The services run under the profilers for this command only. Ctrl-C stops everything and still
-    reports what was measured.
+    Profiles the client, the scoring handler and the model service. Services run under a profiler only in this
+    command. Ctrl-C stops everything and still reports what was measured.
+
+    Exit status: 0 measured and VALID, 1 could not be measured, 2 wrong usage, 3 measured but INVALID,
+    130 interrupted.
     """
     from benchmark.experiments.experiment import carry_out
     from benchmark.experiments.profiling.experiment import EXPERIMENT

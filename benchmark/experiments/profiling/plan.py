@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Final
 
+from benchmark.contenders.answer_law import scoring_settings
 from benchmark.contenders.discovery import Contender
-from benchmark.contenders.law import scoring_settings
 from benchmark.contenders.service_settings import with_overrides
 from benchmark.errors import SettingRefused
 from benchmark.experiments.experiment import Assignment

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 
 from benchmark.analysis.findings import finding
+from benchmark.analysis.level_figures import LevelFigures, level_figures
 from benchmark.analysis.reasons import Reason, because, failure, plain
 from benchmark.analysis.summary import against, summary_head
 from benchmark.analysis.validity import MAX_DRIFT, disturbance_reasons, level_reasons
-from benchmark.analysis.windows import LevelFigures, level_figures
 from benchmark.analysis.wording import at_users
+from benchmark.contenders.answer_law import law_of
 from benchmark.contenders.discovery import Contender
-from benchmark.contenders.law import law_of
 from benchmark.experiments.profiling.export import list_profiles
 from benchmark.experiments.profiling.libraries import by_kind
 from benchmark.experiments.profiling.recorders import CPU_SAMPLER

@@ -4,7 +4,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from benchmark.errors import LoadError
-from benchmark.load.drivers import Connection, obtain
+from benchmark.load.plain_clients import Connection, obtain
 from benchmark.load.protocols import Answer, Ask, Response
 
 

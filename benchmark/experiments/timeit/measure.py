@@ -14,8 +14,8 @@ from benchmark.experiments.timeit.client import PersistentClient
 from benchmark.experiments.timeit.plan import LONG_S, TimeitPlan
 from benchmark.experiments.timeit.repeats import RepeatsFile
 from benchmark.experiments.timeit.summarise import WATCHED
-from benchmark.load.asks import ask_contender
-from benchmark.measure.machine import Watch
+from benchmark.load.scenario_requests import ask_contender
+from benchmark.measure.machine_load import Watch
 from benchmark.measure.session import Session
 from benchmark.measure.trial import ParityError, Trial
 from benchmark.record.run import TrialRecord

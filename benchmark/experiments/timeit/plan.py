@@ -4,8 +4,8 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+from benchmark.contenders.answer_law import law_of
 from benchmark.contenders.discovery import Contender
-from benchmark.contenders.law import law_of
 from benchmark.contenders.service_settings import with_overrides
 from benchmark.experiments.experiment import Assignment
 

@@ -3,6 +3,7 @@
 import io
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -11,13 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from benchmark.cli import app
-from benchmark.cli_options import end_on_signals
+from benchmark.cli_options import PYTHON, end_on_signals
 from benchmark.contenders.discovery import ROOT, discover
 from benchmark.experiments.bench.experiment import EXPERIMENT
+from benchmark.experiments.registry import REGISTRY, ExperimentRow
 from benchmark.record import provenance
 from benchmark.record.run import Run
 from tests.unit.benchmark.synthetic import Held, make_contender, make_run, record
@@ -74,12 +77,35 @@ def test_the_help_of_bench_names_its_options_and_exit_statuses() -> None:
 
 
 def test_every_command_and_every_option_has_a_help() -> None:
-    import typer
-
     for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
         assert command.help, name
         for option in command.params:
             assert option.help, f"{name} {option.name}"
+
+
+def examples_in_help() -> list[list[str]]:
+    """Return the arguments of every example at the end of a `--help`."""
+    group = typer.main.get_command(app)
+    epilogs = [command.epilog or "" for command in (group, *group.commands.values())]  # type: ignore[attr-defined]
+    lines = [line for epilog in epilogs for line in epilog.splitlines() if line.startswith(PYTHON)]
+    return [shlex.split(line.removeprefix(PYTHON)) for line in lines]
+
+
+@pytest.mark.parametrize("arguments", examples_in_help(), ids=" ".join)
+def test_an_example_in_a_help_is_accepted(arguments: list[str]) -> None:
+    name, *options = arguments
+    command = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
+    if options == ["--help"]:
+        assert invoke(*arguments).exit_code == 0
+    else:
+        assert command.make_context(name, options).info_name == name
+
+
+@pytest.mark.parametrize("row", REGISTRY, ids=lambda row: row.name)
+def test_the_help_of_an_experiment_says_how_long_it_takes_and_ends_with_examples(row: ExperimentRow) -> None:
+    answer = invoke(row.name, "--help")
+    assert re.search(r"[Aa]bout (\d+|five|seven) minutes", said(answer).partition("Exit status")[0])
+    assert f"{PYTHON} {row.name}" in said(answer).partition("Examples")[2]
 
 
 def test_contenders_lists_all_that_can_be_measured() -> None:

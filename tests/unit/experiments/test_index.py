@@ -107,7 +107,7 @@ def test_another_schema_is_refused_with_its_version(tmp_path: Path) -> None:
     broken = add(tmp_path, "20261103T050000Z-timeit", "timeit")
     (broken / "summary.json").write_text("{")
     page = page_of(tmp_path)
-    assert "20261102T050000Z-timeit is of schema 7, this program reads schemas 1 to 2" in page
+    assert "20261102T050000Z-timeit has schema 7, but this version reads schemas 1 to 2" in page
     assert "20261103T050000Z-timeit" in page
     assert "readable" in page
     assert str(tmp_path) not in page

@@ -253,5 +253,5 @@ def void(_: object) -> None:
 
 def test_an_async_client_whose_app_was_not_started_says_so_and_opens_none_for_each_request() -> None:
     models = async_api.model_client.ModelClient(load_settings("async", "scoring"))
-    with pytest.raises(RuntimeError, match="the lifespan of its app has not begun"):
+    with pytest.raises(RuntimeError, match="the lifespan of its app has not started"):
         asyncio.run(models.ask_all([1.0]))

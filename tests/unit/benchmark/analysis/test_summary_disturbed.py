@@ -26,10 +26,10 @@ def test_a_level_that_was_disturbed_is_invalid_and_says_by_whom(tmp_path: Path, 
     summary = run.summary
     assert not summary["valid"]
     assert said(summary["reasons"]) == [
-        f"{label}: 4 users: other programs used 40% of the machine in the worst of 4 blocks (at most 20% is allowed); "
+        f"{label}: other programs used 40 % of the machine in the worst of 4 blocks (limit 20 %) at 4 users: "
         "stop them and measure again",
-        f"{label}: 8 users: the hypervisor gave 25% of the machine's time to others while this was measured "
-        "(at most 10% is allowed); measure again",
+        f"{label}: the hypervisor gave 25 % of the machine to other virtual machines (limit 10 %) at 8 users: "
+        "measure again",
     ]
     alone, four, eight = summary["contenders"][label]["levels"]
     assert [level["valid"] for level in (alone, four, eight)] == [True, False, False]

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmark.analysis.level_figures import LevelFigures
 from benchmark.analysis.validity import (
     MAX_BUSY_BEFORE,
     MAX_DRIFT,
@@ -20,7 +21,6 @@ from benchmark.analysis.validity import (
     level_reasons,
     run_reasons,
 )
-from benchmark.analysis.windows import LevelFigures
 from benchmark.load.bodies import EARLY_MS
 from benchmark.record.resources import Disturbance
 from tests.unit.benchmark.synthetic import make_contender
@@ -145,15 +145,13 @@ def test_a_machine_that_was_busy_before_makes_the_run_invalid() -> None:
 
 def test_other_programs_are_named_with_their_share_what_is_allowed_and_what_to_do() -> None:
     assert [reason.text for reason in level_reasons(REAL, [level(foreign_share=0.32), level(foreign_share=0.36)])] == [
-        "other programs used 34% of the machine while this was measured (at most 15% is allowed); "
-        "stop them and measure again"
+        "other programs used 34 % of the machine (limit 15 %): stop them and measure again"
     ]
 
 
 def test_a_hypervisor_that_gives_time_to_others_is_named() -> None:
     assert [reason.text for reason in level_reasons(REAL, [level(steal_share=0.22, foreign_share=0.01)])] == [
-        "the hypervisor gave 22% of the machine's time to others while this was measured (at most 10% is allowed); "
-        "measure again"
+        "the hypervisor gave 22 % of the machine to other virtual machines (limit 10 %): measure again"
     ]
 
 
@@ -164,7 +162,7 @@ def test_a_disturbance_of_one_block_in_four_is_not_averaged_away(share: str, in_
     quiet = [level(**{share: 0.01})] * 3
     assert level_reasons(REAL, [*quiet, level(**{share: in_block * (1 - JUST)})]) == []
     (reason,) = level_reasons(REAL, [*quiet, level(**{share: in_block * (1 + JUST)})])
-    assert f"in the worst of 4 blocks (at most {in_block:.0%} is allowed)" in reason.text
+    assert f"in the worst of 4 blocks (limit {in_block * 100:.0f} %)" in reason.text
 
 
 @pytest.mark.parametrize("contender", [REAL, HARNESS])
@@ -174,16 +172,16 @@ def test_nobody_is_exempt_from_being_disturbed(contender: Any) -> None:
 
 def test_a_block_without_an_answer_may_have_been_disturbed() -> None:
     (silent, disturbed) = level_reasons(REAL, [level(), nothing(foreign_share=0.9)])
-    assert silent.text == "no checked answer in block 1"
-    assert disturbed.text.startswith("other programs used 90%")
+    assert silent.text == "no correct answer in block 1"
+    assert disturbed.text.startswith("other programs used 90 %")
 
 
 def test_what_was_not_observed_is_no_reason() -> None:
     assert level_reasons(REAL, [level(foreign_share=None, steal_share=None)] * 2) == []
     (reason,) = level_reasons(REAL, [level(), level(foreign_share=0.9)])
-    assert reason.text.startswith("other programs used 90%")
+    assert reason.text.startswith("other programs used 90 %")
 
 
 def test_what_is_repeated_is_called_what_it_is() -> None:
     (reason,) = disturbance_reasons([Disturbance(0.0, 0.0), Disturbance(0.21, 0.0)], "repeat")
-    assert reason.text.startswith("other programs used 21% of the machine in the worst of 2 repeats (at most 20%")
+    assert reason.text.startswith("other programs used 21 % of the machine in the worst of 2 repeats (limit 20 %)")

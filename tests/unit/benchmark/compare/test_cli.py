@@ -27,14 +27,14 @@ def test_a_run_does_not_differ_from_itself(record: Recorder) -> None:
     path = summarised(record())
     result = run_compare(path, path, "--fail-if-slower", "0%")
     assert result.exit_code == 0
-    assert "No difference is shown in 3 figures." in result.output
+    assert "No significant difference in 3 figures." in result.output
 
 
 def test_two_runs_of_the_same_do_not_differ(record: Recorder) -> None:
     a, b = summarised(record(seed=1, folder="a")), summarised(record(seed=2, folder="b"))
     result = run_compare(a, b)
     assert result.exit_code == 0
-    assert "No difference is shown in 3 figures." in result.output
+    assert "No significant difference in 3 figures." in result.output
 
 
 @pytest.mark.parametrize(("limit", "status"), [("5%", 4), ("5", 4), ("50%", 0), ("", 0)])
@@ -80,7 +80,7 @@ def test_another_schema_is_refused_with_its_version(record: Recorder) -> None:
     (path / "manifest.json").write_text(json.dumps({**manifest, "schema": 7}))
     result = run_compare(path, path)
     assert result.exit_code == 2
-    assert "is of schema 7" in result.output
+    assert "has schema 7" in result.output
 
 
 def test_runs_of_different_commands_are_refused(record: Recorder) -> None:
@@ -89,7 +89,7 @@ def test_runs_of_different_commands_are_refused(record: Recorder) -> None:
     (b / "manifest.json").write_text(json.dumps({**manifest, "command": "bench"}))
     result = run_compare(a, b)
     assert result.exit_code == 2
-    assert "expected two of the same command" in result.output
+    assert "choose two runs of the same command" in result.output
 
 
 def test_other_circumstances_are_named(record: Recorder) -> None:

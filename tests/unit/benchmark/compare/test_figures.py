@@ -7,7 +7,7 @@ import pytest
 
 from benchmark.analysis.comparable import Comparable
 from benchmark.compare.figures import figures_of, pair_of
-from benchmark.compare.side import circumstances
+from benchmark.compare.run_pairs import circumstances
 from benchmark.compare.verdict import compare_figures
 from benchmark.experiments.bench.experiment import EXPERIMENT
 from benchmark.experiments.experiment import report

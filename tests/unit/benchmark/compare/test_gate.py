@@ -70,7 +70,7 @@ def test_a_loss_of_57_percent_over_two_blocks_does_not_pass() -> None:
     outcome = gate(0.05, (rate(340.0, 250.0), rate(140.0, 114.0)), (latency(50.0, 52.0), latency(50.5, 51.0)))
     assert not outcome.passes
     assert any(
-        text.startswith("cannot tell: async, peak rate: this pair can show a loss of ") for text in outcome.sentences
+        text.startswith("cannot tell: async, peak rate: these runs can detect a loss of ") for text in outcome.sentences
     )
 
 
@@ -97,21 +97,21 @@ def test_a_pair_that_cannot_tell_says_what_it_can_show_and_how_many_blocks_it_ta
     interval = welch_ratio(NOISY, NOISY)
     assert interval.high is not None
     blocks = blocks_needed(NOISY, NOISY, math.log(1.05), 0.95)
-    expected = f"a loss of {100 * (interval.high - 1):.3g} %, not of 5 %; it takes about {blocks} blocks in each run"
-    assert cannot_tell(comparison, 0.05) == f"cannot tell: async, peak rate: this pair can show {expected}"
+    expected = f"a loss of {100 * (interval.high - 1):.3g} %, but not of 5 %; measure about {blocks} blocks in each run"
+    assert cannot_tell(comparison, 0.05) == f"cannot tell: async, peak rate: these runs can detect {expected}"
 
 
 def test_a_loss_at_the_limit_takes_the_blocks_that_tell_it_from_the_limit() -> None:
     figure = latency(*STEADY)
     text = cannot_tell(compare((figure, times(figure, 1.0501)))[0], 0.05)
-    assert "a loss of 5.01 % is too close to 5 %; it takes more than 1,000 blocks in each run" in text
+    assert "the loss of 5.01 % is too close to the limit of 5 %; measure more than 1,000 blocks in each run" in text
 
 
 def test_single_blocks_cannot_tell() -> None:
     for ours, theirs in [((50.0,), (50.0,)), ((50.0,), STEADY), (STEADY, (50.0,)), ((50.0,), (500.0,))]:
         outcome = gate(0.05, (latency(*ours), latency(*theirs)))
         assert kind(outcome) == "cannot tell"
-        assert "a single block shows no loss; it takes 2 blocks or more in each run" in outcome.sentences[0]
+        assert "one block is too few; measure 2 blocks or more in each run" in outcome.sentences[0]
 
 
 def test_blocks_that_are_all_alike_can_tell() -> None:
@@ -122,15 +122,15 @@ def test_blocks_that_are_all_alike_can_tell() -> None:
 def test_two_blocks_whose_interval_no_number_holds_cannot_tell() -> None:
     outcome = gate(0.05, *((rate(9.0, 100.0, name=str(i)), rate(7.0, 120.0, name=str(i))) for i in range(90)))
     assert kind(outcome) == "cannot tell"
-    assert "a loss of more than 1,000 %, not of 5 %; it takes more than 1,000 blocks" in outcome.sentences[0]
+    assert "a loss of more than 1,000 %, but not of 5 %; measure more than 1,000 blocks" in outcome.sentences[0]
 
 
 def test_many_figures_are_not_a_sentence_each() -> None:
     outcome = gate(0.05, *((rate(*NOISY, name=str(i)), rate(*NOISY, name=str(i))) for i in range(20)))
     assert len(outcome.sentences) == 8
     assert outcome.sentences[-2] == "cannot tell: 14 other figures"
-    one = outcome.sentences[0].partition("; it takes ")[2]
-    assert outcome.sentences[-1] == f"to tell all of them, it takes {one}"
+    one = outcome.sentences[0].partition("; measure ")[2]
+    assert outcome.sentences[-1] == f"to decide all of them, measure {one}"
 
 
 def test_the_largest_loss_is_named_first_and_the_largest_number_of_blocks_last() -> None:
@@ -140,15 +140,15 @@ def test_the_largest_loss_is_named_first_and_the_largest_number_of_blocks_last()
         (latency(*noisier, name="noisier"), latency(*noisier, name="noisier")),
         (latency(*noisy, name="slower"), times(latency(*noisy, name="slower"), 1.3)),
     )
-    assert "slower: this pair can show" in outcome.sentences[0]
-    assert "noisier: this pair can show" in outcome.sentences[1]
-    assert outcome.sentences[2] == "to tell all of them, it takes more than 1,000 blocks in each run"
+    assert "slower: these runs can detect" in outcome.sentences[0]
+    assert "noisier: these runs can detect" in outcome.sentences[1]
+    assert outcome.sentences[2] == "to decide all of them, measure more than 1,000 blocks in each run"
 
 
 def test_single_blocks_beside_others_take_as_many_blocks_as_the_others_or_more() -> None:
     single = (latency(50.0, name="single"), latency(50.0, name="single"))
     noisy = (latency(*NOISY, name="noisy"), latency(*NOISY, name="noisy"))
-    assert gate(0.05, single).sentences[-1].endswith("it takes 2 blocks or more in each run")
+    assert gate(0.05, single).sentences[-1].endswith("measure 2 blocks or more in each run")
     assert gate(0.05, single, noisy).sentences[-1].endswith(" blocks or more in each run")
 
 
@@ -157,9 +157,9 @@ def test_nothing_at_all_does_not_pass() -> None:
 
 
 def test_what_was_not_compared_does_not_pass() -> None:
-    outcome = judge(compare((latency(*STEADY), latency(*STEADY))), ["async: there is no figure in B"], 0.05)
+    outcome = judge(compare((latency(*STEADY), latency(*STEADY))), ["async: B has no figures"], 0.05)
     assert kind(outcome) == "cannot tell"
-    assert outcome.sentences == ["cannot tell: async: there is no figure in B"]
+    assert outcome.sentences == ["cannot tell: async: B has no figures"]
 
 
 @pytest.mark.parametrize(
@@ -186,8 +186,8 @@ def test_what_a_gate_cannot_see_is_named(ours: Comparable, theirs: Comparable | 
 def test_a_contender_without_figures_is_named_once() -> None:
     figures = {"rate": rate(*STEADY), "latency": latency(*STEADY)}
     assert unseen([("async", figures, {}), ("sync", {}, figures)]) == [
-        "async: there is no figure in B",
-        "sync: there is no figure in A",
+        "async: B has no figures",
+        "sync: A has no figures",
     ]
 
 

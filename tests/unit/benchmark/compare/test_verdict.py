@@ -25,7 +25,7 @@ def test_the_same_data_shows_no_difference() -> None:
     found = compare((LATENCY, LATENCY), (RATE, RATE))
     assert [each.verdict for each in found] == ["no difference shown"] * 2
     assert [each.ratio.value for each in found] == [pytest.approx(1.0)] * 2
-    assert sentence(found) == "No difference is shown in 2 figures."
+    assert sentence(found) == "No significant difference in 2 figures."
 
 
 @pytest.mark.parametrize(("factor", "verdicts"), [(1.2, ["slower", "faster"]), (0.8, ["faster", "slower"])])
@@ -55,7 +55,7 @@ def test_what_is_invalid_is_not_counted() -> None:
     found = compare((LATENCY, times(LATENCY, 2.0, valid=False)), (RATE, RATE))
     assert [each.verdict for each in found] == ["INVALID", "no difference shown"]
     assert "1 INVALID left out" in sentence(found)
-    assert "Nothing is compared" in sentence(found[:1])
+    assert "Nothing was compared" in sentence(found[:1])
 
 
 def test_a_single_block_shows_nothing() -> None:

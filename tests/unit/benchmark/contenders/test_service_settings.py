@@ -37,12 +37,12 @@ def test_a_setting_reaches_every_process(name: str) -> None:
     [("redis_url", "redis://elsewhere/0"), ("model_urls", "http://127.0.0.1:1/x"), ("port", "4000")],
 )
 def test_what_every_row_sets_itself_is_refused(name: str, value: str) -> None:
-    with pytest.raises(SettingRefused, match=rf"--set {name}=.*sync sets SERVING_{name.upper()} itself"):
+    with pytest.raises(SettingRefused, match=rf"--set {name}=.*the row of sync sets SERVING_{name.upper()}"):
         told("sync", **{name: value})
 
 
 def test_a_row_that_sets_it_otherwise_is_not_beaten_in_silence() -> None:
-    with pytest.raises(SettingRefused, match="async-aiohttp sets SERVING_HTTP_CLIENT itself for scoring, to 'aiohttp'"):
+    with pytest.raises(SettingRefused, match="async-aiohttp sets SERVING_HTTP_CLIENT to 'aiohttp' for scoring"):
         told("async-aiohttp", http_client="httpx")
     assert told("async-aiohttp", http_client="aiohttp").process
 
@@ -51,17 +51,17 @@ def test_a_setting_is_held_against_the_twin_that_it_is_for() -> None:
     settings = settings_of(told("async", http_client="aiohttp"), "scoring")
     assert settings is not None
     assert settings.http_client == "aiohttp"
-    with pytest.raises(SettingRefused, match=r"sync does not take these settings.*requests or urllib3"):
+    with pytest.raises(SettingRefused, match=r"sync rejects these settings.*requests or urllib3"):
         told("sync", http_client="aiohttp")
 
 
 def test_a_misspelt_variable_of_a_row_is_named() -> None:
-    with pytest.raises(SettingRefused, match="SERVING_THREAD for scoring, which is no setting"):
+    with pytest.raises(SettingRefused, match="SERVING_THREAD for scoring, which is not a setting"):
         with_overrides([with_row("sync", "scoring", SERVING_THREAD="8")], {})
 
 
 def test_a_row_does_not_choose_the_seed() -> None:
-    with pytest.raises(SettingRefused, match="follow from --seed"):
+    with pytest.raises(SettingRefused, match="derives it from --seed"):
         with_overrides([with_row("sync", "model", SERVING_MODEL_SEED="1")], {})
 
 

@@ -84,7 +84,7 @@ def test_a_refusal_names_limit_need_and_what_to_do() -> None:
 
 def test_a_note_says_who_was_left_out_and_why() -> None:
     assert left_out_note([1, 512, 256, 512], 1024, 231) == (
-        "256, 512 users were left out: the limit of 1,024 open files allows 231; raise it with `ulimit -Hn`"
+        "256, 512 users were left out: the limit of 1,024 open files allows 231 users; raise it with `ulimit -Hn`"
     )
     assert left_out_note([1, 231], 1024, 231) is left_out_note([512], None, None) is None
 

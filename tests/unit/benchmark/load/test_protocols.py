@@ -7,8 +7,8 @@ from itertools import cycle
 import pytest
 
 from benchmark.load import protocols
-from benchmark.load.asks import ask_of, reader
 from benchmark.load.protocols import Answer, Ask, Flow, Request, Response, batch, poll, predict
+from benchmark.load.scenario_requests import ask_of, reader
 from benchmark.scenarios.spec import Check
 from contract.errors import BadModelAnswer
 from contract.timing import REQUEST_START_HEADER
@@ -70,7 +70,7 @@ def test_a_wrong_answer_says_why_whatever_the_protocol(
 def test_an_answer_that_comes_sooner_than_it_can_have_taken_is_wrong(done_ms: float, is_early: bool) -> None:
     _, answer = drive(replace(ASK, least_times_answer=2.0).flow(), came(done_ms=done_ms))
     assert answer.is_early is is_early
-    assert ("sooner than its models can have taken" in answer.error) is is_early
+    assert ("before its models can have finished" in answer.error) is is_early
     assert answer.value == 0.045
 
 
@@ -79,8 +79,8 @@ def test_an_answer_that_comes_sooner_than_it_can_have_taken_is_wrong(done_ms: fl
     [
         (b"[[1], [2], [3]]", b"[0.1, 0.2, 0.3]", ""),
         (b'{"rows": [1, 2, 3]}', b'{"model": "a", "scores": [0.1, 0.2, 0.3]}', ""),
-        (b"[[1], [2], [3]]", b"[0.1, 0.2]", "2 rows are answered, 3 were asked"),
-        (b"[[1], [2], [3]]", b"<html>", "0 rows are answered, 3 were asked"),
+        (b"[[1], [2], [3]]", b"[0.1, 0.2]", "2 rows in the answer, expected 3"),
+        (b"[[1], [2], [3]]", b"<html>", "0 rows in the answer, expected 3"),
     ],
 )
 def test_a_batch_is_one_request_and_every_row_is_answered(asked: bytes, answered: bytes, error: str) -> None:
@@ -116,7 +116,7 @@ def test_a_job_whose_answer_is_known_already_takes_one_request() -> None:
 
 def test_a_job_without_a_place_is_not_looked_for() -> None:
     _, answer = drive(poll(ASK), came(b"", 202))
-    assert answer.error == "status 202 without a Location"
+    assert answer.error == "status 202 without a Location header"
 
 
 def test_a_job_is_given_up_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:

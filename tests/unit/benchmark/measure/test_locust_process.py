@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmark.contenders.law import law_of
+from benchmark.contenders.answer_law import law_of
 from benchmark.measure import locust_process as module
 from benchmark.measure.trial import Trial
 from benchmark.record.columns import ResourceSample
@@ -60,7 +60,7 @@ def test_the_generator_is_told_whom_to_ask_and_reads_no_configuration(
     start: tuple[list[str], dict[str, str]],
 ) -> None:
     argv, _ = start
-    assert argv[1:3] == ["-m", "benchmark.load.unconfigured"]
+    assert argv[1:3] == ["-m", "benchmark.load.locust_without_config"]
     assert argv[argv.index("--host") + 1] == "http://127.0.0.1:4321"
     assert "--config" not in argv
 
@@ -69,11 +69,11 @@ def test_the_generator_is_told_whom_to_ask_and_reads_no_configuration(
 READ_OPTIONS = """
 import json, locust.main
 from locust import argument_parser
-from benchmark.load import unconfigured
+from benchmark.load import locust_without_config
 read = lambda: print(json.dumps(vars(argument_parser.get_parser().parse_args([]))))
 read()
-unconfigured.run_locust = read
-unconfigured.main()
+locust_without_config.run_locust = read
+locust_without_config.main()
 """
 CONFIGURATION = """
 host = http://127.0.0.1:9

@@ -28,7 +28,7 @@ def test_a_run_begins_with_how_much_there_is_to_do_and_where_it_goes(progress: P
     with progress:
         progress.begin(Path("/somewhere/that/is/quite/long/results/20261121T050000Z-bench"), cells=10, cell_s=7.0)
     (line,) = lines(output)
-    assert "10 cells" in line
+    assert "10 trials" in line
     assert "1:10" in line
     assert line.endswith("/somewhere/that/is/quite/long/results/20261121T050000Z-bench")
 

@@ -47,16 +47,16 @@ def test_a_label_that_failed_parity_is_refused_without_starting_anything(stack: 
 
     @contextlib.contextmanager
     def generator() -> Iterator[None]:
-        entered.append("beside")
+        entered.append("companion")
         yield
 
     stack.parity = refusing("a", ParityError("status 500"))
     for block in range(3):
-        with pytest.raises(ParityError, match="status 500"), session.trial(A, block, beside=generator()):
+        with pytest.raises(ParityError, match="status 500"), session.trial(A, block, companion=generator()):
             pytest.fail("load was put on it")
     try_out(session, B)
     assert stack.started_labels == ["a", "b"]
-    assert entered == ["beside"]
+    assert entered == ["companion"]
     assert ends(session) == [("a", "failed", "parity")] * 3 + [("b", "measured", "")]
     assert {cell.reason for cell in session.cells[:3]} == {"status 500"}
 

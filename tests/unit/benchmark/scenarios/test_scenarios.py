@@ -7,8 +7,8 @@ import pytest
 
 from benchmark.contenders.discovery import discover as discover_contenders
 from benchmark.errors import ScenarioError
-from benchmark.load.asks import ask_of, refuse_unknown
 from benchmark.load.bodies import request_bodies
+from benchmark.load.scenario_requests import ask_of, refuse_unknown
 from benchmark.scenarios.discovery import discover, scenario_of
 from benchmark.scenarios.spec import Scenario
 from tests.unit.benchmark.synthetic import make_contender
@@ -35,15 +35,15 @@ BROKEN = {
     "a check against a schema": (
         GOOD.replace(CHECK, 'check = { status = 200, schema = "a.json" }'),
         "scenario.mine.check",
-        "not held against a schema yet; expected `json`",
+        "checking against a schema is not supported yet; expected `json`",
     ),
     "a check against a contender": (
         GOOD.replace(CHECK, 'check = { same_as = "A" }'),
         "scenario.mine.check",
-        "not held against another contender's yet; expected `json`",
+        "checking against another contender is not supported yet; expected `json`",
     ),
-    "a place without a value": (GOOD.replace(", equals = 0.5", ""), "scenario.mine.check", "expected both or none"),
-    "a value without a place": (GOOD.replace('json = "$.score", ', ""), "scenario.mine.check", "expected both or none"),
+    "a place without a value": (GOOD.replace(", equals = 0.5", ""), "scenario.mine.check", "give both or neither"),
+    "a value without a place": (GOOD.replace('json = "$.score", ', ""), "scenario.mine.check", "give both or neither"),
     "two rules": (GOOD.replace("equals = 0.5", "equals = 0.5, law = true"), "scenario.mine.check", "`law` or `json`"),
     "a place that is none": (GOOD.replace("$.score", "score"), "scenario.mine.check.json", "'score'"),
     "a path that is none": (GOOD.replace("/v2/score", "score"), "scenario.mine.path", "'score'"),
@@ -112,7 +112,7 @@ def test_a_secret_is_sent_and_never_shown(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_a_secret_that_is_not_set_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MINE_TOKEN", raising=False)
-    with pytest.raises(ScenarioError, match="scenario mine needs the variable MINE_TOKEN, which is not set"):
+    with pytest.raises(ScenarioError, match="scenario mine needs the environment variable MINE_TOKEN"):
         mine(tmp_path).sent_headers()
 
 

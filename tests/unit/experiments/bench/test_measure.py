@@ -107,7 +107,7 @@ def test_a_contender_that_fails_is_named_and_the_others_are_measured(benching: B
     assert statuses(run).pop((0, "b")) == "failed"
     assert sorted(benching.measured) == [(block, label) for block in range(2) for label in "abc"]
     assert (run.summary["complete"], run.summary["valid"]) == (True, False)
-    assert any(reason.startswith("b: ") and str(error) in reason for reason in said(run.summary["reasons"]))
+    assert any(reason.startswith("b, block ") and str(error) in reason for reason in said(run.summary["reasons"]))
     assert (run.summary["contenders"]["a"]["valid"], run.summary["contenders"]["c"]["valid"]) == (True, True)
 
 

@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from benchmark.contenders.law import law_of
+from benchmark.contenders.answer_law import law_of
 from benchmark.errors import LoadError
 from benchmark.experiments.breaking_point import check as module
 from benchmark.experiments.breaking_point.measure import Examples
 from benchmark.experiments.breaking_point.observations import append_observation
-from benchmark.load.asks import ask_contender
+from benchmark.load.breaking_point_search import TryOutcome
 from benchmark.load.protocols import Ask
-from benchmark.load.search import TryOutcome
+from benchmark.load.scenario_requests import ask_contender
 from benchmark.measure.trial import ParityError
 from tests.unit.benchmark.fakes import FakeStack, fake_stack, refusing
 from tests.unit.benchmark.synthetic import make_contender
@@ -53,7 +53,7 @@ def tries(monkeypatch: pytest.MonkeyPatch, stack: FakeStack) -> list[tuple[str, 
     monkeypatch.setattr(Examples, "try_rate", by_locust)
     monkeypatch.setattr(module, "offer", offer)
     monkeypatch.setattr(module, "Guard", lambda: SimpleNamespace(close=lambda: None))
-    monkeypatch.setattr(module, "set_aside_what_is_loaded", lambda: None)
+    monkeypatch.setattr(module, "freeze_startup_objects", lambda: None)
     monkeypatch.setattr(module, "discover", lambda: {contender.name: contender for contender in CONTENDERS})
     return found
 
@@ -100,13 +100,13 @@ def test_who_fails_parity_is_not_checked_and_the_others_are(
     stack: FakeStack,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    error = ParityError("not measured, it answers otherwise than the contract says: status 500")
+    error = ParityError("Excluded: its answers violate the contract (status 500)")
     stack.parity = refusing("two", error)
     status, rows = checked(tmp_path)
     assert status == 1
     assert set(rows) == {"one"}
     assert not [who for who, _ in tries if "two" in who]
-    assert "two: not measured, it answers otherwise than the contract says: status 500" in capsys.readouterr().out
+    assert "two: Excluded: its answers violate the contract (status 500)" in capsys.readouterr().out
 
 
 def test_a_try_of_locust_that_is_not_to_be_believed_is_no_check(
@@ -144,7 +144,7 @@ def prompt() -> Iterator[str]:
 def test_an_answer_that_comes_too_early_is_not_the_contenders(prompt: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "TRY_WARMUP_S", 0.1)
     monkeypatch.setattr(module, "TRY_COUNTED_S", 0.3)
-    with pytest.raises(LoadError, match="sooner than its models can have taken"):
+    with pytest.raises(LoadError, match="before its models can have finished"):
         asyncio.run(module.offer(prompt, ASKED, 20.0, seed=1, limit_ms=100.0))
 
 

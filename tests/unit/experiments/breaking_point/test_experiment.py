@@ -88,7 +88,7 @@ def test_a_contender_is_asked_every_case_before_any_load(asked: list[Asked], tmp
 def test_a_contender_that_fails_parity_is_not_measured_and_says_why(
     asked: list[Asked], tmp_path: Path, stack: FakeStack
 ) -> None:
-    said = "not measured, it answers otherwise than the contract says: status 500"
+    said = "Excluded: its answers violate the contract (status 500)"
     stack.parity = refusing("one", ParityError(said))
     session = make_session(Run.create(tmp_path, "locust", {}))
     module.measure(session, assign([ONE, TWO], BreakingPointPlan(("response-time",)), {}))

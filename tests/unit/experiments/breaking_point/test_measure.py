@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmark.contenders.law import AnswerLaw
+from benchmark.contenders.answer_law import AnswerLaw
 from benchmark.experiments.breaking_point.measure import describe
 from benchmark.experiments.breaking_point.observations import LocustRun
 from benchmark.measure.locust_process import Issued

@@ -94,7 +94,7 @@ def test_the_verdict_on_an_invalid_contender_is_struck_through(tmp_path: Path) -
     page = write_report(run).read_text()
     assert "<s>two broke at" in page
     assert (
-        "INVALID: response-time: the load generator was saturated (99% of a core); use more generator processes."
+        "INVALID: response-time: the load generator was saturated (99 % of a core): use more generator processes."
         in page.replace("\u00a0", " ")
     )
 
@@ -157,7 +157,7 @@ def test_late_arrivals_of_the_open_loop_leave_the_breaking_point_alone(tmp_path:
     assert struck_parts(verdict(parse(run.summary))) == {"one at"}
     page = write_report(run).read_text()
     assert "<li>one broke at" in page
-    assert "one: open-loop: 30 arrivals late, 1 dropped" in page
+    assert "one, open-loop: 30 arrivals late, 1 dropped" in page
     assert "line-through" not in (run.path / "headline.svg").read_text()
 
 

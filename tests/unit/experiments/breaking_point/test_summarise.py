@@ -81,26 +81,25 @@ def test_what_was_not_measured_is_null(tmp_path: Path) -> None:
     [
         (
             locust_run(generator_cpu=0.95),
-            "response-time: the load generator was saturated (95% of a core); use more generator processes",
+            "response-time: the load generator was saturated (95 % of a core): use more generator processes",
         ),
         (
             locust_run(example=OPEN_LOOP, late=9, dropped=2),
-            "open-loop: 9 arrivals late, 2 dropped; use more generator processes",
+            "open-loop: 9 arrivals late, 2 dropped: use more generator processes",
         ),
         (locust_run(errors=3, first_error="status 503"), "response-time: 3 requests failed, for instance: status 503"),
         (
             locust_run(example=TRY, foreign_share=0.34),
-            "try: other programs used 34% of the machine while this was measured (at most 15% is allowed); "
-            "stop them and measure again",
+            "try: other programs used 34 % of the machine (limit 15 %): stop them and measure again",
         ),
         (
             locust_run(steal_share=0.22),
-            "response-time: the hypervisor gave 22% of the machine's time to others while this was measured "
-            "(at most 10% is allowed); measure again",
+            "response-time: the hypervisor gave 22 % of the machine to other virtual machines (limit 10 %): "
+            "measure again",
         ),
         (
             locust_run(example="try", fastest_excess_ms=-45.6),
-            "try: an answer came 45.6 ms sooner than its models can have taken",
+            "try: an answer came 45.6 ms before its models can have finished",
         ),
     ],
 )
@@ -109,7 +108,7 @@ def test_a_figure_that_is_not_to_be_believed_makes_the_run_invalid(
 ) -> None:
     summary = recorded(tmp_path, [finding]).summary
     assert not summary["valid"]
-    assert f"one: {reason}" in said(summary["reasons"])
+    assert f"one, {reason}" in said(summary["reasons"])
 
 
 @pytest.mark.parametrize(
@@ -171,7 +170,7 @@ def test_an_invalid_part_makes_invalid_what_rests_on_it_and_nothing_else(
     assert {each["example"] for each in entry["examples"] if not each["valid"]} == {example}
     # The run as a whole says so, and which part it is.
     assert (summary["valid"], entry["valid"], entry["faults"]) == (False, False, [])
-    assert all(reason.startswith(f"one: {example}: an answer came") for reason in said(summary["reasons"]))
+    assert all(reason.startswith(f"one, {example}: an answer came") for reason in said(summary["reasons"]))
     assert said(summary["reasons"])
 
 

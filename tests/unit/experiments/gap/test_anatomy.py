@@ -92,7 +92,7 @@ def test_models_that_answer_before_they_have_slept_are_a_reason() -> None:
     frame = samples(40, "max")
     early = [header(45.0, queue=1.0)] * 40
     (row,) = anatomy_rows(frame.assign(server_timing=early), "max")
-    assert said(row["reasons"]) == ["the models answered 2.00 ms sooner than they say that they slept"]
+    assert said(row["reasons"]) == ["the models answered 2.00 ms before their sleep was over"]
 
 
 def test_without_the_draws_the_models_are_one_stage() -> None:

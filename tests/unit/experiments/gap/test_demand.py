@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmark.analysis.windows import LevelFigures
+from benchmark.analysis.level_figures import LevelFigures
 from benchmark.experiments.prediction.bursts import Burst
 from benchmark.experiments.prediction.demand import NotCalibrated, learn, learn_generator
 

@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import pytest
 
-from benchmark.analysis.measured import Measured
-from benchmark.contenders.law import law_of
+from benchmark.analysis.variant_figures import Measured
+from benchmark.contenders.answer_law import law_of
 from benchmark.errors import StackError
 from benchmark.experiments.prediction.summarise import over_users, peaks
 from benchmark.load.plan import LoadPlan
@@ -185,7 +185,7 @@ def test_ctrl_c_at_once_reports_that_there_is_nothing(explaining: Explain) -> No
 def test_a_cell_that_fails_is_named_and_its_block_is_left_out(explaining: Explain) -> None:
     summary = explaining.run(stopping("cell-runtime", StackError("it died"), block=1)).summary
     assert summary["complete"] is True
-    assert "cell-runtime: block 2: it died" in said(summary["reasons"])
+    assert "cell-runtime, block 2: it died" in said(summary["reasons"])
     assert summary["attribution"]["latency_ms"]["blocks"] == 2
     entry = next(cell for cell in summary["cells"] if cell["label"] == "cell-runtime")
     assert entry["valid"] is False
@@ -264,7 +264,7 @@ def test_a_cell_that_fails_parity_is_not_measured_again_and_nothing_is_attribute
 
 def test_the_estimate_is_printed_before_anything_is_measured(explaining: Explain) -> None:
     explaining.run()
-    assert explaining.output.getvalue().startswith("measuring 69 cells, about ")
+    assert explaining.output.getvalue().startswith("measuring 69 trials, about ")
 
 
 def _first(explaining: Explain) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmark.analysis.windows import LevelFigures
+from benchmark.analysis.level_figures import LevelFigures
 from benchmark.experiments.profiling.libraries import HTTP_CLIENT, INTERPRETER
 from benchmark.experiments.profiling.summarise import (
     HeldLevel,
@@ -95,9 +95,9 @@ def test_calls_and_levels_that_were_disturbed_are_invalid_and_say_which() -> Non
     quiet = {**CALLS, "foreign_share": 0.01, "steal_share": 0.0}
     reasons = _reasons(make_contender("a"), [{16: level}, {16: disturbed}], NO_CPU, [quiet, client])
     assert [reason.text.partition(" of the machine")[0] for reason in reasons] == [
-        "sampled: 16 users: other programs used 30%",
-        "calls (yappi-cpu, client): other programs used 40%",
-        "calls (yappi-cpu, client): the hypervisor gave 30%",
+        "sampled: other programs used 30 %",
+        "calls (yappi-cpu, client): other programs used 40 %",
+        "calls (yappi-cpu, client): the hypervisor gave 30 %",
     ]
 
 

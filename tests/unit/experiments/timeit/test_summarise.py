@@ -158,9 +158,8 @@ def test_timings_that_were_disturbed_are_invalid(record: Recorder) -> None:
         "one": True, "two": False, "three": False
     }  # fmt: skip
     assert said(summary["reasons"]) == [
-        "two: other programs used 20% of the machine while this was measured (at most 15% is allowed); "
-        "stop them and measure again",
-        "three: other programs used 30% of the machine in the worst of 3 repeats (at most 20% is allowed); "
+        "two: other programs used 20 % of the machine (limit 15 %): stop them and measure again",
+        "three: other programs used 30 % of the machine in the worst of 3 repeats (limit 20 %): "
         "stop them and measure again",
     ]
 

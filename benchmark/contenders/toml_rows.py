@@ -1,4 +1,4 @@
-"""Rows of TOML files, such as [contender.NAME]: how they are found, read and checked, whatever they describe."""
+"""Finds, reads and validates rows of TOML files, such as [contender.NAME]."""
 
 import os
 import tomllib
@@ -16,27 +16,27 @@ RowName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 
 
 class Table(BaseModel):
-    """What a row, or a table within one, says: no other keys than these, and nothing of it changes."""
+    """A row, or a table within one: immutable, without unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Row(Table):
-    """What every row has; name and folder are not written in it."""
+    """The fields of every row. Name and folder come from its header and its file."""
 
     name: RowName
     folder: Path  # where its file lies
 
 
 RowT = TypeVar("RowT", bound=Row)
-# Of a file, all its rows, the name of one and what it says: what it says in full.
+# Completes a row, from: file, all its rows, name of the row, content of the row.
 Complete = Callable[[Path, dict[str, Any], str, dict[str, Any]], dict[str, Any]]
 
 
 def find_rows(
     root: Path, kind: str, model: type[RowT], error: type[BenchmarkError], complete: Complete | None = None
 ) -> dict[str, RowT]:
-    """Return the rows of every `{kind}.toml` below a folder, by name.
+    """Return the rows of every `{kind}.toml` below `root`, by name.
 
     Raises `error` naming the file, the key and what was expected.
     """

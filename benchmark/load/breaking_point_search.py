@@ -1,10 +1,9 @@
-"""The breaking point by tries: rates are offered one after the other, each to fresh processes.
+"""Searches the breaking point: offers one rate after the other, each to fresh processes.
 
-Up after a rate that was sustained, down after one that was not (the up-and-down method: Dixon & Mood,
-JASA 43, 1948), in steps that get finer whenever the direction turns. A rate that is sustained once may
-fail the next time, so the finest step is taken until there are several crossings: pairs of tries in a
-row of which one was sustained and the other was not. The breaking point is the rate that is sustained
-every other time.
+The next rate is higher after a sustained one and lower after a failed one (up-and-down method: Dixon & Mood,
+JASA 43, 1948), in steps that get finer at each reversal. A rate that is sustained once may fail the next time, so
+the finest step is repeated until there are several crossings: two consecutive trials of which exactly one was
+sustained. The breaking point is the rate at which half of the trials succeed.
 """
 
 from collections.abc import Sequence
@@ -17,31 +16,31 @@ from numpy.typing import NDArray
 from benchmark.load.slo import FOLLOWS, BreakingPoint
 
 STEPS = (1.5, 1.2, 1.1, 1.05)
-_NEAR = 1  # the step that begins where a first guess is known
-_FAR_AFTER = 3  # tries in one direction: the guess was a bad one, and the coarsest step is taken
+_NEAR = 1  # the first step if the first rate is a good guess
+_FAR_AFTER = 3  # after this many trials in one direction the guess was bad: use the coarsest step
 _MOST_TRIES = 30
 LOWEST_RPS, HIGHEST_RPS = 1.0, 5000.0
-# Of the logistic curve, per natural logarithm of the rate: from nine in ten to one in ten within a factor
-# of three, or within 2 %. In between, and no further, so that few tries have a most likely one.
+# Of the logistic curve, per natural logarithm of the rate: the success rate falls from 90 % to 10 % within a factor
+# of three (least steep) to within 2 % (steepest). The range is bounded so that few trials have a most likely value.
 _STEEPNESS = np.geomspace(4, 200, 30)
-_BEYOND, _GRID = 0.5, 2001  # how far from what was tried an even chance is looked for; points of the search
+_BEYOND, _GRID = 0.5, 2001  # how far beyond the tried rates to search the 50 % point; number of grid points
 
 
 @dataclass(frozen=True)
 class TryOutcome:
-    """What became of the arrivals of a try, as shares of all that were scheduled after its warm-up."""
+    """The outcome of a trial, as shares of all arrivals that were scheduled after its warm-up."""
 
-    answered: float  # correctly, however late
-    in_time: float  # correctly, and in time
+    answered: float  # correctly, in time or not
+    in_time: float  # correctly and in time
 
     @property
     def sustained(self) -> bool:
-        """Whether the goodput followed the offer and the p95 of all arrivals was in time: both at once."""
+        """Whether goodput followed the offered rate and the p95 of all arrivals met its limit."""
         return self.in_time >= FOLLOWS
 
     @property
     def reason(self) -> str:
-        """Which of the two was lost; empty if neither was."""
+        """Which of the two failed; empty if neither did."""
         if self.sustained:
             return ""
         return "p95" if self.answered >= FOLLOWS else "goodput"
@@ -55,10 +54,10 @@ def judge(
     until_s: float,
     limit_ms: float,
 ) -> TryOutcome:
-    """Return what became of the arrivals scheduled between two moments (seconds since the start).
+    """Return the outcome of the arrivals that were scheduled between two moments (seconds since the start).
 
-    `scheduled_s` are all that there should have been; `answered_s` are the scheduled times of those that were
-    answered correctly, with their latencies from there. What is missing was not answered.
+    `scheduled_s` holds all scheduled times, `answered_s` those that were answered correctly, with their latencies
+    from the scheduled time.
     """
     due = int(np.sum((scheduled_s >= since_s) & (scheduled_s < until_s)))
     inside = (answered_s >= since_s) & (answered_s < until_s)
@@ -69,7 +68,7 @@ def judge(
 
 @dataclass
 class Staircase:
-    """Which rate to try next, and where the breaking point lies once enough were tried."""
+    """Chooses the next rate to try, and estimates the breaking point from all trials."""
 
     first_rps: float
     crossings: int  # at the finest step, before it ends
@@ -84,7 +83,7 @@ class Staircase:
         self._finest_since = 0 if self._step == len(self.steps) - 1 else None
 
     def next_rps(self) -> float | None:
-        """Return the rate to try next, or None when there is nothing more to learn."""
+        """Return the next rate to try, or None if the search is complete."""
         if not self.tries:
             return max(self.first_rps, LOWEST_RPS)
         rps, outcome = self.tries[-1]
@@ -93,7 +92,7 @@ class Staircase:
         return None if known or not LOWEST_RPS <= wanted <= HIGHEST_RPS else wanted
 
     def add(self, rps: float, outcome: TryOutcome) -> None:
-        """Note what became of a try."""
+        """Add the outcome of a trial."""
         turned = bool(self.tries) and outcome.sustained != self.tries[-1][1].sustained
         self.tries.append((rps, outcome))
         if len(self.tries) == _FAR_AFTER and len({each.sustained for _, each in self.tries}) == 1:
@@ -104,12 +103,12 @@ class Staircase:
                 self._finest_since = len(self.tries) - 1
 
     def point(self) -> BreakingPoint:
-        """Return the rate that is sustained every other time, or the highest that was tried if none failed."""
+        """Return the rate at which half of the trials succeed, or the highest rate tried if none failed."""
         sustained = [rps for rps, outcome in self.tries if outcome.sustained]
         failed = [outcome for _, outcome in self.tries if not outcome.sustained]
         if not failed:
             return BreakingPoint(max(sustained), max(sustained), max(sustained), broke=False, reason="not reached")
-        rps, low, high = _every_other_time([(rps, outcome.sustained) for rps, outcome in self.tries])
+        rps, low, high = _even_chance([(rps, outcome.sustained) for rps, outcome in self.tries])
         return BreakingPoint(rps, low, high, broke=True, reason=failed[-1].reason)
 
     @property
@@ -118,21 +117,20 @@ class Staircase:
 
     @property
     def _crossed(self) -> int:
-        """The crossings at the finest step."""
+        """How many crossings there were at the finest step."""
         if self._finest_since is None:
             return 0
         outcomes = (outcome.sustained for _, outcome in self.tries[self._finest_since :])
         return sum(before != after for before, after in pairwise(outcomes))
 
 
-def _every_other_time(tries: Sequence[tuple[float, bool]]) -> tuple[float, float, float]:
-    """Return the rate at which a try is as likely to be sustained as not, and its 95 % interval.
+def _even_chance(tries: Sequence[tuple[float, bool]]) -> tuple[float, float, float]:
+    """Return the rate at which half of the trials succeed, and its 95 % interval.
 
-    The chance of being sustained is taken to fall with the logarithm of the rate as a logistic curve. Its
-    middle and its steepness are unknown, every value of their logarithms as likely as any other beforehand;
-    what the tries leave of that for the middle gives median and interval (as for psychometric functions:
-    Kuss, Jaekel & Wichmann, Journal of Vision 5(5), 2005). Few tries say little of the steepness, so the
-    most likely one would make the interval too narrow.
+    Model: the probability of success is a logistic curve of the logarithm of the rate. Its midpoint and steepness
+    have flat priors on their logarithms; median and interval come from the midpoint's posterior (as for
+    psychometric functions: Kuss, Jaekel & Wichmann, Journal of Vision 5(5), 2005). Few trials determine the steepness
+    badly, so fixing it at its most likely value would make the interval too narrow.
     """
     log_rps = np.log([rps for rps, _ in tries])
     signs = np.where([sustained for _, sustained in tries], 1.0, -1.0)

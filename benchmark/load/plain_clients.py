@@ -1,7 +1,7 @@
-"""What drives the flows of benchmark.load.protocols without Locust: one blocking connection, or asyncio.
+"""HTTP clients without Locust for the flows of benchmark.load.protocols: one blocking connection, or asyncio.
 
-Importing Locust replaces the sockets of the whole process by gevent's. What is timed here is a plain blocking call,
-and what checks Locust's figures has nothing of it.
+Importing Locust replaces the sockets of the whole process with gevent's. `timeit` times a plain blocking call, and
+the check of Locust's figures must be independent of Locust.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ TIMEOUT_S = 15.0
 
 
 def obtain(flow: Flow, send: Callable[[Request], Response]) -> Answer:
-    """Drive a flow to its answer with whatever sends a request and blocks until its response is there."""
+    """Return the answer of a flow; `send` sends a request and blocks until its response."""
     request = next(flow)
     try:
         while True:
@@ -31,7 +31,7 @@ def obtain(flow: Flow, send: Callable[[Request], Response]) -> Answer:
 
 
 class Connection:
-    """Sends over one connection, which is kept. http.client sets TCP_NODELAY on it."""
+    """Sends all requests over one persistent connection. http.client sets TCP_NODELAY on it."""
 
     def __init__(self, base_url: str) -> None:
         url = urlsplit(base_url)
@@ -41,11 +41,11 @@ class Connection:
 
     @property
     def socket(self) -> object:
-        """The socket in use, another one after the service has closed it; None before the first request."""
+        """The current socket; None before the first request. It changes if the service closes the connection."""
         return self._connection.sock
 
     def send(self, request: Request) -> Response:
-        """Send a request. Where no answer comes, the connection is closed, and opened anew by the next request."""
+        """Send a request. Without a response, the connection is closed and the next request opens a new one."""
         connection, sent_ns = self._connection, time.monotonic_ns()
         try:
             connection.request(request.method, self._prefix + request.path, request.body, request.headers)
@@ -61,7 +61,7 @@ class Connection:
 
 
 async def obtain_async(flow: Flow, session: aiohttp.ClientSession, base_url: str) -> Answer:
-    """Drive a flow to its answer over a session."""
+    """Return the answer of a flow over an aiohttp session."""
     request = next(flow)
     try:
         while True:

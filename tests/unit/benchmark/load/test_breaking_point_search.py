@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.load.search import HIGHEST_RPS, LOWEST_RPS, STEPS, Staircase, TryOutcome, judge
+from benchmark.load.breaking_point_search import HIGHEST_RPS, LOWEST_RPS, STEPS, Staircase, TryOutcome, judge
 
 SUSTAINED, LATE, LOST = TryOutcome(1.0, 1.0), TryOutcome(1.0, 0.5), TryOutcome(0.5, 0.5)
 STEP = STEPS[-1]

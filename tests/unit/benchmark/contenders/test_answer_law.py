@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
+from benchmark.contenders.answer_law import law_of, scoring_settings
 from benchmark.contenders.discovery import Contender, discover
-from benchmark.contenders.law import law_of, scoring_settings
 from benchmark.contenders.service_settings import with_env, with_overrides
 from contract.model import ModelLaw, expected_max_ms, quantile_function
 from tests.unit.benchmark.synthetic import make_contender

@@ -1,4 +1,4 @@
-"""The record of a run -> the figures of every variant, level by level."""
+"""Figures of every variant of a run, by level and block."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from benchmark.analysis.level_figures import LOW_USERS, LevelFigures, level_figures
+from benchmark.analysis.model_sleep import mean_model_sleep_ms
 from benchmark.analysis.reasons import Reason
-from benchmark.analysis.stages import mean_slept_ms
 from benchmark.analysis.stats import Interval, geometric_interval, percentile, positive_interval
 from benchmark.analysis.summary import failures_of, service_cpu_by_block
 from benchmark.analysis.validity import level_reasons
-from benchmark.analysis.windows import LOW_USERS, LevelFigures, level_figures
+from benchmark.contenders.answer_law import law_of
 from benchmark.contenders.discovery import Contender
-from benchmark.contenders.law import law_of
 from benchmark.load.peak import peak_users, why_no_peak
 from benchmark.record.run import Run, TrialRecord
 
@@ -22,13 +22,13 @@ ByBlock = dict[int, float]
 
 @dataclass(frozen=True)
 class Measured:
-    """What a run saw of one variant."""
+    """The figures of one variant, and why it is INVALID if it is."""
 
     contender: Contender
     facts: Mapping[str, Any]
     by_users: Mapping[int, Sequence[LevelFigures]]  # ascending; each from one block
     failures: Sequence[Reason]
-    slept_ms: ByBlock  # by the models, for a request of a single user, mean; without blocks that do not say
+    slept_ms: ByBlock  # mean time that the models slept for a request of a single user; without blocks that lack it
 
     @property
     def label(self) -> str:
@@ -52,7 +52,7 @@ class Measured:
         return service_cpu_by_block(self.by_users.get(users, ()))
 
     def cpu_by_role(self, users: int) -> dict[str, ByBlock]:
-        """Return the CPU time per request at a level of each role, the load generator's too, by block."""
+        """Return the CPU time per request at a level by role, the load generator included, and by block."""
         found: dict[str, ByBlock] = {}
         for each in self.by_users.get(users, ()):
             for role, ms in each.cpu_ms_per_request.items() if each.n else ():
@@ -82,7 +82,7 @@ class Measured:
 
     @property
     def no_peak(self) -> str:
-        """Why the VALID levels do not bracket that level; nothing if they do."""
+        """Why the VALID levels do not bracket that level; empty if they do."""
         return why_no_peak({users: self.rate(users) or 0.0 for users in self._valid})
 
     @property
@@ -99,7 +99,7 @@ class Measured:
 
 
 def measure_all(run: Run, contenders: Sequence[Contender], variants: Mapping[str, Mapping[str, Any]]) -> list[Measured]:
-    """Return what a run saw of every variant, in the order in which they were planned."""
+    """Return the figures of every variant, in the planned order."""
     cells = run.cells()
     return [_measured(run, c, variants[c.label], [x for x in cells if x.contender == c.label]) for c in contenders]
 
@@ -126,6 +126,6 @@ def _measured(run: Run, contender: Contender, facts: Mapping[str, Any], cells: S
         samples = run.cell_samples(cell)
         for figures in level_figures(cell, samples, run.cell_resources(cell), law):
             by_users.setdefault(figures.users, []).append(figures)
-        if slept := mean_slept_ms(samples, LOW_USERS, law.asked):
+        if slept := mean_model_sleep_ms(samples, LOW_USERS, law.asked):
             slept_ms[cell.block] = slept
     return Measured(contender, facts, dict(sorted(by_users.items())), failures_of(cells), slept_ms)

@@ -9,8 +9,8 @@ import psutil
 import pytest
 
 from benchmark.contenders.discovery import Process
-from benchmark.measure import machine
-from benchmark.measure.machine import SURROUNDINGS, Watch, machine_times
+from benchmark.measure import machine_load
+from benchmark.measure.machine_load import SURROUNDINGS, Watch, machine_times
 from benchmark.record import resources
 from benchmark.record.columns import GENERATOR_ROLE
 from benchmark.record.resources import Disturbance, MachineTimes, disturbance
@@ -66,9 +66,9 @@ class Clocks:
 
     def __init__(self, patch: pytest.MonkeyPatch, *pids: int) -> None:
         self.machine, self.used = MachineTimes(0, 0, 0), dict.fromkeys(pids, 0)
-        patch.setattr(machine, "machine_times", lambda: self.machine)
-        patch.setattr(machine, "processes_of", lambda _: [SimpleNamespace(pid=pid) for pid in pids])
-        patch.setattr(machine, "cpu_ns_of", self._cpu_ns_of)
+        patch.setattr(machine_load, "machine_times", lambda: self.machine)
+        patch.setattr(machine_load, "processes_of", lambda _: [SimpleNamespace(pid=pid) for pid in pids])
+        patch.setattr(machine_load, "cpu_ns_of", self._cpu_ns_of)
 
     def _cpu_ns_of(self, process: Any) -> int:
         if process.pid not in self.used:

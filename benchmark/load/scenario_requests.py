@@ -1,11 +1,11 @@
-"""From a scenario to what its protocol has to know: what to send, and how to read what comes back."""
+"""Turns a scenario into the requests of a protocol: what to send, and how to check the answers."""
 
 import json
 import re
 from collections.abc import Callable, Iterable
 
+from benchmark.contenders.answer_law import AnswerLaw
 from benchmark.contenders.discovery import Contender
-from benchmark.contenders.law import AnswerLaw
 from benchmark.errors import ScenarioError
 from benchmark.load.bodies import check_answer, request_bodies
 from benchmark.load.protocols import PROTOCOLS, Ask, Flow
@@ -13,17 +13,17 @@ from benchmark.scenarios.discovery import scenario_of
 from benchmark.scenarios.spec import Check, Scenario
 from contract.errors import BadModelAnswer
 
-_STEPS = re.compile(r"\.([A-Za-z_][A-Za-z0-9_-]*)|\[(\d+)\]")  # of a place in an answer, such as $.rows[0]
+_STEPS = re.compile(r"\.([A-Za-z_][A-Za-z0-9_-]*)|\[(\d+)\]")  # of a JSON path such as $.rows[0]
 
 
 def ask_contender(contender: Contender, law: AnswerLaw, seed: int, stage_clock: bool = False) -> Ask:
-    """Return what a contender is asked by who can tell when its answers come too early. Raises ScenarioError."""
+    """Return the requests for a contender, with detection of answers that come too early. Raises ScenarioError."""
     scenario = scenario_of(contender)
     return ask_of(scenario, contender.endpoint, seed, law.bounds_s, law.least_times_answer, stage_clock)
 
 
 def refuse_unknown(contenders: Iterable[Contender]) -> None:
-    """Raise ScenarioError for a contender that cannot be asked, before anything is started for it."""
+    """Raise ScenarioError for a contender whose scenario is unusable, before anything is started."""
     for contender in contenders:
         scenario = scenario_of(contender)
         protocol_of(scenario)
@@ -38,9 +38,9 @@ def ask_of(
     least_times_answer: float = 0.0,
     stage_clock: bool = False,
 ) -> Ask:
-    """Return what a contender is asked, where it says so at its endpoint. Raises ScenarioError.
+    """Return the requests of a scenario; without a path of its own they go to `endpoint`. Raises ScenarioError.
 
-    Its law says between which bounds an answer lies, and how many times its own duration it takes at least.
+    `bounds_s` is the range of correct answers. An answer of d seconds takes at least `least_times_answer` times d.
     """
     return Ask(
         protocol=protocol_of(scenario),
@@ -56,7 +56,7 @@ def ask_of(
 
 
 def protocol_of(scenario: Scenario) -> Callable[[Ask], Flow]:
-    """Return how an answer to a scenario is obtained. Raises ScenarioError."""
+    """Return the protocol function of a scenario. Raises ScenarioError."""
     if scenario.protocol not in PROTOCOLS:
         raise ScenarioError(
             f"scenario {scenario.name}: there is no protocol {scenario.protocol!r}; choose from {', '.join(PROTOCOLS)}"
@@ -65,7 +65,7 @@ def protocol_of(scenario: Scenario) -> Callable[[Ask], Flow]:
 
 
 def reader(check: Check, bounds_s: tuple[float, float]) -> Callable[[bytes], float | None]:
-    """Return what reads a duration from an answer, where it is one, and raises BadModelAnswer if it is wrong."""
+    """Return a function that checks an answer and returns its duration if it has one. It raises BadModelAnswer."""
     if check.law:
         return lambda body: check_answer(body, bounds_s)
     if check.json_path is None:

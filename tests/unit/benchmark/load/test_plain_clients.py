@@ -12,10 +12,10 @@ import aiohttp
 import pandas as pd
 import pytest
 
-from benchmark.load.asks import ask_of
-from benchmark.load.drivers import Connection, obtain, obtain_async
+from benchmark.load.plain_clients import Connection, obtain, obtain_async
 from benchmark.load.plan import Level, LoadPlan
 from benchmark.load.protocols import Answer, Request
+from benchmark.load.scenario_requests import ask_of
 from benchmark.record.run import read_samples
 from benchmark.scenarios.discovery import discover
 from benchmark.scenarios.spec import Scenario

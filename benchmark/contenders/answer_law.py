@@ -1,4 +1,4 @@
-"""What a right answer of a contender is, and how soon it can come: from the settings that its processes run with."""
+"""The law of a contender's answers: which durations are correct, and how early an answer can come."""
 
 import re
 from dataclasses import dataclass
@@ -11,32 +11,32 @@ from contract.settings import PREFIX, Settings, settings_from
 
 Asked = Literal["sum", "max", "none"]
 
-_MODELS = 2  # that a scoring handler asks unless it says otherwise
+_MODELS = 2  # number of models that a scoring handler calls by default
 _URLS, _FAN_OUT = f"{PREFIX}MODEL_URLS", f"{PREFIX}FAN_OUT"
 _FAN_OUTS: dict[str, Asked] = {"sequential": "sum", "concurrent": "max"}
-# What the harness itself goes by.
+# The variables that the harness itself reads.
 _READ = {f"{PREFIX}STAGE_CLOCK", f"{PREFIX}MAX_BODY_BYTES"}
 _LAW = tuple(f"{PREFIX}{name.upper()}" for name in ModelLaw._fields)
 
 
 @dataclass(frozen=True)
 class AnswerLaw:
-    """The law that a contender's answers follow."""
+    """The range and the minimum latency of a contender's answers."""
 
-    asked: Asked  # one after the other, all at once, not at all
+    asked: Asked  # models are called one after the other (sum), all at once (max), not at all (none)
     models: int
-    floor_ms: float  # the mean latency that no implementation beats
-    sleep_floor_ms: float  # the same without what the models compute
-    bounds_s: tuple[float, float]  # between which every right answer lies
-    least_times_answer: float  # an answer of d seconds takes at least so many times d
+    floor_ms: float  # no implementation's mean latency can be lower
+    sleep_floor_ms: float  # the same without the models' CPU time
+    bounds_s: tuple[float, float]  # range of correct answers
+    least_times_answer: float  # an answer of d seconds takes at least this many times d
 
 
 def law_of(contender: Contender) -> AnswerLaw:
-    """Return the law of a contender's answers: the mean of what its models draw. Raises SettingRefused.
+    """Return the law of a contender's answers. Raises SettingRefused.
 
-    The models are those that the scoring handler is told of; each follows the settings of the process that its
-    URL names. The mean of n durations d was waited for at least n d where they came one after the other,
-    and at least d where they came at once.
+    An answer is the mean of the durations that the models draw. The models are those of the scoring handler's settings,
+    each with the settings of the process in its URL. A mean of d over n models takes at least n d if they are called
+    one after the other, and at least d if they are called at once.
     """
     models = _models(contender)
     asked = _asked(contender)
@@ -53,13 +53,13 @@ def law_of(contender: Contender) -> AnswerLaw:
 
 
 def scoring_settings(contender: Contender) -> Settings:
-    """Return the settings of a contender's entrance; of one that is no twin only those that the harness reads."""
+    """Return the settings of a contender's scoring handler; of other than the twins, only those the harness reads."""
     given = _scoring(contender).env
     return settings_of(contender, "scoring") or settings_from({key: given[key] for key in _READ & given.keys()})
 
 
 def _asked(contender: Contender) -> Asked:
-    """Return how the models are asked: as the settings say, where they say it, or else as the row says."""
+    """Return how the models are called: according to the settings if they contain it, else to the row."""
     if contender.floor == "none":
         return "none"
     return _FAN_OUTS.get(_scoring(contender).env.get(_FAN_OUT, ""), contender.floor)
@@ -73,7 +73,7 @@ def _models(contender: Contender) -> list[ModelLaw]:
 
 
 def _process_behind(contender: Contender, url: str) -> Process | None:
-    """Return the process whose place in a URL is `{role}`, or whose port it has."""
+    """Return the process to which a model URL points, by `{role}` or by port."""
     by_role = re.search(r"\{([a-z0-9-]+)\}", url)
     port = re.search(r"//[^/]*:(\d+)", url)
     for process in contender.process:

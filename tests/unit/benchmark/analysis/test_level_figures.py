@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmark.analysis.windows import LevelFigures, level_figures
-from benchmark.contenders.law import law_of
+from benchmark.analysis.level_figures import LevelFigures, level_figures
+from benchmark.contenders.answer_law import law_of
 from benchmark.record.columns import ResourceSample
 from benchmark.record.resources import BUSY, HARNESS, IDLE, STEAL, Disturbance, disturbance_between
 from benchmark.record.run import TrialRecord, Window

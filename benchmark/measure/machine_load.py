@@ -1,13 +1,13 @@
-"""What the whole machine has done, and what others than this run had of it.
+"""The load of the whole machine, and the share of it that other programs and virtual machines used.
 
-A figure is about the contender only while nothing else wants the same cores. So the machine's own account is
-read beside that of our processes: what it did in a time span, minus what all of ours used, is what other programs
-used. What a hypervisor gave to other virtual machines (steal) is kept apart, since nothing here can stop that.
+A figure describes the contender only while no other program competes for the same cores. Therefore the CPU time of
+the whole machine is read together with that of our own processes: the difference is what other programs used. Steal
+time, which a hypervisor gives to other virtual machines, is kept apart, since the user cannot stop it.
 
-The machine counts in ticks of 10 ms (proc_stat(5)), our processes are read to the ns. Held against the sum of all
-processes, windows of 0.6 s on two cores were off by 2 % of the machine at most. What interrupts cost is the machine's,
-and mostly counted in the process that was interrupted, too; where the kernel counts it apart
-(CONFIG_IRQ_TIME_ACCOUNTING) it is taken for another program's. So is a container engine's own daemon.
+The machine counts in ticks of 10 ms (proc_stat(5)), our processes are read to the ns. Compared with the sum of all
+processes, windows of 0.6 s on two cores were off by at most 2 % of the machine. Interrupts are mostly counted in the
+interrupted process as well; if the kernel counts them apart (CONFIG_IRQ_TIME_ACCOUNTING), they appear as another
+program's. So does a container engine's own daemon.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from benchmark.stack.cgroups import Counters
 
 
 def machine_times() -> MachineTimes:
-    """Return what the machine has spent so far. What guests of this machine use is part of its user time."""
+    """Return the machine's CPU times so far. Guests of this machine are part of its user time."""
     times = psutil.cpu_times()
     busy_s, idle_s, steal_s = (
         sum(getattr(times, field, 0.0) for field in fields)
@@ -34,7 +34,7 @@ def machine_times() -> MachineTimes:
 
 @dataclass(frozen=True)
 class _Spent:
-    """One of the machine's times, as a Sampler reads it."""
+    """One of the machine's CPU times, in the form that a Sampler reads."""
 
     field: str
 
@@ -49,7 +49,7 @@ class _Harness:
         return time.process_time_ns(), int(psutil.Process().memory_info().rss)
 
 
-# What a Sampler reads beside the processes of a contender and the load generator.
+# What a Sampler reads in addition to the processes of a contender and the load generator.
 SURROUNDINGS: Mapping[str, Counters] = {
     BUSY: _Spent("busy_ns"),
     IDLE: _Spent("idle_ns"),
@@ -59,10 +59,10 @@ SURROUNDINGS: Mapping[str, Counters] = {
 
 
 class Watch:
-    """What others had of the machine while its `with` blocks ran, all of them together.
+    """Measures what other programs used of the machine while its `with` blocks ran, in total.
 
-    Ours are a process and its children as they are now; they go on through every block. What one that has ended
-    used within its last block is taken for another program's.
+    Our processes are `root` and its children at construction. The CPU time of one that ends within a block is
+    attributed to other programs.
     """
 
     def __init__(self, root: int) -> None:
@@ -80,7 +80,7 @@ class Watch:
 
     @property
     def disturbance(self) -> Disturbance:
-        """What others had of all blocks so far."""
+        """What others used in all blocks so far."""
         return disturbance(self._machine, self._own_ns)
 
     def _used_ns(self) -> dict[int, int]:

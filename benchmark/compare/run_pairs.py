@@ -1,4 +1,4 @@
-"""One side of a comparison: RUN, all contenders of a run directory, or RUN:contender."""
+"""Opens the two sides of a comparison (RUN or RUN:contender), pairs their contenders, and lists how the runs differ."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from benchmark.record.run import Run
 
 @dataclass(frozen=True)
 class ComparedSide:
-    """A run, and one of its contenders if only that one is compared."""
+    """A run, and the contender to compare; None for all."""
 
     run: Run
     contender: str | None
@@ -23,7 +23,7 @@ class ComparedSide:
 
 
 def open_side(text: str) -> ComparedSide:
-    """Return what RUN or RUN:contender names. Raises RecordError with the valid choices."""
+    """Open RUN or RUN:contender. Raises RecordError with the valid choices."""
     path, contender = (text, None) if Path(text).exists() else _split(text)
     run = Run.open(Path(path))
     known = list(run.summary["contenders"])
@@ -37,8 +37,8 @@ def pair_up(a: ComparedSide, b: ComparedSide) -> list[tuple[str, str]]:
     commands = [side.run.manifest["command"] for side in (a, b)]
     if commands[0] != commands[1]:
         raise RecordError(
-            f"{a.run.path.name} is a run of `{commands[0]}` and {b.run.path.name} one of `{commands[1]}`; "
-            "expected two of the same command"
+            f"{a.run.path.name} is a run of `{commands[0]}`, but {b.run.path.name} is one of `{commands[1]}`: "
+            "choose two runs of the same command"
         )
     if a.contender or b.contender:
         names = (a.contender or b.contender or "", b.contender or a.contender or "")
@@ -49,7 +49,7 @@ def pair_up(a: ComparedSide, b: ComparedSide) -> list[tuple[str, str]]:
         return [names]
     both = [name for name in _real(a) if name in b.summary["contenders"]]
     if not both:
-        raise RecordError("the two runs have no contender in common; name one of each, as in RUN:sync RUN:async")
+        raise RecordError("the two runs have no contender in common: name one of each, such as RUN:sync RUN:async")
     return [(name, name) for name in both]
 
 
@@ -60,7 +60,7 @@ def only_in_a(a: ComparedSide, b: ComparedSide) -> list[str]:
 
 
 def circumstances(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
-    """Return in what else than its contenders run B differs from run A, from their manifests."""
+    """Return how run B differs from run A apart from its contenders, from their manifests."""
     found = []
     for name, keys in _CIRCUMSTANCES.items():
         values = [_dig(manifest, keys) for manifest in (a, b)]
@@ -88,7 +88,7 @@ _CIRCUMSTANCES = {
 
 
 def _real(side: ComparedSide) -> list[str]:
-    """Return a run's contenders but for those that only show the harness's floor."""
+    """Return a run's contenders without those that measure the harness itself."""
     return [name for name, entry in side.summary["contenders"].items() if not entry.get("harness_floor")]
 
 

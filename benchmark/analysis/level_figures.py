@@ -1,4 +1,4 @@
-"""One cell's requests and resource samples -> the figures of each of its levels."""
+"""Figures of each level of users in a trial: rate, latency, CPU and memory in its measured window."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,20 +7,18 @@ import numpy as np
 import pandas as pd
 
 from benchmark.analysis.stats import rate_in_window, shares_in_window
-from benchmark.contenders.law import AnswerLaw
+from benchmark.contenders.answer_law import AnswerLaw
 from benchmark.record.resources import BUSY, HARNESS, IDLE, STEAL, cpu_ns_between, disturbance_between
 from benchmark.record.run import TrialRecord, Window
 
-# MOVED
-
 LOW_USERS = 1  # where latency is compared
 CPU_USERS = 8  # where CPU per request is compared
-_SURROUNDINGS = (BUSY, IDLE, STEAL, HARNESS)  # rows of the resource samples that are no process of the contender's
+_SURROUNDINGS = (BUSY, IDLE, STEAL, HARNESS)  # roles in the resource samples that are not the contender's processes
 
 
 @dataclass(frozen=True)
 class LevelFigures:
-    """What one block saw of one contender at one number of users."""
+    """The figures of one contender at one number of users in one block."""
 
     block: int
     users: int
@@ -29,13 +27,13 @@ class LevelFigures:
     latencies_ms: np.ndarray = field(repr=False)  # of the checked answers that ended inside, shape (n,)
     errors: int
     first_error: str
-    fastest_excess_ms: float  # the smallest of latency minus what the answer itself says it must take
+    fastest_excess_ms: float  # the smallest difference between a latency and the least that its answer implies
     cpu_share: Mapping[str, float]  # by role, in cores
     rss_mb: Mapping[str, float]  # by role, the largest seen
     drift: float  # (rate of the second half - rate of the first half) / rate
-    # Shares of all cores in the window; None where a record does not tell.
-    foreign_share: float | None = None  # that other programs used
-    steal_share: float | None = None  # that the hypervisor gave to others
+    # Shares of all cores in the window; None if the record has no data for it.
+    foreign_share: float | None = None  # used by other programs
+    steal_share: float | None = None  # used by other virtual machines
 
     @property
     def n(self) -> int:
@@ -48,14 +46,14 @@ class LevelFigures:
 
     @property
     def cpu_ms_per_request(self) -> dict[str, float]:
-        """CPU time per checked answer by role."""
+        """CPU time per correct answer by role."""
         return {role: share * 1e3 / self.rps for role, share in self.cpu_share.items()} if self.rps else {}
 
 
 def level_figures(
     cell: TrialRecord, samples: pd.DataFrame, resources: pd.DataFrame, law: AnswerLaw
 ) -> list[LevelFigures]:
-    """Return the figures of every measured window of a cell."""
+    """Return the figures of every measured window of a trial."""
     good = samples[samples["ok"]]
     return [_figures(cell.block, window, samples, good, resources, law) for window in cell.windows]
 
@@ -98,7 +96,10 @@ def _rate(good: pd.DataFrame, start_ns: int, end_ns: int) -> float:
 
 
 def fastest_excess_ms(good: pd.DataFrame, law: AnswerLaw) -> float:
-    """Return the smallest latency above what the answer implies; negative if one came back too early."""
+    """Return the smallest difference between a latency and the least that its answer implies.
+
+    It is negative if an answer came too early.
+    """
     excess_ms = good["latency_ms"] - law.least_times_answer * good["detail_s"].astype(float) * 1e3
     return float(excess_ms.min()) if len(excess_ms) else 0.0
 
