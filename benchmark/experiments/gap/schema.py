@@ -182,7 +182,7 @@ class Predicted(_Part):
 class PredictedPeak(_Part):
     """The highest rate, predicted and measured; error = predicted / measured - 1.
 
-    `cpu_off` says by role how much more CPU a request cost at the measured peak than was foreseen for it.
+    `cpu_off` says by role how much more CPU a request cost at the measured peak than was predicted for it.
     """
 
     users_predicted: int | None = None

@@ -268,8 +268,8 @@ def crossover_rows(data: Explained) -> list[TableRow]:
     for point in sorted(data.crossover, key=lambda each: (each.cpu_ms, each.users)):
         if point.measured:
             verdict = "no" if not shown(point.ci95, 1.0) else "yes"
-            foreseen = f"{significant(point.ratio_predicted)} ×" if point.ratio_predicted else MISSING
-            cells = (str(point.users), foreseen, f"{significant(point.ratio)} ×", _interval(point.ci95, True), verdict)
+            expected = f"{significant(point.ratio_predicted)} ×" if point.ratio_predicted else MISSING
+            cells = (str(point.users), expected, f"{significant(point.ratio)} ×", _interval(point.ci95, True), verdict)
             rows.append(TableRow(f"{point.cpu_ms:g} ms", cells, bool(point.reasons), point.reasons))
     return rows
 
