@@ -25,7 +25,7 @@ from benchmark.record.run import Run
 from tests.unit.benchmark.fakes import failing
 from tests.unit.benchmark.form import assert_summary_form
 from tests.unit.benchmark.synthetic import CPU, Held, write_files
-from tests.unit.experiments.gap.conftest import Explain, latency_ms, levels
+from tests.unit.experiments.gap.conftest import CELLS_ONLY, Explain, latency_ms, levels
 
 PEAKED = Phase(3, levels(1, 8, 16))
 
@@ -86,7 +86,7 @@ def test_a_pair_has_the_same_ratio_and_interval_in_both_places(explained: Run) -
 
 def test_a_block_that_is_not_attributed_is_not_compared_either(explaining: Explain) -> None:
     """Of a cell that both gaps rest on, one block is missing; the contenders themselves have all of them."""
-    run = explaining.run(failing("cell-runtime", StackError("it died"), 1, measure_scattered), cell=PEAKED)
+    run = explaining.run(failing("cell-runtime", StackError("it died"), 1, measure_scattered), cell=PEAKED, **CELLS_ONLY)
     assert run.summary["attribution"]["peak_rps"]["blocks"] == 2
     assert run.read_json(CONTENDERS)["valid"]
     contenders, data = run.read_json(CONTENDERS), parse(run.summary, run.manifest)
@@ -97,7 +97,7 @@ def test_a_block_that_is_not_attributed_is_not_compared_either(explaining: Expla
 
 
 def test_a_gap_whose_peak_the_levels_do_not_show_is_not_stated(explaining: Explain) -> None:
-    run = explaining.run(measure_scattered, cell=Phase(3, levels(1, 8)))
+    run = explaining.run(measure_scattered, cell=Phase(2, levels(1, 8)), **CELLS_ONLY)
     data = parse(run.summary, run.manifest)
     rate = answers(data)[1].text
     assert rate.startswith("The levels measured show no peak of sync")

@@ -221,7 +221,7 @@ def test_contenders_are_in_the_same_order_everywhere_whichever_was_predicted_fir
     assert figures.prediction_figure(reverse).alt == figures.prediction_figure(straight).alt
 
 
-def test_a_peak_says_with_how_many_users_it_was_foreseen_and_with_how_many_met() -> None:
+def test_a_peak_says_with_how_many_users_it_was_predicted_and_with_how_many_measured() -> None:
     summary = make_summary()
     first = tables.peak_rows(parse(summary, make_manifest()))[0]
     assert [cell.partition(" ")[2] for cell in first.cells[:2]] == ["(128 users)", "(64 users)"]
