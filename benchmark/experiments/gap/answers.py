@@ -9,16 +9,7 @@ from typing import Any, Final
 
 from benchmark.experiments.gap import map as draw_map
 from benchmark.experiments.gap.formats import NAMES, factor_title, first_upper, setting
-from benchmark.experiments.gap.schema import (
-    MULTIPLIED,
-    RESPONSES,
-    Attribution,
-    Explained,
-    Share,
-    gap_shown,
-    none_of,
-    shown,
-)
+from benchmark.experiments.gap.schema import MULTIPLIED, RESPONSES, Attribution, Explained, gap_shown, none_of, shown
 from benchmark.experiments.gap.waterfall import strength
 from benchmark.report.answers import Answer, Phrases
 
@@ -44,31 +35,13 @@ def customary_answers(data: Explained) -> list[Answer]:
     return [_gap(data, response, found[response]) for response in RESPONSES if response in found]
 
 
-def leading(response: str, gap: Attribution) -> tuple[str, Share] | None:
-    """Return the factor with the largest share, of those shown to work in the direction of the gap."""
-    none = none_of(response)
-    along = [
-        (name, share)
-        for name, share in gap.shares.items()
-        if shown(share.ci95, none) and (share.value > none) == (gap.gap > none)
-    ]
-    return max(along, key=lambda each: strength(response, each[1].value), default=None)
-
-
-def part_of(response: str, share: float, gap: float) -> float:
-    """Return which part of a gap a share makes; of rates, whose shares multiply, on the scale of logarithms."""
-    return log(share) / log(gap) if response in MULTIPLIED else share / gap
-
-
 def message(data: Explained, response: str, gap: Attribution) -> str:
     """Return what the picture of a gap shows, in a few words."""
-    lead = leading(response, gap)
+    lead = _lead(data, response, gap)
     supported = not data.against(gap, response) and not data.ends_without_peak(gap, response)
-    if lead is None or not supported or not gap_shown(response, gap):
-        return f"{first_upper(NAMES[response])}: from {gap.from_} to {gap.to}"
-    name, share = lead
-    mostly = part_of(response, share.value, gap.gap) > 1 / 2
-    return SAY.leads(title=factor_title(data, name), to=setting(data, name), what=NAMES[response], mostly=mostly)
+    if lead and supported and gap_shown(response, gap):
+        return SAY.leads(what=NAMES[response], **{key: lead[key] for key in ("title", "to", "part")})
+    return f"{first_upper(NAMES[response])}: from {gap.from_} to {gap.to}"
 
 
 def _state(data: Explained) -> list[Answer]:
@@ -97,20 +70,31 @@ def _gap_in_words(data: Explained, response: str, gap: Attribution | None) -> st
     ends = {"start": gap.from_, "goal": gap.to}
     if not gap_shown(response, gap):
         return SAY.no_difference(what=what, had=gap.blocks, needed=_blocks_to_show(response, gap), **ends)
-    given = {"response": response, "gap": gap.gap, "all_peaks": not data.without_peak(gap, response), **ends}
-    kind, lead = "ratio" if response in MULTIPLIED else "difference", leading(response, gap)
-    if lead is None:
-        return str(getattr(SAY, f"{kind}_by_none")(**given))
-    part = part_of(response, lead[1].value, gap.gap)
-    say = getattr(SAY, f"{kind}_within" if part <= 1 else f"{kind}_beyond")
-    return str(say(**given, **_lead_in_words(data, response, *lead), mostly=part > 1 / 2))
+    given = {"gap": gap.gap, **ends, **_lead(data, response, gap)}
+    if response in MULTIPLIED:
+        return SAY.ratio(all_peaks=not data.without_peak(gap, response), **given)
+    return SAY.difference(response=response, **given)
 
 
-def _lead_in_words(data: Explained, response: str, name: str, share: Share) -> dict[str, Any]:
-    none, first = none_of(response), share.first
-    opposite = first is not None and (first.value > none) != (share.value > none)
-    words = {"title": factor_title(data, name), "to": setting(data, name)}
-    return {**words, "share": share.value, "not_first": opposite}
+def _lead(data: Explained, response: str, gap: Attribution) -> dict[str, Any]:
+    """Return the factor with the largest share, of those shown to work in the direction of the gap; {} if there is none."""
+    none = none_of(response)
+    along = {
+        name: share
+        for name, share in gap.shares.items()
+        if shown(share.ci95, none) and (share.value > none) == (gap.gap > none)
+    }
+    if not along:
+        return {}
+    name = max(along, key=lambda each: strength(response, along[each].value))
+    share, first = along[name].value, along[name].first
+    return {
+        "title": factor_title(data, name),
+        "to": setting(data, name),
+        "share": share,
+        "part": log(share) / log(gap.gap) if response in MULTIPLIED else share / gap.gap,
+        "not_first": first is not None and (first.value > none) != (share > none),
+    }
 
 
 def _blocks_to_show(response: str, gap: Attribution) -> int | None:
@@ -145,24 +129,23 @@ def _prediction(data: Explained) -> str:
 
 
 def _turn(data: Explained) -> str:
-    """Say who carries more where models compute: at the places where that was measured and a difference is shown."""
+    """Say who carries more where models compute: at the points that were measured and show a difference."""
     ends, of = data.ends, sum(point.stands for point in data.crossover)
     if not ends or not of:
         return SAY.not_mapped()
     ahead = draw_map.shown_ahead(data, ends)
     if not ahead:
         return SAY.nobody_ahead(of=of)
-    (first, count), *others = ahead.items()
+    first, *others = ahead
     if not others:
-        return SAY.one_ahead(name=first, count=count, of=of)
-    ((second, second_count),) = others
+        return SAY.one_ahead(name=first, count=ahead[first], of=of)
     if turn := _predicted_turn(data):
-        return SAY.turns(users=turn[0], cpu_ms=turn[1], first=first, then=second)
-    return SAY.both_ahead(first=first, first_count=count, second=second, second_count=second_count, of=of)
+        return SAY.turns(users=turn[0], cpu_ms=turn[1], first=first, then=others[0])
+    return SAY.both_ahead(ahead=ahead, of=of)
 
 
 def _predicted_turn(data: Explained) -> tuple[int, float] | None:
-    """Return at how many users, and at how many ms of CPU, the predicted ratio passes 1: of those measured, the most."""
+    """Return at how many users, the most measured, the predicted ratio passes 1, and at how many ms of CPU."""
     grid = draw_map.Grid(data.crossover)
     users = sorted({point.users for point in data.crossover if point.stands}, reverse=True) if grid.predicted else []
     turns = ((each, draw_map.crossing_ms(grid, each)) for each in users)

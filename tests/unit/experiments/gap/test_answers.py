@@ -124,14 +124,14 @@ def test_where_no_factor_shows_an_effect_the_gap_is_told_without_one() -> None:
     assert told(summary, RATE) == f"Under load, async-aiohttp carries 3.70 times the rate of sync; {unexplained}"
 
 
-def test_a_share_beyond_the_gap_says_that_others_take_part_back() -> None:
+def test_a_share_beyond_the_gap_says_that_others_reduce_it() -> None:
     summary = with_share("latency_ms", "fan_out", value=-50.0, ci95=[-51.0, -49.0])
     assert told(summary, LATENCY) == (
-        "async-aiohttp answers faster than sync by 45.7 ms: asking both models at once saves 50.0 ms, others take part "
-        "back."
+        "Asking both models at once makes more than the 45.7 ms by which async-aiohttp answers faster than sync; others "
+        "reduce it."
     )
     summary = with_share("peak_rps", "http_client", value=5.0, ci95=[4.0, 6.0])
-    assert told(summary, RATE).endswith("; the HTTP client makes 5.00 times, others take part back.")
+    assert told(summary, RATE).endswith(", mostly through the HTTP client (5.00 times, others reduce it).")
 
 
 def test_a_share_against_the_gap_does_not_lead() -> None:

@@ -1,8 +1,6 @@
 """What stands beside the answers: advice, what was known beforehand, where time goes, and doubts."""
 
 import re
-from typing import Any
-
 import pytest
 
 from benchmark.experiments.gap import glance, notes, tables
@@ -106,45 +104,14 @@ def test_a_share_that_is_no_improvement_is_no_advice_whose_first_step_must_be_to
     assert not any("first change" in each.text for each in first(summary))
 
 
-def measured_settings(**changes: Any) -> list[Answer]:
-    """Return what is said of one setting at two levels; `changes` are those at 8 and at 64 users."""
-    summary = make_summary()
-    level = next(each for each in summary["what_if"] if each["title"] == "threads doubled")
-    summary["what_if"] = [
-        {**level, "users": int(users.removeprefix("at_")), "rps_before": 100.0, "rps_measured": 100.0 * change["value"]}
-        | {"rps_change": change}
-        for users, change in changes.items()
-    ]
-    return [each for each in first(summary) if each.topic == "sync, threads doubled"]
-
-
-def test_of_a_setting_the_largest_change_is_told_that_is_shown() -> None:
-    sure, unsure = {"value": 1.2, "ci95": [1.1, 1.3]}, {"value": 1.5, "ci95": [0.8, 2.8]}
-    (found,) = measured_settings(at_8=sure, at_64=unsure)
-    assert found.text == "100 requests/s become 120 at 8 users."
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"value": 1.5, "ci95": [0.8, 2.8]},
-        {"value": 1.01, "ci95": [1.005, 1.015]},  # shown, and too small to be claimed
-        {"value": 1.5, "ci95": None},
-        {"value": 0.5, "ci95": [0.4, 0.6]},
-    ],
-)
-def test_a_setting_that_is_not_shown_to_carry_more_is_no_advice(change: dict[str, Any]) -> None:
-    assert measured_settings(at_8=change) == []
-
-
-def test_a_measured_setting_that_is_invalid_is_no_advice_and_struck_in_its_table() -> None:
+def test_a_measured_setting_says_what_it_changes_and_is_struck_if_it_is_invalid() -> None:
     summary = make_summary()
     summary["what_if"][0].update(
         rps_change={"value": 1.2, "ci95": [1.1, 1.3]}, reasons=["64 users: 3 requests failed"]
     )
-    assert not any(each.topic.startswith("sync, threads") for each in first(summary))
     (row,) = [row for row in tables.what_if_rows(read(summary)) if row.invalid]
     assert (row.name, said(row.why)) == ("sync", ["64 users: 3 requests failed"])
+    assert row.cells[tables.WHAT_IF_HEADS.index("change [95 % interval]")] == "× 1.20 [1.10, 1.30]"
 
 
 def test_settings_that_were_only_predicted_stand_apart_from_the_measured_ones() -> None:
