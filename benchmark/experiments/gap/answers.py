@@ -77,7 +77,7 @@ def _gap_in_words(data: Explained, response: str, gap: Attribution | None) -> st
 
 
 def _lead(data: Explained, response: str, gap: Attribution) -> dict[str, Any]:
-    """Return the factor with the largest share, of those shown to work in the direction of the gap; {} if there is none."""
+    """Return the factor with the largest share, of those shown to work in the direction of the gap; {} without one."""
     none = none_of(response)
     along = {
         name: share

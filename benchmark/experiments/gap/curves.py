@@ -54,11 +54,7 @@ def draw_prediction(layout: Layout, data: Explained) -> Sheet:
 
 def errors(rows: Sequence[Predicted], quantity: PredictedQuantity) -> list[tuple[int, float]]:
     """Return the users and the error of each level; what was measured and is INVALID is no measure of a prediction."""
-    return [
-        (row.users, error)
-        for row in rows
-        if (error := quantity.error(row)) is not None and not row.reasons
-    ]
+    return [(row.users, error) for row in rows if (error := quantity.error(row)) is not None and not row.reasons]
 
 
 def worst(rows: Sequence[Predicted], quantity: PredictedQuantity) -> tuple[int, float] | None:

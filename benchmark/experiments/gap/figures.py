@@ -85,12 +85,13 @@ def anatomy_figure(data: Explained) -> Picture:
         key="anatomy",
         title=f"Where the time of a request goes, at {where}",
         caption=(
-            "Stages of the requests around the median (p50) and the tail (p99); they sum to the client's latency. Grey: "
-            "the models' sleep. All around it: HTTP client, network, model service, waiting for a connection or a "
-            "thread. Each panel has its own axis. * not enough samples: a p99 needs at least 459." + _models_note(data)
+            "Stages of the requests around the median (p50) and the tail (p99); they sum to the client's latency. "
+            "Grey: the models' sleep. All around it: HTTP client, network, model service, waiting for a connection or "
+            "a thread. Each panel has its own axis. * not enough samples: a p99 needs at least 459."
+            + _models_note(data)
             + _anatomy_struck(data)
         ),
-        alt=f"Stacked bars: the stages of a request of each contender, at {where}. The table of stages has the numbers.",
+        alt=f"Stacked bars: the stages of a request of each contender, at {where}. A table has the numbers.",
         element=on_page(lambda layout: draw_stages.draw_anatomy(layout, data, levels)),
     )
 
@@ -101,9 +102,9 @@ def growth_figure(data: Explained) -> Picture:
         key="growth",
         title="How the stages grow with the users",
         caption=(
-            "The same stages at the median. What grows is scarce: threads or the event loop, if it is the queue before the "
-            "handler; HTTP clients or the model service, if it is the time around the models. Each contender has its "
-            "own axis, in ms." + _anatomy_struck(data)
+            "The same stages at the median. What grows is scarce: threads or the event loop, if it is the queue before "
+            "the handler; HTTP clients or the model service, if it is the time around the models. Each contender has "
+            "its own axis, in ms." + _anatomy_struck(data)
         ),
         alt="Stacked bars: the stages of the median request of each contender, over users.",
         element=on_page(lambda layout: draw_stages.draw_growth(layout, data)),
@@ -153,7 +154,7 @@ def map_figure(data: Explained, ends: tuple[str, str]) -> Picture:
             "Framed and bold: measured; the others are predicted. Along the black line both carry the same."
             f"{line} Models that only sleep favour async. The more CPU they use, the smaller the difference." + struck
         ),
-        alt=f"Heat map of the ratio of rates, over users and over the CPU of a model; {ahead or 'no difference is shown'}.",
+        alt=f"Heat map of the ratio of rates, over users and CPU of a model; {ahead or 'no difference is shown'}.",
         element=on_page(lambda layout: draw_map.draw_map(layout, data, ends)),
     )
 

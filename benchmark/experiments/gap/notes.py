@@ -1,4 +1,4 @@
-"""What a reader should know besides the answers: what to change first, where time goes, where figures could be wrong."""
+"""What a reader should know besides the answers: what to change first, where time goes, what may be wrong."""
 
 from collections.abc import Mapping
 from math import log

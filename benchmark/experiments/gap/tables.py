@@ -45,13 +45,16 @@ def share_rows(data: Explained, attributions: Mapping[str, Attribution]) -> list
 
 
 def part_rows(data: Explained) -> list[TableRow]:
-    """Return one row per factor: its share of the models' sleep, by calculation and as found, and the rest (PART_HEADS)."""
+    """Return one row per factor: its share of the models' sleep, calculated and found, and the rest (PART_HEADS)."""
     parts, latency = data.latency_parts, data.attribution.get("latency_ms")
     invalid = latency is not None and bool(data.against(latency, "latency_ms"))
     return [
         TableRow(
             factor_title(data, name),
-            (plain(ms), *(_step_cell("latency_ms", part.get(name)) for part in (parts.slept_ms, parts.beyond_sleep_ms))),
+            (
+                plain(ms),
+                *(_step_cell("latency_ms", part.get(name)) for part in (parts.slept_ms, parts.beyond_sleep_ms)),
+            ),
             invalid,
         )
         for name, ms in parts.expected.items()
@@ -207,7 +210,9 @@ def median_rows(data: Explained) -> list[TableRow]:
     users = median_users(data)
     found = {name: {row.users: row for row in rows if row.percentile == 50} for name, rows in data.anatomy.items()}
     return [
-        TableRow(name, tuple(significant(row.client_ms) if (row := found[name].get(each)) else MISSING for each in users))
+        TableRow(
+            name, tuple(significant(row.client_ms) if (row := found[name].get(each)) else MISSING for each in users)
+        )
         for name in data.contenders
         if name in found
     ]

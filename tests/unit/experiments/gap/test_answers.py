@@ -51,7 +51,8 @@ def test_every_answer_of_the_recorded_run_is_short_and_plain() -> None:
 def test_each_question_has_one_sentence() -> None:
     assert [answer.text for answer in answers(read(make_summary()))] == [
         "Asking both models at once makes 43.4 of the 45.7 ms by which async-aiohttp answers faster than sync.",
-        "Under load, async-aiohttp carries 3.70 times the rate of sync, above all through the HTTP client (1.90 times).",
+        "Under load, async-aiohttp carries 3.70 times the rate of sync, above all through the HTTP client "
+        "(1.90 times).",
         "The HTTP client makes 1.05 of the 2.14 ms by which async-aiohttp needs less CPU per request than sync.",
         "The peak rates of 4 contenders were predicted within 13 %, from light load only.",
         "At 32 users, async-aiohttp carries more until a model uses about 15 ms of CPU per answer (predicted); beyond "
@@ -127,8 +128,8 @@ def test_where_no_factor_shows_an_effect_the_gap_is_told_without_one() -> None:
 def test_a_share_beyond_the_gap_says_that_others_reduce_it() -> None:
     summary = with_share("latency_ms", "fan_out", value=-50.0, ci95=[-51.0, -49.0])
     assert told(summary, LATENCY) == (
-        "Asking both models at once makes more than the 45.7 ms by which async-aiohttp answers faster than sync; others "
-        "reduce it."
+        "Asking both models at once makes more than the 45.7 ms by which async-aiohttp answers faster than sync; "
+        "others reduce it."
     )
     summary = with_share("peak_rps", "http_client", value=5.0, ci95=[4.0, 6.0])
     assert told(summary, RATE).endswith(", mostly through the HTTP client (5.00 times, others reduce it).")

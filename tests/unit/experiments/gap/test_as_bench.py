@@ -86,7 +86,9 @@ def test_a_pair_has_the_same_ratio_and_interval_in_both_places(explained: Run) -
 
 def test_a_block_that_is_not_attributed_is_not_compared_either(explaining: Explain) -> None:
     """Of a cell that both gaps rest on, one block is missing; the contenders themselves have all of them."""
-    run = explaining.run(failing("cell-runtime", StackError("it died"), 1, measure_scattered), cell=PEAKED, **CELLS_ONLY)
+    run = explaining.run(
+        failing("cell-runtime", StackError("it died"), 1, measure_scattered), cell=PEAKED, **CELLS_ONLY
+    )
     assert run.summary["attribution"]["peak_rps"]["blocks"] == 2
     assert run.read_json(CONTENDERS)["valid"]
     contenders, data = run.read_json(CONTENDERS), parse(run.summary, run.manifest)
@@ -137,5 +139,5 @@ def test_cells_of_which_none_is_a_contender_are_compared_with_nobody(explained: 
 def test_a_run_of_another_command_is_not_recorded(tmp_path: Path) -> None:
     generate: dict[str, Any] = runpy.run_path(str(ROOT / "doc" / "generate.py"))
     (tmp_path / "manifest.json").write_text('{"schema": 1, "command": "bench"}')
-    with pytest.raises(SystemExit, match="expected one of `explain`"):
+    with pytest.raises(SystemExit, match="expected one of `make record`"):
         generate["take_over"](tmp_path)

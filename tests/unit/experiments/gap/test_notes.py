@@ -1,6 +1,7 @@
 """What stands beside the answers: advice, what was known beforehand, where time goes, and doubts."""
 
 import re
+
 import pytest
 
 from benchmark.experiments.gap import glance, notes, tables
@@ -106,9 +107,7 @@ def test_a_share_that_is_no_improvement_is_no_advice_whose_first_step_must_be_to
 
 def test_a_measured_setting_says_what_it_changes_and_is_struck_if_it_is_invalid() -> None:
     summary = make_summary()
-    summary["what_if"][0].update(
-        rps_change={"value": 1.2, "ci95": [1.1, 1.3]}, reasons=["64 users: 3 requests failed"]
-    )
+    summary["what_if"][0].update(rps_change={"value": 1.2, "ci95": [1.1, 1.3]}, reasons=["64 users: 3 requests failed"])
     (row,) = [row for row in tables.what_if_rows(read(summary)) if row.invalid]
     assert (row.name, said(row.why)) == ("sync", ["64 users: 3 requests failed"])
     assert row.cells[tables.WHAT_IF_HEADS.index("change [95 % interval]")] == "× 1.20 [1.10, 1.30]"
@@ -241,7 +240,7 @@ def test_the_glance_has_bars_for_effects_that_are_shown_and_the_gap_at_its_end()
     assert glance.glance_heads(data.attribution) == ["latency at one user", "peak rate", "CPU per request"]
     fan_out, *_, gap = glance.glance_rows(data, data.attribution)
     assert (fan_out.name, fan_out.says) == ("Fan-out", "both at once instead of one after the other")
-    latency, rate, cpu = fan_out.cells
+    latency, rate, _ = fan_out.cells
     assert (latency.value, latency.times, latency.share) == ("−43.4 ms", "", 1.0)
     assert (rate.value, rate.times, rate.share) == ("× 1.02", "no effect shown", None)
     assert gap.cells[0].value == "−45.7 ms"

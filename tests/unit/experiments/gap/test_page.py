@@ -52,9 +52,15 @@ def test_every_kind_of_run_has_a_page_that_loads_nothing_and_links_to_what_is_th
     assert not {"nan", "none", "undefined"} & set(words)
 
 
-@pytest.mark.parametrize("variant", ["complete", "quick", "invalid_cell"])
-def test_ids_are_unique_and_what_is_referred_to_exists(tmp_path: Path, variant: str) -> None:
-    page = page_of(record(tmp_path / "run", variants()[variant]()))
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, str]:
+    """A run and its page, with all its drawings."""
+    run = record(tmp_path_factory.mktemp("drawn") / "run", make_summary())
+    return run, page_of(run)
+
+
+def test_ids_are_unique_and_what_is_referred_to_exists(drawn: tuple[Run, str]) -> None:
+    _, page = drawn
     ids = Counter(re.findall(r'\bid="([^"]+)"', page))
     assert [name for name, count in ids.items() if count > 1] == []
     referred = set(re.findall(r'(?:href="|url\()#([^")]+)', page))
@@ -144,14 +150,15 @@ def test_what_is_invalid_is_struck_and_shown(tmp_path: Path) -> None:
     assert "12 of 13,100 answers were wrong" in page
 
 
-def test_two_renders_are_the_same_bytes(tmp_path: Path) -> None:
-    run = record(tmp_path / "run", make_summary())
-    assert page_of(run) == page_of(run)
+def test_two_renders_are_the_same_bytes(drawn: tuple[Run, str]) -> None:
+    run, page = drawn
+    assert page_of(run) == page
 
 
 def test_titles_are_only_text(tmp_path: Path) -> None:
     summary = make_summary()
     summary["factors"] = {**summary["factors"], "fan_out": {"title": "<script>a</script>", "from": "<b>", "to": "$x$"}}
+    summary.update(anatomy={}, prediction={}, crossover=[], attribution_customary={})  # no factor is drawn there
     page = page_of(record(tmp_path / "run", summary))
     assert "<script" not in page
     assert "&lt;script&gt;" in page
