@@ -49,8 +49,8 @@ def _state(data: Explained) -> list[Answer]:
     without_intervals = bool(data.attribution) and not any(each.ci95 for each in data.attribution.values())
     cases = [
         (SAY.interrupted, not data.complete),
-        (SAY.partial, bool(data.confounded)),
-        (SAY.one_block, without_intervals),
+        (SAY.partial, bool(data.confounded) and not data.faults),
+        (SAY.one_block, without_intervals and not data.faults),
     ]
     return [Answer(say(), topic="State") for say, applies in cases if applies]
 

@@ -99,12 +99,9 @@ def _anatomy(data: Explained, folder: PurePath) -> str:
 
 
 def _what_ifs(data: Explained) -> str:
-    rows = [TableRow(row.name, row.cells[:_RATES], row.invalid) for row in tables.what_if_rows(data)]
+    rows = tables.what_if_rows(data)
     asked = _folded("Predicted only", ("contender", *tables.ASKED_HEADS), tables.asked_rows(data))
-    return _table(("contender", *tables.WHAT_IF_HEADS[:_RATES]), rows) + asked or _NOT_MEASURED
-
-
-_RATES = tables.WHAT_IF_HEADS.index("95 % interval") + 1  # medians, which follow, are on the page
+    return _table(("contender", *tables.WHAT_IF_HEADS), rows) + asked or _NOT_MEASURED
 
 
 def _quoted(said: Iterable[Answer]) -> str:
@@ -122,7 +119,8 @@ def _recorded(data: Explained, manifest: Mapping[str, Any]) -> str:
 
 
 def _sentence(answer: Answer) -> str:
-    return f"**{answer.topic}.** {answer.text}" if answer.topic else answer.text
+    topic = f"**{answer.topic}.** " if answer.topic else ""
+    return f"{topic}{answer.text} {answer.note}".rstrip()
 
 
 def _list(said: Iterable[Answer], numbered: bool = False) -> str:

@@ -28,7 +28,7 @@ def glance_rows(data: Explained, attributions: Mapping[str, Attribution]) -> lis
     rows = [
         GlanceRow(
             first_upper(factor_title(data, name)),
-            f"{setting(data, name)} instead of {setting(data, name, 'from')}",
+            setting(data, name),
             tuple(_share_cell(data, response, gap, name) for response, gap in gaps.items()),
         )
         for name in names
@@ -58,7 +58,8 @@ def _length(response: str, share: float) -> float:
 def _gap_cell(data: Explained, response: str, gap: Attribution) -> GlanceCell:
     if data.ends_without_peak(gap, response):
         return GlanceCell(NO_PEAK)
-    remark = f"{amount(response, gap.from_value)} → {amount(response, gap.to_value)}"
+    start, _, _ = amount(response, gap.from_value).partition(" ")
+    remark = f"{start} → {amount(response, gap.to_value)}"
     if data.against(gap, response):
         remark += ", INVALID"
     elif not gap_shown(response, gap):

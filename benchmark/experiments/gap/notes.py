@@ -68,9 +68,9 @@ def where_time_goes(data: Explained) -> list[Answer]:
     for name, row in rows:
         ms, stage = max((ms, stage) for stage, ms in row.stages_ms.items() if stage not in (SLEEP, MODELS))
         given = {"users": row.users, "total_ms": row.client_ms, "slept": SLEEP in row.stages_ms}
-        said.append(Answer(SAY.longest_stage(stage=stage, ms=ms, **given), topic=name))
-        delays = [each.mean_ms for each in data.waiting.get(name, ()) if each.users == row.users]
-        said += [Answer(SAY.delayed(mean_ms=ms), topic=name) for ms in delays if ms is not None]
+        delays_ms = [each.mean_ms for each in data.waiting.get(name, ()) if each.users == row.users and each.mean_ms]
+        delayed = SAY.delayed(mean_ms=delays_ms[0]) if delays_ms else ""
+        said.append(Answer(SAY.longest_stage(stage=stage, ms=ms, **given), note=delayed, topic=name))
     return said
 
 
@@ -90,7 +90,11 @@ def doubts(data: Explained, manifest: Mapping[str, Any]) -> list[str]:
         ),
         *data.notes,
         *([SAY.doubt_peaks(count=len(without))] if without else []),
-        *(SAY.doubt_clock(name=name, effects=_clock_effects(cost)) for name, cost in data.clock_cost.items()),
+        *(
+            SAY.doubt_clock(name=name, effects=effects)
+            for name, cost in data.clock_cost.items()
+            if (effects := _clock_effects(cost))
+        ),
         SAY.doubt_machine(cores=machine.get("cores")),
         SAY.doubt_workers(workers=defaults.get("workers")),
         SAY.doubt_chance(count=intervals),

@@ -83,6 +83,7 @@ def _tables(data: Explained) -> dict[str, Any]:
         "prediction": tables.prediction_rows(data),
         "what_if": tables.what_if_rows(data),
         "asked": tables.asked_rows(data),
+        "what_if_medians": tables.what_if_median_rows(data),
         "anatomy": tables.anatomy_rows(data),
         "waiting": tables.waiting_rows(data),
         "crossover": tables.crossover_rows(data),

@@ -23,7 +23,7 @@ TITLES: Final = {
     QUEUE: "queued before the handler",
     "parse": "parse",
     "features": "features",
-    SLEEP: "models: drawn sleep",
+    SLEEP: "models: sleep",
     OVERHEAD: "models: all around it",
     MODELS: "models",
     "respond": "respond",

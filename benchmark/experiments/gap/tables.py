@@ -167,8 +167,6 @@ def what_if_rows(data: Explained) -> list[TableRow]:
                 f"{share_text('peak_rps', change.value)} {_interval(change.ci95, True)}" if change else MISSING,
                 _error(each.error),
                 _errors(each.error_ci95),
-                significant(each.p50_predicted_ms),
-                _change(each.p50_before_ms, each.p50_measured_ms),
             )
             rows.append(TableRow(each.contender, cells, bool(each.reasons), each.reasons))
     return rows
@@ -182,22 +180,34 @@ WHAT_IF_HEADS = (
     "change [95 % interval]",
     "error",
     "95 % interval",
-    "p50 predicted [ms]",
-    "measured",
 )
 
 
 def asked_rows(data: Explained) -> list[TableRow]:
     """Return one row per setting and level that was predicted and not measured (ASKED_HEADS)."""
-    return [TableRow(each.contender, _asked_cells(each)) for each in data.what_if if each.rps_measured is None]
+    return [
+        TableRow(each.contender, (each.title, str(each.users), _change(each.rps_predicted_before, each.rps_predicted)))
+        for each in data.what_if
+        if each.rps_measured is None
+    ]
 
 
-def _asked_cells(each: WhatIfSummary) -> tuple[str, ...]:
-    rates = _change(each.rps_predicted_before, each.rps_predicted)
-    return each.title, str(each.users), rates, significant(each.p50_predicted_ms)
+ASKED_HEADS = ("what if", "users", "predicted [requests/s]")
 
 
-ASKED_HEADS = ("what if", "users", "predicted [requests/s]", "p50 predicted [ms]")
+def what_if_median_rows(data: Explained) -> list[TableRow]:
+    """Return one row per setting and level: the median latency, predicted and measured (WHAT_IF_MEDIAN_HEADS)."""
+    return [
+        TableRow(each.contender, (each.title, str(each.users), *_medians(each)), bool(each.reasons))
+        for each in data.what_if
+    ]
+
+
+def _medians(each: WhatIfSummary) -> tuple[str, str]:
+    return significant(each.p50_predicted_ms), _change(each.p50_before_ms, each.p50_measured_ms)
+
+
+WHAT_IF_MEDIAN_HEADS = ("what if", "users", "p50 predicted [ms]", "p50 measured [ms]")
 
 
 def _change(before: float | None, after: float | None) -> str:
