@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
+from benchmark.analysis.wording import at_users
 from benchmark.experiments.gap import figures as drawings
 from benchmark.experiments.gap import glance, notes, tables
 from benchmark.experiments.gap.answers import answers, customary_answers
@@ -88,7 +89,7 @@ def _anatomy(data: Explained, folder: PurePath) -> str:
     if not levels:
         return _NOT_MEASURED
     stages = [TITLES.get(name, name) for name in tables.stages_of(data)]
-    users = [f"{users} users" for users in tables.median_users(data)]
+    users = [at_users(users) for users in tables.median_users(data)]
     return (
         _list(notes.where_time_goes(data))
         + "\n"

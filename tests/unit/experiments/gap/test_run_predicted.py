@@ -56,8 +56,8 @@ def test_what_was_predicted_stands_beside_what_was_measured_later(
     monkeypatch.setattr(prediction, "calibrated", calibrated)
     monkeypatch.setattr(prediction, "predict", predict)
     monkeypatch.setattr(prediction, "predict_map", lambda *_: MAP)
-    run = explaining.run()
-    assert {(each.from_.name, each.to.name, each.cpu_ms) for each in asked} == {("sync", "async-aiohttp", (2, 20))}
+    run = explaining.run(**SMALL)
+    assert {(each.from_.name, each.to.name, each.cpu_ms) for each in asked} == {("sync", "async-aiohttp", (2,))}
     summary = run.summary
     assert summary["predicted_before"] == run.read_json("prediction.json")["written_utc"]
     (row,) = summary["prediction"]["sync"]
@@ -87,7 +87,7 @@ def test_a_prediction_from_the_record_answers_all_that_is_asked(
 
     monkeypatch.setattr(prediction, "calibrated", lambda *given: learnt.append(given))
     monkeypatch.setattr(prediction, "predict", remember)
-    explaining.run()
+    explaining.run(**SMALL)
     monkeypatch.setattr(prediction, "MAP_CPU_MS", (0, 2))
     monkeypatch.setattr(prediction, "MAP_USERS", (1, 8))
     monkeypatch.setattr(prediction, "simulate_all", simulate_here)
