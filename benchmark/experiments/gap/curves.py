@@ -8,7 +8,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from benchmark.experiments.gap.phrases import percent
+from benchmark.experiments.gap.formats import percent
 from benchmark.experiments.gap.schema import Explained, Predicted
 from benchmark.report.charts.axis import limits_of, number_axis, users_axis
 from benchmark.report.charts.chart import Layout, Sheet
@@ -52,19 +52,9 @@ def draw_prediction(layout: Layout, data: Explained) -> Sheet:
     return sheet
 
 
-def errors(
-    rows: Sequence[Predicted], quantity: PredictedQuantity, below: int | None = None, since: int | None = None
-) -> list[tuple[int, float]]:
-    """Return the users and the error of each level below one number of users, or from another on.
-
-    What was measured and is INVALID is no measure of a prediction.
-    """
-    return [
-        (row.users, error)
-        for row in rows
-        if (error := quantity.error(row)) is not None and not row.reasons
-        if (below is None or row.users < below) and (since is None or row.users >= since)
-    ]
+def errors(rows: Sequence[Predicted], quantity: PredictedQuantity) -> list[tuple[int, float]]:
+    """Return the users and the error of each level; what was measured and is INVALID is no measure of a prediction."""
+    return [(row.users, error) for row in rows if (error := quantity.error(row)) is not None and not row.reasons]
 
 
 def worst(rows: Sequence[Predicted], quantity: PredictedQuantity) -> tuple[int, float] | None:

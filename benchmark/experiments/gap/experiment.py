@@ -8,11 +8,12 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmark.experiments.experiment import Experiment
+from benchmark.experiments.gap.answers import answers
+from benchmark.experiments.gap.formats import NAMES
 from benchmark.experiments.gap.measure import measure
 from benchmark.experiments.gap.page import write_page
 from benchmark.experiments.gap.schema import parse
 from benchmark.experiments.gap.summarise import QUESTION, summarise
-from benchmark.experiments.gap.text import write_headline
 from benchmark.experiments.prediction.measure import read_prediction
 from benchmark.record.run import SUMMARY, Run
 
@@ -21,7 +22,7 @@ CONTENDERS = "contenders.json"  # the contenders among the cells, as `bench` sum
 
 def _summarise(run: Run) -> Mapping[str, Mapping[str, Any]]:
     summary, contenders = summarise(run, read_prediction(run))
-    return {CONTENDERS: contenders, SUMMARY: {**summary, "verdict": write_headline(parse(summary, run.manifest))}}
+    return {CONTENDERS: contenders, SUMMARY: summary}
 
 
 def _tables(summary: Mapping[str, Any]) -> Group:
@@ -31,7 +32,7 @@ def _tables(summary: Mapping[str, Any]) -> Group:
         found = summary["attribution"].get(name)
         if not found:
             continue
-        ends = f"{name}: {found['from']} {found['from_value']:.4g}, {found['to']} {found['to_value']:.4g}"
+        ends = f"{NAMES[name]}: {found['from']} {found['from_value']:.4g}, {found['to']} {found['to_value']:.4g}"
         table = Table(box=None, pad_edge=False, header_style="bold")
         for heading in ("factor", "share", "95 % interval"):
             table.add_column(heading, justify="left" if heading == "factor" else "right")
@@ -55,4 +56,5 @@ EXPERIMENT = Experiment(
     summarise=_summarise,
     write_page=write_page,
     table=_tables,
+    answers=lambda run: answers(parse(run.summary, run.manifest)),
 )

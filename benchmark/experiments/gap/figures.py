@@ -1,16 +1,17 @@
-"""The figures of the page, each for a desk and for a phone, with a caption and a text alternative."""
+"""The figures of the page, each for a desk and for a phone, with a caption and a short text alternative."""
 
 from functools import partial
 from typing import Final
 
-from benchmark.analysis.wording import at_users, listing, significant
+from benchmark.analysis.wording import at_users, listing
 from benchmark.experiments.gap import curves as draw_prediction
 from benchmark.experiments.gap import map as draw_map
 from benchmark.experiments.gap import stages as draw_stages
 from benchmark.experiments.gap import waterfall as draw_waterfall
 from benchmark.experiments.gap.anatomy import MODELS
-from benchmark.experiments.gap.phrases import LOWER_IS_BETTER, NAMES, percent
-from benchmark.experiments.gap.schema import LOW_USERS, MULTIPLIED, RESPONSES, Attribution, Explained, Stages
+from benchmark.experiments.gap.answers import message
+from benchmark.experiments.gap.formats import NAMES, amount, factor_title, percent, share_text
+from benchmark.experiments.gap.schema import LOW_USERS, LOWER_IS_BETTER, MULTIPLIED, RESPONSES, Attribution, Explained
 from benchmark.report.charts import picture
 from benchmark.report.charts.chart import WIDE
 from benchmark.report.charts.picture import Draw, Picture, on_page
@@ -36,28 +37,33 @@ def waterfall(data: Explained, response: str, attribution: Attribution, prefix: 
     """Return how the gap of one response adds up."""
     key = f"{prefix}waterfall-{response.replace('_', '-')}"
     invalid = bool(data.against(attribution, response))
-    what = NAMES[response]
     return Picture(
         key=key,
-        title=f"{what[0].upper()}{what[1:]}: from {attribution.from_} to {attribution.to}",
+        title=message(data, response, attribution),
         caption=_waterfall_caption(data, response, attribution) + (_STRUCK if invalid else ""),
-        alt=f"Waterfall of {what}: {draw_waterfall.in_words(data, response, attribution)}.",
+        alt=_waterfall_alt(data, response, attribution),
         element=on_page(_waterfall(key, data, response, attribution)),
     )
 
 
+def _waterfall_alt(data: Explained, response: str, attribution: Attribution) -> str:
+    """Return both ends and the largest step; the table of shares has all."""
+    start, end = (amount(response, value) for value in (attribution.from_value, attribution.to_value))
+    alt = f"Waterfall of {NAMES[response]} from {attribution.from_} ({start}) to {attribution.to} ({end})"
+    largest = max(
+        attribution.shares.items(), key=lambda each: draw_waterfall.strength(response, each[1].value), default=None
+    )
+    if largest:
+        alt += f"; the largest step is {factor_title(data, largest[0])}, {share_text(response, largest[1].value)}"
+    return f"{alt}."
+
+
 def _waterfall_caption(data: Explained, response: str, attribution: Attribution) -> str:
-    how = (
-        "The axis is logarithmic, so that steps which multiply have lengths that add up."
-        if response in MULTIPLIED
-        else "Steps add up."
-    )
     better = "left is better" if response in LOWER_IS_BETTER else "right is better"
-    said = (
-        f"From {attribution.from_} above to {attribution.to} below, one step for each factor, the largest first; "
-        f"{better}. {how} {_step(data)} Whiskers: 95 % interval over the blocks. A faint step is one whose "
-        "interval shows no effect."
-    )
+    said = f"From {attribution.from_} to {attribution.to}, one step for each factor; {better}. {_step(data)} "
+    if response in MULTIPLIED:
+        said += "Steps multiply; the axis is logarithmic. "
+    said += "Whiskers: 95 % interval. Faint: no effect is shown."
     off = draw_waterfall.remainder(response, attribution)
     if abs(off) > _ROUNDING:
         said += f" The shares end {percent(off)} from the measured value: they do not add up in this record."
@@ -67,80 +73,71 @@ def _waterfall_caption(data: Explained, response: str, attribution: Attribution)
 def _step(data: Explained) -> str:
     """Say what a step is: in a fractional design it is no Shapley value."""
     if data.confounded:
-        return (
-            "Only a part of the combinations was measured: a step is what changing the factor does on average over "
-            "them, and may hold an interaction of others that is not told apart from it."
-        )
-    return (
-        "A step is the factor's Shapley value: what changing it does, averaged over all orders in which the factors "
-        "can be changed."
-    )
+        return "Only a part of the combinations was measured: a step may hold what other factors do together."
+    return "A step is a Shapley value: the effect averaged over all orders of changing the factors."
 
 
 def anatomy_figure(data: Explained) -> Picture:
     """Return the stages of a request, at one user and at the highest level of all."""
     levels = anatomy_levels(data)
-    bars = [bar for users in levels for bar in draw_stages.bars_at(data, users)]
+    where = listing([at_users(users) for users in levels])
     return Picture(
         key="anatomy",
-        title=f"One request, at {listing([at_users(users) for users in levels])}",
+        title=f"Where the time of a request goes, at {where}",
         caption=(
-            "Where the time of a request goes: the mean of the requests around the median (p50, ranks 45 to 55 %) and "
-            "around the tail (p99, ranks 98.5 to 99.5 %). The stages sum to the client's latency. Grey is what the "
-            "models drew and slept. All around it: HTTP client, wire, model service, waiting for a connection or a "
-            "thread. Each panel has an axis of its own. * not enough samples: a p99 needs at least 459."
+            "Stages of the requests around the median (p50) and the tail (p99); they sum to the client's latency. "
+            "Grey: the models' sleep. All around it: HTTP client, network, model service, waiting for a connection or "
+            "a thread. Each panel has its own axis. * not enough samples: a p99 needs at least 459."
             + _models_note(data)
             + _anatomy_struck(data)
         ),
-        alt=f"Stacked bars of the stages of a request: {draw_stages.in_words(bars)}.",
+        alt=f"Stacked bars: the stages of a request of each contender, at {where}. A table has the numbers.",
         element=on_page(lambda layout: draw_stages.draw_anatomy(layout, data, levels)),
     )
 
 
 def growth_figure(data: Explained) -> Picture:
     """Return the stages over the users, for each contender."""
-    words = "; ".join(
-        f"{name}: "
-        + ", ".join(f"{at_users(row.users)} {significant(row.client_ms)} ms" for row in _medians(data, name))
-        for name in data.contenders
-        if name in data.anatomy
-    )
     return Picture(
         key="growth",
         title="How the stages grow with the users",
         caption=(
-            "The same stages at the median, over the number of users. What grows is what has become scarce: a queue "
-            "before the handler when all threads or the event loop are taken, time around the models when their "
-            "clients or services are. Each contender has an axis of its own, in ms." + _anatomy_struck(data)
+            "The same stages at the median. What grows is scarce: threads or the event loop, if it is the queue before "
+            "the handler; HTTP clients or the model service, if it is the time around the models. Each contender has "
+            "its own axis, in ms." + _anatomy_struck(data)
         ),
-        alt=f"Stacked bars over users, median latency: {words}.",
+        alt="Stacked bars: the stages of the median request of each contender, over users.",
         element=on_page(lambda layout: draw_stages.draw_growth(layout, data)),
     )
 
 
 def prediction_figure(data: Explained) -> Picture:
     """Return what was predicted, and what was then measured."""
-    words = "; ".join(
-        f"{name} {quantity.title}: worst level "
-        + (f"{at_users(found[0])} {percent(found[1])}" if found else "not measured")
-        for name in data.contenders
-        if name in data.prediction
-        for quantity in draw_prediction.QUANTITIES
-        for found in [draw_prediction.worst(data.prediction[name], quantity)]
-    )
     crossed = any(row.reasons for rows in data.prediction.values() for row in rows)
     return Picture(
         key="prediction",
         title="Predicted, and then measured",
         caption=(
-            "Line: a queueing model of each contender, calibrated on the levels with hollow points only. Points: "
-            "measured; the filled ones were measured after the prediction was written down. The error is "
-            "predicted ÷ measured − 1 at the level that was met worst, without the fitted ones."
+            "Line: predicted by a queueing model that was calibrated on the hollow points. Filled points were measured "
+            "afterwards. The error is predicted ÷ measured − 1, at the worst level."
             + (" A cross: what was measured there is INVALID." if crossed else "")
         ),
-        alt=f"Predicted lines and measured points over users: {words}.",
+        alt=f"Predicted lines and measured points over users: rate and median latency.{_worst(data)}",
         element=on_page(lambda layout: draw_prediction.draw_prediction(layout, data)),
     )
+
+
+def _worst(data: Explained) -> str:
+    """Return which rate was predicted worst, as a sentence after others; nothing where none can be checked."""
+    found = [
+        (name, *worst)
+        for name, rows in data.prediction.items()
+        if (worst := draw_prediction.worst(rows, draw_prediction.RATE))
+    ]
+    if not found:
+        return ""
+    name, users, error = max(found, key=lambda each: abs(each[2]))
+    return f" The worst rate: {name} at {at_users(users)}, {percent(error)}."
 
 
 def map_figure(data: Explained, ends: tuple[str, str]) -> Picture:
@@ -148,16 +145,16 @@ def map_figure(data: Explained, ends: tuple[str, str]) -> Picture:
     grid = draw_map.Grid(data.crossover)
     line = "" if draw_map.has_line(grid) else " The line of 1 lies outside of this map."
     struck = " Struck through and without colour: INVALID, and nothing was predicted." if grid.doubted else ""
+    counts = draw_map.shown_ahead(data, ends).items()
+    ahead = listing([f"{name} is ahead at {count} measured points" for name, count in counts])
     return Picture(
         key="crossover",
-        title=f"The rate of {ends[1]} over that of {ends[0]}",
+        title=f"The rate of {ends[1]} divided by that of {ends[0]}",
         caption=(
-            f"The rate of {ends[1]} divided by the rate of {ends[0]}, over users and over the CPU time that a model "
-            "burns for each answer. Framed and bold: measured; the others are filled by the prediction. Along the "
-            f"black line both carry the same.{line} Pure sleep flatters whoever waits well: the further up, the "
-            "more the cores decide, which both share." + struck
+            "Framed and bold: measured; the others are predicted. Along the black line both carry the same."
+            f"{line} Models that only sleep favour async. The more CPU they use, the smaller the difference." + struck
         ),
-        alt=f"Heat map of the ratio of rates, measured at {draw_map.in_words(data, ends)}.",
+        alt=f"Heat map of the ratio of rates, over users and CPU of a model; {ahead or 'no difference is shown'}.",
         element=on_page(lambda layout: draw_map.draw_map(layout, data, ends)),
     )
 
@@ -194,10 +191,6 @@ def _waterfall(key: str, data: Explained, response: str, attribution: Attributio
 def anatomy_levels(data: Explained) -> list[int]:
     """Return the levels at which the contenders' anatomies stand side by side: one user, and the highest of all."""
     return [users for users in (LOW_USERS, data.high_users) if users and draw_stages.bars_at(data, users)]
-
-
-def _medians(data: Explained, name: str) -> list[Stages]:
-    return sorted((row for row in data.anatomy[name] if row.percentile == 50), key=lambda row: row.users)
 
 
 def _models_note(data: Explained) -> str:

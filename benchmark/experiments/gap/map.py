@@ -1,5 +1,6 @@
 """The crossover map: who carries the higher rate, over users and over what the models compute."""
 
+from collections import Counter
 from collections.abc import Sequence
 from math import isfinite, log
 from typing import Final
@@ -11,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
 
-from benchmark.analysis.wording import at_users, significant
+from benchmark.analysis.wording import significant
 from benchmark.experiments.gap.schema import Crossing, Explained, shown
 from benchmark.report.charts.bars import swatch
 from benchmark.report.charts.chart import Layout, Sheet, strike, text_px
@@ -102,19 +103,10 @@ def crossing_ms(grid: Grid, users: int) -> float | None:
     return None
 
 
-def in_words(data: Explained, ends: tuple[str, str]) -> str:
-    """Return the measured places in words, for those who do not see them."""
-    measured = [point for point in data.crossover if point.stands]
-    return "; ".join(
-        f"{point.cpu_ms:g} ms and {at_users(point.users)}: {significant(point.ratio)} ({_verdict(point, ends)})"
-        for point in sorted(measured, key=lambda point: (point.cpu_ms, point.users))
-    )
-
-
-def _verdict(point: Crossing, ends: tuple[str, str]) -> str:
-    if not shown(point.ci95, 1.0):
-        return "no difference shown"
-    return f"{ends[1] if point.ratio > 1 else ends[0]} ahead"
+def shown_ahead(data: Explained, ends: tuple[str, str]) -> dict[str, int]:
+    """Return at how many measured places each contender is shown to carry more; first who does with the least CPU."""
+    places = sorted((p for p in data.crossover if p.stands and shown(p.ci95, 1.0)), key=lambda p: (p.cpu_ms, p.users))
+    return Counter(ends[1] if place.ratio > 1 else ends[0] for place in places)
 
 
 def _draw_place(axes: Axes, point: Crossing, place: tuple[int, int], deepest: float, text: str) -> None:

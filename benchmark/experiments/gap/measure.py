@@ -59,7 +59,7 @@ def assign(
 
 
 def measure(session: Session, assignment: Assignment[Explanation]) -> None:
-    """Measure every phase; what is foretold of a contender is written down before that is measured."""
+    """Measure every phase; what is predicted of a contender is written down before that is measured."""
     work, order = assignment.plan, assignment.facts["order"]
     mains = {main.name: main for main in work.mains}
     calibrated = {v.label: mains[str(v.of)] for v in work.variants if v.phase == "light"}

@@ -52,7 +52,7 @@ class ExplainPlan:
     light: Phase
     cell: Phase
     clock: Phase | None  # the two corners without the stage clock, to see what that costs; in the cells' blocks
-    lag: Phase | None  # the contenders with a sampler of how long they make others wait
+    lag: Phase | None  # the contenders with a sampler of how long tasks in them are delayed
     whatif: Phase
     map: Phase
     burst_s: float  # for the bursts of each size, after the light levels

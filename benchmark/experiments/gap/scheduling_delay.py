@@ -1,4 +1,4 @@
-"""How long the scoring handlers made others wait, by their own sampling: logs -> figures by level."""
+"""How long tasks in the scoring processes were delayed, by their own sampling: logs -> figures by level."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

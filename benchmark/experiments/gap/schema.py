@@ -1,19 +1,19 @@
 """What the page of a run reads: its summary as typed values, tolerant of whatever an interrupted run lacks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from benchmark.analysis.reasons import Reason, because, in_words, of_contenders
-from benchmark.analysis.schema import Comparison, ContenderSummary, MaybeInterval
+from benchmark.analysis.schema import SMALLEST_CLAIM, Comparison, ContenderSummary, MaybeInterval
 from benchmark.analysis.wording import Interval
 from benchmark.report.charts.palette import Style, styles
 
 RESPONSES = ("latency_ms", "peak_rps", "cpu_ms")
 MULTIPLIED = frozenset({"peak_rps"})  # whose shares are factors; those of the others are differences
+LOWER_IS_BETTER = frozenset({"latency_ms", "cpu_ms"})
 LOW_USERS = 1
-SATURATED = 0.9  # of the highest measured rate: from here on a contender counts as saturated
 
 
 def _or_empty(value: object) -> object:
@@ -115,6 +115,7 @@ class Attribution(_Part):
     ci95: MaybeInterval = None
     ci: MaybeInterval = None
     confidence: float | None = None
+    blocks: int | None = None
     shares: dict[str, Share] = {}
     interactions: Annotated[tuple[Interaction, ...], BeforeValidator(_or_nothing)] = ()
 
@@ -181,7 +182,7 @@ class Predicted(_Part):
 class PredictedPeak(_Part):
     """The highest rate, predicted and measured; error = predicted / measured - 1.
 
-    `cpu_off` says by role how much more CPU a request cost at the measured peak than was foreseen for it.
+    `cpu_off` says by role how much more CPU a request cost at the measured peak than was predicted for it.
     """
 
     users_predicted: int | None = None
@@ -281,11 +282,6 @@ class Explained(_Part):
         return sorted(found, key=lambda name: list(self.titles).index(name) if name in self.titles else 99)
 
     @property
-    def all_confounded(self) -> bool:
-        """Whether each factor is mixed up with others, so that it is said once and not of each."""
-        return bool(self.confounded) and set(self.confounded) >= set(self.factors)
-
-    @property
     def styles(self) -> dict[str, Style]:
         """How each contender is drawn: as in every other figure of the project."""
         return styles({name: ContenderSummary() for name in self.contenders})
@@ -367,8 +363,18 @@ def shown(interval: Interval | None, nothing: float = 0.0) -> bool:
     return interval is not None and not interval[0] <= nothing <= interval[1]
 
 
-def saturation(rows: Sequence[Predicted]) -> int | None:
-    """Return the lowest number of users at which the measured rate is near the highest one measured."""
-    measured = {row.users: row.rps_measured for row in rows if row.rps_measured}
-    high = max(measured.values(), default=0.0)
-    return min((users for users, rps in measured.items() if rps >= SATURATED * high), default=None)
+def none_of(response: str) -> float:
+    """Return the share that means no effect: a difference of 0, or a factor of 1."""
+    return 1.0 if response in MULTIPLIED else 0.0
+
+
+def gap_shown(response: str, gap: Attribution) -> bool:
+    """Whether a gap is shown by the interval that decides, and is large enough to be claimed, as `bench` claims."""
+    none = none_of(response)
+    share = gap.gap - none if response in MULTIPLIED else gap.gap / gap.from_value if gap.from_value else 0.0
+    return shown(gap.interval, none) and abs(share) >= SMALLEST_CLAIM
+
+
+def improves(response: str, value: float) -> bool:
+    """Whether a share makes the response better."""
+    return (value < 0) if response in LOWER_IS_BETTER else (value > 1)

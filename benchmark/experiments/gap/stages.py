@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from benchmark.analysis.wording import at_users
 from benchmark.experiments.gap.anatomy import CLIENT, MODELS, OVERHEAD, PERCENTILES, QUEUE, SLEEP, STAGES
-from benchmark.experiments.gap.phrases import plain
+from benchmark.experiments.gap.formats import plain
 from benchmark.experiments.gap.schema import Explained, Stages
 from benchmark.report.charts import bars as rows_of
 from benchmark.report.charts.axis import number_axis
@@ -23,7 +23,7 @@ TITLES: Final = {
     QUEUE: "queued before the handler",
     "parse": "parse",
     "features": "features",
-    SLEEP: "models: drawn sleep",
+    SLEEP: "models: sleep",
     OVERHEAD: "models: all around it",
     MODELS: "models",
     "respond": "respond",
@@ -97,15 +97,6 @@ def draw_growth(layout: Layout, data: Explained, percentile: int = 50) -> Sheet:
         number_axis(axes, "y", (0, max((row.client_ms for row in rows), default=1.0) * 1.05), is_log=False)
         _columns(axes, rows)
     return sheet
-
-
-def in_words(bars: Iterable[StageBar]) -> str:
-    """Return bars in words, for those who do not see them."""
-    return "; ".join(
-        f"{bar.name} p{bar.percentile} {bar.words}"
-        + (f" ({', '.join(f'{TITLES.get(stage, stage)} {plain(ms)}' for stage, ms in bar.pieces)})" if bar.row else "")
-        for bar in bars
-    )
 
 
 def _row(bar: StageBar) -> rows_of.Bar:

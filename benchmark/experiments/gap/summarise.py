@@ -20,7 +20,7 @@ from benchmark.record.manifest import recorded_contenders
 from benchmark.record.run import SCHEMA, Run, TrialRecord
 
 QUESTION = "Where does the difference come from?"
-FORETOLD = "Is the rate under load foretold by what single requests cost?"
+PREDICTABLE = "Can the rate under load be predicted from light load?"
 
 
 def summarise(run: Run, predicted: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -85,7 +85,7 @@ def _findings(summary: Mapping[str, Any]) -> Iterator[Finding]:
     for name, peak in summary["peaks"].items():
         if peak["error"] is not None:
             against = [*reasons, *peak["reasons"]]
-            yield finding(FORETOLD, name, "predicted_peak_error", "", peak["error"], against, peak["error_ci95"])
+            yield finding(PREDICTABLE, name, "predicted_peak_error", "", peak["error"], against, peak["error_ci95"])
 
 
 def _calibrations(predicted: Mapping[str, Any]) -> int:

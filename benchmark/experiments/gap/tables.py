@@ -1,15 +1,15 @@
-"""Rows for the tables of the page: every number of the summary, as text."""
+"""Rows for the tables of the page and the article: every number of the summary, as text."""
+
+from collections.abc import Collection, Mapping
 
 from benchmark.analysis.stats import samples_needed
 from benchmark.analysis.wording import MISSING, Interval, at_users, significant
 from benchmark.experiments.gap.anatomy import STAGES
 from benchmark.experiments.gap.curves import P50, RATE
-from benchmark.experiments.gap.phrases import (
+from benchmark.experiments.gap.formats import (
     NAMES,
     factor_title,
-    gap_shown,
     interval_text,
-    none_of,
     percent,
     plain,
     setting,
@@ -23,10 +23,13 @@ from benchmark.experiments.gap.schema import (
     Change,
     Explained,
     Figure,
+    Interaction,
     Waiting,
+    WhatIfSummary,
+    gap_shown,
+    none_of,
     shown,
 )
-from benchmark.experiments.gap.text import pair_title
 from benchmark.experiments.gap.waterfall import strength
 from benchmark.report.tables import NO_PEAK, NOT_ENOUGH, TableRow
 
@@ -36,20 +39,50 @@ def cell_rows(data: Explained) -> list[TableRow]:
     return [_cell_row(data, cell) for cell in data.cells]
 
 
-def share_rows(data: Explained, attributions: dict[str, Attribution]) -> list[TableRow]:
+def share_rows(data: Explained, attributions: Mapping[str, Attribution]) -> list[TableRow]:
     """Return one row per factor and response, and one for the gap (SHARE_HEADS)."""
     return [row for r in RESPONSES if r in attributions for row in _share_rows(data, r, attributions[r])]
 
 
+def part_rows(data: Explained) -> list[TableRow]:
+    """Return one row per factor: its share of the models' sleep, calculated and found, and the rest (PART_HEADS)."""
+    parts, latency = data.latency_parts, data.attribution.get("latency_ms")
+    invalid = latency is not None and bool(data.against(latency, "latency_ms"))
+    return [
+        TableRow(
+            factor_title(data, name),
+            (
+                plain(ms),
+                *(_step_cell("latency_ms", part.get(name)) for part in (parts.slept_ms, parts.beyond_sleep_ms)),
+            ),
+            invalid,
+        )
+        for name, ms in parts.expected.items()
+    ]
+
+
+PART_HEADS = ("sleep, by calculation [ms]", "sleep, as found", "all around it")
+
+
+def pair_title(data: Explained, pair: Interaction) -> str:
+    """Return two factors by title, and what cannot be told apart from them."""
+    title = " with ".join(factor_title(data, name) for name in pair.factors)
+    other = " with ".join(factor_title(data, name) for name in pair.confounded_with)
+    return f"{title} or {other}, not told apart" if other else title
+
+
 def interaction_rows(data: Explained) -> list[TableRow]:
-    """Return one row per pair of factors and response."""
+    """Return one row per pair of factors and response; first those for which an effect is shown."""
     rows = []
     for response, attribution in data.attribution.items():
         invalid = bool(data.against(attribution, response))
         for pair in attribution.interactions:
             cells = (NAMES[response], *_share_cells(response, pair.value, pair.ci95))
             rows.append(TableRow(pair_title(data, pair), cells, invalid))
-    return rows
+    return sorted(rows, key=lambda row: row.cells[-1] != "yes")
+
+
+INTERACTION_HEADS = ("figure", "interaction", "95 % interval", "effect shown")
 
 
 def prediction_rows(data: Explained) -> list[TableRow]:
@@ -68,6 +101,17 @@ def prediction_rows(data: Explained) -> list[TableRow]:
             )
             rows.append(TableRow(name, cells, bool(row.reasons), row.reasons))
     return rows
+
+
+PREDICTION_HEADS = (
+    "users",
+    "requests/s predicted",
+    "measured",
+    "error",
+    "p50 predicted [ms]",
+    "measured [ms]",
+    "error",
+)
 
 
 def peak_rows(data: Explained) -> list[TableRow]:
@@ -110,20 +154,21 @@ PEAK_HEADS = (
 
 
 def what_if_rows(data: Explained) -> list[TableRow]:
-    """Return one row per setting that the prediction was asked about (WHAT_IF_HEADS), what was measured first."""
+    """Return one row per setting and level that was measured (WHAT_IF_HEADS)."""
     rows = []
-    for each in sorted(data.what_if, key=lambda what_if: what_if.rps_measured is None):
-        cells = (
-            each.title,
-            str(each.users),
-            _change(each.rps_predicted_before, each.rps_predicted),
-            _change(each.rps_before, each.rps_measured),
-            _error(each.error),
-            _errors(each.error_ci95),
-            significant(each.p50_predicted_ms),
-            _change(each.p50_before_ms, each.p50_measured_ms),
-        )
-        rows.append(TableRow(each.contender, cells, bool(each.reasons), each.reasons))
+    for each in data.what_if:
+        if each.rps_measured is not None:
+            change = each.rps_change
+            cells = (
+                each.title,
+                str(each.users),
+                _change(each.rps_predicted_before, each.rps_predicted),
+                _change(each.rps_before, each.rps_measured),
+                f"{share_text('peak_rps', change.value)} {_interval(change.ci95, True)}" if change else MISSING,
+                _error(each.error),
+                _errors(each.error_ci95),
+            )
+            rows.append(TableRow(each.contender, cells, bool(each.reasons), each.reasons))
     return rows
 
 
@@ -132,16 +177,60 @@ WHAT_IF_HEADS = (
     "users",
     "predicted [requests/s]",
     "measured [requests/s]",
+    "change [95 % interval]",
     "error",
     "95 % interval",
-    "p50 predicted [ms]",
-    "measured",
 )
+
+
+def asked_rows(data: Explained) -> list[TableRow]:
+    """Return one row per setting and level that was predicted and not measured (ASKED_HEADS)."""
+    return [
+        TableRow(each.contender, (each.title, str(each.users), _change(each.rps_predicted_before, each.rps_predicted)))
+        for each in data.what_if
+        if each.rps_measured is None
+    ]
+
+
+ASKED_HEADS = ("what if", "users", "predicted [requests/s]")
+
+
+def what_if_median_rows(data: Explained) -> list[TableRow]:
+    """Return one row per setting and level: the median latency, predicted and measured (WHAT_IF_MEDIAN_HEADS)."""
+    return [
+        TableRow(each.contender, (each.title, str(each.users), *_medians(each)), bool(each.reasons))
+        for each in data.what_if
+    ]
+
+
+def _medians(each: WhatIfSummary) -> tuple[str, str]:
+    return significant(each.p50_predicted_ms), _change(each.p50_before_ms, each.p50_measured_ms)
+
+
+WHAT_IF_MEDIAN_HEADS = ("what if", "users", "p50 predicted [ms]", "p50 measured [ms]")
 
 
 def _change(before: float | None, after: float | None) -> str:
     """Return a figure without the setting and with it."""
     return f"{significant(before)} → {significant(after)}"
+
+
+def median_rows(data: Explained) -> list[TableRow]:
+    """Return one row per contender: its median latency at each of `median_users`."""
+    users = median_users(data)
+    found = {name: {row.users: row for row in rows if row.percentile == 50} for name, rows in data.anatomy.items()}
+    return [
+        TableRow(
+            name, tuple(significant(row.client_ms) if (row := found[name].get(each)) else MISSING for each in users)
+        )
+        for name in data.contenders
+        if name in found
+    ]
+
+
+def median_users(data: Explained) -> list[int]:
+    """Return all numbers of users at which any contender has a median."""
+    return sorted({row.users for rows in data.anatomy.values() for row in rows if row.percentile == 50})
 
 
 def stages_of(data: Explained) -> list[str]:
@@ -150,8 +239,8 @@ def stages_of(data: Explained) -> list[str]:
     return [name for name in STAGES if name in used]
 
 
-def anatomy_rows(data: Explained) -> list[TableRow]:
-    """Return one row per contender, level and percentile: latency and its stages."""
+def anatomy_rows(data: Explained, users: Collection[int] = ()) -> list[TableRow]:
+    """Return one row per contender, level and percentile: latency and its stages; of some levels, or of all."""
     names = stages_of(data)
     return [
         TableRow(
@@ -168,11 +257,15 @@ def anatomy_rows(data: Explained) -> list[TableRow]:
         )
         for name in data.contenders
         for row in sorted(data.anatomy.get(name, ()), key=lambda each: (each.users, each.percentile))
+        if not users or row.users in users
     ]
 
 
+ANATOMY_HEADS = ("users", "percentile", "requests", "latency")
+
+
 def waiting_rows(data: Explained) -> list[TableRow]:
-    """Return one row per contender and level: how long whoever waits in the scoring process waits."""
+    """Return one row per contender and level: how long tasks in the scoring process are delayed."""
     return [
         TableRow(name, (each.kind, str(each.users), significant(each.mean_ms), _p99(each), f"{each.n:,}"))
         for name, rows in data.waiting.items()
@@ -190,10 +283,13 @@ def crossover_rows(data: Explained) -> list[TableRow]:
     for point in sorted(data.crossover, key=lambda each: (each.cpu_ms, each.users)):
         if point.measured:
             verdict = "no" if not shown(point.ci95, 1.0) else "yes"
-            foreseen = f"{significant(point.ratio_predicted)} ×" if point.ratio_predicted else MISSING
-            cells = (str(point.users), foreseen, f"{significant(point.ratio)} ×", _interval(point.ci95, True), verdict)
+            expected = f"{significant(point.ratio_predicted)} ×" if point.ratio_predicted else MISSING
+            cells = (str(point.users), expected, f"{significant(point.ratio)} ×", _interval(point.ci95, True), verdict)
             rows.append(TableRow(f"{point.cpu_ms:g} ms", cells, bool(point.reasons), point.reasons))
     return rows
+
+
+CROSSOVER_HEADS = ("users", "ratio predicted", "measured", "95 % interval", "difference shown")
 
 
 def _cell_row(data: Explained, cell: CellSummary) -> TableRow:

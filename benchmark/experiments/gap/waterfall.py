@@ -8,16 +8,8 @@ from typing import Any, Final
 from matplotlib.axes import Axes
 
 from benchmark.analysis.wording import Interval
-from benchmark.experiments.gap.phrases import (
-    NAMES,
-    UNITS,
-    amount,
-    factor_title,
-    none_of,
-    setting,
-    share_text,
-)
-from benchmark.experiments.gap.schema import MULTIPLIED, Attribution, Explained, shown
+from benchmark.experiments.gap.formats import NAMES, UNITS, amount, factor_title, setting, share_text
+from benchmark.experiments.gap.schema import MULTIPLIED, Attribution, Explained, none_of, shown
 from benchmark.report.charts.bars import WHISKER, ChartRow, open_rows, rows_px
 from benchmark.report.charts.chart import Layout, Sheet
 from benchmark.report.charts.palette import MUTED, PAPER
@@ -102,14 +94,6 @@ def draw_waterfall(
             axes.plot([row.start if row.colour else row.end] * 2, [place - 1, place], color=MUTED, linewidth=0.9)
         _draw_step(axes, row, place, limits[0], thick)
     return sheet
-
-
-def in_words(data: Explained, response: str, attribution: Attribution) -> str:
-    """Return the rows in words, for those who do not see them."""
-    return "; ".join(
-        f"{row.label} {row.words}{'' if row.shown else ' (no effect shown)'}"
-        for row in steps(data, response, attribution)
-    )
 
 
 def _end_row(data: Explained, response: str, name: str, value: float, invalid: bool) -> WaterfallStep:

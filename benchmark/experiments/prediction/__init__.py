@@ -1,1 +1,1 @@
-"""What does the CPU of single requests foretell about load? Written down before it is measured."""
+"""What does light load predict about heavy load? Written down before that is measured."""

@@ -2,7 +2,7 @@
 
 On a shared machine the CPU that a request costs moves by tens of percent within minutes. A prediction is
 about the machine that it was learnt on, so each contender is calibrated right before it is measured. What
-is shown is the geometric mean of what all calibrations have foretold, as the measured rates are geometric
+is shown is the geometric mean of what all calibrations have predicted, as the measured rates are geometric
 means over all blocks.
 """
 
@@ -31,7 +31,7 @@ Part = Mapping[str, Any]
 
 
 class Calibrator:
-    """Learns of one contender at a time, and writes down at once what follows from it."""
+    """Calibrates one contender at a time, and writes its prediction down at once."""
 
     def __init__(self, session: Session, question: prediction.PredictionQuestion, plan: CalibrationPlan) -> None:
         self._session, self._run, self._question, self._plan = session, session.run, question, plan
@@ -55,7 +55,7 @@ class Calibrator:
         self._write({"block": light.block, **found})
 
     def map(self) -> None:
-        """Predict who wins where, from what was learnt last of both ends."""
+        """Predict who carries more where models compute, from the last calibration of both ends."""
         ends = [self._models.get(end.name) for end in (self._question.from_, self._question.to)]
         if ends[0] and ends[1]:
             self._session.progress.phase("", "prediction of the map")
@@ -83,7 +83,7 @@ class Calibrator:
 
 
 def _check_undisturbed(levels: Sequence[LevelFigures], bursts: Sequence[Burst]) -> None:
-    """Raise NotCalibrated if others used the machine: what a request costs would be learnt from them, too."""
+    """Raise NotCalibrated if other programs used the machine: they would change what a request seems to cost."""
     seen: list[tuple[str, int, Observed]] = [
         *(("", level.users, level) for level in levels),
         *(("bursts", burst.size, burst) for burst in bursts),

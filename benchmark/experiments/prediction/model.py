@@ -250,7 +250,7 @@ def _demands(model: Model) -> dict[str, Any]:
 
 
 def _cpu_ms(state: Steady) -> dict[str, float]:
-    """Return the CPU per request that is foreseen, by role."""
+    """Return the CPU per request that is predicted, by role."""
     return {role: 1e3 * cores / state.rps for role, cores in state.utilisation.items()}
 
 

@@ -1,4 +1,4 @@
-"""How much is measured of a contender before its rates are foretold."""
+"""How much is measured of a contender before its rates are predicted."""
 
 from dataclasses import dataclass
 

@@ -49,7 +49,7 @@ def peaks(mains: Mains, predicted: Mapping[str, Any], bounds: Mapping[str, Bound
     `rps_bound` and `bound_error` are the same of the simple bound for many users.
 
     The two need not lie at the same number of users. `error_ci95` pairs each block's calibration with its
-    measurement. `cpu_off` says by role how much more CPU a request cost at the measured peak than was foreseen for
+    measurement. `cpu_off` says by role how much more CPU a request cost at the measured peak than was predicted for
     so many users: where programs that have nothing in common are off by the same factor, it is the machine's speed
     that has changed.
     """
@@ -58,7 +58,7 @@ def peaks(mains: Mains, predicted: Mapping[str, Any], bounds: Mapping[str, Bound
         variant = next(iter(mains.get(name, ())), None)
         users = variant.peak_users if variant else None
         measured = variant.rate(users) if variant and users else None
-        foreseen = _by_block(predicted, name, peak["users"])
+        expected = _by_block(predicted, name, peak["users"])
         bound = bounds[name].rate_rps(_MANY_USERS) if name in bounds else None
         found[name] = {
             "users_predicted": peak["users"],
@@ -68,7 +68,7 @@ def peaks(mains: Mains, predicted: Mapping[str, Any], bounds: Mapping[str, Bound
             "rps_bound": bound,
             "bound_error": bound / measured - 1 if bound and measured else None,
             "error": peak["rps"] / measured - 1 if measured else None,
-            "error_ci95": _error_interval(foreseen, variant.rps(users)) if variant and users else None,
+            "error_ci95": _error_interval(expected, variant.rps(users)) if variant and users else None,
             "cpu_off": _cpu_off(_by_block(predicted, name, users), variant.cpu_by_role(users))
             if variant and users
             else {},
@@ -79,7 +79,7 @@ def peaks(mains: Mains, predicted: Mapping[str, Any], bounds: Mapping[str, Bound
 
 
 def _by_block(predicted: Mapping[str, Any], name: str, users: int) -> dict[int, Mapping[str, Any]]:
-    """Return what each calibration has foretold of a contender at a level."""
+    """Return what each calibration has predicted of a contender at a level."""
     return {
         part["block"]: row
         for part in predicted.get("parts", ())
@@ -88,19 +88,19 @@ def _by_block(predicted: Mapping[str, Any], name: str, users: int) -> dict[int, 
     }
 
 
-def _error_interval(foreseen: Mapping[int, Mapping[str, Any]], rps: ByBlock) -> list[float] | None:
-    shared = sorted(set(foreseen) & set(rps))
+def _error_interval(expected: Mapping[int, Mapping[str, Any]], rps: ByBlock) -> list[float] | None:
+    shared = sorted(set(expected) & set(rps))
     if not shared:
         return None
-    interval = ratio_interval([foreseen[block]["rps"] for block in shared], [rps[block] for block in shared]).as_list()
+    interval = ratio_interval([expected[block]["rps"] for block in shared], [rps[block] for block in shared]).as_list()
     return interval and [bound - 1 for bound in interval]
 
 
-def _cpu_off(foreseen: Mapping[int, Mapping[str, Any]], measured: Mapping[str, ByBlock]) -> dict[str, float]:
-    """Return measured / foreseen - 1 by role, the geometric mean over blocks."""
+def _cpu_off(expected: Mapping[int, Mapping[str, Any]], measured: Mapping[str, ByBlock]) -> dict[str, float]:
+    """Return measured / predicted - 1 by role, the geometric mean over blocks."""
     found = {}
     for role, by_block in measured.items():
-        told = {block: row["cpu_ms"][role] for block, row in foreseen.items() if row.get("cpu_ms", {}).get(role)}
+        told = {block: row["cpu_ms"][role] for block, row in expected.items() if row.get("cpu_ms", {}).get(role)}
         shared = sorted(set(told) & set(by_block))
         if shared:
             found[role] = geometric_mean([by_block[block] / told[block] for block in shared]) - 1
@@ -119,7 +119,7 @@ def what_ifs(
     """
     usual = {(name, row["users"]): row["rps"] for name, rows in predicted.get("contenders", {}).items() for row in rows}
     changed = {v.facts["what_if"]: v for v in variants if "what_if" in v.facts}
-    foreseen = {(row["what_if"], row["users"]): row for row in predicted.get("what_if", [])}
+    expected = {(row["what_if"], row["users"]): row for row in predicted.get("what_if", [])}
     return [
         {
             "contender": what_if["contender"],
@@ -129,12 +129,12 @@ def what_ifs(
             "users": users,
             "rps_before": _rps(mains.get(what_if["contender"], ()), users),
             "rps_predicted_before": usual.get((what_if["contender"], users)),
-            "rps_predicted": foreseen.get((number, users), {}).get("rps"),
+            "rps_predicted": expected.get((number, users), {}).get("rps"),
             "rps_measured": _rps([changed[number]], users) if number in changed else None,
             "rps_change": _ratio(changed.get(number), mains.get(what_if["contender"], ()), users),
-            **_error(foreseen.get((number, users)), changed.get(number), _what_if_by_block(predicted, number, users)),
+            **_error(expected.get((number, users)), changed.get(number), _what_if_by_block(predicted, number, users)),
             "p50_before_ms": _p50_ms(mains.get(what_if["contender"], ()), users),
-            "p50_predicted_ms": foreseen.get((number, users), {}).get("p50_ms"),
+            "p50_predicted_ms": expected.get((number, users), {}).get("p50_ms"),
             "p50_measured_ms": _p50_ms([changed[number]], users) if number in changed else None,
             "reasons": _reasons(mains.get(what_if["contender"], ()), users)
             + (changed[number].reasons_at(users) if number in changed else []),
@@ -145,7 +145,7 @@ def what_ifs(
 
 
 def _what_if_by_block(predicted: Mapping[str, Any], number: int, users: int) -> dict[int, Mapping[str, Any]]:
-    """Return what each calibration has foretold of a what-if at a level."""
+    """Return what each calibration has predicted of a what-if at a level."""
     return {
         part["block"]: row
         for part in predicted.get("parts", ())
@@ -167,9 +167,9 @@ def _error(
 def crossover(variants: Sequence[Measured], predicted: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the ratio of the rates, `to` over `from`: measured points, and predicted ones in between."""
     found = _measured_ratios(variants)
-    foreseen = {(row["cpu_ms"], row["users"]): row["ratio"] for row in predicted.get("crossover", [])}
+    expected = {(row["cpu_ms"], row["users"]): row["ratio"] for row in predicted.get("crossover", [])}
     points = [
-        {"cpu_ms": cpu_ms, "users": users, **row, "ratio_predicted": foreseen.get((cpu_ms, users))}
+        {"cpu_ms": cpu_ms, "users": users, **row, "ratio_predicted": expected.get((cpu_ms, users))}
         for (cpu_ms, users), row in found.items()
     ]
     points += [
@@ -182,7 +182,7 @@ def crossover(variants: Sequence[Measured], predicted: Mapping[str, Any]) -> lis
             "reasons": [],
             "ratio_predicted": ratio,
         }
-        for (cpu_ms, users), ratio in foreseen.items()
+        for (cpu_ms, users), ratio in expected.items()
         if (cpu_ms, users) not in found
     ]
     return sorted(points, key=lambda point: (point["cpu_ms"], point["users"]))

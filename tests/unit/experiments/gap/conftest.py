@@ -43,6 +43,15 @@ PLAN = ExplainPlan(
     burst_s=0.1,
     cpu_ms=(2, 20),
 )
+# Four cells in place of sixteen, for tests to which it does not matter how many there are.
+SMALL: dict[str, Any] = {
+    "factors": ("runtime", "fan_out"),
+    "clock": None,
+    "map": Phase(1, levels(1, 8)),
+    "cpu_ms": (2,),
+}
+# All sixteen cells, and as little as there can be beside them.
+CELLS_ONLY: dict[str, Any] = {"clock": None, "what_ifs": 0, "map": Phase(1, levels(1)), "cpu_ms": (2,)}
 
 
 def latency_ms(contender: Contender, block: int) -> float:

@@ -56,7 +56,7 @@ def test_a_changed_record_changes_the_text() -> None:
     before = article.blocks(summary, make_manifest(), FOLDER)
     summary["attribution"]["latency_ms"]["shares"]["fan_out"]["value"] = -41.7
     after = article.blocks(summary, make_manifest(), FOLDER)
-    assert "43.4" in before["answer"]
+    assert "makes 43.4 of the 45.7 ms" in before["answer"]
     assert before["answer"] != after["answer"]
     assert before["shares"] != after["shares"]
 
@@ -69,6 +69,24 @@ def test_every_image_of_the_article_is_drawn(variant: str) -> None:
     linked = re.findall(r"\]\(([^)]+\.svg)\)", text)
     assert {Path(link).name for link in linked} == set(article.figures(summary, make_manifest()))
     assert all(Path(link).parent == FOLDER for link in linked)
+
+
+@pytest.mark.parametrize("variant", list(variants()))
+def test_every_alternative_text_is_short(variant: str) -> None:
+    summary: dict[str, Any] = variants()[variant]()
+    text = "".join(article.blocks(summary, make_manifest(), FOLDER).values())
+    text += article.headline(summary, make_manifest(), FOLDER)
+    assert [alt for alt in re.findall(r"!\[([^\]]*)\]", text) if not 0 < len(alt) <= 250] == []
+
+
+def test_the_front_page_shows_gap_and_shares_without_the_cpu_of_another_number_of_users() -> None:
+    text = article.headline(variants()["complete"](), make_manifest(), FOLDER)
+    assert "makes 43.4 of the 45.7 ms" in text
+    assert "carries 3.70 times the rate of sync" in text
+    assert "async carries 1.95 times" in text
+    assert "| factor | latency at one user | peak rate |\n" in text
+    assert "| HTTP client | −0.80 ms | × 1.90 |\n" in text
+    assert "CPU" not in text.partition("Recorded with")[0] + text.partition("| factor")[2]
 
 
 def test_the_prose_holds_no_measured_number() -> None:
@@ -93,6 +111,6 @@ def test_a_recorded_run_fills_the_article(tmp_path: Path) -> None:
     (folder / "manifest.json").write_text(json.dumps(make_manifest()))
     generate["explained"].__globals__.update(ARTICLE=page, EXPLAINED=folder)
     made = generate["explained"]()
-    assert "Of the 45.7 [45.1, 46.3] ms" in made[page]
+    assert "Asking both models at once makes 43.4 of the 45.7 ms" in made[page]
     assert {path.suffix for path in made} == {".md", ".svg"}
     assert "](recorded/explain/waterfall-latency-ms.svg)" in made[page]

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from benchmark.analysis.schema import parse_summary
-from benchmark.analysis.wording import deciding, significant
+from benchmark.analysis.wording import significant
 from benchmark.contenders.discovery import ROOT
 from benchmark.errors import StackError
-from benchmark.experiments.bench.answers import answers
-from benchmark.experiments.gap import text as story
+from benchmark.experiments.bench.answers import answers as bench_answers
+from benchmark.experiments.gap.answers import answers, customary_answers
 from benchmark.experiments.gap.contenders import COMPARED, summarise_contenders
 from benchmark.experiments.gap.experiment import CONTENDERS
 from benchmark.experiments.gap.plan import Phase
@@ -25,7 +25,7 @@ from benchmark.record.run import Run
 from tests.unit.benchmark.fakes import failing
 from tests.unit.benchmark.form import assert_summary_form
 from tests.unit.benchmark.synthetic import CPU, Held, write_files
-from tests.unit.experiments.gap.conftest import Explain, latency_ms, levels
+from tests.unit.experiments.gap.conftest import CELLS_ONLY, Explain, latency_ms, levels
 
 PEAKED = Phase(3, levels(1, 8, 16))
 
@@ -64,10 +64,10 @@ def test_the_contenders_are_summarised_as_bench_would(explained: Run) -> None:
 
 
 def assert_one_rule(run: Run, goals: tuple[str, ...] = ("async-aiohttp", "async")) -> None:
-    """Assert that the gap to each goal is decided by the comparison, and that its sentence quotes the same."""
+    """Assert that the gap to each goal is decided by the comparison, and that its sentence quotes the same ratio."""
     contenders, data = run.read_json(CONTENDERS), parse(run.summary, run.manifest)
     attributions = {"async-aiohttp": data.attribution, "async": data.attribution_customary}
-    claims = {"async-aiohttp": story.write_answer(data), "async": story.write_customary(data)}
+    told = {"async-aiohttp": answers(data), "async": customary_answers(data)}
     compared = {(each["figure"], each["contender"]): each for each in contenders["comparisons"]}
     for goal in goals:
         gap, each = attributions[goal]["peak_rps"], compared["peak_rps", goal]
@@ -75,13 +75,9 @@ def assert_one_rule(run: Run, goals: tuple[str, ...] = ("async-aiohttp", "async"
         assert gap.ci == pytest.approx(each["ci"], rel=1e-12)
         for response, figure in COMPARED.items():
             assert attributions[goal][response].confidence == compared[figure, goal]["confidence"]
-        words = deciding(tuple(each["ci"]), each["confidence"], len(contenders["comparisons"]))
-        assert words.endswith("when adjusted for 12 comparisons")
-        (rate,) = [claim.text for claim in claims[goal] if claim.topic == "Peak rate"]
-        assert words in rate
-        assert f"{significant(each['ratio'])} times" in rate
-        shown = "No difference" not in rate
-        assert shown == each["difference_shown"]
+        (rate,) = [answer.text for answer in told[goal] if answer.topic == "Peak rate"]
+        assert (f"{goal} carries {significant(each['ratio'])} times" in rate) is each["difference_shown"]
+        assert ("No difference" in rate) is not each["difference_shown"]
 
 
 def test_a_pair_has_the_same_ratio_and_interval_in_both_places(explained: Run) -> None:
@@ -90,7 +86,9 @@ def test_a_pair_has_the_same_ratio_and_interval_in_both_places(explained: Run) -
 
 def test_a_block_that_is_not_attributed_is_not_compared_either(explaining: Explain) -> None:
     """Of a cell that both gaps rest on, one block is missing; the contenders themselves have all of them."""
-    run = explaining.run(failing("cell-runtime", StackError("it died"), 1, measure_scattered), cell=PEAKED)
+    run = explaining.run(
+        failing("cell-runtime", StackError("it died"), 1, measure_scattered), cell=PEAKED, **CELLS_ONLY
+    )
     assert run.summary["attribution"]["peak_rps"]["blocks"] == 2
     assert run.read_json(CONTENDERS)["valid"]
     contenders, data = run.read_json(CONTENDERS), parse(run.summary, run.manifest)
@@ -101,12 +99,12 @@ def test_a_block_that_is_not_attributed_is_not_compared_either(explaining: Expla
 
 
 def test_a_gap_whose_peak_the_levels_do_not_show_is_not_stated(explaining: Explain) -> None:
-    run = explaining.run(measure_scattered, cell=Phase(3, levels(1, 8)))
+    run = explaining.run(measure_scattered, cell=Phase(2, levels(1, 8)), **CELLS_ONLY)
     data = parse(run.summary, run.manifest)
-    rate = story.write_answer(data)[1].text
-    assert rate.startswith("The levels measured show no peak of sync (at least ")
-    assert "so nothing is said about the gap in peak rate between sync and async-aiohttp" in rate
-    throughput = [s.text for s in answers(parse_summary(run.read_json(CONTENDERS))) if s.topic == "Throughput"]
+    rate = answers(data)[1].text
+    assert rate.startswith("The levels measured show no peak of sync")
+    assert "peak rates are not compared" in rate
+    throughput = [s.text for s in bench_answers(parse_summary(run.read_json(CONTENDERS))) if s.topic == "Throughput"]
     assert "show no peak" in throughput[0]
 
 
@@ -126,10 +124,11 @@ def test_one_record_of_explain_makes_all_pages(explained: Run, tmp_path: Path) -
     page = generate["readme"]((ROOT / "README.md").read_text(), summary)
     assert page.count("Recorded with `make explain`") == 2
     assert "make bench` on" not in page
+    explained_gap = page.partition("<!-- generated: gap -->")[2].partition("<!-- end -->")[0]
     for each in summary["comparisons"]:
         if each["figure"] == "peak_rps" and each["contender"] != "sync-concurrent":
-            words = deciding(tuple(each["ci"]), each["confidence"], 12)
-            assert page.count(words) == 2  # in the headline, and where the gap is explained
+            words = f"{each['contender']} carries {significant(each['ratio'])} times"
+            assert (words in explained_gap) is each["difference_shown"]
 
 
 def test_cells_of_which_none_is_a_contender_are_compared_with_nobody(explained: Run) -> None:
@@ -140,5 +139,5 @@ def test_cells_of_which_none_is_a_contender_are_compared_with_nobody(explained: 
 def test_a_run_of_another_command_is_not_recorded(tmp_path: Path) -> None:
     generate: dict[str, Any] = runpy.run_path(str(ROOT / "doc" / "generate.py"))
     (tmp_path / "manifest.json").write_text('{"schema": 1, "command": "bench"}')
-    with pytest.raises(SystemExit, match="expected one of `explain`"):
+    with pytest.raises(SystemExit, match="expected one of `make record`"):
         generate["take_over"](tmp_path)

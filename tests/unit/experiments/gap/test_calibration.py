@@ -65,6 +65,6 @@ def test_a_contender_that_could_not_be_calibrated_once_is_told_from_the_other_ti
     assert found["what_if"][0]["rps"] == pytest.approx(90.0)
 
 
-def test_nothing_but_failures_is_nothing_foretold() -> None:
+def test_nothing_but_failures_predicts_nothing() -> None:
     found = combined([{"written_utc": "2026-11-21T05:10:00Z", "not_calibrated": {"sync": "why"}}])
     assert (found["contenders"], found["peaks"], found["what_if"], found["crossover"]) == ({}, {}, [], [])

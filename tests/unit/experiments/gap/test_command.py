@@ -11,6 +11,7 @@ from benchmark.errors import StackError
 from benchmark.experiments import experiment
 
 SUMMARY: dict[str, Any] = {
+    "schema": 1,
     "complete": True,
     "valid": True,
     "reasons": [],
@@ -31,6 +32,7 @@ SUMMARY: dict[str, Any] = {
 
 class _Ran:
     def __init__(self, summary: dict[str, Any]) -> None:
+        self.manifest: dict[str, Any] = {}
         self.summary, self.path = summary, Path("results/run")
 
 
@@ -61,6 +63,7 @@ def test_the_shares_are_printed_with_their_intervals(monkeypatch: pytest.MonkeyP
     assert "-43.50" in output
     assert "-43.90 to -43.10" in output
     assert "VALID" in output
+    assert "No difference in latency at one user between sync and async is shown." in output
     assert "a note" in output
     assert "report.html" in output
 

@@ -10,12 +10,13 @@ import pytest
 from benchmark.analysis.variant_figures import Measured
 from benchmark.contenders.answer_law import law_of
 from benchmark.errors import StackError
+from benchmark.experiments.gap.plan import Phase
 from benchmark.experiments.prediction.summarise import over_users, peaks
 from benchmark.load.plan import LoadPlan
 from benchmark.measure.trial import ParityError, Trial
 from tests.unit.benchmark.fakes import refusing
 from tests.unit.benchmark.synthetic import Held, write_files
-from tests.unit.experiments.gap.conftest import Explain, measure_well, stopping
+from tests.unit.experiments.gap.conftest import CELLS_ONLY, SMALL, Explain, levels, measure_well, stopping
 from tests.unit.said import said
 
 
@@ -75,7 +76,7 @@ def test_the_models_sleep_is_attributed_apart_from_the_rest(explained: Explain) 
 
 
 def test_what_models_compute_is_no_sleep_that_must_be_found(explaining: Explain) -> None:
-    parts = explaining.run(settings={"model_cpu_ms": "5"}).summary["latency_parts"]
+    parts = explaining.run(settings={"model_cpu_ms": "5"}, **SMALL).summary["latency_parts"]
     assert parts["expected"]["fan_out"] == pytest.approx(-43 - 1 / 3, abs=1e-6)
 
 
@@ -104,7 +105,7 @@ def test_the_gap_to_the_customary_client_leaves_the_client_out(explained: Explai
 
 
 def test_half_of_the_cells_find_the_same_and_say_what_they_confound(explaining: Explain) -> None:
-    summary = explaining.run(half=True).summary
+    summary = explaining.run(half=True, **CELLS_ONLY).summary
     assert len(summary["cells"]) == 8
     shares = {name: share["value"] for name, share in summary["attribution"]["latency_ms"]["shares"].items()}
     assert shares == pytest.approx({"runtime": -1, "fan_out": -45, "http_client": -2, "model_runtime": 0}, abs=1e-3)
@@ -119,10 +120,10 @@ def test_half_of_the_cells_find_the_same_and_say_what_they_confound(explaining: 
 
 
 def test_from_a_contender_to_itself_nothing_is_explained(explaining: Explain) -> None:
-    summary = explaining.run(from_="async", to="async").summary
+    summary = explaining.run(from_="async", to="async", **SMALL).summary
     found = summary["attribution"]["latency_ms"]
     assert found["gap"] == pytest.approx(0, abs=1e-3)
-    assert len(summary["cells"]) == 16
+    assert len(summary["cells"]) == 4
     assert summary["attribution_customary"] == {}
 
 
@@ -135,7 +136,7 @@ def test_the_cost_of_the_stage_clock_is_paired_by_block(explained: Explain) -> N
 
 
 def test_what_ifs_are_measured_with_their_settings_and_checked_by_their_own_law(explaining: Explain) -> None:
-    summary = explaining.run(settings={"model_cpu_ms": "1"}).summary
+    summary = explaining.run(settings={"model_cpu_ms": "1"}, **SMALL).summary
     label = "whatif-1-async-aiohttp"
     model = next(p for p in explaining.contenders[label].process if p.role == "model")
     assert model.env["SERVING_MODEL_MIN_MS"] == "8"
@@ -166,7 +167,7 @@ def test_the_map_is_measured_with_the_models_cpu_time(explained: Explain) -> Non
 
 
 def test_ctrl_c_reports_what_was_measured(explaining: Explain) -> None:
-    run = explaining.run(stopping("cell-runtime", KeyboardInterrupt(), block=2))
+    run = explaining.run(stopping("cell-runtime", KeyboardInterrupt(), block=2), **SMALL)
     summary = run.summary
     assert (summary["complete"], summary["valid"]) == (False, False)
     assert any("interrupted: " in reason for reason in said(summary["reasons"]))
@@ -177,13 +178,14 @@ def test_ctrl_c_reports_what_was_measured(explaining: Explain) -> None:
     assert not (explaining.results / "latest").exists()
 
 
-def test_ctrl_c_at_once_reports_that_there_is_nothing(explaining: Explain) -> None:
-    summary = explaining.run(stopping(_first(explaining), KeyboardInterrupt())).summary
+def test_ctrl_c_at_once_reports_that_there_is_nothing(explaining: Explain, explained: Explain) -> None:
+    first = explained.last.manifest["order"]["cell"][0][0]  # the same seed measures the same first
+    summary = explaining.run(stopping(first, KeyboardInterrupt())).summary
     assert (summary["complete"], summary["attribution"], summary["prediction"]) == (False, {}, {})
 
 
 def test_a_cell_that_fails_is_named_and_its_block_is_left_out(explaining: Explain) -> None:
-    summary = explaining.run(stopping("cell-runtime", StackError("it died"), block=1)).summary
+    summary = explaining.run(stopping("cell-runtime", StackError("it died"), block=1), **SMALL).summary
     assert summary["complete"] is True
     assert "cell-runtime, block 2: it died" in said(summary["reasons"])
     assert summary["attribution"]["latency_ms"]["blocks"] == 2
@@ -198,7 +200,7 @@ def test_rows_that_rest_on_an_invalid_level_say_why(explaining: Explain) -> None
         else:
             measure_well(trial, load)
 
-    summary = explaining.run(failing).summary
+    summary = explaining.run(failing, **{**SMALL, "cpu_ms": (2, 20)}).summary
     found_by = {(row["title"], row["users"]): said(row["reasons"]) for row in summary["what_if"]}
     assert "3 requests failed" in found_by["models of 10 ms", 8][0]
     assert found_by["16 threads instead of 64", 8] == []
@@ -214,7 +216,7 @@ def test_a_what_if_whose_contender_is_invalid_without_it_says_why(explaining: Ex
         else:
             measure_well(trial, load)
 
-    rows = explaining.run(failing).summary["what_if"]
+    rows = explaining.run(failing, **SMALL).summary["what_if"]
     found_by = {(row["title"], row["users"]): said(row["reasons"]) for row in rows}
     assert "requests failed" in found_by["16 threads instead of 64", 8][0]
     assert found_by["models of 10 ms", 8] == []
@@ -248,29 +250,20 @@ def test_a_peak_says_why_what_was_measured_is_invalid() -> None:
 
 
 def test_a_block_counts_for_a_gap_that_does_not_rest_on_the_cell_that_failed(explaining: Explain) -> None:
-    summary = explaining.run(stopping("cell-http_client", StackError("it died"), block=1)).summary
-    assert summary["attribution"]["latency_ms"]["blocks"] == 2
-    assert summary["attribution_customary"]["latency_ms"]["blocks"] == 3
+    few = {**CELLS_ONLY, "cell": Phase(2, levels(1, 8))}
+    summary = explaining.run(stopping("cell-http_client", StackError("it died"), block=1), **few).summary
+    assert summary["attribution"]["latency_ms"]["blocks"] == 1
+    assert summary["attribution_customary"]["latency_ms"]["blocks"] == 2
 
 
 def test_a_cell_that_fails_parity_is_not_measured_again_and_nothing_is_attributed(explaining: Explain) -> None:
     explaining.fake.parity = refusing("cell-runtime", ParityError("status 500"))
-    summary = explaining.run().summary
+    summary = explaining.run(**SMALL).summary
     assert explaining.fake.started_labels.count("cell-runtime") == 1
     assert "cell-runtime" not in explaining.contenders
     assert summary["attribution"] == {}
     assert summary["complete"] is True
 
 
-def test_the_estimate_is_printed_before_anything_is_measured(explaining: Explain) -> None:
-    explaining.run()
-    assert explaining.output.getvalue().startswith("measuring 69 trials, about ")
-
-
-def _first(explaining: Explain) -> str:
-    """Return the label that this seed measures first."""
-    with pytest.MonkeyPatch.context() as patch:
-        other = Explain(explaining.results.parent / "other", patch)
-        run = other.run(stopping("nothing", KeyboardInterrupt()))
-    label: str = run.manifest["order"]["cell"][0][0]
-    return label
+def test_the_estimate_is_printed_before_anything_is_measured(explained: Explain) -> None:
+    assert explained.output.getvalue().startswith("measuring 69 trials, about ")

@@ -57,7 +57,7 @@ def test_all_cells_hold_the_same_levels_so_that_none_has_an_advantage_at_its_pea
 
 
 @pytest.mark.parametrize("plan", [default_plan(), quick_plan()])
-def test_peaks_are_foretold_among_the_users_that_are_measured(plan: ExplainPlan) -> None:
+def test_peaks_are_predicted_among_the_users_that_are_measured(plan: ExplainPlan) -> None:
     assert max(plan.users) == max(level.users for level in plan.cell.levels + plan.cell.climb)
 
 
