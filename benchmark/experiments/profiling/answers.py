@@ -48,7 +48,7 @@ def waiting_share(entry: Entry) -> float:
 
 
 def largest(by_name: Mapping[str, float], ms_per_stack: float) -> list[str]:
-    """Return the largest, and those of which no difference to it is shown: two standard errors of the stacks counted."""
+    """Return the largest, and those within two standard errors of it, of the number of stacks."""
     first, *rest = sorted(by_name, key=lambda name: -by_name[name])
     within = [n for n in rest if by_name[first] - by_name[n] < 2 * _error_ms(by_name[first] + by_name[n], ms_per_stack)]
     return [first, *within]

@@ -65,10 +65,10 @@ def figure(entries: Entries, users: int) -> Picture:
         key="profile",
         title="CPU and waiting time of one request",
         caption=(
-            f"CPU time of the scoring handler per request at {at_users(users)}, by what used it; the line across each bar "
-            "is what the operating system counted for that process. Then the mean latency of one request at one user: "
-            "waiting costs no CPU, “running” is the scoring handler's CPU, “on the way” is the rest: sockets, wake-ups "
-            "and the client."
+            f"CPU time of the scoring handler per request at {at_users(users)}, by what used it; the line across each "
+            "bar is what the operating system counted for that process. Then the mean latency of one request at one "
+            "user: waiting costs no CPU, “running” is the scoring handler's CPU, “on the way” is the rest: sockets, "
+            "wake-ups and the client."
             + struck_note(any(bar.invalid for panel in drawn for bar in panel.bars))
         ),
         alt=alt_text("Stacked bars, CPU per request and latency of one request", _in_words(drawn)),

@@ -34,7 +34,8 @@ def _table(summary: Mapping[str, Any]) -> Table:
     data = parse(summary)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("contender", no_wrap=True)
-    for heading in ("floor", "ms/call", "95 %", f"x {data.baseline}", "adjusted" if data.comparisons > 1 else "95 %", ""):
+    deciding = "adjusted" if data.comparisons > 1 else "95 %"
+    for heading in ("floor", "ms/call", "95 %", f"x {data.baseline}", deciding, ""):
         table.add_column(heading, justify="right", no_wrap=True)
     for name, each in data.timeit.items():
         contender = data.contender(name)

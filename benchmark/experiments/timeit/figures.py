@@ -60,8 +60,8 @@ def per_call_figure(data: TimeitData) -> Picture:
         key="per-call",
         title="The same, divided by n",
         caption=(
-            "Milliseconds per call. With more calls the random durations of the models average out." + _BAND + " Dotted: "
-            "the floor, which no implementation's mean can be below." + _if_invalid(data)
+            "Milliseconds per call. With more calls the random durations of the models average out." + _BAND
+            + " Dotted: the floor, which no implementation's mean can be below." + _if_invalid(data)
         ),
         alt=alt_text(f"Lines over the number of calls, ms per call among {data.calls[-1]}", _per_call_in_words(data)),
         element=on_page(partial(_draw_lines, "per-call", data=data, per_call=True)),
@@ -195,7 +195,8 @@ def _times_in_words(data: TimeitData) -> list[str]:
 
 def _per_call_in_words(data: TimeitData) -> list[str]:
     last = {name: frame.iloc[-1] for name, frame in data.series.items()}
-    return [f"{_name(data, name)} {fine_ms(1e3 * float(row['mean']) / float(row['n']))} ms" for name, row in last.items()]
+    per_call_ms = {name: 1e3 * float(row["mean"]) / float(row["n"]) for name, row in last.items()}
+    return [f"{_name(data, name)} {fine_ms(ms)} ms" for name, ms in per_call_ms.items()]
 
 
 def _name(data: TimeitData, name: str) -> str:

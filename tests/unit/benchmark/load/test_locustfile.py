@@ -46,6 +46,6 @@ def test_a_headless_run_has_nothing_to_tick(locustfile: ModuleType) -> None:
 
 def test_both_loops_of_every_contender_have_a_row_of_their_own(locustfile: ModuleType) -> None:
     rows = {name: users.row for name, users in locustfile.USERS.items()}
-    assert rows["Sync"] == "/predict (sync, closed loop)"
-    assert rows["AsyncOpenLoop"] == "/predict (async, open loop)"
+    assert rows["Sync"] == "/api/v1/ml/sync/predict (sync, closed loop)"
+    assert rows["AsyncOpenLoop"] == "/api/v1/ml/async/predict (async, open loop)"
     assert len(set(rows.values())) == len(rows)
