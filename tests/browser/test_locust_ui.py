@@ -63,10 +63,15 @@ def _await(url: str, log: Path) -> None:
     pytest.fail(f"the web UI did not start; its log ends:\n{log_tail(log)}")
 
 
+def row_of(page: Page, name: str) -> Locator:
+    """Return the row of a class in the picker."""
+    return page.get_by_role("row").filter(has=page.get_by_role("cell", name=name, exact=True))
+
+
 def start_swarm(page: Page, users: int, also: str = "") -> None:
     """Fill in the form, pick what is picked already, and another class, and start."""
     if also:
-        page.get_by_role("row").filter(has=page.get_by_role("cell", name=also, exact=True)).get_by_role("checkbox").check()
+        row_of(page, also).get_by_role("checkbox").check()
     page.locator("input[name=userCount]").fill(str(users))
     page.locator("input[name=spawnRate]").fill(str(users))
     page.get_by_role("button", name="Start").click()
@@ -109,8 +114,7 @@ def open_form(page: Page, ui: str) -> None:
 def test_the_picker_offers_both_loops_of_a_contender_and_ticks_the_closed_one(page: Page, ui: str) -> None:
     open_form(page, ui)
     for name, is_ticked in ((class_name(CONTENDER), True), (class_name(CONTENDER, open_loop=True), False)):
-        row = page.get_by_role("row").filter(has=page.get_by_role("cell", name=name, exact=True))
-        expect(row.get_by_role("checkbox")).to_be_checked(checked=is_ticked)
+        expect(row_of(page, name).get_by_role("checkbox")).to_be_checked(checked=is_ticked)
 
 
 def test_closed_and_open_loop_have_rows_of_their_own(page: Page, ui: str) -> None:
