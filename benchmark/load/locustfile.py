@@ -195,7 +195,7 @@ def tick_one_class(environment: Environment, **_: Any) -> None:
     fill = page.update_template_args
 
     def fill_and_tick() -> None:
-        fill()
+        fill()  # type: ignore[no-untyped-call]
         page.template_args["available_user_classes"] = ticked
 
     page.update_template_args = fill_and_tick  # type: ignore[method-assign]

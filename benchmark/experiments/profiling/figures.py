@@ -48,6 +48,7 @@ _WAIT_COLOURS: Final[Mapping[str, str | None]] = {
     AROUND: None,
 }
 
+
 @dataclass(frozen=True)
 class StackedPanel:
     """Bars that share an axis, and their key."""
@@ -68,8 +69,7 @@ def figure(entries: Entries, users: int) -> Picture:
             f"CPU time of the scoring handler per request at {at_users(users)}, by what used it; the line across each "
             "bar is what the operating system counted for that process. Then the mean latency of one request at one "
             "user: waiting costs no CPU, “running” is the scoring handler's CPU, “on the way” is the rest: sockets, "
-            "wake-ups and the client."
-            + struck_note(any(bar.invalid for panel in drawn for bar in panel.bars))
+            "wake-ups and the client." + struck_note(any(bar.invalid for panel in drawn for bar in panel.bars))
         ),
         alt=alt_text("Stacked bars, CPU per request and latency of one request", _in_words(drawn)),
         element=on_page(lambda layout: _draw("profile", layout, drawn)),

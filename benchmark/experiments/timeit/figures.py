@@ -60,8 +60,10 @@ def per_call_figure(data: TimeitData) -> Picture:
         key="per-call",
         title="The same, divided by n",
         caption=(
-            "Milliseconds per call. With more calls the random durations of the models average out." + _BAND
-            + " Dotted: the floor, which no implementation's mean can be below." + _if_invalid(data)
+            "Milliseconds per call. With more calls the random durations of the models average out."
+            + _BAND
+            + " Dotted: the floor, which no implementation's mean can be below."
+            + _if_invalid(data)
         ),
         alt=alt_text(f"Lines over the number of calls, ms per call among {data.calls[-1]}", _per_call_in_words(data)),
         element=on_page(partial(_draw_lines, "per-call", data=data, per_call=True)),

@@ -41,7 +41,9 @@ def test_the_largest_of_several_parts_of_a_difference_is_called_that() -> None:
     kinds = {HTTP_CLIENT: 3.0, FRAMEWORK: 3.0, INTERPRETER: 2.5}
     libraries = {"httpx": 3.0, "fastapi": 3.0, "event loop": 2.5}
     _, where, _ = said({"a": entry(cpu_by_kind=kinds, cpu_by_library=libraries), "b": CHEAP})
-    assert where.startswith("The largest part of the difference is the event loop and threads: 2.50 ms in a (event loop)")
+    assert where.startswith(
+        "The largest part of the difference is the event loop and threads: 2.50 ms in a (event loop)"
+    )
     assert where.endswith(", 0 ms in b.")
 
 

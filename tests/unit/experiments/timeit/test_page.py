@@ -28,7 +28,7 @@ def test_it_shows_four_figures_and_says_how_it_was_measured(record: Recorder) ->
     for text in ("VALID", "One call takes", "expanded percentile bootstrap", "10 repeats", "-m benchmark timeit"):
         assert text in page
     assert "shortened" not in page
-    assert all(f'href="#{id}"' in page for id in ("figures", "numbers", "method", "doubts", "machine", "reproduce"))
+    assert all(f'href="#{part}"' in page for part in ("figures", "numbers", "method", "doubts", "machine", "reproduce"))
     assert "<script" not in page
 
 
