@@ -123,7 +123,7 @@ def _last_reasons(*examples: str) -> Callable[[Entry], Sequence[Reason]]:
 
 
 def _rate_words(rps: float, broke: bool) -> str:
-    return f"{'' if broke else '> '}{significant(rps)} rps"
+    return f"{'' if broke else '≥ '}{significant(rps)} requests/s"
 
 
 def _draw_breaking_points(key: str, layout: Layout, data: LocustData) -> Sheet:

@@ -73,7 +73,7 @@ def _parts(name: str, entry: Entry) -> list[TableRow]:
     found: list[tuple[str, tuple[str, ...], tuple[Reason, ...]]] = []
     if point:
         lost = {"goodput": "the goodput", "p95": "the p95"}.get(point.reason, MISSING)
-        rate = f"{'' if point.broke else '> '}{significant(point.rps)}"
+        rate = f"{'' if point.broke else '≥ '}{significant(point.rps)}"
         tries = str(len(point.tries)) if point.tries else "load test"
         found.append(("breaking point", (rate, span(point.ci95), tries, lost), point.reasons))
         if point.held is not None:

@@ -116,7 +116,7 @@ def wall_panel(entries: Entries) -> StackedPanel:
         for name, entry in entries.items()
         if entry["wall_split_ms"]
     ]
-    return StackedPanel("One request, by the clock on the wall", "mean latency [ms]", found, _key(found, _WAIT_COLOURS))
+    return StackedPanel("Latency of one request", "mean latency [ms]", found, _key(found, _WAIT_COLOURS))
 
 
 def _parts(lengths: Mapping[str, float], colours: Mapping[str, str | None]) -> list[BarPart]:

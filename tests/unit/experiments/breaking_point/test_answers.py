@@ -81,8 +81,8 @@ def test_several_who_did_not_break_are_named_together(tmp_path: Path) -> None:
 def test_what_users_who_wait_hide_is_shown_by_the_contender_that_shows_most(tmp_path: Path) -> None:
     *_, hidden = of(tmp_path, open_p99(findings_of("one"), 75.0), open_p99(findings_of("two"), 122.0))
     assert hidden == (
-        "Users who wait for answers hide it: at 80.0 requests/s, "
-        "the p99 of two is 61.0 ms with them, 122.0 ms with random arrivals."
+        "Users who wait for answers hide delays: at 80.0 requests/s, "
+        "the p99 of two is 61.0 ms with them, 122 ms with random arrivals."
     )
 
 
@@ -123,7 +123,7 @@ def test_without_a_search_it_is_said_what_would_find_the_breaking_point(tmp_path
 def test_an_interrupted_and_a_shortened_run_say_so(tmp_path: Path) -> None:
     interrupted, shortened = of(tmp_path, findings_of("one"), complete=False, scale=0.02)[-2:]
     assert interrupted.startswith("The run was interrupted")
-    assert shortened == "All times were shortened to 2.0 % of the plan, so the rates are rough."
+    assert shortened == "All times were shortened to 2 % of the plan, so the rates are rough."
 
 
 @pytest.mark.parametrize("kind", KINDS)
