@@ -27,14 +27,14 @@ def command(
     scale: Annotated[
         float,
         typer.Option(
-            min=0.001, max=1.0, help="Shorten the run: fewer numbers of calls, fewer repeats (at least 3 of each)."
+            min=0.001, max=1.0, help="Shorten the run: fewer numbers of calls (at least 5), fewer repeats (3)."
         ),
     ] = 1.0,
     seed: SeedOption = 1,
     setting: SettingOption = None,
     results: ResultsOption = RESULTS,
 ) -> None:
-    """Time n calls in a row, n = 1 to 60, for every contender: what one call costs, and how that compares.
+    """Time n calls in a row, n = 1 to 60, for every contender: what one call costs, and the percentages.
 
     At full length it takes over an hour, with `--scale 0.1` under three minutes. Ctrl-C stops everything and
     still reports what was measured.
