@@ -1,6 +1,6 @@
 """A normal Locust file: a user class per contender, in a closed and in an open loop.
 
-    locust -f benchmark/load/locustfile.py --class-picker        # web UI on port 8089
+    locust -f benchmark/load/locustfile.py --class-picker        # web UI on port 8089; ticks one class
     locust -f benchmark/load/locustfile.py --headless -u 20 -r 5 -t 30s Async
     EXAMPLE=load-test locust -f benchmark/load/locustfile.py --headless Async
 
@@ -58,18 +58,20 @@ def make_users() -> dict[str, type[User]]:
     classes: dict[str, type[User]] = {}
     for contender in choose(names, known) if names else served(known.values()):
         name = "".join(part.capitalize() for part in contender.name.split("-"))
-        classes[name] = type(name, (PacedUser,), _attributes(contender))
-        classes[f"{name}OpenLoop"] = type(f"{name}OpenLoop", (OpenLoopUser,), _attributes(contender))
+        classes[name] = type(name, (PacedUser,), _attributes(contender, "closed loop"))
+        classes[f"{name}OpenLoop"] = type(f"{name}OpenLoop", (OpenLoopUser,), _attributes(contender, "open loop"))
     return classes
 
 
-def _attributes(contender: Contender) -> dict[str, Any]:
+def _attributes(contender: Contender, loop: str) -> dict[str, Any]:
     seed, stage_clock = int(os.environ.get("SEED", "1")), os.environ.get("STAGE_CLOCK", "1") == "1"
     scenario, bounds_s = scenario_of(contender), _bounds_s(contender)
     port = next(process.port for process in contender.process if process.role == "scoring")
+    asked = ask_of(scenario, contender.endpoint, seed, bounds_s, stage_clock=stage_clock)
     return {
         "host": os.environ.get("HOST_URL", "http://127.0.0.1:{port}").format(name=contender.name, port=port),
-        "asked": ask_of(scenario, contender.endpoint, seed, bounds_s, stage_clock=stage_clock),
+        "asked": asked,
+        "row": f"{asked.path} ({contender.name}, {loop})",
         "seed": seed,
         "pacing_s": float(os.environ.get("PACING_S", PACING_S)),
         "rate_rps": float(os.environ.get("OPEN_RPS", "10")) / float(os.environ.get("OPEN_USERS", "1")),
@@ -181,6 +183,24 @@ def start_schedules_anew(environment: Environment, **_: Any) -> None:
             users.count = 0
 
 
+def tick_one_class(environment: Environment, **_: Any) -> None:
+    """Have the class picker tick what the command line names, or else the first closed loop, in place of all classes.
+
+    Its page lists the `users` that it is given, and ticks those in `available_user_classes`.
+    """
+    page, options = environment.web_ui, environment.parsed_options
+    if not page:
+        return
+    ticked = list((options and options.user_classes) or [next(iter(USERS))])
+    fill = page.update_template_args
+
+    def fill_and_tick() -> None:
+        fill()  # type: ignore[no-untyped-call]
+        page.template_args["available_user_classes"] = ticked
+
+    page.update_template_args = fill_and_tick  # type: ignore[method-assign]
+
+
 def end_on_signal(environment: Environment, **_: Any) -> None:
     """Let a run be ended before its time as if the time were over: every file is written, the exit status is 0.
 
@@ -202,7 +222,9 @@ events.init.add_listener(end_on_signal)
 events.init.add_listener(keep_garbage_collection_short)
 events.init.add_listener(let_requests_end)
 events.init.add_listener(await_last_reports)
+events.init.add_listener(tick_one_class)
 events.test_start.add_listener(start_schedules_anew)
 events.test_stopping.add_listener(note_end_of_issuing)
-globals().update(make_users())
+USERS = make_users()
+globals().update(USERS)
 globals().update(make_shapes())

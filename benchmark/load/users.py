@@ -39,6 +39,7 @@ class AskingUser(FastHttpUser):
     network_timeout = 30.0  # an overloaded service is slow, which is a result and not a failure
 
     asked: ClassVar[Ask]
+    row: ClassVar[str] = ""  # of Locust's statistics, for its requests; by default their path
 
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)
@@ -84,7 +85,7 @@ class AskingUser(FastHttpUser):
     def _report(self, latency_ms: float, size: int, exception: Exception | None, context: dict[str, Any]) -> None:
         self.environment.events.request.fire(
             request_type=self.asked.method,
-            name=self.asked.path,
+            name=self.row or self.asked.path,
             response_time=latency_ms,
             response_length=size,
             exception=exception,

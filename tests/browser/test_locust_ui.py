@@ -63,10 +63,15 @@ def _await(url: str, log: Path) -> None:
     pytest.fail(f"the web UI did not start; its log ends:\n{log_tail(log)}")
 
 
-def start_swarm(page: Page, users: int, only: str) -> None:
-    """Fill in the form, pick one class and start."""
-    for row in page.get_by_role("row").all():
-        row.get_by_role("checkbox").set_checked(row.get_by_text(only, exact=True).count() == 1)
+def row_of(page: Page, name: str) -> Locator:
+    """Return the row of a class in the picker."""
+    return page.get_by_role("row").filter(has=page.get_by_role("cell", name=name, exact=True))
+
+
+def start_swarm(page: Page, users: int, also: str = "") -> None:
+    """Fill in the form, pick what is picked already, and another class, and start."""
+    if also:
+        row_of(page, also).get_by_role("checkbox").check()
     page.locator("input[name=userCount]").fill(str(users))
     page.locator("input[name=spawnRate]").fill(str(users))
     page.get_by_role("button", name="Start").click()
@@ -79,7 +84,7 @@ def numbers(row: Locator) -> list[float]:
 
 def test_a_swarm_started_in_the_browser_is_served_and_its_charts_fill(page: Page, seen: Seen, ui: str) -> None:
     page.goto(ui)
-    start_swarm(page, users=5, only=class_name(CONTENDER))
+    start_swarm(page, users=5)
     expect(page.get_by_text("Running")).to_be_visible(timeout=WAIT_MS)
     row = page.get_by_role("row").filter(has_text="/predict")
     expect(row.get_by_role("cell").nth(2)).not_to_have_text("0", timeout=WAIT_MS)
@@ -100,12 +105,26 @@ def test_a_swarm_started_in_the_browser_is_served_and_its_charts_fill(page: Page
     assert seen.hosts == {HOST}
 
 
-def test_the_picker_offers_both_loops_of_a_contender(page: Page, ui: str) -> None:
+def open_form(page: Page, ui: str) -> None:
     page.goto(ui)
     if page.get_by_role("button", name="New").count():
         page.get_by_role("button", name="New").click()
-    for name in (class_name(CONTENDER), class_name(CONTENDER, open_loop=True)):
-        expect(page.get_by_role("cell", name=name, exact=True)).to_be_visible()
+
+
+def test_the_picker_offers_both_loops_of_a_contender_and_ticks_the_closed_one(page: Page, ui: str) -> None:
+    open_form(page, ui)
+    for name, is_ticked in ((class_name(CONTENDER), True), (class_name(CONTENDER, open_loop=True), False)):
+        expect(row_of(page, name).get_by_role("checkbox")).to_be_checked(checked=is_ticked)
+
+
+def test_closed_and_open_loop_have_rows_of_their_own(page: Page, ui: str) -> None:
+    open_form(page, ui)
+    start_swarm(page, users=2, also=class_name(CONTENDER, open_loop=True))
+    for loop in ("closed loop", "open loop"):
+        row = page.get_by_role("row").filter(has_text=f"({CONTENDER}, {loop})")
+        expect(row.get_by_role("cell").nth(2)).not_to_have_text("0", timeout=WAIT_MS)
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_text("Stopped")).to_be_visible(timeout=WAIT_MS)
 
 
 @pytest.mark.parametrize(("colour", "expected"), [("#ddd", False), ("#0c6", True)])

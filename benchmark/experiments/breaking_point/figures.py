@@ -18,6 +18,7 @@ from benchmark.experiments.breaking_point.schema import Entry, LocustData
 from benchmark.experiments.breaking_point.summarise import CLOSED_AT_RATE, OPEN_LOOP, BreakingPointEntry, run_reasons
 from benchmark.load.shapes import EXAMPLES, Example
 from benchmark.record.run import read_samples
+from benchmark.report.alt_text import alt_text
 from benchmark.report.charts.axis import number_axis
 from benchmark.report.charts.bars import Point, points, rows_px
 from benchmark.report.charts.chart import Layout, Sheet
@@ -89,15 +90,18 @@ def headline(data: LocustData) -> dict[str, str]:
 
 def breaking_point_figure(data: LocustData) -> Picture:
     """Return the breaking point of each contender, with its interval and the rate that was held."""
-    said = "; ".join(f"{name} {_rate_words(point.rps, point.broke)}" for name, point in data.breaking_points.items())
+    struck = _struck(data, _point_reasons) & set(data.breaking_points)
+    said = [
+        f"{name}{' (INVALID)' if name in struck else ''} {_rate_words(point.rps, point.broke)}"
+        for name, point in data.breaking_points.items()
+    ]
     return Picture(
         key="breaking-points",
         title="The breaking point of each contender",
-        caption="The highest offered rate that was answered, in time; the whisker is its 95 % interval. "
-        "The ring is the rate that was held for the whole of the third example; the bar across, where the "
-        "load test broke in passing. Neither is drawn where it is INVALID."
-        + struck_note(bool(_struck(data, _point_reasons) & set(data.breaking_points))),
-        alt=f"Points with intervals, highest rate that was followed: {said}.",
+        caption="The highest rate that was answered in time; the whisker is its 95 % interval. Ring: the rate held for "
+        "the whole of the third example. Bar across: where the load test broke in passing. Neither is drawn where it "
+        "is INVALID." + struck_note(bool(struck)),
+        alt=alt_text("Points with intervals, highest rate that was followed", said),
         element=on_page(lambda layout: _draw_breaking_points("breaking-points", layout, data)),
     )
 
@@ -119,7 +123,7 @@ def _last_reasons(*examples: str) -> Callable[[Entry], Sequence[Reason]]:
 
 
 def _rate_words(rps: float, broke: bool) -> str:
-    return f"{'' if broke else '> '}{significant(rps)} rps"
+    return f"{'' if broke else '≥ '}{significant(rps)} requests/s"
 
 
 def _draw_breaking_points(key: str, layout: Layout, data: LocustData) -> Sheet:
@@ -141,16 +145,16 @@ def _draw_breaking_points(key: str, layout: Layout, data: LocustData) -> Sheet:
 def _tries_figure(data: LocustData) -> Picture:
     points = {name: point for name, point in data.breaking_points.items() if point.tries}
     struck = _struck(data, _point_reasons) & set(points)
-    said = "; ".join(
+    said = [
         f"{name} {sum(each.sustained for each in point.tries)} of {len(point.tries)}" for name, point in points.items()
-    )
+    ]
     return Picture(
         key="tries",
         title="The rates that were tried",
         caption="One mark per try, each with fresh processes: full where the rate was sustained, hollow where it was "
         "not. Up after the one, down after the other, in steps that get finer; the line is the breaking point."
         + struck_note(bool(struck), hollow=False),
-        alt=f"Marks of tried rates over the number of the try; sustained: {said}.",
+        alt=alt_text("Marks of tried rates over the number of the try; sustained", said),
         element=on_page(lambda layout: _draw_tries(layout, points, styles(data.contenders), struck)),
     )
 
@@ -178,14 +182,14 @@ def _course_figure(
     name: str, runs: Mapping[str, LocustRun], samples: Path, chosen: Styles, struck: Collection[str]
 ) -> Picture:
     courses = {label: course_of(run, samples) for label, run in runs.items()}
-    peaks = ", ".join(f"{label} {significant(float(np.nanmax(c.rps)))} requests/s" for label, c in courses.items())
+    peaks = [f"{label} {significant(float(np.nanmax(c.rps)))} requests/s" for label, c in courses.items()]
     return Picture(
         key=name,
         title=_TITLES[name],
         caption="Checked answers per second, median and 95th percentile of the latency over the time since the start; "
         "behind the rate, dotted, what the users offered. Crosses are failed requests per second."
         + struck_note(bool(struck), hollow=False),
-        alt=f"Lines over time; highest rates: {peaks}.",
+        alt=alt_text("Lines over time; highest rates", peaks),
         element=on_page(lambda layout: _draw_courses(name, layout, courses, chosen, struck)),
     )
 
@@ -260,11 +264,11 @@ def _tail_figure(data: LocustData, samples: Path) -> Picture:
     struck = _struck(data, _last_reasons(OPEN_LOOP, CLOSED_AT_RATE)) & set(tails)
     return Picture(
         key="tails",
-        title="What a closed loop hides",
+        title="What a closed loop hides: the tail of the latency",
         caption="Share of requests that took longer than a time, both axes on log scale: solid for requests that come "
         "at their own times (latency from the scheduled time), dotted for paced users at the same rate."
         + struck_note(bool(struck), hollow=False),
-        alt="Tail distributions of each contender in an open and in a closed loop at the same rate.",
+        alt=alt_text("Tail distributions in an open and in a closed loop at the same rate, of", list(tails)),
         element=on_page(lambda layout: _draw_tails(layout, tails, styles(data.contenders), struck)),
     )
 

@@ -6,6 +6,7 @@ from typing import Any
 from rich.table import Table
 
 from benchmark.experiments.experiment import Experiment
+from benchmark.experiments.profiling.answers import answers
 from benchmark.experiments.profiling.measure import measure
 from benchmark.experiments.profiling.page import write_report
 from benchmark.experiments.profiling.summarise import QUESTION, summarise
@@ -43,4 +44,5 @@ EXPERIMENT = Experiment(
     summarise=_summarise,
     write_page=write_report,
     table=_table,
+    answers=lambda run: answers(run.summary),
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from matplotlib.artist import Artist
 
@@ -17,7 +17,9 @@ from benchmark.experiments.profiling.libraries import (
     SERVER,
     VALIDATION,
 )
+from benchmark.experiments.profiling.standing import Entries, stands
 from benchmark.experiments.profiling.summarise import AROUND, RUNNING, WAITING_MODELS, WAITING_REDIS
+from benchmark.report.alt_text import alt_text
 from benchmark.report.charts.bars import Bar, BarPart, across, bars, rows_px, swatch
 from benchmark.report.charts.chart import Layout, Sheet, panel_key
 from benchmark.report.charts.palette import HARNESS, INK, MUTED
@@ -46,8 +48,6 @@ _WAIT_COLOURS: Final[Mapping[str, str | None]] = {
     AROUND: None,
 }
 
-Entries = Mapping[str, Mapping[str, Any]]
-
 
 @dataclass(frozen=True)
 class StackedPanel:
@@ -59,30 +59,19 @@ class StackedPanel:
     key: Sequence[Artist]
 
 
-def stands(entry: Mapping[str, Any], part: str) -> bool:
-    """Whether a part of a contender's figures is VALID: `cpu_reasons` or `wall_reasons`.
-
-    A record that does not say which part is INVALID leaves none VALID.
-    """
-    if entry["valid"] or "faults" not in entry:
-        return bool(entry["valid"])
-    return not entry["faults"] and not entry[part]
-
-
-def figure(entries: Entries, users: int, said: Sequence[str]) -> Picture:
-    """Return CPU by library, and beside it the wall clock of one request; `said` is what they show, in words."""
+def figure(entries: Entries, users: int) -> Picture:
+    """Return CPU by library, and beside it the wall clock of one request."""
     drawn = panels(entries, users)
     return Picture(
         key="profile",
-        title="Where the time of one request goes",
+        title="CPU and waiting time of one request",
         caption=(
-            f"Left (above, on a phone): CPU time of the scoring handler per request at {at_users(users)}, by what "
-            "used it; the line across each bar is what the operating system counted for the same process. Right "
-            "(below): the mean latency of one request at one user. Waiting costs no CPU; “running” is the scoring "
-            "handler's CPU; “on the way” is the rest: sockets, wake-ups and the client."
-            + struck_note(any(bar.invalid for panel in drawn for bar in panel.bars))
+            f"CPU time of the scoring handler per request at {at_users(users)}, by what used it; the line across each "
+            "bar is what the operating system counted for that process. Then the mean latency of one request at one "
+            "user: waiting costs no CPU, “running” is the scoring handler's CPU, “on the way” is the rest: sockets, "
+            "wake-ups and the client." + struck_note(any(bar.invalid for panel in drawn for bar in panel.bars))
         ),
-        alt="Stacked bars. " + " ".join(said),
+        alt=alt_text("Stacked bars, CPU per request and latency of one request", _in_words(drawn)),
         element=on_page(lambda layout: _draw("profile", layout, drawn)),
     )
 
@@ -90,6 +79,11 @@ def figure(entries: Entries, users: int, said: Sequence[str]) -> Picture:
 def panels(entries: Entries, users: int) -> list[StackedPanel]:
     """Return the panels with anything in them."""
     return [panel for panel in (cpu_panel(entries, users), wall_panel(entries)) if panel.bars]
+
+
+def _in_words(drawn: Sequence[StackedPanel]) -> list[str]:
+    rows = [(panel.unit, bar) for panel in drawn for bar in panel.bars]
+    return [f"{bar.label}{' (INVALID)' if bar.invalid else ''}, {unit}: {bar.words}" for unit, bar in rows]
 
 
 def cpu_panel(entries: Entries, users: int) -> StackedPanel:
@@ -122,7 +116,7 @@ def wall_panel(entries: Entries) -> StackedPanel:
         for name, entry in entries.items()
         if entry["wall_split_ms"]
     ]
-    return StackedPanel("One request, by the clock on the wall", "mean latency [ms]", found, _key(found, _WAIT_COLOURS))
+    return StackedPanel("Latency of one request", "mean latency [ms]", found, _key(found, _WAIT_COLOURS))
 
 
 def _parts(lengths: Mapping[str, float], colours: Mapping[str, str | None]) -> list[BarPart]:

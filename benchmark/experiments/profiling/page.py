@@ -6,12 +6,14 @@ from typing import Any, Final
 
 from benchmark.analysis.reasons import Reason, of_contenders
 from benchmark.analysis.schema import RunData
-from benchmark.analysis.wording import MISSING, at_users, listing, minute_utc, significant
+from benchmark.analysis.wording import MISSING, minute_utc, significant
+from benchmark.experiments.profiling.answers import answers, waiting_share, with_cpu, with_wall
 from benchmark.experiments.profiling.export import OPENED_WITH
-from benchmark.experiments.profiling.figures import NOT_ATTRIBUTED, Entries, figure, headline_of, panels, stands
+from benchmark.experiments.profiling.figures import NOT_ATTRIBUTED, figure, headline_of, panels
 from benchmark.experiments.profiling.libraries import KINDS, kind_of
-from benchmark.report.charts.picture import Picture
+from benchmark.experiments.profiling.standing import Entries, entries_of
 from benchmark.report.page import machine_line, templates, write_page
+from benchmark.report.tables import GlanceCell, GlanceRow
 
 _FOLDER: Final = Path(__file__).parent
 
@@ -23,28 +25,26 @@ def write_report(run: RunData) -> Path:
 
 def headline(summary: Mapping[str, Any]) -> dict[str, str]:
     """Return the headline figure as SVG files by name, for a desk and for a phone; none without a figure."""
-    return headline_of(panels(_condemned(summary), summary["users"]))
+    return headline_of(panels(entries_of(summary), summary["users"]))
 
 
 def page(run: RunData) -> str:
     """Return the page, the same bytes for the same record."""
     summary, manifest = run.summary, run.manifest
-    entries = _condemned(summary)
-    found = sentences(entries, summary["users"])
+    entries, reasons = entries_of(summary), list(map(Reason.model_validate, of_contenders(summary)))
+    drawn = bool(panels(entries, summary["users"]))
     return (
         templates(_FOLDER)
         .get_template("page.html.j2")
         .render(
-            summary=summary,
+            summary={**summary, "reasons": reasons},
             date=minute_utc(summary["started_utc"]),
             machine=machine_line(manifest["environment"]),
             manifest=manifest,
             plan=manifest["plan"],
-            reasons=list(map(Reason.model_validate, of_contenders(summary))),
-            findings=[(sentence, stands(entries[name], "cpu_reasons")) for name, sentence in found.items()],
-            picture=figure(entries, summary["users"], list(found.values()))
-            if panels(entries, summary["users"])
-            else None,
+            answers=answers(summary),
+            picture=figure(entries, summary["users"]) if drawn else None,
+            glance_rows=glance_rows(entries),
             library_rows=library_rows(entries),
             labels=list(entries),
             cost_rows=cost_rows(entries),
@@ -53,39 +53,24 @@ def page(run: RunData) -> str:
     )
 
 
-def _picture(entries: Entries, users: int, found: Mapping[str, str]) -> Picture | None:
-    return figure(entries, users, list(found.values())) if panels(entries, users) else None
-
-
-def _condemned(summary: Mapping[str, Any]) -> Entries:
-    """Return the contenders; none is VALID in a run that is INVALID as a whole.
-
-    An interruption leaves fewer figures, not wrong ones.
-    """
-    entries: Entries = summary["contenders"]
-    reasons = map(Reason.model_validate, of_contenders(summary))
-    faults = [reason for reason in reasons if not reason.contender and reason.code != "interrupted"]
-    if not faults:
-        return entries
-    return {name: {**entry, "valid": False, "faults": faults} for name, entry in entries.items()}
-
-
-def sentences(entries: Entries, users: int) -> dict[str, str]:
-    """Return the finding of each contender in a sentence, by contender."""
-    said = {}
+def glance_rows(entries: Entries) -> list[GlanceRow]:
+    """Return of each contender its CPU per request, what uses most of it, and how long a request waits."""
+    cpu, wall = with_cpu(entries), with_wall(entries)
+    most_ms = max((entry["cpu_ms_counted"] for entry in cpu.values()), default=1.0)
+    rows = []
     for name, entry in entries.items():
-        if not entry["cpu_ms_counted"]:
-            continue
-        kinds, counted = entry["cpu_by_kind"], entry["cpu_ms_counted"]
-        largest = max(kinds, key=lambda kind: kinds[kind])
-        libraries = listing([lib for lib in entry["cpu_by_library"] if kind_of(lib) == largest])
-        rest = entry["cpu_not_attributed"] / counted
-        said[name] = (
-            f"{name}: {significant(counted)} ms of CPU per request at {at_users(users)}; the largest share, "
-            f"{significant(kinds[largest])} ms or {kinds[largest] / counted:.0%}, is the {largest} ({libraries}). "
-            f"Not attributed: {_signed(rest, 1)}."
-        )
-    return said
+        cells = [GlanceCell(MISSING)] * 3
+        if name in cpu:
+            ms, shares = entry["cpu_ms_counted"], entry["cpu_by_library"]
+            first = max(shares, key=lambda library: shares[library])
+            cells[0] = GlanceCell(f"{significant(ms)} ms", "", ms / most_ms)
+            cells[1] = GlanceCell(f"{shares[first] / ms:.0%}", first, shares[first] / ms)
+        if name in wall:
+            share = waiting_share(entry)
+            cells[2] = GlanceCell(f"{share:.0%}", f"of {significant(sum(entry['wall_split_ms'].values()))} ms", share)
+        is_invalid = not entry["valid"] and name not in cpu and bool(entry["cpu_ms_counted"])
+        rows.append(GlanceRow(name, entry.get("title", ""), tuple(cells), is_invalid))
+    return rows
 
 
 def library_rows(entries: Entries) -> list[tuple[str, str, list[str]]]:

@@ -7,6 +7,7 @@ from typing import Any
 from rich.table import Table
 
 from benchmark.experiments.experiment import Experiment
+from benchmark.experiments.timeit.answers import answers
 from benchmark.experiments.timeit.comparable import comparable
 from benchmark.experiments.timeit.measure import measure
 from benchmark.experiments.timeit.page import write_report
@@ -14,15 +15,14 @@ from benchmark.experiments.timeit.plan import floors_ms
 from benchmark.experiments.timeit.repeats import read_repeats, write_table
 from benchmark.experiments.timeit.schema import parse
 from benchmark.experiments.timeit.summarise import QUESTION, WATCHED, summarise
-from benchmark.experiments.timeit.verdict import write_headline
 from benchmark.record.manifest import recorded_contenders
 from benchmark.record.run import SUMMARY, Run
 
 
 def _summarise(run: Run) -> Mapping[str, Mapping[str, Any]]:
     contenders, repeats = recorded_contenders(run.manifest), read_repeats(run.path)
-    summary = summarise(run.manifest, run.cells(), repeats, contenders, floors_ms(contenders), run.lines(WATCHED))
-    return {SUMMARY: {**summary, "verdict": write_headline(summary)}}
+    floors = floors_ms(contenders)
+    return {SUMMARY: summarise(run.manifest, run.cells(), repeats, contenders, floors, run.lines(WATCHED))}
 
 
 def _write_page(run: Run) -> Path:
@@ -34,7 +34,8 @@ def _table(summary: Mapping[str, Any]) -> Table:
     data = parse(summary)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("contender", no_wrap=True)
-    for heading in ("floor", "ms/call", "95 %", "% faster", "adjusted" if data.comparisons > 1 else "95 %", ""):
+    deciding = "adjusted" if data.comparisons > 1 else "95 %"
+    for heading in ("floor", "ms/call", "95 %", f"x {data.baseline}", deciding, ""):
         table.add_column(heading, justify="right", no_wrap=True)
     for name, each in data.timeit.items():
         contender = data.contender(name)
@@ -43,8 +44,8 @@ def _table(summary: Mapping[str, Any]) -> Table:
             _number(contender.floor_ms),
             _number(each.ms_per_call),
             _interval(each.ci95),
-            _number(each.faster_than_baseline_pct),
-            _interval(each.interval_pct),
+            _number(each.times),
+            _interval(each.times_interval, ".3f"),
             "" if contender.valid else "[red]INVALID[/]",
         )
     return table
@@ -54,8 +55,8 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
 
 
-def _interval(ends: tuple[float, float] | None) -> str:
-    return f"{ends[0]:.1f} … {ends[1]:.1f}" if ends else "-"
+def _interval(ends: tuple[float, float] | None, form: str = ".1f") -> str:
+    return f"{ends[0]:{form}} … {ends[1]:{form}}" if ends else "-"
 
 
 EXPERIMENT = Experiment(
@@ -65,5 +66,6 @@ EXPERIMENT = Experiment(
     summarise=_summarise,
     write_page=_write_page,
     table=_table,
+    answers=lambda run: answers(parse(run.summary)),
     comparable=comparable,
 )

@@ -9,8 +9,9 @@ from matplotlib.ticker import NullLocator
 
 from benchmark.analysis.wording import fine_ms, significant
 from benchmark.experiments.timeit.schema import TimeitData
+from benchmark.report.alt_text import alt_text
 from benchmark.report.charts.axis import number_axis
-from benchmark.report.charts.bars import Bar, Point, bars_sheet, floor_key, floor_parts, in_words, points, rows_px
+from benchmark.report.charts.bars import Bar, Point, bars_sheet, floor_key, floor_parts, points, rows_px
 from benchmark.report.charts.chart import Layout, Sheet
 from benchmark.report.charts.lines import Line, lines, name_ends, title
 from benchmark.report.charts.palette import MUTED, Style, styles
@@ -18,16 +19,16 @@ from benchmark.report.charts.picture import Picture, floor_note, headline_files,
 
 _PANEL_PX: Final = 290.0
 _FLOOR: Final = Style(MUTED, "", (1.0, 2.0))
-_BAND: Final = " The band reaches from the fastest to the slowest repeat"
+_BAND: Final = " The band reaches from the fastest to the slowest repeat."
 
 
 def all_figures(data: TimeitData) -> list[Picture]:
-    """Return the figures for which there is anything to draw, in reading order."""
-    drawn = [time_figure(data), per_call_figure(data)] if data.series else []
-    if any(each.ms_per_call is not None for each in data.timeit.values()):
-        drawn.append(cost_figure(data))
-    if _percentages(data):
-        drawn.append(faster_figure(data))
+    """Return the figures for which there is anything to draw, the most telling one first."""
+    drawn = [cost_figure(data)] if any(each.ms_per_call is not None for each in data.timeit.values()) else []
+    if data.series:
+        drawn += [time_figure(data), per_call_figure(data)]
+    if _multiples(data):
+        drawn.append(multiple_figure(data))
     return drawn
 
 
@@ -44,10 +45,11 @@ def time_figure(data: TimeitData) -> Picture:
         key="time",
         title="How n calls add up",
         caption=(
-            "Seconds for n calls in a row over one connection, over n. Lower is better; the steepness is the time of "
-            "a call." + _BAND + ", and may be narrower than its line." + _if_invalid(data)
+            "Seconds for n calls in a row over one connection. Lower is better; the slope is the time per call."
+            + _BAND
+            + _if_invalid(data)
         ),
-        alt=f"Lines over the number of calls; time of {data.calls[-1]} calls: {_times_in_words(data)}.",
+        alt=alt_text(f"Lines over the number of calls; time of {data.calls[-1]} calls", _times_in_words(data)),
         element=on_page(partial(_draw_lines, "time", data=data, per_call=False)),
     )
 
@@ -58,11 +60,12 @@ def per_call_figure(data: TimeitData) -> Picture:
         key="per-call",
         title="The same, divided by n",
         caption=(
-            "Milliseconds per call over the number of calls that were timed together. The more calls, the better the "
-            "models' random durations average out, and the narrower the band." + _BAND + ". Dotted: the floor, which "
-            "the mean of no implementation can beat." + _if_invalid(data)
+            "Milliseconds per call. With more calls the random durations of the models average out."
+            + _BAND
+            + " Dotted: the floor, which no implementation's mean can be below."
+            + _if_invalid(data)
         ),
-        alt=f"Lines over the number of calls, ms per call among {data.calls[-1]}: {_per_call_in_words(data)}.",
+        alt=alt_text(f"Lines over the number of calls, ms per call among {data.calls[-1]}", _per_call_in_words(data)),
         element=on_page(partial(_draw_lines, "per-call", data=data, per_call=True)),
     )
 
@@ -72,29 +75,28 @@ def cost_figure(data: TimeitData) -> Picture:
     rows = [_cost_bar(data, name) for name in data.timeit]
     return Picture(
         key="ms-per-call",
-        title="Milliseconds per call, against the floor",
+        title="What one call costs: the models' own time, and what serving adds",
         caption=(
-            f"The slope of the line through all times. {floor_note(_floors_ms(data, data.common.contenders))} "
+            f"Time per call in ms. {floor_note(_floors_ms(data, data.common.contenders))} "
             "The whisker is the 95 % interval over the repeats." + _if_invalid(data)
         ),
-        alt=f"Horizontal bars, ms per call: {in_words(rows)}.",
+        alt=alt_text("Bars, time per call", [f"{_name(data, row.label)} {row.words}" for row in rows]),
         element=on_page(lambda layout: bars_sheet("ms-per-call", layout, rows, floor_key(), "ms per call")),
     )
 
 
-def faster_figure(data: TimeitData) -> Picture:
-    """Return by how many percent each contender is faster than the baseline."""
-    said = "; ".join(f"{name} {_percent(value)}" for name, value in _percentages(data).items())
+def multiple_figure(data: TimeitData) -> Picture:
+    """Return the time per call of each contender as a multiple of the baseline's."""
+    found = [f"{_name(data, name)} {_times_words(times)}" for name, times in _multiples(data).items()]
     return Picture(
-        key="faster",
-        title=f"Faster than {data.baseline}, in percent",
+        key="multiple",
+        title=f"Time per call, as a multiple of {data.baseline}'s",
         caption=(
-            f"100 × (ms per call of {data.baseline} ÷ ms per call of the contender − 1): at 100 %, it makes two calls "
-            f"while {data.baseline} makes one. Right of zero is faster. The whisker is the interval that decides "
-            "whether a difference is shown; one that crosses zero shows none." + _if_invalid(data)
+            "At 0.5, a call takes half the time. Left of 1 is faster. The whisker is the interval that decides "
+            "whether a difference is shown; one that crosses 1 shows none." + _if_invalid(data)
         ),
-        alt=f"Points with intervals, percent faster than {data.baseline}: {said}.",
-        element=on_page(lambda layout: _draw_percentages(layout, data)),
+        alt=alt_text(f"Points with intervals, time per call as a multiple of {data.baseline}'s", found),
+        element=on_page(lambda layout: _draw_multiples(layout, data)),
     )
 
 
@@ -161,45 +163,46 @@ def _floors_ms(data: TimeitData, names: Iterable[str]) -> list[float]:
     return sorted(floor for floor in floors if floor > 0)
 
 
-def _percentages(data: TimeitData) -> dict[str, float]:
-    """Return the percentages that there are, without the baseline's own."""
-    found = {name: each.faster_than_baseline_pct for name, each in data.timeit.items() if name != data.baseline}
-    return {name: value for name, value in found.items() if value is not None}
+def _multiples(data: TimeitData) -> dict[str, float]:
+    """Return each contender's multiple of the baseline's time, where there is one, without the baseline's own."""
+    found = {name: each.times for name, each in data.timeit.items() if name != data.baseline}
+    return {name: times for name, times in found.items() if times is not None}
 
 
-def _draw_percentages(layout: Layout, data: TimeitData) -> Sheet:
+def _draw_multiples(layout: Layout, data: TimeitData) -> Sheet:
     chosen = styles(data.common.contenders)
     rows = [
         Point(
-            name, _percent(value), not data.percentage_stands(name),
-            value=value, style=chosen[name], interval=data.timeit[name].interval_pct,
+            name, _times_words(times), not data.multiple_stands(name),
+            value=times, style=chosen[name], interval=data.timeit[name].times_interval,
         )
-        for name, value in _percentages(data).items()
+        for name, times in _multiples(data).items()
     ]  # fmt: skip
-    ends = [0.0] + [end for row in rows for end in (row.value, *(row.interval or ()))]
+    ends = [1.0] + [end for row in rows for end in (row.value, *(row.interval or ()))]
     pad = 0.04 * (max(ends) - min(ends)) or 1.0
-    sheet = Sheet("faster", layout, [rows_px(len(rows), layout.width)])
-    points(sheet.panels[0], rows, (min(ends) - pad, max(ends) + pad), f"% faster than {data.baseline}")
-    sheet.panels[0].axvline(0, color=MUTED, linewidth=1.2)
+    sheet = Sheet("multiple", layout, [rows_px(len(rows), layout.width)])
+    points(sheet.panels[0], rows, (min(ends) - pad, max(ends) + pad), f"times {data.baseline}")
+    sheet.panels[0].axvline(1, color=MUTED, linewidth=1.2)
     return sheet
 
 
-def _percent(value: float) -> str:
-    return f"{'+' if value > 0 else ''}{significant(value)} %"
+def _times_words(times: float) -> str:
+    return f"{significant(times)} ×"
 
 
-def _times_in_words(data: TimeitData) -> str:
-    return "; ".join(
-        f"{name} {significant(float(frame['mean'].iloc[-1]))} s{'' if data.contender(name).valid else ' (INVALID)'}"
-        for name, frame in data.series.items()
-    )
+def _times_in_words(data: TimeitData) -> list[str]:
+    means = {name: significant(float(frame["mean"].iloc[-1])) for name, frame in data.series.items()}
+    return [f"{_name(data, name)} {mean} s" for name, mean in means.items()]
 
 
-def _per_call_in_words(data: TimeitData) -> str:
-    return "; ".join(
-        f"{name} {fine_ms(1e3 * float(frame['mean'].iloc[-1]) / int(frame['n'].iloc[-1]))} ms"
-        for name, frame in data.series.items()
-    )
+def _per_call_in_words(data: TimeitData) -> list[str]:
+    last = {name: frame.iloc[-1] for name, frame in data.series.items()}
+    per_call_ms = {name: 1e3 * float(row["mean"]) / float(row["n"]) for name, row in last.items()}
+    return [f"{_name(data, name)} {fine_ms(ms)} ms" for name, ms in per_call_ms.items()]
+
+
+def _name(data: TimeitData, name: str) -> str:
+    return name if data.contender(name).valid else f"{name} (INVALID)"
 
 
 def _if_invalid(data: TimeitData) -> str:

@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Final
 
 from benchmark.analysis.wording import MISSING, fine_ms, minute_utc, significant, span
+from benchmark.experiments.timeit.answers import answers
 from benchmark.experiments.timeit.figures import all_figures, headline
 from benchmark.experiments.timeit.repeats import read_repeats
 from benchmark.experiments.timeit.schema import TimeitData, parse
-from benchmark.experiments.timeit.verdict import write_verdict
 from benchmark.record.run import Run
 from benchmark.report.page import machine_line, templates, write_page
-from benchmark.report.tables import TableRow, flatten
+from benchmark.report.tables import GlanceCell, GlanceRow, TableRow, flatten
 
 _FOLDER: Final = Path(__file__).parent
 
@@ -23,7 +23,7 @@ def write_report(run: Run) -> Path:
 
 def render_page(run: Run, data: TimeitData) -> str:
     """Return the page, the same bytes for the same record."""
-    manifest = run.manifest
+    manifest, pictures = run.manifest, all_figures(data)
     return (
         templates(_FOLDER)
         .get_template("page.html.j2")
@@ -34,8 +34,10 @@ def render_page(run: Run, data: TimeitData) -> str:
             environment=manifest["environment"],
             date=minute_utc(data.common.started_utc),
             machine=machine_line(manifest["environment"]),
-            verdict=write_verdict(data),
-            pictures=all_figures(data),
+            answers=answers(data),
+            picture=pictures[0] if pictures else None,
+            pictures=pictures[1:],
+            glance_rows=_glance_rows(data),
             rows=[_row(data, name) for name in data.timeit],
             times=_times(data),
             settings=flatten(manifest["settings"]),
@@ -44,16 +46,38 @@ def render_page(run: Run, data: TimeitData) -> str:
     )
 
 
+def _glance_rows(data: TimeitData) -> list[GlanceRow]:
+    """Return of each contender what a call takes, and what of it is not the models' own time."""
+    longest = max((ms for ms, _ in data.fitted.values()), default=1.0)
+    rows = []
+    for name, contender in data.common.contenders.items():
+        cells = (GlanceCell(MISSING), GlanceCell(MISSING))
+        if name in data.fitted:
+            ms, each = data.fitted[name]
+            is_compared = each.times is not None and name != data.baseline and data.multiple_stands(name)
+            times = f"{significant(each.times, 2)} × {data.baseline}" if is_compared else ""
+            added_ms = ms - contender.floor_ms
+            cells = (
+                GlanceCell(f"{fine_ms(ms)} ms", times, ms / longest),
+                GlanceCell(f"{significant(added_ms)} ms", "", max(added_ms, 0) / longest),
+            )
+        is_invalid = not contender.valid and bool(data.timeit[name].calls)
+        rows.append(GlanceRow(name, contender.title, cells, is_invalid))
+    return rows
+
+
 def _row(data: TimeitData, name: str) -> TableRow:
     each, contender = data.timeit[name], data.contender(name)
+    is_baseline = name == data.baseline
     cells = (
         significant(contender.floor_ms) if contender.floor_ms else MISSING,
         fine_ms(each.ms_per_call) if each.ms_per_call is not None else MISSING,
         span(each.ci95, fine_ms) if each.ci95 else MISSING,
         significant(each.over_floor),
         significant(each.intercept_ms, 2),
-        significant(each.faster_than_baseline_pct) if name != data.baseline else "baseline",
-        span(each.interval_pct) if each.interval_pct and name != data.baseline else MISSING,
+        "baseline" if is_baseline else significant(each.times),
+        span(each.times_interval) if each.times_interval and not is_baseline else MISSING,
+        "" if is_baseline or each.times is None else "yes" if each.difference_shown else "no",
         f"{each.calls:,}",
         str(each.repeats),
     )

@@ -32,9 +32,16 @@ class Timeit(BaseModel):
     calls: int = 0
 
     @property
-    def interval_pct(self) -> Interval | None:
-        """The interval of the percentage that decides, or in an older record the one of 95 %."""
-        return self.ci95_pct if self.confidence is None else self.ci_pct
+    def times(self) -> float | None:
+        """Its time per call as a multiple of the baseline's."""
+        faster_pct = self.faster_than_baseline_pct
+        return None if faster_pct is None else 100 / (100 + faster_pct)
+
+    @property
+    def times_interval(self) -> Interval | None:
+        """The interval of that multiple which decides, or in an older record the one of 95 %."""
+        ends = self.ci95_pct if self.confidence is None else self.ci_pct
+        return (100 / (100 + ends[1]), 100 / (100 + ends[0])) if ends and ends[0] > -100 else None
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,7 @@ class TimeitData:
     def contender(self, name: str) -> ContenderSummary:
         return self.common.contenders[name]
 
-    def percentage_stands(self, name: str) -> bool:
+    def multiple_stands(self, name: str) -> bool:
         """Whether both the contender and the baseline are VALID."""
         return self.contender(name).valid and self.contender(self.baseline).valid
 

@@ -1,6 +1,7 @@
 """Locust runs as they would have been recorded, with findings that are known."""
 
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,15 +65,22 @@ def findings_of(contender: str) -> list[Observation]:
     ]
 
 
-def recorded(results: Path, findings: list[Observation], complete: bool = True) -> Run:
+def recorded(
+    results: Path,
+    findings: list[Observation],
+    complete: bool = True,
+    contenders: Sequence[str] = ("one", "two"),
+    scale: float = 1.0,
+) -> Run:
     """Return a run with these findings, ten answered requests for each Locust run, and its summary."""
-    plan = BreakingPointPlan((*EXAMPLES, OPEN_LOOP))
+    plan = BreakingPointPlan((*EXAMPLES, OPEN_LOOP), scale=scale)
+    made = [make_contender(name) for name in contenders]
     manifest = {
         "interrupted": not complete,
         "seed": 1,
         "plan": asdict(plan),
-        "order": [contender.label for contender in CONTENDERS],
-        "contenders": {c.label: c.model_dump(mode="json", exclude={"folder"}) for c in CONTENDERS},
+        "order": [contender.label for contender in made],
+        "contenders": {c.label: c.model_dump(mode="json", exclude={"folder"}) for c in made},
         "started_utc": "2026-11-21T05:00:00Z",
         "command_line": "python -m benchmark locust",
         "busy_before_start": 0.02,
@@ -84,7 +92,7 @@ def recorded(results: Path, findings: list[Observation], complete: bool = True) 
         append_observation(run, finding)
         if isinstance(finding, LocustRun):
             write_samples(run.path / "samples" / f"0-{finding.stem}.csv", ok=finding.n > 0)
-    run.write_json("summary.json", summarise(run, CONTENDERS))
+    run.write_json("summary.json", summarise(run, made))
     return run
 
 
@@ -94,3 +102,9 @@ def write_samples(path: Path, ok: bool = True, requests: int = 10, every_ms: int
         at_ns = START_NS + i * every_ms * 10**6
         rows.append(f"1,{at_ns},{at_ns},{(50 + i) * 10**6},{200 if ok else 503},20,{int(ok)},0.045,,")
     path.write_text("\n".join(rows) + "\n")
+
+
+def broken_at(contender: str, rps: float, broke: bool = True, reason: str = "goodput") -> list[Observation]:
+    """Return the findings of a contender whose breaking point is known within a twentieth."""
+    point = BreakingPoint(rps, rps * 0.95, rps * 1.05, broke=broke, reason=reason if broke else "")
+    return [replace(each, point=point) if isinstance(each, Breaks) else each for each in findings_of(contender)]

@@ -10,11 +10,11 @@ import pytest
 
 from benchmark.experiments.breaking_point.figures import all_figures, headline
 from benchmark.experiments.breaking_point.observations import LocustRun, Observation
-from benchmark.experiments.breaking_point.page import table_rows, verdict, write_report
-from benchmark.experiments.breaking_point.schema import parse
+from benchmark.experiments.breaking_point.page import glance_rows, part_rows, table_rows, write_report
+from benchmark.experiments.breaking_point.schema import LocustData, parse
 from benchmark.experiments.breaking_point.summarise import OPEN_LOOP, summarise
 from benchmark.record.run import Run, TrialRecord
-from benchmark.report.answers import Answer
+from benchmark.report.alt_text import LONGEST
 from tests.unit.conftest import SheetsOf
 from tests.unit.experiments.breaking_point.synthetic import CONTENDERS, findings_of, locust_run, recorded
 from tests.unit.report.looks import struck, unreadable, words
@@ -44,10 +44,8 @@ def test_the_page_shows_every_figure(tmp_path: Path) -> None:
         "open-loop",
         "tails",
     ]
-    assert "one broke at 100 requests/s (95 % interval 95.0 to 104) in 2 tries: its p95 rose." in page.replace(
-        "\u00a0", " "
-    )
-    assert "90 requests/s were" in page.replace("\u00a0", " ")
+    assert "one breaks at 100 requests/s and two at 100: no difference is shown." in page.replace("\u00a0", " ")
+    assert "90 (not 100)" in page
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -65,7 +63,7 @@ def test_a_run_without_a_breaking_point_has_a_page_and_no_headline(tmp_path: Pat
 def test_a_run_with_breaking_points_has_a_headline_for_desk_and_phone(tmp_path: Path) -> None:
     run = recorded(tmp_path, findings_of("one"))
     write_report(run)
-    assert (run.path / "headline.svg").read_text().count("100 rps") == 1
+    assert (run.path / "headline.svg").read_text().count("100 requests/s") == 1
     assert (run.path / "headline-narrow.svg").exists()
 
 
@@ -85,25 +83,26 @@ def test_a_run_without_an_answer_has_a_page(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_the_verdict_on_an_invalid_contender_is_struck_through(tmp_path: Path) -> None:
+def test_what_is_invalid_is_struck_through_and_supports_no_answer(tmp_path: Path) -> None:
     spoilt = [locust_run("two", "response-time", generator_cpu=0.99)]
     run = recorded(tmp_path, [*findings_of("one"), *findings_of("two"), *spoilt])
-    said = verdict(parse(run.summary))
+    data = parse(run.summary)
     # What the closed loop hides does not rest on the response time of a single user.
-    assert struck_parts(said) == {"two broke", "two did"}
-    page = write_report(run).read_text()
-    assert "<s>two broke at" in page
-    assert (
-        "INVALID: response-time: the load generator was saturated (99 % of a core): use more generator processes."
-        in page.replace("\u00a0", " ")
-    )
+    assert struck_parts(data) == {("two", "breaking point"), ("two", "held")}
+    assert [[cell.value for cell in row.cells] for row in glance_rows(data)] == [
+        ["100 requests/s", "75.0 ms"],
+        ["–", "75.0 ms"],
+    ]
+    page = write_report(run).read_text().replace("\u00a0", " ")
+    assert "two breaks" not in page
+    assert "response-time: the load generator was saturated (99 % of a core): use more generator processes" in page
 
 
-PARTS = {"one broke", "one did", "one at"}  # how the sentences begin: broke at, did not hold, at 80 requests/s
+PARTS = {("one", "breaking point"), ("one", "held"), ("one", "open loop")}
 
 
-def struck_parts(said: list[Answer]) -> set[str]:
-    return {" ".join(sentence.text.split()[:2]) for sentence in said if sentence.struck}
+def struck_parts(data: LocustData) -> set[tuple[str, str]]:
+    return {(row.name, row.state) for row in part_rows(data) if row.invalid}
 
 
 def struck_figures(run: Run, sheets_of: SheetsOf) -> set[str]:
@@ -124,12 +123,12 @@ def test_every_contender_is_named_and_every_text_can_be_read(tmp_path: Path, she
 @pytest.mark.parametrize(
     ("example", "parts", "figures"),
     [
-        ("open-loop", {"one at"}, {"open-loop", "tails"}),
-        ("closed-at-rate", {"one at"}, {"tails"}),
-        ("max-performance", {"one did"}, {"max-performance"}),
+        ("open-loop", {"open loop"}, {"open-loop", "tails"}),
+        ("closed-at-rate", {"open loop"}, {"tails"}),
+        ("max-performance", {"held"}, {"max-performance"}),
         ("load-test", set(), {"load-test"}),
-        ("try", {"one broke"}, {"breaking-points", "tries"}),
-        ("response-time", {"one broke", "one did"}, {"breaking-points", "tries", "response-time"}),
+        ("try", {"breaking point"}, {"breaking-points", "tries"}),
+        ("response-time", {"breaking point", "held"}, {"breaking-points", "tries", "response-time"}),
     ],
 )
 def test_an_invalid_part_strikes_what_rests_on_it_and_nothing_else(
@@ -142,7 +141,7 @@ def test_an_invalid_part_strikes_what_rests_on_it_and_nothing_else(
     ]
     run = recorded(tmp_path, found + findings_of("two"))
     data = parse(run.summary)
-    assert struck_parts(verdict(data)) == parts
+    assert struck_parts(data) == {("one", part) for part in parts}
     assert {(row.name, row.state) for row, _ in table_rows(data) if row.invalid} == {("one", example)}
     assert struck_figures(run, sheets_of) == figures
 
@@ -154,9 +153,9 @@ def test_late_arrivals_of_the_open_loop_leave_the_breaking_point_alone(tmp_path:
     ]
     run = recorded(tmp_path, found)
     assert not run.summary["valid"]
-    assert struck_parts(verdict(parse(run.summary))) == {"one at"}
+    assert struck_parts(parse(run.summary)) == {("one", "open loop")}
     page = write_report(run).read_text()
-    assert "<li>one broke at" in page
+    assert "<li>one breaks at" in page
     assert "one, open-loop: 30 arrivals late, 1 dropped" in page
     assert "line-through" not in (run.path / "headline.svg").read_text()
 
@@ -183,10 +182,10 @@ def test_what_is_wrong_with_a_whole_contender_strikes_all_of_it(tmp_path: Path) 
     run.append_cell(TrialRecord(0, "one", 0, "failed", "model of one died"))
     run.write_json("summary.json", summarise(run, CONTENDERS))
     data = parse(run.summary)
-    assert struck_parts(verdict(data)) == PARTS
+    assert struck_parts(data) == PARTS
     assert {row.name for row, _ in table_rows(data) if row.invalid} == {"one"}
     assert all(row.invalid for row, _ in table_rows(data) if row.name == "one")
-    assert "model of one died" in {sentence.note for sentence in verdict(data) if sentence.struck}.pop()
+    assert all("model of one died" in map(str, row.why) for row in part_rows(data) if row.invalid)
 
 
 @pytest.mark.parametrize("reason", ["the machine was 50% busy before the start", "one: open-loop: 30 arrivals late"])
@@ -196,12 +195,20 @@ def test_a_record_that_does_not_say_which_part_is_invalid_strikes_all(tmp_path: 
     summary.update(valid=False, reasons=[reason])
     summary["contenders"]["one"].update(valid=False, reasons=[reason])
     del summary["contenders"]["one"]["faults"]
-    assert struck_parts(verdict(parse(summary))) == PARTS
+    assert struck_parts(parse(summary)) == PARTS
 
 
 def test_a_fault_of_the_whole_run_strikes_everybody(tmp_path: Path) -> None:
     summary = recorded(tmp_path, [*findings_of("one"), *findings_of("two")]).summary
     summary.update(valid=False, reasons=["the machine was 50% busy before the start"])
-    said = verdict(parse(summary))
-    assert said
-    assert all(sentence.struck for sentence in said)
+    rows = part_rows(parse(summary))
+    assert rows
+    assert all(row.invalid for row in rows)
+
+
+def test_text_alternatives_are_short_enough_to_be_listened_to(tmp_path: Path) -> None:
+    names = [f"contender-number-{i}" for i in range(12)]
+    run = recorded(tmp_path, [each for name in names for each in findings_of(name)], contenders=names)
+    found = all_figures(parse(run.summary), run.path / "samples")
+    assert len(found) == 7
+    assert all(len(picture.alt) <= LONGEST and picture.alt.endswith(".") for picture in found)

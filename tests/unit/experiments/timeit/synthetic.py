@@ -9,7 +9,6 @@ import numpy as np
 from benchmark.contenders.discovery import Contender, Process
 from benchmark.experiments.timeit.repeats import RepeatsFile, read_repeats
 from benchmark.experiments.timeit.summarise import summarise
-from benchmark.experiments.timeit.verdict import write_headline
 from benchmark.record.run import Run, TrialRecord
 
 CALLS = (1, 10, 20, 30)
@@ -81,6 +80,5 @@ def summary_of(run: Run, floors_ms: dict[str, float] | None = None) -> dict[str,
 
 def summarised(run: Run) -> Path:
     """Write the summary of a run and return its directory."""
-    summary = summary_of(run)
-    run.write_json("summary.json", {**summary, "verdict": write_headline(summary)})
+    run.write_json("summary.json", summary_of(run))
     return run.path
