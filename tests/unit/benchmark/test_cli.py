@@ -59,6 +59,16 @@ def test_the_module_is_the_program_and_names_its_verbs() -> None:
         assert verb in answer.stdout
 
 
+def test_outside_the_virtual_environment_one_line_says_what_to_do() -> None:
+    answer = python("-ES", "-m", "benchmark", "bench")  # no installed package is found
+    assert answer.returncode == FAILED
+    assert answer.stdout == ""
+    (line,) = answer.stderr.splitlines()
+    assert "is not installed here" in line
+    for command in ("`make install`", "`.venv/bin/python -m benchmark`"):
+        assert command in line
+
+
 def test_help_comes_without_loading_what_takes_a_second() -> None:
     slow = "{'pandas', 'matplotlib', 'locust', 'scipy'}"
     answer = python("-c", f"import sys, benchmark.cli; print(sorted({slow} & set(sys.modules)))")
