@@ -131,7 +131,7 @@ def _headline(summary: dict[str, Any]) -> str:
 
 
 def _diagrams() -> str:
-    """Return both diagrams as pictures: side by side on a desk, one below the other on a phone."""
+    """Return the diagrams as pictures: side by side on a desk, one below the other on a phone."""
     form = '<img src="doc/diagrams/{name}.svg" width="{width}" align="top" alt="{alt}">\n'
     return "".join(form.format(name=name, width=WIDTH, alt=html.escape(read(name).alt)) for name in NAMES)
 

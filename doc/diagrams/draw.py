@@ -1,8 +1,8 @@
 """Draws how a request flows: doc/diagrams/<name>.toml -> SVG, boxes in a row and time running downwards.
 
-A box stands for a process and has one lifeline or more. A step is an arrow from one lifeline to
-another; `answered` draws the way back; `takes` is a model's time, drawn to scale: `mean` of one,
-the `shorter` or the `longer` of two that run at once. `with_the_one_before` starts it at the same time.
+A box stands for a process and has a lifeline for each thread, or for each model. A step is an arrow from one lifeline
+to another; `answered` draws the way back; `takes` is a model's time, drawn to scale: `mean` of one, the `shorter` or
+the `longer` of two that run at once. `with_the_one_before` starts it at the same time.
 The numbers come from the law of the models in contract/model.py.
 """
 
@@ -19,7 +19,7 @@ from contract.model import latency_floor_ms, quantile_function
 from contract.settings import Architecture, Role, Settings, settings_from
 
 HERE: Final = Path(__file__).resolve().parent
-NAMES: Final = ("sync", "async")
+NAMES: Final = ("one-after-the-other", "at-once-threads", "at-once-event-loop")
 
 # All lengths in pixels. So narrow that a phone shows it nearly at its size.
 WIDTH: Final = 400
@@ -41,9 +41,8 @@ class Box(_DiagramTable):
     """A process: its name, what is to be known of it, and its lifelines."""
 
     name: str
-    role: Role | None = None
     width: int | None = None  # px
-    lines: tuple[str, ...] = ()  # {port} and {threads} are those of the role
+    lines: tuple[str, ...] = ()
     lifelines: tuple[str, ...] = Field(min_length=1)
 
 
@@ -121,18 +120,7 @@ class Arrangement:
 def read(name: str) -> Flow:
     """Return a diagram's source, its text alternative filled in."""
     flow = Flow.model_validate(tomllib.loads((HERE / f"{name}.toml").read_text()))
-    boxes = tuple(_filled_in(box, flow.architecture) for box in flow.box)
-    threads = _defaults(flow.architecture, "scoring").threads
-    alt = flow.alt.format(floor_ms=floor_ms(flow), threads=threads)
-    return flow.model_copy(update={"box": boxes, "alt": alt})
-
-
-def _filled_in(box: Box, architecture: Architecture) -> Box:
-    if box.role is None:
-        return box
-    settings = _defaults(architecture, box.role)
-    lines = tuple(line.format(port=settings.port, threads=settings.threads) for line in box.lines)
-    return box.model_copy(update={"lines": lines})
+    return flow.model_copy(update={"alt": flow.alt.format(floor_ms=floor_ms(flow))})
 
 
 def _defaults(architecture: Architecture, role: Role) -> Settings:
