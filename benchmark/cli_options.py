@@ -82,6 +82,15 @@ FreePortsOption = Annotated[
         rich_help_panel=CONDITIONS,
     ),
 ]
+WaitIdleOption = Annotated[
+    int,
+    typer.Option(
+        "--wait-idle",
+        min=0,
+        help="Wait up to so many seconds until the machine is idle; 0: warn, and start at once.",
+        rich_help_panel=CONDITIONS,
+    ),
+]
 
 
 def examples(*commands: str) -> str:
@@ -177,6 +186,9 @@ def measuring_command() -> Iterator[None]:
         yield
     except BenchmarkError as error:
         fail(error)
+    except KeyboardInterrupt:
+        console.print("interrupted")
+        raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
 def end_on_signals() -> None:

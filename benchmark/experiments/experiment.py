@@ -9,12 +9,15 @@ from typing import Any, Generic, TypeVar
 from rich.console import RenderableType
 
 from benchmark.analysis.comparable import Comparable
+from benchmark.analysis.validity import MAX_BUSY_BEFORE
 from benchmark.contenders.discovery import Contender
+from benchmark.measure.preflight import await_idle
 from benchmark.measure.progress import Progress
 from benchmark.measure.session import Session
 from benchmark.record.manifest import make_manifest
 from benchmark.record.run import SCHEMA, SUMMARY, Run
 from benchmark.report.answers import Answer
+from benchmark.stack.ports import refuse_taken_by_others
 from benchmark.stack.processes import Launcher, ProcessLauncher
 from benchmark.stack.watchdog import Guard
 
@@ -53,12 +56,24 @@ class Experiment(Generic[PlanT]):
     comparable: Callable[[Run, str, int | None], Sequence[Comparable]] | None = None
 
 
-def carry_out(experiment: Experiment[PlanT], assignment: Assignment[PlanT], results: Path, progress: Progress) -> Run:
+def carry_out(
+    experiment: Experiment[PlanT],
+    assignment: Assignment[PlanT],
+    results: Path,
+    progress: Progress,
+    wait_idle_s: float = 0,
+) -> Run:
     """Measure, and write record, summary and page, whatever becomes of it; a complete run becomes the latest.
 
-    After Ctrl-C what was measured by then is reported. Raises BenchmarkError.
+    Nothing is started if a port is taken, or if the machine is still busy after so many seconds of waiting; without
+    any, a busy machine is warned of. After Ctrl-C what was measured by then is reported. Raises BenchmarkError.
     """
-    manifest = make_manifest(assignment.contenders, assignment.seed, assignment.recorded_plan, assignment.settings)
+    if not assignment.free_ports:
+        refuse_taken_by_others(assignment.contenders)
+    busy = await_idle(MAX_BUSY_BEFORE, wait_idle_s, progress.say)
+    manifest = make_manifest(
+        assignment.contenders, assignment.seed, assignment.recorded_plan, assignment.settings, busy
+    )
     run = Run.create(results, experiment.name, {**manifest, **assignment.facts})
     interrupted = False
     with progress, closing(Guard()) as guard:

@@ -13,9 +13,13 @@ from contract.settings import loggable, settings_from
 
 
 def make_manifest(
-    contenders: Sequence[Contender], seed: int, plan: Mapping[str, Any], service_settings: Mapping[str, str]
+    contenders: Sequence[Contender],
+    seed: int,
+    plan: Mapping[str, Any],
+    service_settings: Mapping[str, str],
+    busy: float,
 ) -> dict[str, Any]:
-    """Return the manifest of a run that is about to start, including how busy the machine is."""
+    """Return the manifest of a run that is about to start, on a machine of which a share is `busy`."""
     return {
         "started_utc": utc_now(),
         "command_line": " ".join(["python -m benchmark", *sys.argv[1:]]),
@@ -30,7 +34,7 @@ def make_manifest(
                 settings_from(variables({name: v for name, v in service_settings.items() if name != "http_client"}))
             ),
         },
-        "busy_before_start": provenance.busy_share(),
+        "busy_before_start": busy,
         "environment": provenance.environment(),
     }
 

@@ -20,6 +20,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from benchmark.contenders.discovery import ROOT, Contender, Process, discover
 from benchmark.errors import ServicesError
+from benchmark.stack.ports import refuse_taken
 from benchmark.stack.processes import (
     HOST,
     READY_TIMEOUT_S,
@@ -122,11 +123,12 @@ def up(folder: Path | None = None, known: Mapping[str, Contender] | None = None)
     wanted = list(_distinct((discover() if known is None else known).values()))
     with _locked(folder or RUN) as state, closing(Guard()) as guard:
         kept = _clear_away(state)
+        missing = [(c, p) for c, p in wanted if not any(service.port == p.port for service in kept)]
+        refuse_taken((process.port, f"{process.role} of {contender.name}") for contender, process in missing)
         started: dict[int, Running] = {}  # by port
         try:
-            for contender, process in wanted:
-                if not any(service.port == process.port for service in kept):
-                    _start(contender, process, state, started, guard)
+            for contender, process in missing:
+                _start(contender, process, state, started, guard)
             for contender, process in wanted:
                 yield _await(contender, process, started, kept)
         except BaseException:

@@ -15,10 +15,11 @@ from typing import Protocol
 
 from benchmark.contenders.discovery import ROOT, Contender, Process
 from benchmark.errors import StackError
+from benchmark.stack import ports as loopback
 from benchmark.stack.cgroups import Counters
 from benchmark.stack.watchdog import Guard, stop_groups
 
-HOST = "127.0.0.1"
+HOST = loopback.HOST
 READY_TIMEOUT_S = 30.0
 STOP_GRACE_S = 5.0
 _LOG_TAIL_LINES = 15
@@ -152,7 +153,7 @@ def start_role(
     launcher: Launcher | None = None,
 ) -> Running:
     """Start one process of a contender. Raises StackError if its port is in use."""
-    _check_port_is_free(contender, process, ports[process.role])
+    loopback.refuse_taken([(ports[process.role], f"{process.role} of {contender.name}")])
     settings = {**(env or {}), **{name: _fill_in(value, process, ports) for name, value in process.env.items()}}
     log = logs / f"{contender.label or contender.name}-{process.role}.log"
     return (launcher or ProcessLauncher()).launch(Launch(contender, process, ports, settings, log), guard)
@@ -240,18 +241,6 @@ def _fill_in(text: str, process: Process, ports: Mapping[str, int]) -> str:
         raise StackError(
             f"process {process.role}: {text!r} names {error}, expected one of port, {', '.join(ports)}"
         ) from error
-
-
-def _check_port_is_free(contender: Contender, process: Process, port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            raise StackError(
-                f"port {port} ({process.role} of {contender.name}) is in use: stop the process that listens there "
-                "(after `make up`: `make down`), or measure with --free-ports"
-            ) from error
 
 
 def await_ready(stack: Stack) -> None:

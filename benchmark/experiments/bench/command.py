@@ -14,6 +14,7 @@ from benchmark.cli_options import (
     ResultsOption,
     SeedOption,
     SettingOption,
+    WaitIdleOption,
     choose_contenders,
     conclude,
     console,
@@ -97,6 +98,7 @@ def command(
             rich_help_panel=CONDITIONS,
         ),
     ] = False,
+    wait_idle: WaitIdleOption = 0,
     results: ResultsOption = RESULTS,
 ) -> None:
     """Compare contenders: latency, peak rate and CPU per request, from 1 user to hundreds. About five minutes.
@@ -129,5 +131,5 @@ def command(
             console.print(plan.left_out, soft_wrap=True, markup=False)
         launcher = ContainerLauncher() if containers else None
         assignment = plans.assign(chosen, plan, parse_settings(setting), launcher)
-        run = carry_out(EXPERIMENT, assignment, results, Progress(console))
+        run = carry_out(EXPERIMENT, assignment, results, Progress(console), wait_idle)
     conclude(run, EXPERIMENT)

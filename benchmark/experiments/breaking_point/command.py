@@ -13,6 +13,7 @@ from benchmark.cli_options import (
     ResultsOption,
     SeedOption,
     SettingOption,
+    WaitIdleOption,
     choose_real_contenders,
     conclude,
     console,
@@ -46,6 +47,7 @@ def command(
     seed: SeedOption = 1,
     setting: SettingOption = None,
     free_ports: FreePortsOption = False,
+    wait_idle: WaitIdleOption = 0,
     results: ResultsOption = RESULTS,
 ) -> None:
     """Find the breaking point of each contender with Locust. About 15 minutes per contender, see --scale.
@@ -73,5 +75,6 @@ def command(
         wanted = choose_real_contenders(contenders)
         plan = BreakingPointPlan(chosen, scale, seed, free_ports)
         refuse_beyond(most_users(plan), open_files().soft, files_per_user(wanted))
-        run = carry_out(EXPERIMENT, assign(wanted, plan, parse_settings(setting)), results, Progress(console))
+        assignment = assign(wanted, plan, parse_settings(setting))
+        run = carry_out(EXPERIMENT, assignment, results, Progress(console), wait_idle)
     conclude(run, EXPERIMENT)

@@ -12,6 +12,7 @@ from benchmark.cli_options import (
     ResultsOption,
     SeedOption,
     SettingOption,
+    WaitIdleOption,
     conclude,
     console,
     examples,
@@ -62,6 +63,7 @@ def command(
     seed: SeedOption = 1,
     setting: SettingOption = None,
     free_ports: FreePortsOption = False,
+    wait_idle: WaitIdleOption = 0,
     results: ResultsOption = RESULTS,
 ) -> None:
     """Explain the difference between two contenders: how much each factor contributes. About 24 minutes.
@@ -99,5 +101,5 @@ def command(
         what_ifs = read_what_ifs(known)
         plan = plans.fit(plan, open_files().soft, files_per_user(mains))
         assignment = assign(design, mains, what_ifs, plan, services)
-        run = carry_out(EXPERIMENT, assignment, results, Progress(console))
+        run = carry_out(EXPERIMENT, assignment, results, Progress(console), wait_idle)
     conclude(run, EXPERIMENT)

@@ -13,6 +13,7 @@ from benchmark.cli_options import (
     ResultsOption,
     SeedOption,
     SettingOption,
+    WaitIdleOption,
     choose_real_contenders,
     conclude,
     console,
@@ -84,6 +85,7 @@ def command(
     seed: SeedOption = 1,
     setting: SettingOption = None,
     free_ports: FreePortsOption = False,
+    wait_idle: WaitIdleOption = 0,
     results: ResultsOption = RESULTS,
 ) -> None:
     """Profile a request: where its time goes, and its CPU time by library. About seven minutes.
@@ -112,5 +114,6 @@ def command(
             seed=seed,
             free_ports=free_ports,
         ).scaled(scale)
-        run = carry_out(EXPERIMENT, assign(chosen, plan, parse_settings(setting)), results, Progress(console))
+        assignment = assign(chosen, plan, parse_settings(setting))
+        run = carry_out(EXPERIMENT, assignment, results, Progress(console), wait_idle)
     conclude(run, EXPERIMENT)

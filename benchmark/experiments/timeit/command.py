@@ -11,6 +11,7 @@ from benchmark.cli_options import (
     ResultsOption,
     SeedOption,
     SettingOption,
+    WaitIdleOption,
     choose_real_contenders,
     conclude,
     console,
@@ -56,6 +57,7 @@ def command(
     ] = 1.0,
     seed: SeedOption = 1,
     setting: SettingOption = None,
+    wait_idle: WaitIdleOption = 0,
     results: ResultsOption = RESULTS,
 ) -> None:
     """Time n calls in a row, n = 1 to 60, and compare the cost per call. About 83 minutes, two with --scale 0.1.
@@ -75,5 +77,6 @@ def command(
     with measuring_command():
         chosen = choose_real_contenders(contenders)
         plan = make_plan(min_calls, max_calls, step, repeat, seed, scale)
-        run = carry_out(EXPERIMENT, assign(chosen, plan, parse_settings(setting)), results, Progress(console))
+        assignment = assign(chosen, plan, parse_settings(setting))
+        run = carry_out(EXPERIMENT, assignment, results, Progress(console), wait_idle)
     conclude(run, EXPERIMENT)

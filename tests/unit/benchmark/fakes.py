@@ -52,7 +52,7 @@ def failing(label: str, error: BaseException, block: int = 0, measure: Measure =
     return measure_or_fail
 
 
-def nothing(_: Contender) -> None:
+def nothing(_: Any) -> None:
     pass
 
 
@@ -131,6 +131,7 @@ def fake_stack(patch: pytest.MonkeyPatch, measure: Measure = measure_well) -> Fa
     patch.setattr(levels, "_follow", fake.follow)
     patch.setattr(experiment, "Guard", lambda: SimpleNamespace(close=lambda: None))
     patch.setattr(provenance, "busy_share", lambda: 0.01)
+    patch.setattr(experiment, "refuse_taken_by_others", nothing)
     return fake
 
 

@@ -95,9 +95,11 @@ def test_what_cannot_be_measured_exits_with_1(monkeypatch: pytest.MonkeyPatch) -
 
 def test_options_reach_the_design_and_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     options = ["--quick", "--from", "async", "--to", "async", "--blocks", "3", "--seed", "7", "--free-ports"]
+    options += ["--wait-idle", "60"]
     _, _, seen = explain(monkeypatch, *options, "--factors", "runtime,fan_out")
     assignment = seen[1]
     plan, mains, design = assignment.plan.plan, assignment.plan.mains, assignment.facts["explain"]
+    assert seen[4] == 60
     assert (design["from"], design["to"]) == ("async", "async")
     assert list(design["factors"]) == ["runtime", "fan_out"]
     assert (assignment.seed, assignment.free_ports) == (7, True)
