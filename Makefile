@@ -6,7 +6,6 @@ LOCUST := EXAMPLE=$(EXAMPLE) $(BIN)/locust -f benchmark/load/locustfile.py
 WEB_UI = --class-picker --web-host $(or $(WEB_HOST),127.0.0.1)
 SCALE_FLAG := $(if $(SCALE),--scale $(SCALE))
 CONTAINERS := $(PYTHON) -m docker.verbs
-WIDTH := 208
 BENCH_FLAGS := $(if $(QUICK),--quick) $(if $(FULL),--full) $(if $(FIELD),--field) $(BENCH_ARGS)
 
 # Variables of the container targets may be set on the command line or in the environment.
@@ -69,9 +68,8 @@ down: install ## stop the services that `make up` started
 seed: install ## fill the feature store at SERVING_REDIS_URL
 	@$(BIN)/python -m feature_store seed
 
-diff: ## sync and async in code: the handlers side by side, then a diff of the rest, without the servers
-	@diff --side-by-side --expand-tabs --width=$(WIDTH) sync/sync_api/scoring.py async/async_api/scoring.py || test $$? -eq 1
-	@diff -u --color=auto -x __pycache__ -x '*server.py' -x scoring.py sync/sync_api async/async_api || test $$? -eq 1
+diff: ## what sync and async mean, in code: the handlers side by side; ALL=1 for all files, HTML=1 for all as one page
+	@$(PYTHON) doc/diff.py $(if $(ALL),--all) $(if $(HTML),--html)
 
 test: install-dev ## lint, format check, types, architecture contracts, tests
 	@$(BIN)/python -m tests

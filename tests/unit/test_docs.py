@@ -3,7 +3,6 @@
 import json
 import re
 import runpy
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -42,17 +41,6 @@ def test_every_verb_of_the_makefile_is_listed_by_make_help() -> None:
     verbs = {verb for line in re.findall(r"^([a-z][a-z0-9 -]*):(?!=)", makefile, re.MULTILINE) for verb in line.split()}
     explained = {verb for line in re.findall(r"^([a-z0-9 -]+):.*## ", makefile, re.MULTILINE) for verb in line.split()}
     assert verbs - explained <= {"install", "install-dev"}
-
-
-def test_make_diff_shows_the_handlers_whole_and_side_by_side_and_then_the_rest_without_the_servers() -> None:
-    done = subprocess.run(["make", "diff"], cwd=ROOT, capture_output=True, text=True, check=True)
-    handlers, *rest = done.stdout.split("diff -u ")
-    for path in GENERATE["HANDLERS"]:
-        missing = [line for line in (ROOT / path).read_text().splitlines() if line not in handlers]
-        assert missing == []
-    compared = {words.split()[-1] for words in (part.partition("\n")[0] for part in rest)}
-    assert {Path(path).name for path in compared} >= {"features.py", "model_client.py", "serve.py", "web.py"}
-    assert not [path for path in compared if path.endswith(("server.py", "scoring.py"))]
 
 
 def test_every_contender_that_is_measured_only_when_it_is_named_is_explained() -> None:

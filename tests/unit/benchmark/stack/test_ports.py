@@ -9,7 +9,6 @@ import pytest
 
 from benchmark.contenders.discovery import Process
 from benchmark.errors import StackError
-from benchmark.stack import ports
 from benchmark.stack.ports import HOST, holder, is_free, refuse_taken, refuse_taken_by_others
 from benchmark.stack.processes import free_port
 from tests.unit.benchmark.synthetic import make_contender
@@ -51,7 +50,7 @@ def test_a_holder_that_the_system_does_not_tell_is_left_out(taken: list[int], mo
     def denied(_: str) -> None:
         raise psutil.AccessDenied
 
-    monkeypatch.setattr(ports.psutil, "net_connections", denied)
+    monkeypatch.setattr(psutil, "net_connections", denied)
     with pytest.raises(StackError, match=rf"port {taken[0]} \(model of sync\) is in use: stop"):
         refuse_taken([(taken[0], "model of sync")])
 
