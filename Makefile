@@ -15,20 +15,20 @@ export DOCKER
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev bench explain report experiments experiment1 experiment2 experiment3 response-time \
 	load-test max-performance stress-test locust-ui locust-master locust-worker up down seed test lint format lock diff \
-	clean docs record record-pools record-field pc-specs docker-build docker-base docker-run-redis docker-run-model-sync \
+	clean talk docs record record-pools record-field pc-specs docker-build docker-base docker-run-redis docker-run-model-sync \
 	docker-run-model-async docker-run-scoring-sync docker-run-scoring-async docker-stop docker-up docker-down docker-bench docker-sizes \
 	test-docker
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 24
 
-bench: install ## compare the contenders, five minutes; QUICK=1 one minute, FULL=1 one hour, FIELD=1 all contenders, BENCH_ARGS="--help"
+bench: install ## compare the contenders, five minutes; QUICK=1 about a minute, FULL=1 one hour, FIELD=1 all contenders, BENCH_ARGS="--help"
 	@$(BIN)/python -m benchmark bench $(BENCH_FLAGS)
 
 report: install ## one page over all runs in results/
 	@$(BIN)/python -m benchmark report
 
-explain: install ## where does the difference come from? 24 minutes; QUICK=1 six minutes, EXPLAIN_ARGS="--help"
+explain: install ## where does the difference come from? 24 minutes; QUICK=1 less than six minutes, EXPLAIN_ARGS="--help"
 	@$(BIN)/python -m benchmark explain $(if $(QUICK),--quick) $(EXPLAIN_ARGS)
 
 experiments: install ## experiments 1 to 3, then one page over all runs; SCALE=0.1 shortens them
@@ -92,6 +92,9 @@ lock: install-dev ## resolve requirements/*.txt again from pyproject.toml
 clean: ## stop the services, and remove the virtual environment and the results
 	@test ! -e run/services.json || $(BIN)/python -m benchmark down || true
 	rm -rf .venv results run
+
+talk: install ## the slides of a talk on the recorded run, as results/talk.html and, for Marp, results/talk.md
+	@$(BIN)/python doc/talk/render.py
 
 docs: install-dev ## write the generated parts: doc/settings.md, .env.example, handlers and figures of the README
 	@$(BIN)/python doc/generate.py

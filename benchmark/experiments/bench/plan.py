@@ -38,7 +38,7 @@ def default_plan(users: Sequence[int] = ()) -> BenchPlan:
 
 
 def quick_plan(users: Sequence[int] = ()) -> BenchPlan:
-    """About a minute for five contenders: levels that bracket every peak, short windows, wide intervals."""
+    """The shortest for five contenders: levels that bracket every peak, short windows, wide intervals."""
 
     def levels(users: Sequence[int]) -> tuple[Level, ...]:
         return levels_for(users, low_s=0.7, base_s=0.4, per_user_s=0.002, warm_s=0.25, warm_per_user_s=0.003)

@@ -110,7 +110,7 @@ def default_plan() -> ExplainPlan:
 
 
 def quick_plan() -> ExplainPlan:
-    """Less than six minutes with the installation: half of the cells, two blocks, few levels, wide intervals."""
+    """The shortest: half of the cells, two blocks, few levels, wide intervals."""
 
     def levels(*users: int) -> tuple[Level, ...]:
         return levels_for(users, low_s=1.0, base_s=0.5, per_user_s=0.004)
