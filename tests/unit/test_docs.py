@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from benchmark.contenders.discovery import ROOT, discover
+from benchmark.experiments.bench import command as bench
+from benchmark.experiments.gap import command as explain
 
 GENERATE = runpy.run_path(str(ROOT / "doc" / "generate.py"))
 RECORDED = ROOT / "doc" / "recorded"
+QUICK = (bench.QUICK_TAKES, explain.QUICK_TAKES)
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "doc").glob("*.md"))]
 
 
@@ -48,3 +51,10 @@ def test_every_contender_that_is_measured_only_when_it_is_named_is_explained() -
     named = [name for name, contender in discover().items() if not contender.default]
     assert named != []
     assert [name for name in named if f"| `{name}` |" not in page] == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "Makefile"])
+def test_how_long_a_quick_run_takes_is_said_as_the_help_says_it(page: str) -> None:
+    said = re.findall(r"QUICK=1`?(?: takes|:) ([a-z ]+?)(?: and|[.,;:]|$)", (ROOT / page).read_text(), re.MULTILINE)
+    assert said != []
+    assert [words for words in said if not any(takes.startswith(words) for takes in QUICK)] == []
