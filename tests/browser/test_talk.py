@@ -31,7 +31,8 @@ def opened(page: Page, talk: str, width: int, height: int) -> Page:
 def test_every_slide_fits_its_window(page: Page, talk: str, width: int, height: int) -> None:
     opened(page, talk, width, height)
     sizes = page.eval_on_selector_all(
-        "section", "all => all.map(one => [one.id, one.offsetWidth, one.scrollWidth, one.offsetHeight, one.scrollHeight])"
+        "section",
+        "all => all.map(one => [one.id, one.offsetWidth, one.scrollWidth, one.offsetHeight, one.scrollHeight])",
     )
     assert len(sizes) == SLIDES
     assert [row for row in sizes if row[2] > row[1] or max(row[3:]) > height] == []
