@@ -148,7 +148,8 @@ def _parts(tokens: Sequence[Token]) -> Iterator[list[Token]]:
 
 
 def _slide(parser: MarkdownIt, tokens: Sequence[Token]) -> Slide:
-    notes, kind, shown = "", "", []
+    notes, kind = "", ""
+    shown: list[Token] = []
     for token in tokens:
         comment = token.content.strip() if token.type == "html_block" else ""
         if comment.startswith("<!--"):

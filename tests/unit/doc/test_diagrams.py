@@ -69,6 +69,7 @@ def test_a_drawing_says_in_words_what_it_shows_and_asks_nobody(name: str) -> Non
     assert title.text == flow.alt
     assert all(f"{step.number}" in flow.alt for step in flow.step)
     assert "{" not in flow.alt
+    assert len(flow.alt) <= 250
     assert "http" not in svg.replace("http://www.w3.org/2000/svg", "")
 
 

@@ -105,7 +105,7 @@ def test_nothing_is_loaded_from_elsewhere(page: str) -> None:
 
 def test_every_picture_says_in_words_what_it_shows(page: str) -> None:
     texts = Addresses(page).texts
-    assert all(text and 40 < len(text) <= 330 for text in texts)
+    assert all(text and 40 < len(text) <= 250 for text in texts)
     assert not any(text and text.startswith("h:") for text in texts)
 
 
