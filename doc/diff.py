@@ -108,7 +108,7 @@ def page(files: Sequence[Pair]) -> str:
 
 def _count(pair: Pair) -> str:
     left, right = pair.changed
-    return _note(pair) or f"{left} and {right} lines"
+    return _note(pair) or f"−{left} +{right} lines"
 
 
 def _section(pair: Pair) -> str:
@@ -124,7 +124,9 @@ def _table_row(row: Row) -> str:
     left, right = row
     if left is not None and left == right:
         return f'<tr class="same"><td>{html.escape(left)}</td><td>{html.escape(right)}</td></tr>\n'
-    texts = _marked(left, right) if left is not None and right is not None else [html.escape(each or "") for each in row]
+    texts = (
+        _marked(left, right) if left is not None and right is not None else [html.escape(each or "") for each in row]
+    )
     classes = ("none" if line is None else side for side, line in zip(("sync", "async"), row, strict=True))
     cells = (f'<td class="{name}">{text}</td>' for name, text in zip(classes, texts, strict=True))
     return f"<tr>{''.join(cells)}</tr>\n"

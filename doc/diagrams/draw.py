@@ -44,6 +44,7 @@ class Box(_DiagramTable):
     width: int | None = None  # px
     lines: tuple[str, ...] = ()
     lifelines: tuple[str, ...] = Field(min_length=1)
+    apart: int | None = None  # px between lifelines; without it, they share the width
 
 
 class Step(_DiagramTable):
@@ -102,6 +103,7 @@ class Arrangement:
 
     boxes: list[tuple[Box, float, float]] = field(default_factory=list)
     lifelines: dict[str, float] = field(default_factory=dict)
+    last: dict[str, float] = field(default_factory=dict)  # for each lifeline, the last one of its box
     arrows: list[Arrow] = field(default_factory=list)
     box_height: float = 0.0
     height: float = 0.0
@@ -167,8 +169,11 @@ def _place_boxes(flow: Flow, layout: Arrangement) -> None:
     left = float(_MARGIN)
     for box, width in zip(flow.box, widths, strict=True):
         layout.boxes.append((box, left, width))
-        share = width / len(box.lifelines)
-        layout.lifelines |= {name: left + share * (i + 0.5) for i, name in enumerate(box.lifelines)}
+        apart = box.apart or width / len(box.lifelines)
+        first = left + (width - apart * (len(box.lifelines) - 1)) / 2
+        places = {name: first + apart * i for i, name in enumerate(box.lifelines)}
+        layout.lifelines |= places
+        layout.last |= dict.fromkeys(places, max(places.values()))
         left += width + gap
 
 
@@ -185,7 +190,7 @@ def _arrow(step: Step, layout: Arrangement, bottom: float) -> Arrow:
         label = (before.label[0] + 24, before.label[1])
     else:
         top = y = bottom + (_APART if layout.arrows[-1].bar else _LABEL / 2)
-        label = (label_x, y + 26)
+        label = (layout.last[step.source] + 18, y + 26)
     bar = (top, top + _takes_ms(step) * _PX_PER_MS)
     return Arrow(step, x1, x2, y, label, bar, bar[1] if step.answered else None)
 

@@ -23,7 +23,7 @@ from benchmark.analysis.wording import MISSING, at_users, fine_ms, significant
 from benchmark.contenders.discovery import ROOT
 from benchmark.experiments.bench.command import QUICK_TAKES as BENCH_TAKES
 from benchmark.experiments.gap.command import QUICK_TAKES as EXPLAIN_TAKES
-from benchmark.experiments.gap.schema import parse
+from benchmark.experiments.gap.schema import Change, parse
 from contract.model import latency_floor_ms
 from contract.settings import settings_from
 from doc.diagrams.draw import NAMES, read
@@ -34,9 +34,11 @@ RECORDED: Final = ROOT / "doc" / "recorded"
 RESULTS: Final = ROOT / "results"
 HANDLERS: Final = {"sync": "sync/sync_api/scoring.py", "async": "async/async_api/scoring.py"}
 _PX_PER_REM: Final = 32  # of a slide of 1280 x 720
-_KEYWORD: Final = re.compile(r"^h:(\d+) ")  # Marp's way to say how high a picture is, before its text alternative
+_NARROW_PX: Final = 400
+_SIZE: Final = re.compile(r"^w:(\d+) ")  # Marp's way to say how wide a picture is, before its text alternative
+_BESIDE: Final = re.compile(r"^bg right:(\d+)% fit ")  # and that it fills so much of the slide, beside the text
 _CLASS: Final = re.compile(r"^_class: *(\S+)$")
-_WAITS: Final = re.compile(r"\b(async|await)\b")
+_WAITS: Final = re.compile(r"\b(async|await)\b(?= )")
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,10 @@ class Slide:
 def values(recorded: Path = RECORDED) -> dict[str, Any]:
     """Return what the slides may name."""
     documents = {name: _json(recorded / "explain" / f"{name}.json") for name in ("summary", "manifest")}
-    bench, explained = parse_summary(_json(recorded / "summary.json")), parse(documents["summary"], documents["manifest"])
+    bench, explained = (
+        parse_summary(_json(recorded / "summary.json")),
+        parse(documents["summary"], documents["manifest"]),
+    )
     machine, law = bench.environment["machine"], settings_from({}, architecture="sync", role="scoring")
     lead = explained.prediction_lead_s
     return {
@@ -118,11 +123,28 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(number=significant, users=at_users, ms=_ms, percent=_percent)
+    environment.filters.update(effect_ms=_effect_ms, effect_times=_effect_times)
     return environment
 
 
 def _ms(value_ms: float | None) -> str:
     return f"{fine_ms(value_ms)} ms"
+
+
+def _effect_ms(share: Change) -> str:
+    return f"{share.value:+.1f} ms".replace("-", "−") if _is_shown(share, 0) else _NO_EFFECT
+
+
+def _effect_times(share: Change) -> str:
+    return f"× {significant(share.value)}" if _is_shown(share, 1) else _NO_EFFECT
+
+
+_NO_EFFECT: Final = "no effect is shown"
+
+
+def _is_shown(share: Change, neutral: float) -> bool:
+    """Whether the interval of a share leaves out what stands for no effect."""
+    return share.ci95 is not None and not share.ci95[0] <= neutral <= share.ci95[1]
 
 
 def _percent(share: float | None) -> str:
@@ -175,10 +197,14 @@ def _picture(token: Token) -> Token:
     """Return an image with the file in it, so that neither its styles nor its ids meet those of another."""
     path = (RESULTS / str(token.attrs["src"])).resolve()
     data = base64.b64encode(path.read_bytes()).decode()
-    high = _KEYWORD.match(token.content)
-    style = f' style="--high: {int(high[1]) / _PX_PER_REM:g}rem"' if high else ""
-    alt = html.escape(_KEYWORD.sub("", token.content))
-    return Token("html_inline", "", 0, content=f'<img src="data:image/svg+xml;base64,{data}" alt="{alt}"{style}>')
+    size, beside = _SIZE.match(token.content), _BESIDE.match(token.content)
+    style = f' style="--wide: {int(size[1]) / _PX_PER_REM:g}rem"' if size else ""
+    style = f' class="beside" style="--share: {beside[1]}%"' if beside else style
+    alt = html.escape(_BESIDE.sub("", _SIZE.sub("", token.content)))
+    image = f'<img src="data:image/svg+xml;base64,{data}" alt="{alt}"{style}>'
+    if beside or (size and int(size[1]) > _NARROW_PX):  # on a phone it is moved sideways, by keys as well
+        image = f'<span class="scroll" role="group" aria-label="Picture" tabindex="0">{image}</span>'
+    return Token("html_inline", "", 0, content=image)
 
 
 def page(text: str) -> str:
