@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Page
@@ -38,7 +39,9 @@ def test_every_slide_fits_its_window(page: Page, talk: str, width: int, height: 
     assert [row for row in sizes if row[2] > row[1] or max(row[3:]) > height] == []
 
 
-def test_nothing_on_a_slide_sticks_out_of_it(page: Page, talk: str) -> None:
+@pytest.mark.parametrize("media", ["screen", "print"])
+def test_nothing_on_a_slide_sticks_out_of_it(page: Page, talk: str, media: Literal["screen", "print"]) -> None:
+    page.emulate_media(media=media)
     opened(page, talk, 1280, 720)
     outside = page.eval_on_selector_all(
         "section",
