@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import FloatRect, Page
 
 from doc import diff
 from tests.browser.conftest import Seen
@@ -20,13 +20,13 @@ def opened(page: Page, tmp_path: Path) -> Page:
     return page
 
 
-def places(page: Page) -> tuple[dict[str, float], dict[str, float]]:
+def places(page: Page) -> tuple[FloatRect, FloatRect]:
     """Return where both sides of the first line that differs are."""
     row = page.locator(CHANGED).first
     left, right = row.locator(".sync").bounding_box(), row.locator(".async").bounding_box()
     assert left
     assert right
-    return dict(left), dict(right)
+    return left, right
 
 
 def test_on_a_desk_both_sides_stand_beside_each_other(opened: Page) -> None:
