@@ -55,6 +55,8 @@ def test_every_contender_that_is_measured_only_when_it_is_named_is_explained() -
 
 @pytest.mark.parametrize("page", ["README.md", "Makefile"])
 def test_how_long_a_quick_run_takes_is_said_as_the_help_says_it(page: str) -> None:
-    said = re.findall(r"QUICK=1`?(?: takes|:) ([a-z ]+?)(?: and|[.,;:]|$)", (ROOT / page).read_text(), re.MULTILINE)
+    text = (ROOT / page).read_text()
+    found = re.findall(r"QUICK=1`?(?: takes|:)? ([a-z ]+?)(?: and|[.,;:]|$)", text, re.MULTILINE)
+    said = [words for words in found if re.search("minute|six", words)]
     assert said != []
     assert [words for words in said if not any(takes.startswith(words) for takes in QUICK)] == []
