@@ -77,11 +77,15 @@ def use_of_the_machine(limit: float) -> Use:
     return Use(share, busiest() if share > limit else ())
 
 
-def busiest(seconds: float = provenance.BUSY_PROBE_S, sleep: Callable[[float], None] = time.sleep) -> list[BusyProcess]:
+def busiest(
+    seconds: float = provenance.BUSY_PROBE_S,
+    sleep: Callable[[float], None] = time.sleep,
+    now_s: Callable[[], float] = time.monotonic,
+) -> list[BusyProcess]:
     """Return the processes that use most of the CPU, without this one; who ends meanwhile is not seen."""
-    begin_s, before_s = time.monotonic(), _cpu_s()
+    begin_s, before_s = now_s(), _cpu_s()
     sleep(seconds)
-    took_s, after_s = time.monotonic() - begin_s, _cpu_s()
+    took_s, after_s = now_s() - begin_s, _cpu_s()
     found = [
         BusyProcess(name, pid, (used_s - before_s[pid, name]) / took_s)
         for (pid, name), used_s in after_s.items()

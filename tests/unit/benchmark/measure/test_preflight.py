@@ -96,7 +96,13 @@ def busy_process() -> Iterator[psutil.Process]:
         popen.kill()
 
 
-def test_a_process_that_computes_is_found_by_name_and_id(busy_process: psutil.Process) -> None:
+def test_a_process_that_computes_is_found_by_name_and_id(
+    busy_process: psutil.Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Others may be busier on the machine of this test.
+    monkeypatch.setattr(preflight, "_SHOWN", 10_000)
+    monkeypatch.setattr(preflight, "_LEAST", 0.0)
+
     def until_it_has_computed(_: float) -> None:
         before_s = busy_process.cpu_times().user
         while busy_process.cpu_times().user < before_s + 0.2:
@@ -143,3 +149,23 @@ def test_nothing_is_started_or_written_on_a_machine_that_stays_busy(
         bench.run(wait_idle_s=1e-9)
     assert bench.stack.started == []
     assert not bench.results.exists()
+
+
+def test_only_the_busiest_are_named_and_none_that_does_next_to_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    spent_s = {f"p{i}": 0.3 * i for i in range(8)}
+    readings = [{(i, name): 10.0 for i, name in enumerate(spent_s)}]
+    readings.append({(i, name): 10.0 + used_s for i, (name, used_s) in enumerate(spent_s.items())})
+    readings[1][99, "new"] = 5.0
+    monkeypatch.setattr(preflight, "_cpu_s", lambda: readings.pop(0))
+    clock_s = iter((100.0, 103.0))
+    found = busiest(sleep=lambda _: None, now_s=lambda: next(clock_s))
+    assert [(process.name, round(process.cores, 2)) for process in found] == [
+        ("p7", 0.7),
+        ("p6", 0.6),
+        ("p5", 0.5),
+        ("p4", 0.4),
+        ("p3", 0.3),
+    ]
+    readings.extend([{(1, "idle"): 10.0}, {(1, "idle"): 10.01}])
+    clock_s = iter((100.0, 103.0))
+    assert busiest(sleep=lambda _: None, now_s=lambda: next(clock_s)) == []
