@@ -153,7 +153,7 @@ def test_nothing_is_started_or_written_on_a_machine_that_stays_busy(
 
 def test_only_the_busiest_are_named_and_none_that_does_next_to_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     spent_s = {f"p{i}": 0.3 * i for i in range(8)}
-    readings = [{(i, name): 10.0 for i, name in enumerate(spent_s)}]
+    readings = [dict.fromkeys(enumerate(spent_s), 10.0)]
     readings.append({(i, name): 10.0 + used_s for i, (name, used_s) in enumerate(spent_s.items())})
     readings[1][99, "new"] = 5.0
     monkeypatch.setattr(preflight, "_cpu_s", lambda: readings.pop(0))
