@@ -150,6 +150,15 @@ def test_what_is_invalid_is_struck_and_shown(tmp_path: Path) -> None:
     assert "12 of 13,100 answers were wrong" in page
 
 
+@pytest.mark.usefixtures("undrawn")
+def test_of_many_reasons_three_are_shown_and_the_others_open_on_demand(tmp_path: Path) -> None:
+    reasons = [f"cell-f-f-f-f: {count} of 13,100 answers were wrong" for count in range(1, 6)]
+    page = page_of(record(tmp_path / "run", {**make_summary(), "valid": False, "reasons": reasons}))
+    shown, _, folded = page.partition("<summary>2 more reasons</summary>")
+    assert [f"{count} of 13,100" in shown for count in range(1, 6)] == [True] * 3 + [False] * 2
+    assert all(f"{count} of 13,100" in folded for count in (4, 5))
+
+
 def test_two_renders_are_the_same_bytes(drawn: tuple[Run, str]) -> None:
     run, page = drawn
     assert page_of(run) == page
