@@ -7,6 +7,7 @@ WEB_UI = --class-picker --web-host $(or $(WEB_HOST),127.0.0.1)
 SCALE_FLAG := $(if $(SCALE),--scale $(SCALE))
 CONTAINERS := $(PYTHON) -m docker.verbs
 WIDTH := 208
+SITE ?= results/site
 BENCH_FLAGS := $(if $(QUICK),--quick) $(if $(FULL),--full) $(if $(FIELD),--field) $(BENCH_ARGS)
 
 # The variables of the containers may stand on the command line or in the environment.
@@ -16,7 +17,7 @@ export DOCKER
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev bench explain report experiments experiment1 experiment2 experiment3 response-time \
 	load-test max-performance stress-test locust-ui locust-master locust-worker up down seed test lint format lock diff \
-	clean docs record record-pools record-field pc-specs docker-build docker-base docker-run-redis docker-run-model-sync \
+	clean docs site record record-pools record-field pc-specs docker-build docker-base docker-run-redis docker-run-model-sync \
 	docker-run-model-async docker-run-scoring-sync docker-run-scoring-async docker-stop docker-up docker-down docker-bench docker-sizes \
 	test-docker
 
@@ -97,6 +98,10 @@ clean: ## remove the virtual environment and the results; what `make up` started
 
 docs: install-dev ## write what is generated: doc/settings.md, .env.example, handlers and figures of the README
 	@$(BIN)/python doc/generate.py
+
+site: .venv/installed-docs ## the documentation as a site with search, into results/site; needs no network once installed
+	@$(BIN)/python -m sphinx --fail-on-warning --quiet -c doc . $(SITE)
+	@echo $(SITE)/index.html
 
 record: explain ## measure anew what README, article and doc/deployment.md show; 24 minutes
 	@$(BIN)/python doc/generate.py --record results/latest

@@ -1,0 +1,161 @@
+"""What the pages of doc/ say of the recorded run: for each page its generated blocks.
+
+Sentences stand in facts.j2, a macro for each case; code decides which case it is, and passes the values.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from benchmark.analysis.schema import LOAD_GENERATOR, Comparison, ContenderSummary, LevelSummary, Summary, parse_summary
+from benchmark.analysis.wording import MISSING, fine_ms, significant
+from benchmark.experiments.gap.schema import Explained, WhatIfSummary, parse, shown
+from benchmark.report.answers import Phrases
+from doc.headline import headline
+
+DOC: Final = Path(__file__).resolve().parent
+_SAY: Final = Phrases(DOC, "facts.j2")
+_FLASK, _FLASK_AT_ONCE, _HTTPX, _AIOHTTP = "sync", "sync-concurrent", "async", "async-aiohttp"
+_NEARLY_ALL: Final = 0.8  # of a gap
+_SECOND_WORKER: Final = "a second worker of the scoring handler"
+
+
+@dataclass(frozen=True)
+class RecordedRun:
+    """The recorded run of `explain`, and the contenders among its cells as `bench` summarises them."""
+
+    contenders: Summary
+    explained: Explained
+
+    @property
+    def line(self) -> str:
+        """Return how, where and when it was recorded."""
+        machine = self.contenders.environment.get("machine") or {}
+        where = f"{machine.get('cores')} cores of {machine.get('cpu_model')}"
+        return f"Recorded with `make {self.contenders.command}` on {where}, {self.contenders.started_utc[:10]}.\n"
+
+
+def recorded_run(folder: Path = DOC / "recorded") -> RecordedRun:
+    """Return the run that the pages are about."""
+    contenders = json.loads((folder / "summary.json").read_text())
+    explained, manifest = (
+        json.loads((folder / "explain" / name).read_text()) for name in ("summary.json", "manifest.json")
+    )
+    return RecordedRun(parse_summary(contenders), parse(explained, manifest))
+
+
+def blocks(run: RecordedRun | None = None) -> dict[Path, dict[str, str]]:
+    """Return the blocks of each page by name."""
+    run = run or recorded_run()
+    sizing = f"{sizing_table(run.contenders)}\n{run.line}"
+    return {
+        DOC / "index.md": {"answer": _bullets(headline(run.contenders, run.explained)) + f"\n{run.line}"},
+        DOC / "faq.md": {
+            "move": f"{_bullets(move(run))}\n{run.line}",
+            "workers": f"{workers(run.explained)}\n\n{sizing}",
+        },
+        DOC / "httpx-pool.md": {"httpx-cpu": f"{cpu_table(run.contenders, (_HTTPX, _AIOHTTP))}\n{run.line}"},
+        DOC / "deployment.md": {"sizing": sizing},
+    }
+
+
+def move(run: RecordedRun) -> list[str]:
+    """Return what moving from Flask to FastAPI brings, and what Flask has without moving."""
+    latency = run.contenders.comparison("low_load_mean_ms", _AIOHTTP)
+    gap = run.explained.attribution.get("latency_ms")
+    at_once = run.contenders.contenders.get(_FLASK_AT_ONCE)
+    said = []
+    if _is_shown(latency) and gap and "fan_out" in gap.shares:
+        share = gap.shares["fan_out"].value / gap.gap
+        said.append((_SAY.latency if share > _NEARLY_ALL else _SAY.latency_otherwise)(share=share))
+    else:
+        said.append(_SAY.latency_undecided())
+    if at_once and at_once.low_load and at_once.stands(run.contenders.low_users):
+        said.append(_SAY.flask_at_once(value=at_once.low_load.mean_ms))
+    return [*said, *(_rate(run.contenders, *each) for each in ((_AIOHTTP, "aiohttp"), (_HTTPX, "httpx"))), _lean(run)]
+
+
+def _rate(contenders: Summary, name: str, client: str) -> str:
+    compared = contenders.comparison("peak_rps", name)
+    if compared and _is_shown(compared):
+        return _SAY.rate(client=client, ratio=compared.ratio)
+    return _SAY.rate_undecided(client=client)
+
+
+def _lean(run: RecordedRun) -> str:
+    """Say what the lean client does for Flask as it is, with nothing else changed."""
+    gap = run.explained.attribution.get("peak_rps")
+    first = gap.shares["http_client"].first if gap and "http_client" in gap.shares else None
+    if first and first.value > 1 and shown(first.ci95, 1.0):
+        return _SAY.flask_lean(ratio=first.value)
+    return _SAY.flask_lean_undecided()
+
+
+def workers(explained: Explained) -> str:
+    """Return what a second worker process brought, at the highest number of users that it was measured at."""
+    measured = [each for each in explained.what_if if each.title == _SECOND_WORKER and each.rps_measured is not None]
+    if not measured:
+        return _SAY.not_measured()
+    last: WhatIfSummary = max(measured, key=lambda each: each.users)
+    change = last.rps_change
+    if last.reasons or not change or not shown(change.ci95, 1.0):
+        return _SAY.workers_undecided(contender=last.contender, users=last.users)
+    return _SAY.workers(contender=last.contender, before=last.rps_before, after=last.rps_measured, users=last.users)
+
+
+def sizing_table(summary: Summary) -> str:
+    """Return what each contender carries, and what a request costs in each of its processes at that rate."""
+    heads = ["contender", "mean at one user", "highest rate", "p99 there"]
+    heads += [f"CPU per request: {who}" for who in ("scoring handler", "models", "Redis", "load generator")]
+    heads += ["cores of the scoring handler"]
+    return _table(heads, (_sizing(name, each, summary.low_users) for name, each in summary.rivals.items()))
+
+
+def _sizing(name: str, contender: ContenderSummary, low_users: int) -> list[str]:
+    peak = contender.peak
+    if not peak or not contender.low_load or not contender.stands(peak.users) or not contender.stands(low_users):
+        return [f"`{name}`", "INVALID", *[MISSING] * 7]
+    level = contender.level(peak.users)
+    cpu_ms = level.cpu_ms_per_request if level else {}
+    roles = ("scoring", "model", "redis", LOAD_GENERATOR)
+    return [
+        f"`{name}`",
+        f"{fine_ms(contender.low_load.mean_ms)} ms",
+        f"{contender.at_least}{significant(peak.rps)} requests/s at {peak.users} users",
+        f"{significant(peak.p99_ms)} ms" if peak.p99_ms else "not enough samples",
+        *(f"{significant(cpu_ms[role], 2)} ms" if role in cpu_ms else MISSING for role in roles),
+        significant(peak.rps * cpu_ms["scoring"] / 1000, 2) if "scoring" in cpu_ms else MISSING,
+    ]
+
+
+def cpu_table(summary: Summary, names: tuple[str, ...]) -> str:
+    """Return rate and CPU of the scoring handler of some contenders, over the number of users."""
+    heads = ["users", *(f"`{name}`: {what}" for name in names for what in ("requests/s", "CPU per request"))]
+    found = [summary.contenders[name] for name in names if name in summary.contenders]
+    users = sorted({level.users for each in found for level in each.levels})
+    return _table(heads, ([str(n), *(cell for each in found for cell in _cpu_cells(each, n))] for n in users))
+
+
+def _cpu_cells(contender: ContenderSummary, users: int) -> tuple[str, str]:
+    level: LevelSummary | None = contender.level(users)
+    if level is None:
+        return "not measured", MISSING
+    if not contender.stands(users):
+        return "INVALID", MISSING
+    cpu_ms = level.cpu_ms_per_request.get("scoring")
+    return significant(level.rps), f"{significant(cpu_ms, 2)} ms"
+
+
+def _is_shown(compared: Comparison | None) -> bool:
+    return bool(compared and compared.difference_shown)
+
+
+def _bullets(sentences: Iterable[str]) -> str:
+    return "".join(f"- {sentence}\n" for sentence in sentences)
+
+
+def _table(heads: list[str], rows: Iterable[list[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
