@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from benchmark.analysis.schema import LOAD_GENERATOR, Comparison, ContenderSummary, LevelSummary, Summary, parse_summary
+from benchmark.analysis.schema import LOAD_GENERATOR, Comparison, ContenderSummary, Summary, parse_summary
 from benchmark.analysis.wording import MISSING, fine_ms, significant
 from benchmark.experiments.gap.schema import Explained, WhatIfSummary, parse, shown
 from benchmark.report.answers import Phrases
@@ -19,6 +19,10 @@ DOC: Final = Path(__file__).resolve().parent
 _SAY: Final = Phrases(DOC, "facts.j2")
 _FLASK, _FLASK_AT_ONCE, _HTTPX, _AIOHTTP = "sync", "sync-concurrent", "async", "async-aiohttp"
 _NEARLY_ALL: Final = 0.8  # of a gap
+_SWEEPS: Final = (
+    ("pool-size", "model_pool_size", "connections at most"),
+    ("pool-idle", "model_pool_idle", "idle ones kept"),
+)
 _SECOND_WORKER: Final = "a second worker of the scoring handler"
 
 
@@ -32,9 +36,18 @@ class RecordedRun:
     @property
     def line(self) -> str:
         """Return how, where and when it was recorded."""
-        machine = self.contenders.environment.get("machine") or {}
-        where = f"{machine.get('cores')} cores of {machine.get('cpu_model')}"
-        return f"Recorded with `make {self.contenders.command}` on {where}, {self.contenders.started_utc[:10]}.\n"
+        return _recorded(f"make {self.contenders.command}", self.contenders)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A recorded run in which one setting of httpx's pool had several values."""
+
+    block: str
+    setting: str
+    title: str
+    by_value: dict[int, ContenderSummary]
+    line: str
 
 
 def recorded_run(folder: Path = DOC / "recorded") -> RecordedRun:
@@ -44,6 +57,17 @@ def recorded_run(folder: Path = DOC / "recorded") -> RecordedRun:
         json.loads((folder / "explain" / name).read_text()) for name in ("summary.json", "manifest.json")
     )
     return RecordedRun(parse_summary(contenders), parse(explained, manifest))
+
+
+def sweeps(folder: Path = DOC / "recorded") -> list[Sweep]:
+    """Return the sweeps of the pool's settings that are recorded."""
+    found = []
+    for block, setting, title in _SWEEPS:
+        if (path := folder / f"{block}.json").exists():
+            summary = parse_summary(json.loads(path.read_text()))
+            by_value = {int(name.rpartition("-")[2]): each for name, each in summary.contenders.items()}
+            found.append(Sweep(block, setting, title, by_value, _recorded("make record-pools", summary)))
+    return found
 
 
 def blocks(run: RecordedRun | None = None) -> dict[Path, dict[str, str]]:
@@ -56,7 +80,9 @@ def blocks(run: RecordedRun | None = None) -> dict[Path, dict[str, str]]:
             "move": f"{_bullets(move(run))}\n{run.line}",
             "workers": f"{workers(run.explained)}\n\n{sizing}",
         },
-        DOC / "httpx-pool.md": {"httpx-cpu": f"{cpu_table(run.contenders, (_HTTPX, _AIOHTTP))}\n{run.line}"},
+        DOC / "httpx-pool.md": {
+            sweep.block: f"{pool(sweep)}\n\n{pool_table(sweep)}\n{sweep.line}" for sweep in sweeps()
+        },
         DOC / "deployment.md": {"sizing": sizing},
     }
 
@@ -130,22 +156,38 @@ def _sizing(name: str, contender: ContenderSummary, low_users: int) -> list[str]
     ]
 
 
-def cpu_table(summary: Summary, names: tuple[str, ...]) -> str:
-    """Return rate and CPU of the scoring handler of some contenders, over the number of users."""
-    heads = ["users", *(f"`{name}`: {what}" for name in names for what in ("requests/s", "CPU per request"))]
-    found = [summary.contenders[name] for name in names if name in summary.contenders]
-    users = sorted({level.users for each in found for level in each.levels})
-    return _table(heads, ([str(n), *(cell for each in found for cell in _cpu_cells(each, n))] for n in users))
+def pool(sweep: Sweep) -> str:
+    """Return what the best and the worst value of a setting of httpx's pool carry, at the most users held."""
+    users = max((level.users for each in sweep.by_value.values() for level in each.levels), default=0)
+    held = [(each.level(users), each.stands(users)) for each in sweep.by_value.values()]
+    levels = sorted((level for level, stands in held if level and stands), key=lambda level: level.rps)
+    if len(levels) < 2:
+        return _SAY.not_measured()
+    worst, best = levels[0], levels[-1]
+    if not (worst.ci95_rps and best.ci95_rps and worst.ci95_rps[1] < best.ci95_rps[0]):
+        return _SAY.pool_undecided(users=users)
+    say = getattr(_SAY, f"{sweep.setting}_matters")
+    return str(say(users=users, worst=worst.rps, best=best.rps))
 
 
-def _cpu_cells(contender: ContenderSummary, users: int) -> tuple[str, str]:
-    level: LevelSummary | None = contender.level(users)
-    if level is None:
-        return "not measured", MISSING
-    if not contender.stands(users):
-        return "INVALID", MISSING
-    cpu_ms = level.cpu_ms_per_request.get("scoring")
-    return significant(level.rps), f"{significant(cpu_ms, 2)} ms"
+def pool_table(sweep: Sweep) -> str:
+    """Return the CPU per request of the scoring handler for each value of a setting, over the number of users."""
+    users = sorted({level.users for each in sweep.by_value.values() for level in each.levels})
+    heads = [sweep.title, *(f"{n} users" for n in users)]
+    return _table(heads, ([f"{value}", *(_cpu(each, n) for n in users)] for value, each in sweep.by_value.items()))
+
+
+def _cpu(contender: ContenderSummary, users: int) -> str:
+    level = contender.level(users)
+    if level is None or "scoring" not in level.cpu_ms_per_request:
+        return "not measured"
+    return f"{significant(level.cpu_ms_per_request['scoring'], 2)} ms" if contender.stands(users) else "INVALID"
+
+
+def _recorded(command: str, summary: Summary) -> str:
+    machine = summary.environment.get("machine") or {}
+    where = f"{machine.get('cores')} cores of {machine.get('cpu_model')}"
+    return f"Recorded with `{command}` on {where}, {summary.started_utc[:10]}.\n"
 
 
 def _is_shown(compared: Comparison | None) -> bool:

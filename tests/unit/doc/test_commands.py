@@ -42,7 +42,7 @@ def test_a_command_of_a_page_is_one(words: list[str]) -> None:
 
 @pytest.mark.parametrize("words", ["bench --no-such-option", "no-such-command", "compare only-one"])
 def test_a_command_that_is_none_would_be_found(words: str) -> None:
-    with pytest.raises(Exception, match=r"No such (option|command)|Missing argument"):
+    with pytest.raises(Exception, match=r"No such (option|command)|Missing parameter"):
         refuse_unless_it_parses("benchmark", words.split())
 
 
@@ -60,8 +60,9 @@ def test_the_own_contender_of_the_first_steps_is_one(tmp_path: Path) -> None:
     assert [p.env["SERVING_FAN_OUT"] for p in mine.process if p.role == "scoring"] == ["sequential"]
 
 
-@pytest.mark.parametrize("name", ["contenders", "scenarios"])
-def test_the_example_of_a_row_is_one(name: str, tmp_path: Path) -> None:
-    (rows,) = blocks_of(ROOT / "doc" / f"{name}.md", "toml")
-    (tmp_path / f"{name[:-1]}.toml").write_text(rows)
-    assert "mine" in {"contenders": discover, "scenarios": discover_scenarios}[name](tmp_path)
+@pytest.mark.parametrize("kind", ["contender", "scenario"])
+def test_the_example_of_a_row_is_one(kind: str, tmp_path: Path) -> None:
+    (rows,) = blocks_of(ROOT / "doc" / f"{kind}s.md", "toml")
+    (tmp_path / f"{kind}.toml").write_text(rows)
+    found = discover(tmp_path) if kind == "contender" else discover_scenarios(tmp_path)
+    assert "mine" in found

@@ -1,13 +1,14 @@
 """What the pages say of the recorded run: plain sentences, and no claim that the run does not show."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from benchmark.analysis.schema import Summary
+from benchmark.analysis.schema import LevelSummary, Summary
 from doc import facts
-from doc.facts import RecordedRun, recorded_run
+from doc.facts import RecordedRun, Sweep, recorded_run
 from tests.unit.plain import faults
 
 RUN = recorded_run()
@@ -56,7 +57,7 @@ def test_where_a_difference_is_shown_it_is_that_of_the_run() -> None:
 def test_a_second_worker_is_said_to_help_only_if_that_is_shown() -> None:
     change = RUN.explained.what_if[0].rps_change
     assert change
-    assert " to " in with_worker(rps_change=change.model_copy(update={"ci95": (1.2, 1.5)}))
+    assert "with two" in with_worker(rps_change=change.model_copy(update={"ci95": (1.2, 1.5)}))
     assert "not shown" in with_worker(rps_change=change.model_copy(update={"ci95": (0.9, 1.5)}))
     assert "not shown" in with_worker(rps_change=None)
     assert "did not measure" in with_worker(rps_measured=None)
@@ -68,10 +69,34 @@ def test_what_is_invalid_has_no_figures_in_a_table() -> None:
     row = next(line for line in facts.sizing_table(summary).splitlines() if line.startswith("| `async` "))
     assert "INVALID" in row
     assert not re.search(r"\d", row)
-    cells = [line.split(" | ") for line in facts.cpu_table(summary, ("async", "async-aiohttp")).splitlines()[2:]]
-    assert {cell[1] for cell in cells} <= {"INVALID", "not measured"}
+
+
+@pytest.mark.parametrize("sweep", facts.sweeps(), ids=lambda each: each.block)
+def test_a_pool_is_said_to_matter_only_if_the_intervals_do_not_overlap(sweep: Sweep) -> None:
+    def with_interval(low: float, high: float) -> str:
+        def around(level: LevelSummary) -> LevelSummary:
+            return level.model_copy(update={"ci95_rps": (low * level.rps, high * level.rps)})
+
+        values = {
+            value: each.model_copy(update={"levels": tuple(map(around, each.levels))})
+            for value, each in sweep.by_value.items()
+        }
+        return facts.pool(replace(sweep, by_value=values))
+
+    assert "the best one" in with_interval(0.99, 1.01)
+    assert "no difference" in with_interval(0.01, 100)
+    assert "did not measure" in facts.pool(replace(sweep, by_value={}))
+
+
+def test_an_invalid_level_of_a_pool_has_no_figure() -> None:
+    sweep, *_ = facts.sweeps()
+    first, *_ = sweep.by_value
+    levels = tuple(each.model_copy(update={"valid": False}) for each in sweep.by_value[first].levels)
+    values = {**sweep.by_value, first: sweep.by_value[first].model_copy(update={"levels": levels})}
+    row = facts.pool_table(replace(sweep, by_value=values)).splitlines()[2]
+    assert set(row.strip("| ").split(" | ")[1:]) == {"INVALID"}
 
 
 def test_a_table_has_as_many_cells_in_each_row() -> None:
-    for table in (facts.sizing_table(RUN.contenders), facts.cpu_table(RUN.contenders, ("async", "async-aiohttp"))):
+    for table in (facts.sizing_table(RUN.contenders), *map(facts.pool_table, facts.sweeps())):
         assert len({line.count("|") for line in table.splitlines()}) == 1

@@ -15,12 +15,12 @@ EXAMPLE = ROOT / "doc" / "examples" / "httpx_pool.py"
 
 
 class Answers(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         self.send_response(200 if self.path == "/" else 404)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    def log_message(self, *arguments: object) -> None:  # noqa: A002
+    def log_message(self, *arguments: object) -> None:
         """Say nothing."""
 
 
