@@ -22,6 +22,8 @@ exclude_patterns = [
 exclude_patterns += ["requirements", "results", "run", "sync", "tests"]
 
 nitpicky = True
+myst_enable_extensions = ["strikethrough"]  # what is INVALID
+suppress_warnings = ["myst.strikethrough"]  # it warns that other formats than HTML have none
 myst_heading_anchors = 3  # a link such as measurement.md#a-gate leads to a heading
 
 html_theme = "furo"
@@ -29,4 +31,7 @@ html_show_copyright = False
 html_show_sourcelink = False
 html_copy_source = False
 templates_path = ["_templates"]
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_js_files = [("accessible.js", {"defer": "defer"})]
 html_additional_pages = {"index": "front.html"}  # leads on to doc/index.html

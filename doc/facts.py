@@ -73,17 +73,17 @@ def sweeps(folder: Path = DOC / "recorded") -> list[Sweep]:
 def blocks(run: RecordedRun | None = None) -> dict[Path, dict[str, str]]:
     """Return the blocks of each page by name."""
     run = run or recorded_run()
-    sizing = f"{sizing_table(run.contenders)}\n{run.line}"
+    costs = f"This is what a request costs in CPU at the highest rate.\n\n{cost_table(run.contenders)}\n{run.line}"
     return {
         DOC / "index.md": {"answer": _bullets(headline(run.contenders, run.explained)) + f"\n{run.line}"},
         DOC / "faq.md": {
             "move": f"{_bullets(move(run))}\n{run.line}",
-            "workers": f"{workers(run.explained)}\n\n{sizing}",
+            "workers": f"{workers(run.explained)}\n\n{costs}",
         },
         DOC / "httpx-pool.md": {
             sweep.block: f"{pool(sweep)}\n\n{pool_table(sweep)}\n{sweep.line}" for sweep in sweeps()
         },
-        DOC / "deployment.md": {"sizing": sizing},
+        DOC / "deployment.md": {"sizing": f"{rate_table(run.contenders)}\n{costs}"},
     }
 
 
@@ -131,29 +131,39 @@ def workers(explained: Explained) -> str:
     return _SAY.workers(contender=last.contender, before=last.rps_before, after=last.rps_measured, users=last.users)
 
 
-def sizing_table(summary: Summary) -> str:
-    """Return what each contender carries, and what a request costs in each of its processes at that rate."""
-    heads = ["contender", "mean at one user", "highest rate", "p99 there"]
-    heads += [f"CPU per request: {who}" for who in ("scoring handler", "models", "Redis", "load generator")]
-    heads += ["cores of the scoring handler"]
-    return _table(heads, (_sizing(name, each, summary.low_users) for name, each in summary.rivals.items()))
+def rate_table(summary: Summary) -> str:
+    """Return how fast each contender answers, and how much it carries."""
+    heads = ("contender", "mean at one user [ms]", "highest rate [requests/s]", "at users", "p99 there [ms]")
+    rows = []
+    for name, each in summary.rivals.items():
+        if (peak := each.peak) and each.low_load and _stands(each, summary):
+            p99 = significant(peak.p99_ms) if peak.p99_ms else "not enough samples"
+            cells = [fine_ms(each.low_load.mean_ms), f"{each.at_least}{significant(peak.rps)}", f"{peak.users}", p99]
+        else:
+            cells = ["INVALID", *[MISSING] * (len(heads) - 2)]
+        rows.append([f"`{name}`", *cells])
+    return _table(heads, rows)
 
 
-def _sizing(name: str, contender: ContenderSummary, low_users: int) -> list[str]:
-    peak = contender.peak
-    if not peak or not contender.low_load or not contender.stands(peak.users) or not contender.stands(low_users):
-        return [f"`{name}`", "INVALID", *[MISSING] * 7]
-    level = contender.level(peak.users)
-    cpu_ms = level.cpu_ms_per_request if level else {}
-    roles = ("scoring", "model", "redis", LOAD_GENERATOR)
-    return [
-        f"`{name}`",
-        f"{fine_ms(contender.low_load.mean_ms)} ms",
-        f"{contender.at_least}{significant(peak.rps)} requests/s at {peak.users} users",
-        f"{significant(peak.p99_ms)} ms" if peak.p99_ms else "not enough samples",
-        *(f"{significant(cpu_ms[role], 2)} ms" if role in cpu_ms else MISSING for role in roles),
-        significant(peak.rps * cpu_ms["scoring"] / 1000, 2) if "scoring" in cpu_ms else MISSING,
-    ]
+def cost_table(summary: Summary) -> str:
+    """Return the CPU that a request costs in each process at a contender's highest rate."""
+    roles = {"scoring": "scoring handler", "model": "models", "redis": "Redis", LOAD_GENERATOR: "load generator"}
+    heads = ("contender", *(f"{title} [ms]" for title in roles.values()), "cores of the scoring handler")
+    rows = []
+    for name, each in summary.rivals.items():
+        level = each.level(each.peak.users) if each.peak else None
+        if level and _stands(each, summary):
+            cpu_ms = level.cpu_ms_per_request
+            cores = level.rps * cpu_ms["scoring"] / 1000 if "scoring" in cpu_ms else None
+            cells = [significant(value, 2) for value in (*map(cpu_ms.get, roles), cores)]
+        else:
+            cells = ["INVALID", *[MISSING] * (len(heads) - 2)]
+        rows.append([f"`{name}`", *cells])
+    return _table(heads, rows)
+
+
+def _stands(contender: ContenderSummary, summary: Summary) -> bool:
+    return contender.stands(summary.low_users) and contender.stands(contender.peak.users if contender.peak else 0)
 
 
 def pool(sweep: Sweep) -> str:
@@ -181,7 +191,7 @@ def _cpu(contender: ContenderSummary, users: int) -> str:
     level = contender.level(users)
     if level is None or "scoring" not in level.cpu_ms_per_request:
         return "not measured"
-    return f"{significant(level.cpu_ms_per_request['scoring'], 2)} ms" if contender.stands(users) else "INVALID"
+    return significant(level.cpu_ms_per_request["scoring"], 2) if contender.stands(users) else "INVALID"
 
 
 def _recorded(command: str, summary: Summary) -> str:
@@ -198,6 +208,7 @@ def _bullets(sentences: Iterable[str]) -> str:
     return "".join(f"- {sentence}\n" for sentence in sentences)
 
 
-def _table(heads: list[str], rows: Iterable[list[str]]) -> str:
+def _table(heads: Iterable[str], rows: Iterable[list[str]]) -> str:
+    heads = list(heads)
     lines = [heads, ["---"] * len(heads), *rows]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)

@@ -34,7 +34,7 @@ async def requests_per_second(limits: httpx.Limits, url: str, users: int, second
 
 if __name__ == "__main__":
     given = sys.argv[1:]
-    url, users, seconds = [*given, *(URL, "512", "5")[len(given) :]]
+    url, users, seconds = [*given, *(URL, "256", "5")[len(given) :]]
     for name, limits in POOLS.items():
         rate = asyncio.run(requests_per_second(limits, url, int(users), float(seconds)))
         print(f"{name} ({limits.max_connections} connections, {users} users): {rate:.0f} requests/s")

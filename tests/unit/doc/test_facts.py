@@ -66,9 +66,10 @@ def test_a_second_worker_is_said_to_help_only_if_that_is_shown() -> None:
 def test_what_is_invalid_has_no_figures_in_a_table() -> None:
     levels = tuple(each.model_copy(update={"valid": False}) for each in RUN.contenders.contenders["async"].levels)
     summary = changed("async", levels=levels)
-    row = next(line for line in facts.sizing_table(summary).splitlines() if line.startswith("| `async` "))
-    assert "INVALID" in row
-    assert not re.search(r"\d", row)
+    for table in (facts.rate_table(summary), facts.cost_table(summary)):
+        row = next(line for line in table.splitlines() if line.startswith("| `async` "))
+        assert "INVALID" in row
+        assert not re.search(r"\d", row)
 
 
 @pytest.mark.parametrize("sweep", facts.sweeps(), ids=lambda each: each.block)
@@ -98,5 +99,6 @@ def test_an_invalid_level_of_a_pool_has_no_figure() -> None:
 
 
 def test_a_table_has_as_many_cells_in_each_row() -> None:
-    for table in (facts.sizing_table(RUN.contenders), *map(facts.pool_table, facts.sweeps())):
+    summary = RUN.contenders
+    for table in (facts.rate_table(summary), facts.cost_table(summary), *map(facts.pool_table, facts.sweeps())):
         assert len({line.count("|") for line in table.splitlines()}) == 1
