@@ -15,6 +15,8 @@ from feature_store.__main__ import app as store_app
 from tests.unit.doc.pages import PAGES, PYTHON, blocks_of, name_of, python_commands
 
 APPS = {"benchmark": benchmark_app, "feature_store": store_app}
+RULES = re.findall(r"^([a-z][a-z0-9 -]*):(?!=)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+VERBS = {verb for rule in RULES for verb in rule.split()}
 COMMANDS = [pytest.param(words, id=" ".join(words)) for page in PAGES for words in python_commands(page)]
 
 
@@ -44,6 +46,19 @@ def test_a_command_of_a_page_is_one(words: list[str]) -> None:
 def test_a_command_that_is_none_would_be_found(words: str) -> None:
     with pytest.raises(Exception, match=r"No such (option|command)|Missing parameter"):
         refuse_unless_it_parses("benchmark", words.split())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_a_verb_of_make_that_a_page_names_exists(page: Path) -> None:
+    asked = re.findall(r"(?:^|`|&& )make ((?:[a-z][a-z0-9-]*(?: (?=[a-z]))?)+)", page.read_text(), re.MULTILINE)
+    assert {verb for words in asked for verb in words.split()} - VERBS == set()
+
+
+def test_a_call_of_a_page_is_one_of_the_readme_where_a_test_types_it() -> None:
+    calls = {page: set(re.findall(r"^curl .*$", page.read_text(), re.MULTILINE)) for page in PAGES}
+    readme = calls.pop(ROOT / "README.md")
+    assert set().union(*calls.values())
+    assert set().union(*calls.values()) - readme == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
