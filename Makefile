@@ -6,6 +6,7 @@ LOCUST := EXAMPLE=$(EXAMPLE) $(BIN)/locust -f benchmark/load/locustfile.py
 WEB_UI = --class-picker --web-host $(or $(WEB_HOST),127.0.0.1)
 SCALE_FLAG := $(if $(SCALE),--scale $(SCALE))
 CONTAINERS := $(PYTHON) -m docker.verbs
+SITE ?= results/site
 BENCH_FLAGS := $(if $(QUICK),--quick) $(if $(FULL),--full) $(if $(FIELD),--field) $(BENCH_ARGS)
 
 # Variables of the container targets may be set on the command line or in the environment.
@@ -16,6 +17,7 @@ export DOCKER
 .PHONY: help install install-dev bench explain report experiments experiment1 experiment2 experiment3 response-time \
 	load-test max-performance stress-test locust-ui locust-master locust-worker up down seed test lint format lock diff \
 	clean talk docs record record-pools record-field pc-specs docker-build docker-base docker-run-redis docker-run-model-sync \
+	clean docs site record record-pools record-field pc-specs docker-build docker-base docker-run-redis docker-run-model-sync \
 	docker-run-model-async docker-run-scoring-sync docker-run-scoring-async docker-stop docker-up docker-down docker-bench docker-sizes \
 	test-docker
 
@@ -100,6 +102,11 @@ docs: install-dev ## write the generated parts: doc/settings.md, .env.example, h
 	@$(BIN)/python doc/generate.py
 
 record: explain ## measure the figures of README, article and doc/deployment.md again; 24 minutes
+site: .venv/installed-docs ## the documentation as a site with search, into results/site; needs no network once installed
+	@$(BIN)/python -m sphinx --fail-on-warning --quiet -c doc . $(SITE)
+	@echo $(SITE)/index.html
+
+record: explain ## measure anew what README, article and doc/deployment.md show; 24 minutes
 	@$(BIN)/python doc/generate.py --record results/latest
 
 record-pools: install ## measure the pool sizes of httpx in doc/measurement.md again; eight minutes

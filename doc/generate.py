@@ -26,6 +26,7 @@ from benchmark.experiments.gap.experiment import CONTENDERS, EXPERIMENT
 from benchmark.experiments.gap.schema import parse
 from benchmark.record.run import Run
 from contract.settings import PREFIX, Settings
+from doc import facts, reference
 from doc.diagrams.draw import NAMES, WIDTH, all_diagrams, read
 from doc.headline import headline
 from doc.tables import TABLES, bench_table, take_over_table
@@ -64,6 +65,8 @@ def generated() -> dict[Path, str]:
         **dict(all_diagrams()),
         **explained(),
         **tables(),
+        **{page: filled(page.name, page.read_text(), blocks) for page, blocks in facts.blocks().items()},
+        **reference.pages(),
     }
 
 

@@ -1,4 +1,4 @@
-"""`python3 requirements/install.py benchmark|dev`: make .venv from a hash-locked list. Standard library only."""
+"""`python3 requirements/install.py benchmark|docs|dev`: make .venv from a hash-locked list. Standard library only."""
 
 import subprocess
 import sys
@@ -28,8 +28,8 @@ def main(name: str) -> int:
             print(f"pip could not install requirements/{name}.txt; its message above says why", file=sys.stderr)
             return status
     (VENV / f"installed-{name}").touch()
-    if name == "dev":  # it contains the other list
-        (VENV / "installed-benchmark").touch()
+    for contained in ("benchmark", "docs") if name == "dev" else ():
+        (VENV / f"installed-{contained}").touch()
     return 0
 
 

@@ -27,16 +27,16 @@ class Answer:
 
 
 class Phrases:
-    """The macros of a folder's `answers.j2`, each a function that takes values by name and returns one line of text.
+    """The macros of a folder's template, each a function that takes values by name and returns one line of text.
 
     In a macro, `1234.5 | number` is `1,230`, `51.23 | ms` is `51.2 ms`, `1 | users` is `one user`, and
     `["a", "b"] | listing` is `a and b`.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, template: str = TEMPLATE) -> None:
         environment = Environment(loader=FileSystemLoader(folder), autoescape=False, undefined=StrictUndefined)
         environment.filters.update(number=significant, ms=_ms, users=at_users, listing=listing)
-        self._macros = environment.get_template(TEMPLATE).module
+        self._macros = environment.get_template(template).module
 
     def __getattr__(self, name: str) -> Callable[..., str]:
         macro = getattr(self._macros, name)
