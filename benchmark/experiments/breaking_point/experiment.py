@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from benchmark.experiments.breaking_point.figures import headline
 from benchmark.experiments.breaking_point.measure import measure
 from benchmark.experiments.breaking_point.page import write_report
+from benchmark.experiments.breaking_point.schema import parse
 from benchmark.experiments.breaking_point.summarise import QUESTION, summarise
 from benchmark.experiments.experiment import Experiment
 from benchmark.record.manifest import recorded_contenders
@@ -21,4 +23,5 @@ EXPERIMENT = Experiment(
     measure=measure,
     summarise=_summarise,
     write_page=write_report,
+    headline=lambda run: headline(parse(run.summary)),
 )

@@ -23,7 +23,7 @@ from benchmark.report.charts.bars import Point, points, rows_px
 from benchmark.report.charts.chart import Layout, Sheet
 from benchmark.report.charts.lines import Line, lines, mark, title
 from benchmark.report.charts.palette import MUTED, Style, styles
-from benchmark.report.charts.picture import Picture, headline_files, on_page, struck_note
+from benchmark.report.charts.picture import Draw, Picture, on_page, struck_note
 
 _PANEL_PX: Final = 146.0
 _MOST_BINS: Final = 50  # of a figure over time
@@ -80,11 +80,11 @@ def all_figures(data: LocustData, samples: Path) -> list[Picture]:
     return found
 
 
-def headline(data: LocustData) -> dict[str, str]:
-    """Return the headline figure as SVG files by name, for a desk and for a phone; none without a breaking point."""
+def headline(data: LocustData) -> Draw | None:
+    """Return what draws the headline figure; None without a breaking point."""
     if not data.breaking_points:
-        return {}
-    return headline_files(lambda layout: _draw_breaking_points("locust-headline", layout, data))
+        return None
+    return lambda layout: _draw_breaking_points("locust-headline", layout, data)
 
 
 def breaking_point_figure(data: LocustData) -> Picture:

@@ -162,12 +162,10 @@ def map_figure(data: Explained, ends: tuple[str, str]) -> Picture:
     )
 
 
-def headline_files(data: Explained) -> dict[str, str]:
-    """Return the headline figure as SVG files by name, for a desk and for a phone; none without a figure."""
+def headline(data: Explained) -> Draw | None:
+    """Return what draws the headline figure; None without one."""
     found = data.attribution.get("latency_ms")
-    if found is None:
-        return {}
-    return picture.headline_files(_waterfall("explain-headline", data, "latency_ms", found))
+    return _waterfall("explain-headline", data, "latency_ms", found) if found else None
 
 
 def figure_files(data: Explained) -> dict[str, str]:

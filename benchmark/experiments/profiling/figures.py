@@ -21,7 +21,7 @@ from benchmark.experiments.profiling.summarise import AROUND, RUNNING, WAITING_M
 from benchmark.report.charts.bars import Bar, BarPart, across, bars, rows_px, swatch
 from benchmark.report.charts.chart import Layout, Sheet, panel_key
 from benchmark.report.charts.palette import HARNESS, INK, MUTED
-from benchmark.report.charts.picture import Picture, headline_files, on_page, struck_note
+from benchmark.report.charts.picture import Draw, Picture, on_page, struck_note
 
 NOT_ATTRIBUTED: Final = "not attributed"
 _COUNTED: Final = "counted by the operating system"
@@ -136,9 +136,9 @@ def _key(found: Sequence[Bar], colours: Mapping[str, str | None]) -> list[Artist
     return [swatch(part, colour) for part, colour in colours.items() if colour in used]
 
 
-def headline_of(drawn: Sequence[StackedPanel]) -> dict[str, str]:
-    """Return the panels as SVG files by name, for a desk and for a phone; none without a panel."""
-    return headline_files(lambda layout: _draw("profile-headline", layout, drawn)) if drawn else {}
+def headline_of(drawn: Sequence[StackedPanel]) -> Draw | None:
+    """Return what draws the panels; None without a panel."""
+    return (lambda layout: _draw("profile-headline", layout, drawn)) if drawn else None
 
 
 def _draw(key: str, layout: Layout, drawn: Sequence[StackedPanel]) -> Sheet:

@@ -10,7 +10,7 @@ from benchmark.analysis.wording import MISSING, at_users, listing, minute_utc, s
 from benchmark.experiments.profiling.export import OPENED_WITH
 from benchmark.experiments.profiling.figures import NOT_ATTRIBUTED, Entries, figure, headline_of, panels, stands
 from benchmark.experiments.profiling.libraries import KINDS, kind_of
-from benchmark.report.charts.picture import Picture
+from benchmark.report.charts.picture import Draw, Picture
 from benchmark.report.page import machine_line, templates, write_page
 
 _FOLDER: Final = Path(__file__).parent
@@ -21,8 +21,8 @@ def write_report(run: RunData) -> Path:
     return write_page(run.path, page(run), headline(run.summary))
 
 
-def headline(summary: Mapping[str, Any]) -> dict[str, str]:
-    """Return the headline figure as SVG files by name, for a desk and for a phone; none without a figure."""
+def headline(summary: Mapping[str, Any]) -> Draw | None:
+    """Return what draws the headline figure; None without a figure."""
     return headline_of(panels(_condemned(summary), summary["users"]))
 
 

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.timeit.comparable import comparable
+from benchmark.experiments.timeit.figures import headline
 from benchmark.experiments.timeit.measure import measure
 from benchmark.experiments.timeit.page import write_report
 from benchmark.experiments.timeit.plan import floors_ms
@@ -65,5 +66,6 @@ EXPERIMENT = Experiment(
     summarise=_summarise,
     write_page=_write_page,
     table=_table,
+    headline=lambda run: headline(parse(run.summary, read_repeats(run.path))),
     comparable=comparable,
 )

@@ -14,7 +14,7 @@ from benchmark.report.charts.bars import Bar, Point, bars_sheet, floor_key, floo
 from benchmark.report.charts.chart import Layout, Sheet
 from benchmark.report.charts.lines import Line, lines, name_ends, title
 from benchmark.report.charts.palette import MUTED, Style, styles
-from benchmark.report.charts.picture import Picture, floor_note, headline_files, on_page, struck_note
+from benchmark.report.charts.picture import Draw, Picture, floor_note, on_page, struck_note
 
 _PANEL_PX: Final = 290.0
 _FLOOR: Final = Style(MUTED, "", (1.0, 2.0))
@@ -31,11 +31,9 @@ def all_figures(data: TimeitData) -> list[Picture]:
     return drawn
 
 
-def headline(data: TimeitData) -> dict[str, str]:
-    """Return the headline figure as SVG files by name, for a desk and for a phone; none without a timing."""
-    if not data.series:
-        return {}
-    return headline_files(partial(_draw_lines, "timeit-headline", data=data, per_call=False))
+def headline(data: TimeitData) -> Draw | None:
+    """Return what draws the headline figure; None without a timing."""
+    return partial(_draw_lines, "timeit-headline", data=data, per_call=False) if data.series else None
 
 
 def time_figure(data: TimeitData) -> Picture:

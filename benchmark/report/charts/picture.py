@@ -1,25 +1,34 @@
-"""A chart as a page shows it: drawn for desks and for phones, with its caption."""
+"""A chart as a page shows it: drawn for desks and for phones, with its caption and its data."""
 
-from collections.abc import Callable, Iterable
+import csv
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 from benchmark.analysis.wording import listing, significant
-from benchmark.report.charts.chart import NARROW, WIDE, Layout, Sheet, drawing, for_page
-from benchmark.report.page import HEADLINE_NAMES
+from benchmark.report.charts.chart import NARROW, WIDE, Layout, Sheet, drawing
+from benchmark.report.charts.inline import for_page
+
+HEADLINE_NAMES: Final = ("headline.svg", "headline-narrow.svg")  # the one figure of a run, for a desk and for a phone
+_LONGEST_ALT: Final = 250  # letters
 
 Draw = Callable[[Layout], Sheet]
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One figure of a page; `alt` says in words what the drawings show, which are drawn when they are asked for."""
+    """One figure of a page; `alt` says in words what the drawings show, which are drawn when they are asked for.
+
+    `data` is what they are drawn from, as CSV.
+    """
 
     key: str
     title: str
     caption: str
     alt: str
     element: Callable[[Layout], str]
+    data: str = ""
 
     @cached_property
     def wide_svg(self) -> str:
@@ -30,6 +39,21 @@ class Picture:
     def narrow_svg(self) -> str:
         """The drawing for a phone, as an element of a page."""
         return self.element(NARROW)
+
+    @property
+    def rows(self) -> list[list[str]]:
+        """The data as a table: its head, and its rows."""
+        return list(csv.reader(self.data.splitlines()))
+
+
+def alt_text(what: str, items: Sequence[str]) -> str:
+    """Return a text alternative that can be listened to: as many of the items as fit, the data hold the others."""
+    for count in range(len(items), -1, -1):
+        more = [f"{len(items) - count} more in the data"] if count < len(items) else []
+        text = f"{what}: {'; '.join([*items[:count], *more])}."
+        if len(text) <= _LONGEST_ALT:
+            break
+    return text
 
 
 def struck_note(invalid: bool, hollow: bool = True) -> str:
