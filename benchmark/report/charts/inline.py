@@ -31,6 +31,8 @@ def for_page(svg: str, prefix: str = "") -> str:
     try:
         root = ElementTree.fromstring(svg)
         view = root.attrib["viewBox"]
+        if root.tag.removeprefix(_SVG) != "svg":
+            raise KeyError(root.tag)
     except (ElementTree.ParseError, KeyError) as error:
         raise ValueError("no drawing, or one without a viewBox") from error
     element = _kept(root, prefix)
