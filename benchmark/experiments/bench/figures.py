@@ -188,7 +188,7 @@ def _message(summary: Summary, question: Question, otherwise: str) -> str:
     best = [each.name for each in equals_of_the_best(summary, question, ranked)]
     if len(best) > _MOST_NAMES or len(best) == len(ranked) or summary.baseline in best[1:]:
         return otherwise
-    return getattr(_SAY, f"{question.figure}_title")(best=best, one=len(best) == 1, low=summary.low_users)
+    return str(getattr(_SAY, f"{question.figure}_title")(best=best, one=len(best) == 1, low=summary.low_users))
 
 
 def _over_users(summary: Summary, *quantities: Quantity) -> str:

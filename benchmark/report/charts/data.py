@@ -22,10 +22,10 @@ def lines_csv(x: str, series: Mapping[str, Sequence[Line]]) -> str:
     return as_csv(
         ["figure", "name", x, "value", "low", "high", "state"],
         (
-            (figure, line.label, line.x[i], float(line.y[i]), *ends, "INVALID" if line.hollow[i] else "")
+            (figure, line.label, line.x[i], float(line.y[i]), *_ends(line, i), _state(line.hollow[i]))
             for figure, lines in series.items()
             for line in lines
-            for i, ends in enumerate(zip(line.low, line.high, strict=True) if line.low else [("", "")] * len(line.x))
+            for i in range(len(line.x))
         ),
     )
 
@@ -41,8 +41,16 @@ def rows_csv(unit: str, rows: Sequence[Bar] | Sequence[Point]) -> str:
                 *(row.values.get(part, "") for part in parts),
                 *(row.interval or ("", "")),
                 row.words,
-                "INVALID" if row.invalid else "",
+                _state(row.invalid),
             )
             for row in rows
         ),
     )
+
+
+def _ends(line: Line, place: int) -> tuple[object, object]:
+    return (line.low[place], line.high[place]) if line.low else ("", "")
+
+
+def _state(invalid: bool) -> str:
+    return "INVALID" if invalid else ""
