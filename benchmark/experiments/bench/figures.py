@@ -26,6 +26,7 @@ from benchmark.experiments.bench.series import (
     low_load_bars,
     roles,
 )
+from benchmark.report.alt_text import alt_text
 from benchmark.report.answers import Phrases
 from benchmark.report.charts.axis import number_axis, scale_note, users_axis
 from benchmark.report.charts.bars import Bar, bars, bars_sheet, floor_key, rows_px, swatch
@@ -34,7 +35,7 @@ from benchmark.report.charts.data import as_csv, lines_csv, rows_csv
 from benchmark.report.charts.distribution import Hill, hills, hills_px
 from benchmark.report.charts.lines import lines, name_ends, title
 from benchmark.report.charts.palette import density
-from benchmark.report.charts.picture import Draw, Picture, alt_text, floor_note, on_page, struck_note, svg_file
+from benchmark.report.charts.picture import Draw, Picture, floor_note, on_page, struck_note, svg_file
 
 _SAY: Final = Phrases(Path(__file__).parent)
 _PANEL_PX: Final = 270.0

@@ -15,6 +15,7 @@ from benchmark.analysis.reasons import Reason
 from benchmark.analysis.wording import significant
 from benchmark.experiments.breaking_point.observations import LocustRun
 from benchmark.experiments.breaking_point.schema import Entry, LocustData
+from benchmark.experiments.breaking_point.series import courses_csv, points_csv, tails_csv, tries_csv
 from benchmark.experiments.breaking_point.summarise import CLOSED_AT_RATE, OPEN_LOOP, BreakingPointEntry, run_reasons
 from benchmark.load.shapes import EXAMPLES, Example
 from benchmark.record.run import read_samples
@@ -99,6 +100,7 @@ def breaking_point_figure(data: LocustData) -> Picture:
         + struck_note(bool(_struck(data, _point_reasons) & set(data.breaking_points))),
         alt=f"Points with intervals, highest rate that was followed: {said}.",
         element=on_page(lambda layout: _draw_breaking_points("breaking-points", layout, data)),
+        data=points_csv(data.breaking_points),
     )
 
 
@@ -152,6 +154,7 @@ def _tries_figure(data: LocustData) -> Picture:
         + struck_note(bool(struck), hollow=False),
         alt=f"Marks of tried rates over the number of the try; sustained: {said}.",
         element=on_page(lambda layout: _draw_tries(layout, points, styles(data.contenders), struck)),
+        data=tries_csv(points),
     )
 
 
@@ -187,6 +190,7 @@ def _course_figure(
         + struck_note(bool(struck), hollow=False),
         alt=f"Lines over time; highest rates: {peaks}.",
         element=on_page(lambda layout: _draw_courses(name, layout, courses, chosen, struck)),
+        data=_course_data(courses),
     )
 
 
@@ -208,6 +212,13 @@ def course_of(run: LocustRun, samples: Path) -> Course:
     shown = max(int((end_s - run.plan.pacing_s) / width_s + 1e-9), 1) if run.plan else bins
     figures = (each[:shown] for each in (edges[:-1] + width_s / 2, rps, p50, p95, failed))
     return Course(run.plan, *figures)
+
+
+def _course_data(courses: Mapping[str, Course]) -> str:
+    return courses_csv(
+        ["seconds", "requests/s", "p50 [ms]", "p95 [ms]", "failed requests/s"],
+        {name: (each.t_s, each.rps, each.p50_ms, each.p95_ms, each.failed_rps) for name, each in courses.items()},
+    )
 
 
 def _draw_courses(
@@ -266,6 +277,7 @@ def _tail_figure(data: LocustData, samples: Path) -> Picture:
         + struck_note(bool(struck), hollow=False),
         alt="Tail distributions of each contender in an open and in a closed loop at the same rate.",
         element=on_page(lambda layout: _draw_tails(layout, tails, styles(data.contenders), struck)),
+        data=tails_csv(tails),
     )
 
 

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmark.experiments.experiment import Experiment
-from benchmark.experiments.gap.figures import headline
+from benchmark.experiments.gap import figures
 from benchmark.experiments.gap.measure import measure
 from benchmark.experiments.gap.page import write_page
 from benchmark.experiments.gap.schema import parse
@@ -52,9 +52,9 @@ def _whole(found: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
 EXPERIMENT = Experiment(
     name="explain",
     question=QUESTION,
+    headline=lambda run: figures.headline(parse(run.summary, run.manifest)),
     measure=measure,
     summarise=_summarise,
     write_page=write_page,
-    headline=lambda run: headline(parse(run.summary, run.manifest)),
     table=_tables,
 )

@@ -6,6 +6,7 @@ from typing import Final
 from benchmark.analysis.wording import at_users, listing, significant
 from benchmark.experiments.gap import curves as draw_prediction
 from benchmark.experiments.gap import map as draw_map
+from benchmark.experiments.gap import series
 from benchmark.experiments.gap import stages as draw_stages
 from benchmark.experiments.gap import waterfall as draw_waterfall
 from benchmark.experiments.gap.anatomy import MODELS
@@ -43,6 +44,7 @@ def waterfall(data: Explained, response: str, attribution: Attribution, prefix: 
         caption=_waterfall_caption(data, response, attribution) + (_STRUCK if invalid else ""),
         alt=f"Waterfall of {what}: {draw_waterfall.in_words(data, response, attribution)}.",
         element=on_page(_waterfall(key, data, response, attribution)),
+        data=series.waterfall_csv(data, response, attribution),
     )
 
 
@@ -94,6 +96,7 @@ def anatomy_figure(data: Explained) -> Picture:
         ),
         alt=f"Stacked bars of the stages of a request: {draw_stages.in_words(bars)}.",
         element=on_page(lambda layout: draw_stages.draw_anatomy(layout, data, levels)),
+        data=series.stages_csv(data, lambda row: row.users in levels),
     )
 
 
@@ -115,6 +118,7 @@ def growth_figure(data: Explained) -> Picture:
         ),
         alt=f"Stacked bars over users, median latency: {words}.",
         element=on_page(lambda layout: draw_stages.draw_growth(layout, data)),
+        data=series.stages_csv(data, lambda row: row.percentile == 50),
     )
 
 
@@ -140,6 +144,7 @@ def prediction_figure(data: Explained) -> Picture:
         ),
         alt=f"Predicted lines and measured points over users: {words}.",
         element=on_page(lambda layout: draw_prediction.draw_prediction(layout, data)),
+        data=series.prediction_csv(data),
     )
 
 
@@ -159,6 +164,7 @@ def map_figure(data: Explained, ends: tuple[str, str]) -> Picture:
         ),
         alt=f"Heat map of the ratio of rates, measured at {draw_map.in_words(data, ends)}.",
         element=on_page(lambda layout: draw_map.draw_map(layout, data, ends)),
+        data=series.map_csv(data),
     )
 
 

@@ -1,7 +1,7 @@
 """The figure of a run: what the CPU time of a request goes to, and what a request waits for."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from matplotlib.artist import Artist
@@ -20,6 +20,7 @@ from benchmark.experiments.profiling.libraries import (
 from benchmark.experiments.profiling.summarise import AROUND, RUNNING, WAITING_MODELS, WAITING_REDIS
 from benchmark.report.charts.bars import Bar, BarPart, across, bars, rows_px, swatch
 from benchmark.report.charts.chart import Layout, Sheet, panel_key
+from benchmark.report.charts.data import rows_csv
 from benchmark.report.charts.palette import HARNESS, INK, MUTED
 from benchmark.report.charts.picture import Draw, Picture, on_page, struck_note
 
@@ -84,6 +85,7 @@ def figure(entries: Entries, users: int, said: Sequence[str]) -> Picture:
         ),
         alt="Stacked bars. " + " ".join(said),
         element=on_page(lambda layout: _draw("profile", layout, drawn)),
+        data=rows_csv("ms", [replace(bar, label=f"{bar.label}: {each.title}") for each in drawn for bar in each.bars]),
     )
 
 
@@ -127,7 +129,8 @@ def wall_panel(entries: Entries) -> StackedPanel:
 
 def _parts(lengths: Mapping[str, float], colours: Mapping[str, str | None]) -> list[BarPart]:
     """Return the parts of a bar in the order of the key; what is below zero has no length."""
-    return [BarPart(lengths[part], colour, apart=True) for part, colour in colours.items() if lengths.get(part, 0) > 0]
+    drawn = [(part, colour) for part, colour in colours.items() if lengths.get(part, 0) > 0]
+    return [BarPart(lengths[part], colour, apart=True, name=part) for part, colour in drawn]
 
 
 def _key(found: Sequence[Bar], colours: Mapping[str, str | None]) -> list[Artist]:

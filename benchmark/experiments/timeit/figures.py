@@ -12,6 +12,7 @@ from benchmark.experiments.timeit.schema import TimeitData
 from benchmark.report.charts.axis import number_axis
 from benchmark.report.charts.bars import Bar, Point, bars_sheet, floor_key, floor_parts, in_words, points, rows_px
 from benchmark.report.charts.chart import Layout, Sheet
+from benchmark.report.charts.data import lines_csv, rows_csv
 from benchmark.report.charts.lines import Line, lines, name_ends, title
 from benchmark.report.charts.palette import MUTED, Style, styles
 from benchmark.report.charts.picture import Draw, Picture, floor_note, on_page, struck_note
@@ -47,6 +48,7 @@ def time_figure(data: TimeitData) -> Picture:
         ),
         alt=f"Lines over the number of calls; time of {data.calls[-1]} calls: {_times_in_words(data)}.",
         element=on_page(partial(_draw_lines, "time", data=data, per_call=False)),
+        data=_data(data, "seconds", per_call=False),
     )
 
 
@@ -62,6 +64,7 @@ def per_call_figure(data: TimeitData) -> Picture:
         ),
         alt=f"Lines over the number of calls, ms per call among {data.calls[-1]}: {_per_call_in_words(data)}.",
         element=on_page(partial(_draw_lines, "per-call", data=data, per_call=True)),
+        data=_data(data, "ms per call", per_call=True),
     )
 
 
@@ -77,6 +80,7 @@ def cost_figure(data: TimeitData) -> Picture:
         ),
         alt=f"Horizontal bars, ms per call: {in_words(rows)}.",
         element=on_page(lambda layout: bars_sheet("ms-per-call", layout, rows, floor_key(), "ms per call")),
+        data=rows_csv("ms", rows),
     )
 
 
@@ -136,6 +140,10 @@ def _calls_axis(axes: Axes, fewest: float, most: float) -> None:
     axes.set_xlim(fewest / 1.1, most * 1.1)
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+
+
+def _data(data: TimeitData, unit: str, per_call: bool) -> str:
+    return lines_csv("calls", {unit: [_line(data, name, per_call) for name in data.series]})
 
 
 def _line(data: TimeitData, name: str, per_call: bool) -> Line:

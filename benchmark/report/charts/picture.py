@@ -1,7 +1,7 @@
 """A chart as a page shows it: drawn for desks and for phones, with its caption and its data."""
 
 import csv
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -11,7 +11,6 @@ from benchmark.report.charts.chart import NARROW, WIDE, Layout, Sheet, drawing
 from benchmark.report.charts.inline import for_page
 
 HEADLINE_NAMES: Final = ("headline.svg", "headline-narrow.svg")  # the one figure of a run, for a desk and for a phone
-_LONGEST_ALT: Final = 250  # letters
 
 Draw = Callable[[Layout], Sheet]
 
@@ -44,16 +43,6 @@ class Picture:
     def rows(self) -> list[list[str]]:
         """The data as a table: its head, and its rows."""
         return list(csv.reader(self.data.splitlines()))
-
-
-def alt_text(what: str, items: Sequence[str]) -> str:
-    """Return a text alternative that can be listened to: as many of the items as fit, the data hold the others."""
-    for count in range(len(items), -1, -1):
-        more = [f"{len(items) - count} more in the data"] if count < len(items) else []
-        text = f"{what}: {'; '.join([*items[:count], *more])}."
-        if len(text) <= _LONGEST_ALT:
-            break
-    return text
 
 
 def struck_note(invalid: bool, hollow: bool = True) -> str:

@@ -4,7 +4,7 @@ from benchmark.report.charts.bars import Bar, BarPart, Point
 from benchmark.report.charts.data import lines_csv, rows_csv
 from benchmark.report.charts.lines import Line
 from benchmark.report.charts.palette import Style
-from benchmark.report.charts.picture import Picture, alt_text
+from benchmark.report.charts.picture import Picture
 
 BLUE = Style("#0072b2", "o")
 
@@ -41,11 +41,3 @@ def test_a_picture_gives_its_data_as_a_table() -> None:
     picture = Picture("key", "", "", "", lambda _: "", data='a,b\n"1, 2",3\n')
     assert picture.rows == [["a", "b"], ["1, 2", "3"]]
     assert Picture("key", "", "", "", lambda _: "").rows == []
-
-
-def test_a_text_alternative_can_be_listened_to() -> None:
-    assert alt_text("Bars", ["a 1 ms", "b 2 ms"]) == "Bars: a 1 ms; b 2 ms."
-    long = alt_text("Bars", [f"contender number {i} took 51.7 ms" for i in range(12)])
-    assert len(long) <= 250
-    assert long.endswith("more in the data.")
-    assert "contender number 0" in long
