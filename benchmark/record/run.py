@@ -9,7 +9,7 @@ results/<UTC time>-<command>/
     locust/          Locust's own HTML and CSV, untouched
     logs/            what every process said
     summary.json     the figures, computed from the above
-    report.html      the figures, drawn; headline*.svg is its main figure, share.svg and share.png a card to share
+    report.html      the figures, drawn
 results/latest       the newest complete run
 """
 
