@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from rich.console import RenderableType
 
@@ -23,6 +23,7 @@ from benchmark.stack.processes import Launcher, ProcessLauncher
 from benchmark.stack.watchdog import Guard
 
 PlanT = TypeVar("PlanT")
+_NO_ANSWER: Final = "This run supports no claim."
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def _card(experiment: Experiment[Any], run: Run) -> Card:
     date = minute_utc(str(manifest.get("started_utc", "")))
     return Card(
         question=experiment.question,
-        answers=[answer.text for answer in experiment.answers(run) if not answer.struck],
+        answers=[each.text for each in experiment.answers(run) if not each.struck] or [_NO_ANSWER],
         valid=bool(summary["valid"]),
         where=f"{date} · {machine_line(manifest.get('environment') or {})}",
         command=str(manifest.get("command_line", "")),

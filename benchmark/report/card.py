@@ -45,7 +45,8 @@ def card_files(card: Card, draw: Draw | None) -> dict[str, bytes]:
 
 
 def _words(card: Card, is_narrow: bool) -> Figure:
-    figure = Figure(figsize=(_WIDTH * PX, _HEIGHT * PX), layout="none")
+    figure = Figure(figsize=(_WIDTH * PX, _HEIGHT * PX))
+    figure.set_layout_engine("none")
     room_px = (_PICTURE_BOX[0] if is_narrow else _WIDTH) - 2 * _MARGIN
     _write(figure, shorten(card.question, _WIDTH - 2 * _MARGIN), 70, fontsize=20, color=MUTED)
     size, paragraphs = _fitted(card.answers, room_px)
@@ -57,7 +58,9 @@ def _words(card: Card, is_narrow: bool) -> Figure:
         at_px += size * 0.6
     colour = _GOOD if card.valid else _BAD
     edge = {"boxstyle": "round,pad=0.35", "facecolor": PAPER, "edgecolor": colour, "linewidth": 1.5}
-    _write(figure, "VALID" if card.valid else "INVALID", 528, x_px=_MARGIN + 6, color=colour, fontweight="bold", bbox=edge)
+    _write(
+        figure, "VALID" if card.valid else "INVALID", 528, x_px=_MARGIN + 6, color=colour, fontweight="bold", bbox=edge
+    )
     for text, place_px in ((card.where, 565), (card.command, 592)):
         _write(figure, shorten(text, _WIDTH - 2 * _MARGIN), place_px, color=MUTED)
     return figure
@@ -108,7 +111,8 @@ def _svg(card: Card, words: Figure, sheet: Sheet | None) -> bytes:
         for name, value in zip(("x", "y", "width", "height"), place, strict=True):
             picture.set(name, f"{value:.1f}")
         root.append(picture)
-    return ElementTree.tostring(root, encoding="utf-8")
+    svg: bytes = ElementTree.tostring(root, encoding="utf-8")
+    return svg
 
 
 def _png(words: Figure, sheet: Sheet | None) -> bytes:

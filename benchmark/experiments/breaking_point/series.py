@@ -23,7 +23,11 @@ def tries_csv(points: Mapping[str, BreakingPointEntry]) -> str:
     """Return the rates that were tried, in their order."""
     return as_csv(
         ["name", "try", "requests/s", "sustained"],
-        [(name, i, each.rps, each.sustained) for name, point in points.items() for i, each in enumerate(point.tries, 1)],
+        [
+            (name, i, each.rps, each.sustained)
+            for name, point in points.items()
+            for i, each in enumerate(point.tries, 1)
+        ],
     )
 
 

@@ -138,7 +138,9 @@ def points(axes: Axes, rows: Sequence[Point], limits: Interval, unit: str) -> No
         axes.errorbar(row.value, place, xerr=error, **WHISKER)
         face = PAPER if row.invalid else row.style.colour
         looks: dict[str, Any] = {"markersize": 8, "color": row.style.colour, "markerfacecolor": face, "zorder": 5}
-        axes.plot(row.value, place, row.style.marker, gid=tip(row.label, row.value, unit, row.interval, row.invalid), **looks)
+        axes.plot(
+            row.value, place, row.style.marker, gid=tip(row.label, row.value, unit, row.interval, row.invalid), **looks
+        )
         if row.ring:
             axes.plot(row.ring, place, row.style.marker, markersize=14, fillstyle="none", color=row.style.colour)
         if row.tick:

@@ -10,17 +10,20 @@ _SVG: Final = "{http://www.w3.org/2000/svg}"
 _HREF: Final = "{http://www.w3.org/1999/xlink}href"
 
 # All that may come in. Styles are not among the elements: their rules would reach beyond the drawing.
-_ELEMENTS: Final = frozenset(
-    "svg g defs path use text tspan title rect circle line polyline polygon clipPath pattern".split()
-)
-_ATTRIBUTES: Final = frozenset(
-    "id d x y x1 y1 x2 y2 cx cy r rx ry width height points transform text-decoration patternUnits".split()
-)
-_PAINTS: Final = frozenset("fill stroke clip-path".split())
-_PROPERTIES: Final = _PAINTS | frozenset(
-    "fill-opacity fill-rule stroke-width stroke-opacity stroke-linecap stroke-linejoin stroke-dasharray "
-    "stroke-dashoffset stroke-miterlimit opacity font-size font-weight font-style text-anchor".split()
-)
+_ELEMENTS: Final = {
+    "svg", "g", "defs", "path", "use", "text", "tspan", "title", "rect", "circle", "line", "polyline", "polygon",
+    "clipPath", "pattern",
+}  # fmt: skip
+_ATTRIBUTES: Final = {
+    "id", "d", "x", "y", "x1", "y1", "x2", "y2", "cx", "cy", "r", "rx", "ry", "width", "height", "points", "transform",
+    "text-decoration", "patternUnits",
+}  # fmt: skip
+_PAINTS: Final = {"fill", "stroke", "clip-path"}
+_PROPERTIES: Final = _PAINTS | {
+    "fill-opacity", "fill-rule", "stroke-width", "stroke-opacity", "stroke-linecap", "stroke-linejoin",
+    "stroke-dasharray", "stroke-dashoffset", "stroke-miterlimit", "opacity", "font-size", "font-weight", "font-style",
+    "text-anchor",
+}  # fmt: skip
 
 
 def for_page(svg: str, prefix: str = "") -> str:

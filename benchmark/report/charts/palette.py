@@ -14,7 +14,7 @@ CSS_VARIABLES: Final = {INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "paper"
 
 # Okabe & Ito, Color Universal Design (2008), without its black (our ink) and yellow (unreadable on white); orange and
 # sky blue are darkened until they have 3 : 1 on white, as the others do.
-_COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#c27c00", "#3391c9")
+_COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#ca8600", "#3391c9")
 _MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "d")
 _SOLID: Final[tuple[float, ...]] = ()
 _DASHES: Final = (_SOLID, (5.0, 1.4), (1.4, 1.4))

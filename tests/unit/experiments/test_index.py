@@ -89,11 +89,11 @@ def test_headline_figures_stand_in_the_page_with_ids_of_their_own(tmp_path: Path
 
 
 def test_a_complete_valid_run_of_several_contenders_stands_before_newer_ones_that_are_not(tmp_path: Path) -> None:
-    two = {"contenders": {"one": {}, "two": {}}}
+    two: dict[str, Any] = {"contenders": {"one": {}, "two": {}}}
     add(tmp_path, "20261101T050000Z-timeit", "timeit", verdict="the fullest one", **two)
     add(tmp_path, "20261102T050000Z-timeit", "timeit", verdict="an older full one", **two, complete=False)
     add(tmp_path, "20261103T050000Z-timeit", "timeit", verdict="the one of one", contenders={"one": {}})
-    floor = {"contenders": {"one": {}, "null": {"harness_floor": True}}}
+    floor: dict[str, Any] = {"contenders": {"one": {}, "null": {"harness_floor": True}}}
     add(tmp_path, "20261104T050000Z-timeit", "timeit", verdict="the one and the harness", **floor)
     add(tmp_path, "20261105T050000Z-timeit", "timeit", verdict="the INVALID one", **two, valid=False)
     page = page_of(tmp_path)
@@ -109,7 +109,9 @@ def test_where_no_run_is_full_the_newest_complete_one_is_shown_and_says_so(tmp_p
     add(tmp_path, "20261102T050000Z-timeit", "timeit", verdict="the new one", contenders={"one": {}}, valid=False)
     first, _, _ = page_of(tmp_path).partition("<details>")
     assert "the new one" in first
-    assert "No complete run of this command is VALID and of several contenders: this is the newest complete one." in first
+    assert (
+        "No complete run of this command is VALID and of several contenders: this is the newest complete one." in first
+    )
 
 
 def test_where_no_run_is_complete_the_newest_is_shown_and_says_so(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 from benchmark.report.card import Card, card_files
-from benchmark.report.charts.bars import Bar, BarPart, bars_sheet
+from benchmark.report.charts.bars import Bar, BarPart, bars_sheet, floor_key
 from benchmark.report.charts.chart import Layout, Sheet
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -28,7 +28,7 @@ def card(**changes: Any) -> Card:
 
 def picture(layout: Layout) -> Sheet:
     rows = [Bar(f"contender-{i}", "51.7 ms", parts=[BarPart(50.0, "#0072b2")]) for i in range(12)]
-    return bars_sheet("card-picture", layout, rows, [], "latency [ms]")
+    return bars_sheet("card-picture", layout, rows, floor_key(), "latency [ms]")
 
 
 def size_of(png: bytes) -> tuple[int, ...]:

@@ -32,13 +32,17 @@ def contrast(one: str, other: str) -> float:
 
 @pytest.mark.parametrize("paper", [PAPER, DARK_PAPER])
 def test_every_colour_stands_out_on_paper(paper: str) -> None:
-    assert {style.colour: contrast(style.colour, paper) for style in CHOSEN.values() if contrast(style.colour, paper) < 3} == {}
+    assert {
+        style.colour: contrast(style.colour, paper) for style in CHOSEN.values() if contrast(style.colour, paper) < 3
+    } == {}
 
 
 @pytest.mark.parametrize("cones", list(WITHOUT))
 def test_without_a_kind_of_cone_no_two_colours_become_the_same(cones: str) -> None:
     seen = {
-        style.colour: tuple(sum(w * part for w, part in zip(row, linear(style.colour), strict=True)) for row in WITHOUT[cones])
+        style.colour: tuple(
+            sum(w * part for w, part in zip(row, linear(style.colour), strict=True)) for row in WITHOUT[cones]
+        )
         for style in CHOSEN.values()
     }
     close = [
