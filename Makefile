@@ -16,8 +16,7 @@ export DOCKER
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev bench explain report experiments experiment1 experiment2 experiment3 response-time \
 	load-test max-performance stress-test locust-ui locust-master locust-worker up down seed test lint format lock diff \
-	clean talk docs record record-pools record-field pc-specs docker-build docker-base docker-run-redis docker-run-model-sync \
-	clean docs site record record-pools record-field pc-specs docker-build docker-base docker-run-redis docker-run-model-sync \
+	clean talk site docs record record-pools record-field pc-specs docker-build docker-base docker-run-redis docker-run-model-sync \
 	docker-run-model-async docker-run-scoring-sync docker-run-scoring-async docker-stop docker-up docker-down docker-bench docker-sizes \
 	test-docker
 

@@ -4,12 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from rich.console import RenderableType
 
 from benchmark.analysis.comparable import Comparable
 from benchmark.analysis.validity import MAX_BUSY_BEFORE
+from benchmark.analysis.wording import minute_utc
 from benchmark.contenders.discovery import Contender
 from benchmark.measure.preflight import await_idle
 from benchmark.measure.progress import Progress
@@ -17,11 +18,15 @@ from benchmark.measure.session import Session
 from benchmark.record.manifest import make_manifest
 from benchmark.record.run import SCHEMA, SUMMARY, Run
 from benchmark.report.answers import Answer
+from benchmark.report.card import Card, card_files
+from benchmark.report.charts.picture import Draw
+from benchmark.report.page import machine_line, write_whole
 from benchmark.stack.ports import refuse_taken_by_others
 from benchmark.stack.processes import Launcher, ProcessLauncher
 from benchmark.stack.watchdog import Guard
 
 PlanT = TypeVar("PlanT")
+_NO_ANSWER: Final = "This run supports no claim."
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,8 @@ class Experiment(Generic[PlanT]):
     table: Callable[[Mapping[str, Any]], RenderableType | None] = lambda _: None  # the summary, for the console
     # What page, index and share card say first: a sentence for each question, from the summary.
     answers: Callable[[Run], Sequence[Answer]] = lambda _: ()
+    # The one figure of a run, which index and share card show; None where there is nothing to draw.
+    headline: Callable[[Run], Draw | None] = lambda _: None
     # Of a contender, for `compare`; percentiles besides those at low load are of a number of users.
     comparable: Callable[[Run, str, int | None], Sequence[Comparable]] | None = None
 
@@ -94,11 +101,27 @@ def carry_out(
 
 
 def report(experiment: Experiment[Any], run: Run) -> Path:
-    """Compute the summary of a run from its record, draw its page and return its path. Raises RecordError.
+    """Compute the summary of a run from its record, draw its page and its share card; return the path of the page.
 
     A record of an older schema may lack what a summary takes today: it keeps its own, and its page is drawn again.
+    Raises RecordError.
     """
     if run.manifest["schema"] == SCHEMA or not (run.path / SUMMARY).exists():
         for name, document in experiment.summarise(run).items():
             run.write_json(name, dict(document))
-    return experiment.write_page(run)
+    path = experiment.write_page(run)
+    for name, content in card_files(_card(experiment, run), experiment.headline(run)).items():
+        write_whole(run.path / name, content)
+    return path
+
+
+def _card(experiment: Experiment[Any], run: Run) -> Card:
+    manifest, summary = run.manifest, run.summary
+    date = minute_utc(str(manifest.get("started_utc", "")))
+    return Card(
+        question=experiment.question,
+        answers=[each.text for each in experiment.answers(run) if not each.struck] or [_NO_ANSWER],
+        valid=bool(summary["valid"]),
+        where=f"{date} · {machine_line(manifest.get('environment') or {})}",
+        command=str(manifest.get("command_line", "")),
+    )

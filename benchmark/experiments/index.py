@@ -1,4 +1,4 @@
-"""All runs of a results directory on one page: the newest of each command first, the others below it."""
+"""All runs of a results directory on one page: what each command asks and answers, and the runs behind it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,16 +8,14 @@ from urllib.parse import quote
 
 from pydantic import ValidationError
 
-from benchmark.analysis.schema import parse_summary
 from benchmark.analysis.wording import minute_utc
 from benchmark.errors import RecordError
-from benchmark.experiments.bench.figures import throughput_figure
 from benchmark.experiments.registry import REGISTRY, experiment_of
 from benchmark.record.run import Run
 from benchmark.report.answers import Answer
-from benchmark.report.charts.chart import NARROW, WIDE, for_page
-from benchmark.report.charts.picture import Picture
-from benchmark.report.page import HEADLINE_NAMES, REPORT_NAME, machine_line, templates, write_page
+from benchmark.report.charts.inline import for_page
+from benchmark.report.charts.picture import HEADLINE_NAMES
+from benchmark.report.page import REPORT_NAME, machine_line, templates, write_page
 
 
 @dataclass(frozen=True)
@@ -46,6 +44,12 @@ class Listed:
         return "no summary" if self.summary is None else "VALID" if self.summary.get("valid") else "INVALID"
 
     @property
+    def compares(self) -> bool:
+        """Whether it is of more than one contender, besides those that only show the ceiling of the harness."""
+        contenders = (self.summary or {}).get("contenders") or {}
+        return sum(not each.get("harness_floor") for each in contenders.values()) > 1
+
+    @property
     def remarks(self) -> list[str]:
         """What else a reader should know: that it was interrupted, or shortened."""
         scale = (self.summary or {}).get("scale", 1)
@@ -59,13 +63,17 @@ class Listed:
 
 @dataclass(frozen=True)
 class Section:
-    """One command: its newest complete run, or the newest one if none is, and the others."""
+    """One command: the run that speaks for it, and the others.
+
+    That is the newest complete VALID run of several contenders; without one, the newest that is complete; without
+    that, the newest.
+    """
 
     command: str
     question: str
-    newest: Listed
+    shown: Listed
     others: tuple[Listed, ...]
-    picture: Picture | None
+    drawing: str  # as an element of the page, or nothing
 
 
 def write_joined_report(results: Path) -> Path:
@@ -77,7 +85,10 @@ def write_joined_report(results: Path) -> Path:
     runs, refused = _read_all(results)
     if not runs and not refused:
         raise RecordError(f"{results} holds no run; `python -m benchmark bench` makes one")
-    page = templates().get_template("joined.html.j2").render(sections=_sections(results, runs), refused=refused)
+    sections = _sections(results, runs)
+    titles = {section.command: section.question or section.command for section in sections}
+    template = templates().get_template("joined.html.j2")
+    page = template.render(sections=sections, titles=titles, refused=refused)
     return write_page(results, page)
 
 
@@ -130,39 +141,19 @@ def _sections(results: Path, runs: Iterable[Listed]) -> list[Section]:
 
 
 def _section(results: Path, command: str, question: str, runs: list[Listed]) -> Section:
-    newest = next((run for run in runs if run.complete), runs[0])
-    others = tuple(run for run in runs if run is not newest)
-    return Section(command, question, newest, others, _picture(results, newest))
+    complete = [run for run in runs if run.complete]
+    fullest = [run for run in complete if run.state == "VALID" and run.compares]
+    shown = (fullest or complete or runs)[0]
+    others = tuple(run for run in runs if run is not shown)
+    return Section(command, question, shown, others, _drawing(results / shown.folder, command))
 
 
-def _picture(results: Path, run: Listed) -> Picture | None:
-    """Return the headline figure of a run, or None if it has left none that can stand in a page.
-
-    A `bench` leaves no file: its throughput is drawn from the summary.
-    """
-    paths = [results / run.folder / name for name in HEADLINE_NAMES]
-    wide, narrow = (path.read_text(encoding="utf-8") if path.exists() else "" for path in paths)
-    if not wide:
-        return _throughput(run.summary)
-    try:
-        drawings = [for_page(svg) for svg in (wide, narrow or wide)]
-    except ValueError:
-        return None
-    alt = f"The headline figure of the newest run of {run.command}"
-    # Without a drawing for phones, the one for desks stands twice, and its ids must not.
-    elements = {WIDE: drawings[0], NARROW: drawings[1] if narrow else _own_ids(drawings[1])}
-    return Picture(f"headline-{run.command}", "", "", alt, elements.__getitem__)
-
-
-def _throughput(summary: Mapping[str, Any] | None) -> Picture | None:
-    try:
-        parsed = parse_summary(summary or {})
-        return throughput_figure(parsed) if any(each.levels for each in parsed.contenders.values()) else None
-    except ValidationError:
-        return None
-
-
-def _own_ids(svg: str) -> str:
-    for quoted in ('id="', 'href="#', "url(#"):
-        svg = svg.replace(quoted, f"{quoted}phone-")
-    return svg
+def _drawing(folder: Path, command: str) -> str:
+    """Return the headline figure that a run has left, with ids of its own; nothing if it has left no drawing."""
+    for name in reversed(HEADLINE_NAMES):  # it stands in half of the page
+        if (folder / name).exists():
+            try:
+                return for_page((folder / name).read_text(encoding="utf-8"), prefix=f"{command}-")
+            except ValueError:  # no drawing, or no text
+                return ""
+    return ""

@@ -10,20 +10,20 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from benchmark.analysis.reasons import merged
 from benchmark.analysis.wording import MISSING, first_line, unbroken
 from benchmark.errors import RecordError
+from benchmark.report.charts.picture import Draw, headline_files
 
 REPORT_NAME: Final = "report.html"
-HEADLINE_NAMES: Final = ("headline.svg", "headline-narrow.svg")  # the one figure of a run, for a desk and for a phone
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 
 
-def write_page(folder: Path, html: str, headline: Mapping[str, str] | None = None) -> Path:
-    """Write the page of a folder, and the drawings of its headline by name; return the path of the page.
+def write_page(folder: Path, html: str, headline: Draw | None = None) -> Path:
+    """Write the page of a folder, and its headline figure; return the path of the page.
 
     Readers never see half of it. Raises RecordError.
     """
-    for name, svg in (headline or {}).items():
-        _write_whole(folder / name, svg)
-    return _write_whole(folder / REPORT_NAME, html)
+    for name, svg in headline_files(headline).items() if headline else ():
+        write_whole(folder / name, svg.encode())
+    return write_whole(folder / REPORT_NAME, html.encode())
 
 
 def templates(*folders: Path) -> Environment:
@@ -56,10 +56,11 @@ def machine_line(environment: Mapping[str, Any]) -> str:
     return ", ".join(str(part) for part in parts if part) or MISSING
 
 
-def _write_whole(target: Path, text: str) -> Path:
+def write_whole(target: Path, content: bytes) -> Path:
+    """Write a file whole or not at all, and return its path. Raises RecordError."""
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        draft.write_text(text, encoding="utf-8")
+        draft.write_bytes(content)
         draft.replace(target)
     except OSError as error:
         raise RecordError(f"cannot write {target}: {error.strerror}") from error

@@ -9,6 +9,7 @@ from benchmark.analysis.schema import parse_summary
 from benchmark.analysis.summary import QUESTION, summarise
 from benchmark.experiments.bench.answers import answers
 from benchmark.experiments.bench.comparable import comparable
+from benchmark.experiments.bench.figures import headline
 from benchmark.experiments.bench.measure import measure
 from benchmark.experiments.bench.page import write_bench_report
 from benchmark.experiments.experiment import Experiment
@@ -53,5 +54,6 @@ EXPERIMENT = Experiment(
     write_page=write_bench_report,
     table=_table,
     answers=lambda run: answers(parse_summary(run.summary)),
+    headline=lambda run: headline(parse_summary(run.summary)),
     comparable=comparable,
 )

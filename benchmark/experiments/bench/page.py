@@ -15,8 +15,8 @@ _FOLDER: Final = Path(__file__).parent
 
 
 def write_bench_report(run: RunData) -> Path:
-    """Write the report into the run's directory and return its path. Raises RecordError."""
-    return write_page(run.path, render_bench_report(run))
+    """Write the report and the headline figure into the run's directory; return the path of the page."""
+    return write_page(run.path, render_bench_report(run), figures.headline(parse_summary(run.summary)))
 
 
 def render_bench_report(run: RunData) -> str:

@@ -46,43 +46,43 @@ def floors(contenders: Mapping[str, ContenderSummary]) -> list[float]:
 
 def low_load_bars(summary: Summary) -> list[Bar]:
     """Return each contender's mean latency at the lowest level: the floor, and what is on top of it."""
+    chosen = styles(summary.contenders)
     rows = []
-    for name, style in styles(summary.contenders).items():
-        contender = summary.contenders[name]
+    for name, contender in summary.rivals.items():
         low = contender.low_load
         if low is None:
             rows.append(Bar(name, "not measured"))
             continue
         over = f" = {significant(low.over_floor)} × floor" if low.over_floor is not None else ""
-        parts = floor_parts(low.mean_ms, contender.floor_ms, style.colour)
+        parts = floor_parts(low.mean_ms, contender.floor_ms, chosen[name].colour)
         invalid = not contender.stands(summary.low_users)
-        words = f"{fine_ms(low.mean_ms)} ms{over}"
-        rows.append(Bar(name, words, invalid, parts=parts, interval=low.ci95_mean_ms))
+        rows.append(Bar(name, f"{fine_ms(low.mean_ms)} ms{over}", invalid, parts=parts, interval=low.ci95_mean_ms))
     return rows
 
 
 def cpu_bars(summary: Summary) -> list[Bar]:
     """Return each contender's CPU time per request, stacked by process; the load generator comes last."""
-    order = roles(summary)
-    several = len({c.cpu_users for c in summary.contenders.values() if c.cpu_ms_per_request}) > 1
+    chosen, order = styles(summary.contenders), roles(summary)
+    several = len({c.cpu_users for c in summary.rivals.values() if c.cpu_ms_per_request}) > 1
     rows = []
-    for name, style in styles(summary.contenders).items():
-        contender = summary.contenders[name]
+    for name, contender in summary.rivals.items():
         spent, users = contender.cpu_ms_per_request, contender.cpu_users
         total_ms = service_cpu_ms(spent)
         if total_ms is None:
             rows.append(Bar(name, "not measured"))
             continue
-        parts = [BarPart(spent.get(role, 0.0), style.colour, density(i)) for i, role in enumerate(order)]
+        parts = [
+            BarPart(spent.get(role, 0.0), chosen[name].colour, density(i), name=role) for i, role in enumerate(order)
+        ]
         where = f" at {at_users(users)}" if several and users else ""
-        parts.append(BarPart(spent.get(LOAD_GENERATOR, 0.0)))
+        parts.append(BarPart(spent.get(LOAD_GENERATOR, 0.0), name="load generator"))
         rows.append(Bar(name, f"{significant(total_ms)} ms{where}", not contender.stands(users or 0), parts=parts))
     return rows
 
 
 def roles(summary: Summary) -> list[str]:
     """Return the roles of the contenders' processes, without the load generator."""
-    found = {role for contender in summary.contenders.values() for role in contender.cpu_ms_per_request}
+    found = {role for contender in summary.rivals.values() for role in contender.cpu_ms_per_request}
     return in_order(found - {LOAD_GENERATOR})
 
 
@@ -103,11 +103,15 @@ def hills_at(summary: Summary, samples: pd.DataFrame, users: int) -> list[Hill]:
     return found
 
 
-def line_of(summary: Summary, name: str, quantity: Quantity) -> Line:
+def lines_of(summary: Summary, quantity: Quantity) -> list[Line]:
+    """Return each contender's line over the users."""
+    return [_line_of(summary, name, quantity) for name in summary.rivals]
+
+
+def _line_of(summary: Summary, name: str, quantity: Quantity) -> Line:
     contender, points = summary.contenders[name], quantity.points(summary.contenders[name])
     levels = [level for level, _ in points]
-    ends = [(None if contender.harness_floor else quantity.interval(level)) or (v, v) for level, v in points]
-    no_peak = "(no peak)" if quantity.is_rate and contender.no_peak else ""
+    ends = [quantity.interval(level) or (value, value) for level, value in points]
     return Line(
         name,
         [level.users for level in levels],
@@ -116,31 +120,14 @@ def line_of(summary: Summary, name: str, quantity: Quantity) -> Line:
         [low for low, _ in ends],
         [high for _, high in ends],
         [not contender.stands(level.users) for level in levels],
-        words="(harness)" if contender.harness_floor else no_peak,
+        words="(no peak)" if quantity.is_rate and contender.no_peak else "",
         struck=bool(contender.faults),
     )
 
 
 def limits_over_users(summary: Summary, quantity: Quantity) -> Limits:
-    """Return the ends of the value axis: the harness's own ceiling must not squash the others."""
-    rivals = [point for contender in summary.rivals.values() for point in quantity.points(contender)]
-    own = [point for contender in summary.harness_floors.values() for point in quantity.points(contender)]
-    drawn = rivals or own
+    """Return the ends of the value axis."""
+    drawn = [point for contender in summary.rivals.values() for point in quantity.points(contender)]
     values = [each for level, value in drawn for each in (value, *(quantity.interval(level) or ()))]
     highest = max((value for _, value in drawn), default=1.0)
-    limits = limits_of(values, _INTERVAL_ROOM * highest, quantity.is_rate)
-    top = max((value for _, value in own), default=0.0)
-    return (limits[0], top * 1.08) if rivals and limits[1] < top <= 1.3 * limits[1] else limits
-
-
-def harness_beyond(summary: Summary, quantity: Quantity, limits: Limits) -> str:
-    """Say where the harness's own line is when it is not on the axis."""
-    for name, contender in summary.harness_floors.items():
-        values = [value for _, value in quantity.points(contender)]
-        if not values or (limits[0] <= min(values) and max(values) <= limits[1]):
-            continue
-        low, high = significant(min(values)), significant(max(values))
-        reach = low if low == high else f"{low} to {high}"
-        where = "above" if min(values) > limits[1] else "below" if max(values) < limits[0] else "partly off"
-        return f"harness {'ceiling' if quantity.is_rate else 'alone'} ({name}): {reach}, {where} this axis"
-    return ""
+    return limits_of(values, _INTERVAL_ROOM * highest, quantity.is_rate)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmark.experiments.breaking_point.answers import answers
+from benchmark.experiments.breaking_point.figures import headline
 from benchmark.experiments.breaking_point.measure import measure
 from benchmark.experiments.breaking_point.page import write_report
 from benchmark.experiments.breaking_point.schema import parse
@@ -24,4 +25,5 @@ EXPERIMENT = Experiment(
     summarise=_summarise,
     write_page=write_report,
     answers=lambda run: answers(parse(run.summary)),
+    headline=lambda run: headline(parse(run.summary)),
 )

@@ -15,6 +15,7 @@ from benchmark.analysis.reasons import Reason
 from benchmark.analysis.wording import significant
 from benchmark.experiments.breaking_point.observations import LocustRun
 from benchmark.experiments.breaking_point.schema import Entry, LocustData
+from benchmark.experiments.breaking_point.series import courses_csv, points_csv, tails_csv, tries_csv
 from benchmark.experiments.breaking_point.summarise import CLOSED_AT_RATE, OPEN_LOOP, BreakingPointEntry, run_reasons
 from benchmark.load.shapes import EXAMPLES, Example
 from benchmark.record.run import read_samples
@@ -24,7 +25,7 @@ from benchmark.report.charts.bars import Point, points, rows_px
 from benchmark.report.charts.chart import Layout, Sheet
 from benchmark.report.charts.lines import Line, lines, mark, title
 from benchmark.report.charts.palette import MUTED, Style, styles
-from benchmark.report.charts.picture import Picture, headline_files, on_page, struck_note
+from benchmark.report.charts.picture import Draw, Picture, on_page, struck_note
 
 _PANEL_PX: Final = 146.0
 _MOST_BINS: Final = 50  # of a figure over time
@@ -81,11 +82,11 @@ def all_figures(data: LocustData, samples: Path) -> list[Picture]:
     return found
 
 
-def headline(data: LocustData) -> dict[str, str]:
-    """Return the headline figure as SVG files by name, for a desk and for a phone; none without a breaking point."""
+def headline(data: LocustData) -> Draw | None:
+    """Return what draws the headline figure; None without a breaking point."""
     if not data.breaking_points:
-        return {}
-    return headline_files(lambda layout: _draw_breaking_points("locust-headline", layout, data))
+        return None
+    return lambda layout: _draw_breaking_points("locust-headline", layout, data)
 
 
 def breaking_point_figure(data: LocustData) -> Picture:
@@ -103,6 +104,7 @@ def breaking_point_figure(data: LocustData) -> Picture:
         "is INVALID." + struck_note(bool(struck)),
         alt=alt_text("Points with intervals, highest rate that was followed", said),
         element=on_page(lambda layout: _draw_breaking_points("breaking-points", layout, data)),
+        data=points_csv(data.breaking_points),
     )
 
 
@@ -156,6 +158,7 @@ def _tries_figure(data: LocustData) -> Picture:
         + struck_note(bool(struck), hollow=False),
         alt=alt_text("Marks of tried rates over the number of the try; sustained", said),
         element=on_page(lambda layout: _draw_tries(layout, points, styles(data.contenders), struck)),
+        data=tries_csv(points),
     )
 
 
@@ -191,6 +194,7 @@ def _course_figure(
         + struck_note(bool(struck), hollow=False),
         alt=alt_text("Lines over time; highest rates", peaks),
         element=on_page(lambda layout: _draw_courses(name, layout, courses, chosen, struck)),
+        data=_course_data(courses),
     )
 
 
@@ -212,6 +216,13 @@ def course_of(run: LocustRun, samples: Path) -> Course:
     shown = max(int((end_s - run.plan.pacing_s) / width_s + 1e-9), 1) if run.plan else bins
     figures = (each[:shown] for each in (edges[:-1] + width_s / 2, rps, p50, p95, failed))
     return Course(run.plan, *figures)
+
+
+def _course_data(courses: Mapping[str, Course]) -> str:
+    return courses_csv(
+        ["seconds", "requests/s", "p50 [ms]", "p95 [ms]", "failed requests/s"],
+        {name: (each.t_s, each.rps, each.p50_ms, each.p95_ms, each.failed_rps) for name, each in courses.items()},
+    )
 
 
 def _draw_courses(
@@ -270,6 +281,7 @@ def _tail_figure(data: LocustData, samples: Path) -> Picture:
         + struck_note(bool(struck), hollow=False),
         alt=alt_text("Tail distributions in an open and in a closed loop at the same rate, of", list(tails)),
         element=on_page(lambda layout: _draw_tails(layout, tails, styles(data.contenders), struck)),
+        data=tails_csv(tails),
     )
 
 

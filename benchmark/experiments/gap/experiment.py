@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmark.experiments.experiment import Experiment
+from benchmark.experiments.gap import figures
 from benchmark.experiments.gap.answers import answers
 from benchmark.experiments.gap.formats import NAMES
 from benchmark.experiments.gap.measure import measure
@@ -52,6 +53,7 @@ def _whole(found: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
 EXPERIMENT = Experiment(
     name="explain",
     question=QUESTION,
+    headline=lambda run: figures.headline(parse(run.summary, run.manifest)),
     measure=measure,
     summarise=_summarise,
     write_page=write_page,

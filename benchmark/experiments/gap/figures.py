@@ -6,6 +6,7 @@ from typing import Final
 from benchmark.analysis.wording import at_users, listing
 from benchmark.experiments.gap import curves as draw_prediction
 from benchmark.experiments.gap import map as draw_map
+from benchmark.experiments.gap import series
 from benchmark.experiments.gap import stages as draw_stages
 from benchmark.experiments.gap import waterfall as draw_waterfall
 from benchmark.experiments.gap.anatomy import MODELS
@@ -43,6 +44,7 @@ def waterfall(data: Explained, response: str, attribution: Attribution, prefix: 
         caption=_waterfall_caption(data, response, attribution) + (_STRUCK if invalid else ""),
         alt=_waterfall_alt(data, response, attribution),
         element=on_page(_waterfall(key, data, response, attribution)),
+        data=series.waterfall_csv(data, response, attribution),
     )
 
 
@@ -93,6 +95,7 @@ def anatomy_figure(data: Explained) -> Picture:
         ),
         alt=f"Stacked bars: the stages of a request of each contender, at {where}. A table has the numbers.",
         element=on_page(lambda layout: draw_stages.draw_anatomy(layout, data, levels)),
+        data=series.stages_csv(data, lambda row: row.users in levels),
     )
 
 
@@ -108,6 +111,7 @@ def growth_figure(data: Explained) -> Picture:
         ),
         alt="Stacked bars: the stages of the median request of each contender, over users.",
         element=on_page(lambda layout: draw_stages.draw_growth(layout, data)),
+        data=series.stages_csv(data, lambda row: row.percentile == 50),
     )
 
 
@@ -124,6 +128,7 @@ def prediction_figure(data: Explained) -> Picture:
         ),
         alt=f"Predicted lines and measured points over users: rate and median latency.{_worst(data)}",
         element=on_page(lambda layout: draw_prediction.draw_prediction(layout, data)),
+        data=series.prediction_csv(data),
     )
 
 
@@ -156,15 +161,14 @@ def map_figure(data: Explained, ends: tuple[str, str]) -> Picture:
         ),
         alt=f"Heat map of the ratio of rates, over users and CPU of a model; {ahead or 'no difference is shown'}.",
         element=on_page(lambda layout: draw_map.draw_map(layout, data, ends)),
+        data=series.map_csv(data),
     )
 
 
-def headline_files(data: Explained) -> dict[str, str]:
-    """Return the headline figure as SVG files by name, for a desk and for a phone; none without a figure."""
+def headline(data: Explained) -> Draw | None:
+    """Return what draws the headline figure; None without one."""
     found = data.attribution.get("latency_ms")
-    if found is None:
-        return {}
-    return picture.headline_files(_waterfall("explain-headline", data, "latency_ms", found))
+    return _waterfall("explain-headline", data, "latency_ms", found) if found else None
 
 
 def figure_files(data: Explained) -> dict[str, str]:

@@ -24,7 +24,7 @@ Links = list[tuple[str, str]]  # what a link says, and where it leads
 def write_page(run: Run) -> Path:
     """Write report.html and the headline figure into the run's directory; return the path of the page."""
     data = parse(run.summary, run.manifest)
-    return page.write_page(run.path, render_page(run.path, data, run.manifest), figures.headline_files(data))
+    return page.write_page(run.path, render_page(run.path, data, run.manifest), figures.headline(data))
 
 
 def render_page(path: Path, data: Explained, manifest: Mapping[str, Any]) -> str:

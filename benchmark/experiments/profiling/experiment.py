@@ -8,7 +8,7 @@ from rich.table import Table
 from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.profiling.answers import answers
 from benchmark.experiments.profiling.measure import measure
-from benchmark.experiments.profiling.page import write_report
+from benchmark.experiments.profiling.page import headline, write_report
 from benchmark.experiments.profiling.summarise import QUESTION, summarise
 from benchmark.record.manifest import recorded_contenders
 from benchmark.record.run import SUMMARY, Run
@@ -43,6 +43,7 @@ EXPERIMENT = Experiment(
     measure=measure,
     summarise=_summarise,
     write_page=write_report,
+    headline=lambda run: headline(run.summary),
     table=_table,
     answers=lambda run: answers(run.summary),
 )

@@ -1,7 +1,7 @@
 """The figure of a run: what the CPU time of a request goes to, and what a request waits for."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from matplotlib.artist import Artist
@@ -22,8 +22,9 @@ from benchmark.experiments.profiling.summarise import AROUND, RUNNING, WAITING_M
 from benchmark.report.alt_text import alt_text
 from benchmark.report.charts.bars import Bar, BarPart, across, bars, rows_px, swatch
 from benchmark.report.charts.chart import Layout, Sheet, panel_key
+from benchmark.report.charts.data import rows_csv
 from benchmark.report.charts.palette import HARNESS, INK, MUTED
-from benchmark.report.charts.picture import Picture, headline_files, on_page, struck_note
+from benchmark.report.charts.picture import Draw, Picture, on_page, struck_note
 
 NOT_ATTRIBUTED: Final = "not attributed"
 _COUNTED: Final = "counted by the operating system"
@@ -73,6 +74,7 @@ def figure(entries: Entries, users: int) -> Picture:
         ),
         alt=alt_text("Stacked bars, CPU per request and latency of one request", _in_words(drawn)),
         element=on_page(lambda layout: _draw("profile", layout, drawn)),
+        data=rows_csv("ms", [replace(bar, label=f"{bar.label}: {each.title}") for each in drawn for bar in each.bars]),
     )
 
 
@@ -121,7 +123,8 @@ def wall_panel(entries: Entries) -> StackedPanel:
 
 def _parts(lengths: Mapping[str, float], colours: Mapping[str, str | None]) -> list[BarPart]:
     """Return the parts of a bar in the order of the key; what is below zero has no length."""
-    return [BarPart(lengths[part], colour, apart=True) for part, colour in colours.items() if lengths.get(part, 0) > 0]
+    drawn = [(part, colour) for part, colour in colours.items() if lengths.get(part, 0) > 0]
+    return [BarPart(lengths[part], colour, apart=True, name=part) for part, colour in drawn]
 
 
 def _key(found: Sequence[Bar], colours: Mapping[str, str | None]) -> list[Artist]:
@@ -130,9 +133,9 @@ def _key(found: Sequence[Bar], colours: Mapping[str, str | None]) -> list[Artist
     return [swatch(part, colour) for part, colour in colours.items() if colour in used]
 
 
-def headline_of(drawn: Sequence[StackedPanel]) -> dict[str, str]:
-    """Return the panels as SVG files by name, for a desk and for a phone; none without a panel."""
-    return headline_files(lambda layout: _draw("profile-headline", layout, drawn)) if drawn else {}
+def headline_of(drawn: Sequence[StackedPanel]) -> Draw | None:
+    """Return what draws the panels; None without a panel."""
+    return (lambda layout: _draw("profile-headline", layout, drawn)) if drawn else None
 
 
 def _draw(key: str, layout: Layout, drawn: Sequence[StackedPanel]) -> Sheet:

@@ -12,6 +12,7 @@ from benchmark.experiments.profiling.export import OPENED_WITH
 from benchmark.experiments.profiling.figures import NOT_ATTRIBUTED, figure, headline_of, panels
 from benchmark.experiments.profiling.libraries import KINDS, kind_of
 from benchmark.experiments.profiling.standing import Entries, entries_of
+from benchmark.report.charts.picture import Draw
 from benchmark.report.page import machine_line, templates, write_page
 from benchmark.report.tables import GlanceCell, GlanceRow
 
@@ -23,8 +24,8 @@ def write_report(run: RunData) -> Path:
     return write_page(run.path, page(run), headline(run.summary))
 
 
-def headline(summary: Mapping[str, Any]) -> dict[str, str]:
-    """Return the headline figure as SVG files by name, for a desk and for a phone; none without a figure."""
+def headline(summary: Mapping[str, Any]) -> Draw | None:
+    """Return what draws the headline figure; None without a figure."""
     return headline_of(panels(entries_of(summary), summary["users"]))
 
 

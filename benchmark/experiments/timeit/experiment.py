@@ -9,6 +9,7 @@ from rich.table import Table
 from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.timeit.answers import answers
 from benchmark.experiments.timeit.comparable import comparable
+from benchmark.experiments.timeit.figures import headline
 from benchmark.experiments.timeit.measure import measure
 from benchmark.experiments.timeit.page import write_report
 from benchmark.experiments.timeit.plan import floors_ms
@@ -67,5 +68,6 @@ EXPERIMENT = Experiment(
     write_page=_write_page,
     table=_table,
     answers=lambda run: answers(parse(run.summary)),
+    headline=lambda run: headline(parse(run.summary, read_repeats(run.path))),
     comparable=comparable,
 )

@@ -13,9 +13,10 @@ from benchmark.report.alt_text import alt_text
 from benchmark.report.charts.axis import number_axis
 from benchmark.report.charts.bars import Bar, Point, bars_sheet, floor_key, floor_parts, points, rows_px
 from benchmark.report.charts.chart import Layout, Sheet
+from benchmark.report.charts.data import lines_csv, rows_csv
 from benchmark.report.charts.lines import Line, lines, name_ends, title
 from benchmark.report.charts.palette import MUTED, Style, styles
-from benchmark.report.charts.picture import Picture, floor_note, headline_files, on_page, struck_note
+from benchmark.report.charts.picture import Draw, Picture, floor_note, on_page, struck_note
 
 _PANEL_PX: Final = 290.0
 _FLOOR: Final = Style(MUTED, "", (1.0, 2.0))
@@ -32,11 +33,9 @@ def all_figures(data: TimeitData) -> list[Picture]:
     return drawn
 
 
-def headline(data: TimeitData) -> dict[str, str]:
-    """Return the headline figure as SVG files by name, for a desk and for a phone; none without a timing."""
-    if not data.series:
-        return {}
-    return headline_files(partial(_draw_lines, "timeit-headline", data=data, per_call=False))
+def headline(data: TimeitData) -> Draw | None:
+    """Return what draws the headline figure; None without a timing."""
+    return partial(_draw_lines, "timeit-headline", data=data, per_call=False) if data.series else None
 
 
 def time_figure(data: TimeitData) -> Picture:
@@ -51,6 +50,7 @@ def time_figure(data: TimeitData) -> Picture:
         ),
         alt=alt_text(f"Lines over the number of calls; time of {data.calls[-1]} calls", _times_in_words(data)),
         element=on_page(partial(_draw_lines, "time", data=data, per_call=False)),
+        data=_data(data, "seconds", per_call=False),
     )
 
 
@@ -67,6 +67,7 @@ def per_call_figure(data: TimeitData) -> Picture:
         ),
         alt=alt_text(f"Lines over the number of calls, ms per call among {data.calls[-1]}", _per_call_in_words(data)),
         element=on_page(partial(_draw_lines, "per-call", data=data, per_call=True)),
+        data=_data(data, "ms per call", per_call=True),
     )
 
 
@@ -82,6 +83,7 @@ def cost_figure(data: TimeitData) -> Picture:
         ),
         alt=alt_text("Bars, time per call", [f"{_name(data, row.label)} {row.words}" for row in rows]),
         element=on_page(lambda layout: bars_sheet("ms-per-call", layout, rows, floor_key(), "ms per call")),
+        data=rows_csv("ms", rows),
     )
 
 
@@ -140,6 +142,10 @@ def _calls_axis(axes: Axes, fewest: float, most: float) -> None:
     axes.set_xlim(fewest / 1.1, most * 1.1)
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+
+
+def _data(data: TimeitData, unit: str, per_call: bool) -> str:
+    return lines_csv("calls", {unit: [_line(data, name, per_call) for name in data.series]})
 
 
 def _line(data: TimeitData, name: str, per_call: bool) -> Line:

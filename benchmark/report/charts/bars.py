@@ -1,6 +1,6 @@
 """Rows below each other, each with a name and words: bars of several parts, or points with an interval."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from benchmark.report.charts.axis import number_axis
-from benchmark.report.charts.chart import Layout, Sheet, panel_px, shorten, strike, text_px
+from benchmark.report.charts.chart import Layout, Sheet, panel_px, shorten, strike, text_px, tip
 from benchmark.report.charts.palette import INK, MUTED, PAPER, Style
 
 _BAR_PX: Final = 18.0
@@ -30,6 +30,7 @@ class BarPart:
     colour: str | None = None
     density: float = 1.0
     apart: bool = False  # by an edge of paper, for those who see no difference of colour to the next one
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,11 @@ class Bar(ChartRow):
     def reach(self) -> float:
         return max(self.length, self.across or 0.0, *(self.interval or ()))
 
+    @property
+    def values(self) -> Mapping[str, float]:
+        """The lengths of the parts by name."""
+        return {part.name or "value": part.length for part in self.parts}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Point(ChartRow):
@@ -78,11 +84,15 @@ class Point(ChartRow):
     def reach(self) -> float:
         return max(self.value, self.ring or 0.0, self.tick or 0.0, *(self.interval or ()))
 
+    @property
+    def values(self) -> Mapping[str, float]:
+        return {"value": self.value}
+
 
 def floor_parts(value: float, floor: float, colour: str) -> tuple[BarPart, BarPart]:
     """Return a value as its floor, faint, and what is on top of it."""
     floor = min(floor, value)
-    return BarPart(floor, colour, _FAINT), BarPart(value - floor, colour)
+    return BarPart(floor, colour, _FAINT, name="floor"), BarPart(value - floor, colour, name="on top of the floor")
 
 
 def rows_px(count: int, width_px: float) -> float:
@@ -107,7 +117,8 @@ def bars(axes: Axes, rows: Sequence[Bar], unit: str) -> None:
         start = 0.0
         axes.barh(place, row.length, thick, color=PAPER)  # hides the grid
         for part in row.parts:
-            axes.barh(place, part.length, thick, left=start, **_paint(part, row.invalid))
+            said = tip(f"{row.label}, {part.name}".rstrip(", "), part.length, unit, invalid=row.invalid)
+            axes.barh(place, part.length, thick, left=start, gid=said, **_paint(part, row.invalid))
             start += part.length
         if row.invalid and row.parts:
             axes.plot([0, start], [place, place], color=row.parts[0].colour or MUTED, linewidth=1.2)
@@ -126,8 +137,9 @@ def points(axes: Axes, rows: Sequence[Point], limits: Interval, unit: str) -> No
         error = [[max(row.value - low, 0.0)], [max(high - row.value, 0.0)]]
         axes.errorbar(row.value, place, xerr=error, **WHISKER)
         face = PAPER if row.invalid else row.style.colour
+        looks: dict[str, Any] = {"markersize": 8, "color": row.style.colour, "markerfacecolor": face, "zorder": 5}
         axes.plot(
-            row.value, place, row.style.marker, markersize=8, color=row.style.colour, markerfacecolor=face, zorder=5
+            row.value, place, row.style.marker, gid=tip(row.label, row.value, unit, row.interval, row.invalid), **looks
         )
         if row.ring:
             axes.plot(row.ring, place, row.style.marker, markersize=14, fillstyle="none", color=row.style.colour)

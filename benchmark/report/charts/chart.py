@@ -1,4 +1,4 @@
-"""Figures that matplotlib lays out, and how a figure becomes SVG that can stand inside a page.
+"""Figures that matplotlib lays out, and how a figure becomes an SVG file.
 
 A figure is drawn for two widths, a column on a desk and a phone, since text that is scaled
 down is text that is not read. One unit of the SVG is one pixel.
@@ -24,13 +24,15 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.textpath import text_to_path
 
-from benchmark.report.charts.palette import CSS_VARIABLES, GRID, INK, MUTED, PAPER
+from benchmark.analysis.wording import significant, span
+from benchmark.report.charts.palette import GRID, INK, MUTED, PAPER
 
 _AROUND_PX: Final = 150.0  # room for titles, keys and axes to begin with
 PX: Final = 1 / 72  # of an inch: matplotlib's SVG has 72 units per inch
 _MEASURED_FONT: Final = "DejaVu Sans"  # comes with matplotlib, and is wider than what a page will have
 _FILE_FONTS: Final = "system-ui, Verdana, 'DejaVu Sans', sans-serif"
-_STRUCK: Final = "struck"
+_STRUCK: Final = "struck"  # ids that the drawing is given for what matplotlib cannot do
+_TIP: Final = "tip: "
 _SVG: Final = "{http://www.w3.org/2000/svg}"
 _HREF: Final = "{http://www.w3.org/1999/xlink}href"
 _NO_METADATA: Final[dict[str, Any]] = {"Date": None, "Creator": None, "Format": None, "Type": None}
@@ -134,10 +136,7 @@ class Sheet:
     def svg(self) -> str:
         """Return a complete SVG file, the same bytes for the same drawing."""
         self.fit()
-        out = io.StringIO()
-        with mpl.rc_context({"svg.hashsalt": self.name}):  # makes the ids of one figure differ from those of others
-            FigureCanvasSVG(self.figure).print_svg(out, metadata=_NO_METADATA)
-        return _tidied(out.getvalue())
+        return svg_of(self.figure, self.name)
 
 
 @contextmanager
@@ -148,45 +147,29 @@ def drawing(layout: Layout) -> Iterator[None]:
         yield
 
 
-def for_page(svg: str) -> str:
-    """Return an SVG file as an element of a page, scaled to its column, in the page's font and colours.
-
-    Raises ValueError if it is none.
-    """
-    try:
-        root = ElementTree.fromstring(svg)
-        view = root.attrib["viewBox"]
-    except (ElementTree.ParseError, KeyError) as error:
-        raise ValueError("no drawing, or one without a viewBox") from error
-    for rules in root.findall(f"{_SVG}defs/{_SVG}style/.."):
-        root.remove(rules)  # they would reach beyond the drawing; the page has them for its drawings
-    for element in root.iter():
-        element.tag = element.tag.removeprefix(_SVG)
-        if _HREF in element.attrib:
-            element.set("href", element.attrib.pop(_HREF))
-        style = element.get("style", "").split("; ")
-        element.set("style", "; ".join(each for each in style if not each.startswith("font-family")))
-        for name in ("style", "fill", "stroke"):
-            for colour, variable in CSS_VARIABLES.items():
-                if colour in element.get(name, ""):
-                    element.set(name, element.attrib[name].replace(colour, f"var(--{variable})"))
-        if not element.attrib["style"]:
-            del element.attrib["style"]
-    root.attrib = {"viewBox": view, "aria-hidden": "true"}
-    return ElementTree.tostring(root, encoding="unicode")
+def svg_of(figure: Figure, name: str) -> str:
+    """Return a figure as an SVG file; its name makes its ids differ from those of others."""
+    out = io.StringIO()
+    with mpl.rc_context({"svg.hashsalt": name}):
+        FigureCanvasSVG(figure).print_svg(out, metadata=_NO_METADATA)
+    return _tidied(out.getvalue())
 
 
 def _tidied(svg: str) -> str:
-    """Return what matplotlib has drawn in pixels, without ids that nothing refers to, and with struck texts struck."""
+    """Return what matplotlib has drawn in pixels, without ids that nothing refers to, with struck texts and tips."""
     ElementTree.register_namespace("", _SVG.strip("{}"))
     ElementTree.register_namespace("xlink", _HREF.removesuffix("href").strip("{}"))
     root = ElementTree.fromstring(svg)
     for size in ("width", "height"):
         root.set(size, root.attrib[size].removesuffix("pt"))
     for group in root.iter(f"{_SVG}g"):
-        struck = group.attrib.pop("id", "") == _STRUCK
-        for text in group.findall(f"{_SVG}text") if struck else ():
+        name = group.attrib.pop("id", "")
+        for text in group.findall(f"{_SVG}text") if name == _STRUCK else ():
             text.set("text-decoration", "line-through")
+        if name.startswith(_TIP):
+            title = ElementTree.Element(f"{_SVG}title")
+            title.text = name.removeprefix(_TIP)
+            group.insert(0, title)
     for text in root.iter(f"{_SVG}text"):
         text.set("style", text.get("style", "").replace(f"'{_MEASURED_FONT}'", _FILE_FONTS))
     return ElementTree.tostring(root, encoding="unicode") + "\n"
@@ -196,6 +179,17 @@ def strike(text: Text, struck: bool = True) -> Text:
     """Mark a text to be struck through in the SVG; matplotlib cannot."""
     text.set_gid(_STRUCK if struck else None)
     return text
+
+
+def tip(name: str, value: float, unit: str, interval: tuple[float, float] | None = None, invalid: bool = False) -> str:
+    """Return the `gid` of a mark that shows its value when the pointer rests on it.
+
+    The unit may be what stands at an axis, `latency [ms, log scale]`.
+    """
+    unit = unit.partition("[")[2].rstrip("]").partition(",")[0] or unit
+    ends = f" ({span(interval)})" if interval and interval[0] < interval[1] else ""
+    said = f"{_TIP}{name}: {significant(value)} {unit}".rstrip()
+    return f"{said}{ends}{', INVALID' if invalid else ''}"
 
 
 def add_key(

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.transforms import offset_copy
 from numpy.typing import NDArray
 
-from benchmark.report.charts.chart import data_px, panel_px, shorten, strike, text_px
+from benchmark.report.charts.chart import data_px, panel_px, shorten, strike, text_px, tip
 from benchmark.report.charts.palette import MUTED, PAPER, Style
 
 _TEXT_PX: Final = 17.0
@@ -44,7 +44,7 @@ class Line:
         return self.invalid or [self.struck] * len(self.x)
 
 
-def lines(axes: Axes, series: Sequence[Line], band: bool = False) -> None:
+def lines(axes: Axes, series: Sequence[Line], band: bool = False, unit: str = "") -> None:
     """Draw lines with their marks, and their intervals as whiskers or as a band.
 
     INVALID points are hollow and crossed out, and lead nowhere in full colour.
@@ -62,7 +62,8 @@ def lines(axes: Axes, series: Sequence[Line], band: bool = False) -> None:
         for i, (x, y, hollow) in enumerate(zip(each.x, each.y, each.hollow, strict=True)):
             if i % step and i < len(each.x) - 1 and not any(each.invalid[i : i + 1]):
                 continue  # a line of many points has a mark at some of them, and at all that are INVALID
-            mark(axes, x, y, style, hollow)
+            ends = (each.low[i], each.high[i]) if each.low else None
+            mark(axes, x, y, style, hollow, gid=tip(f"{each.label} at {x:g}", y, unit, ends, hollow))
             if hollow:
                 axes.plot(x, y, "x", markersize=11, color=style.colour, markeredgewidth=1.4)
 

@@ -12,8 +12,9 @@ PAPER: Final = "#ffffff"
 HARNESS: Final = "#8a939c"
 CSS_VARIABLES: Final = {INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "paper", HARNESS: "harness"}
 
-# Okabe & Ito, Color Universal Design (2008), without its black (our ink) and yellow (unreadable on white).
-_COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+# Okabe & Ito, Color Universal Design (2008), without its black (our ink) and yellow (unreadable on white); orange and
+# sky blue are darkened until they have 3 : 1 on white, as the others do.
+_COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#ca8600", "#3391c9")
 _MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "d")
 _SOLID: Final[tuple[float, ...]] = ()
 _DASHES: Final = (_SOLID, (5.0, 1.4), (1.4, 1.4))

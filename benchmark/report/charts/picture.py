@@ -1,25 +1,33 @@
-"""A chart as a page shows it: drawn for desks and for phones, with its caption."""
+"""A chart as a page shows it: drawn for desks and for phones, with its caption and its data."""
 
+import csv
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 from benchmark.analysis.wording import listing, significant
-from benchmark.report.charts.chart import NARROW, WIDE, Layout, Sheet, drawing, for_page
-from benchmark.report.page import HEADLINE_NAMES
+from benchmark.report.charts.chart import NARROW, WIDE, Layout, Sheet, drawing
+from benchmark.report.charts.inline import for_page
+
+HEADLINE_NAMES: Final = ("headline.svg", "headline-narrow.svg")  # the one figure of a run, for a desk and for a phone
 
 Draw = Callable[[Layout], Sheet]
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One figure of a page; `alt` says in words what the drawings show, which are drawn when they are asked for."""
+    """One figure of a page; `alt` says in words what the drawings show, which are drawn when they are asked for.
+
+    `data` is what they are drawn from, as CSV.
+    """
 
     key: str
     title: str
     caption: str
     alt: str
     element: Callable[[Layout], str]
+    data: str = ""
 
     @cached_property
     def wide_svg(self) -> str:
@@ -30,6 +38,11 @@ class Picture:
     def narrow_svg(self) -> str:
         """The drawing for a phone, as an element of a page."""
         return self.element(NARROW)
+
+    @property
+    def rows(self) -> list[list[str]]:
+        """The data as a table: its head, and its rows."""
+        return list(csv.reader(self.data.splitlines()))
 
 
 def struck_note(invalid: bool, hollow: bool = True) -> str:

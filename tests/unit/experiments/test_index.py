@@ -88,12 +88,49 @@ def test_headline_figures_stand_in_the_page_with_ids_of_their_own(tmp_path: Path
     assert set(re.findall(r'(?:href="|url\()#([^")]+)', page)) <= set(ids)
 
 
-def test_a_bench_shows_its_throughput_and_its_first_claim(tmp_path: Path) -> None:
-    summary = make_summary(KINDS)
-    add(tmp_path, "20261101T050000Z-bench", **summary)
+def test_a_complete_valid_run_of_several_contenders_stands_before_newer_ones_that_are_not(tmp_path: Path) -> None:
+    two: dict[str, Any] = {"contenders": {"one": {}, "two": {}}}
+    add(tmp_path, "20261101T050000Z-timeit", "timeit", verdict="the fullest one", **two)
+    add(tmp_path, "20261102T050000Z-timeit", "timeit", verdict="an older full one", **two, complete=False)
+    add(tmp_path, "20261103T050000Z-timeit", "timeit", verdict="the one of one", contenders={"one": {}})
+    floor: dict[str, Any] = {"contenders": {"one": {}, "null": {"harness_floor": True}}}
+    add(tmp_path, "20261104T050000Z-timeit", "timeit", verdict="the one and the harness", **floor)
+    add(tmp_path, "20261105T050000Z-timeit", "timeit", verdict="the INVALID one", **two, valid=False)
     page = page_of(tmp_path)
-    assert page.count("<figure>") == 1
-    assert "async-aiohttp" in page.split('class="answers"')[1].split("</ul>")[0]
+    first, _, others = page.partition("<details>")
+    assert "the fullest one" in first
+    assert "No complete run" not in first
+    assert "the fullest one" not in others
+    assert "Other runs (4)" in others
+
+
+def test_where_no_run_is_full_the_newest_complete_one_is_shown_and_says_so(tmp_path: Path) -> None:
+    add(tmp_path, "20261101T050000Z-timeit", "timeit", verdict="the old one", contenders={"one": {}})
+    add(tmp_path, "20261102T050000Z-timeit", "timeit", verdict="the new one", contenders={"one": {}}, valid=False)
+    first, _, _ = page_of(tmp_path).partition("<details>")
+    assert "the new one" in first
+    assert (
+        "No complete run of this command is VALID and of several contenders: this is the newest complete one." in first
+    )
+
+
+def test_where_no_run_is_complete_the_newest_is_shown_and_says_so(tmp_path: Path) -> None:
+    add(tmp_path, "20261101T050000Z-timeit", "timeit", verdict="interrupted", complete=False, valid=False)
+    assert "No run of this command is complete: this is the newest." in page_of(tmp_path)
+
+
+def test_the_drawing_of_a_run_brings_nothing_that_acts(tmp_path: Path) -> None:
+    path = add(tmp_path, "20261101T050000Z-timeit", "timeit")
+    evil = SVG.format(name="one").replace("<defs>", '<script>alert(1)</script><defs onload="alert(2)">')
+    (path / "headline-narrow.svg").write_text(evil)
+    page = page_of(tmp_path)
+    assert "timeit-one-shape" in page
+    assert "alert" not in page
+
+
+def test_a_bench_shows_its_first_claim(tmp_path: Path) -> None:
+    add(tmp_path, "20261101T050000Z-bench", **make_summary(KINDS))
+    assert "async-aiohttp" in page_of(tmp_path).split('class="answers"')[1].split("</ul>")[0]
 
 
 def test_a_run_without_a_summary_says_how_to_get_one(tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ from matplotlib.lines import Line2D
 
 from benchmark.report.charts.axis import limits_of, number_axis, users_axis
 from benchmark.report.charts.bars import Bar, BarPart, Point, bars, floor_key, points, rows_px
-from benchmark.report.charts.chart import NARROW, WIDE, Layout, Sheet, drawing, for_page, shorten, text_px
+from benchmark.report.charts.chart import NARROW, WIDE, Layout, Sheet, drawing, shorten, text_px
 from benchmark.report.charts.distribution import Hill, hills, hills_px
+from benchmark.report.charts.inline import for_page
 from benchmark.report.charts.lines import Line, lines, name_ends, spread, title
 from benchmark.report.charts.palette import INK, PAPER, Style
 from tests.unit.report.looks import laid_out, struck, unreadable, words
@@ -172,10 +173,22 @@ def test_a_page_colours_the_drawing_and_sets_its_font() -> None:
     assert svg.count("text-decoration") == 2
 
 
-@pytest.mark.parametrize("text", ["no drawing", "<svg/>", "<svg"])
-def test_what_is_no_drawing_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="no drawing"):
-        for_page(text)
+def tips(svg: str) -> list[str]:
+    return [title.text or "" for title in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}title")]
+
+
+def test_points_and_bars_say_their_value_where_the_pointer_rests() -> None:
+    assert tips(svg_of("one")) == ["a$b <c>: 5.00 ms, INVALID"] * 2
+    with drawing(WIDE):
+        line = Line("one", [1, 8], [10.0, 100.0], BLUE, low=[9.0, 100.0], high=[11.0, 100.0])
+        sheet = Sheet("told", WIDE, [100.0])
+        lines(sheet.panels[0], [line], unit="requests/s")
+        points(sheet.panels[0], [Point("two", "2", value=2.0, style=RED)], (0, 5), "% faster than one")
+    assert tips(sheet.svg()) == [
+        "one at 1: 10.0 requests/s (9.00 to 11.0)",
+        "one at 8: 100 requests/s",
+        "two: 2.00 % faster than one",
+    ]
 
 
 def test_a_process_with_settings_of_its_own_draws_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

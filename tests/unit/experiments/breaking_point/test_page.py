@@ -15,6 +15,8 @@ from benchmark.experiments.breaking_point.schema import LocustData, parse
 from benchmark.experiments.breaking_point.summarise import OPEN_LOOP, summarise
 from benchmark.record.run import Run, TrialRecord
 from benchmark.report.alt_text import LONGEST
+from benchmark.report.charts.chart import WIDE
+from benchmark.report.charts.picture import svg_file
 from tests.unit.conftest import SheetsOf
 from tests.unit.experiments.breaking_point.synthetic import CONTENDERS, findings_of, locust_run, recorded
 from tests.unit.report.looks import struck, unreadable, words
@@ -162,7 +164,9 @@ def test_late_arrivals_of_the_open_loop_leave_the_breaking_point_alone(tmp_path:
 
 def marks(run: Run) -> int:
     """Return how many marks the headline has of what is drawn for one contender."""
-    return headline(parse(run.summary))["headline.svg"].count("<use")
+    draw = headline(parse(run.summary))
+    assert draw
+    return svg_file(draw, WIDE).count("<use")
 
 
 @pytest.mark.parametrize("example", ["load-test", "max-performance"])

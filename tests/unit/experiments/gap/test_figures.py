@@ -17,6 +17,7 @@ from benchmark.experiments.gap import stages as draw_stages
 from benchmark.experiments.gap import waterfall as draw_waterfall
 from benchmark.experiments.gap.schema import MULTIPLIED, RESPONSES, Explained, parse
 from benchmark.report.charts.chart import NARROW, WIDE, drawing
+from benchmark.report.charts.picture import headline_files
 from tests.unit.conftest import SheetsOf
 from tests.unit.experiments.gap.synthetic import make_manifest, make_summary, variants
 from tests.unit.report.looks import struck, unreadable
@@ -180,7 +181,8 @@ def test_measured_places_stand_in_the_map_with_their_own_number() -> None:
 @pytest.mark.parametrize("variant", list(variants()))
 def test_every_kind_of_run_has_its_headline_for_desk_and_phone(variant: str) -> None:
     data = read(variant)
-    found = figures.headline_files(data)
+    draw = figures.headline(data)
+    found = headline_files(draw) if draw else {}
     assert bool(found) is ("latency_ms" in data.attribution)
     for name, svg in found.items():
         root = ElementTree.fromstring(svg)

@@ -23,6 +23,8 @@ def record(path: Path, summary: Summary, blocks: int = 2) -> Run:
         (path / folder).mkdir(parents=True)
     (path / "summary.json").write_text(json.dumps(summary))
     (path / "manifest.json").write_text(json.dumps(make_manifest()))
+    for card in ("share.svg", "share.png"):
+        (path / card).write_text("")
     if summary.get("prediction"):
         (path / "prediction.json").write_text("{}")
     for cell in summary.get("cells") or []:
