@@ -12,8 +12,8 @@ from benchmark.experiments.bench.page import write_bench_report
 from benchmark.experiments.index import write_joined_report
 from benchmark.experiments.registry import REGISTRY
 from tests.browser.conftest import Seen
-from tests.unit.conftest import make_run
-from tests.unit.experiments.recorders import RECORDERS
+from tests.unit.benchmark.conftest import make_run
+from tests.unit.benchmark.experiments.recorders import RECORDERS
 
 pytestmark = pytest.mark.browser
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.experiments.timeit.synthetic import Recorder, recorder
+from tests.unit.benchmark.experiments.timeit.synthetic import Recorder, recorder
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from benchmark.compare.cli import compare
-from tests.unit.experiments.timeit.synthetic import Recorder, summarised
+from tests.unit.benchmark.experiments.timeit.synthetic import Recorder, summarised
 
 app = typer.Typer()
 app.command()(compare)

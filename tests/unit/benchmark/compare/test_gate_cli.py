@@ -11,8 +11,8 @@ from typer.testing import CliRunner, Result
 from benchmark.compare.cli import compare
 from benchmark.experiments.bench.experiment import EXPERIMENT
 from benchmark.experiments.experiment import report
+from tests.unit.benchmark.experiments.timeit.synthetic import Recorder, summarised
 from tests.unit.benchmark.synthetic import Held, make_contender, make_run, record
-from tests.unit.experiments.timeit.synthetic import Recorder, summarised
 
 STEADY = (1.0, 1.004, 0.997, 1.002)
 

@@ -8,7 +8,7 @@ from benchmark.experiments.breaking_point.observations import was_held
 from benchmark.load.early_stop import ArrivalsWatch, HoldWatch, PlanWatch
 from benchmark.load.shapes import Example
 from benchmark.record.columns import SAMPLE_COLUMNS
-from tests.unit.experiments.breaking_point.synthetic import locust_run
+from tests.unit.benchmark.experiments.breaking_point.synthetic import locust_run
 
 HELD = Example("max-performance", "", users=100, users_per_s=100.0, duration_s=20.0, warmup_s=5.0)
 

@@ -28,7 +28,7 @@ from benchmark.record import provenance
 from contract import limits
 from contract.limits import OpenFiles
 from tests.conftest import CONTENDERS
-from tests.unit.experiments.gap.conftest import KNOWN
+from tests.unit.benchmark.experiments.gap.conftest import KNOWN
 
 REAL = [contender for contender in CONTENDERS.values() if not contender.harness_floor]
 MODELS = 2

@@ -14,9 +14,9 @@ from benchmark.measure.trial import Trial
 from benchmark.record.columns import ResourceSample
 from benchmark.record.run import Run, TrialRecord
 from benchmark.stack.processes import Stack, own_environment
+from tests.unit.benchmark.experiments.breaking_point.synthetic import START_NS, write_samples
 from tests.unit.benchmark.fakes import make_session
 from tests.unit.benchmark.synthetic import make_contender
-from tests.unit.experiments.breaking_point.synthetic import START_NS, write_samples
 
 ONE = make_contender("one")
 

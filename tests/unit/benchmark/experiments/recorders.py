@@ -1,0 +1,109 @@
+"""A way to record a small run of every experiment without processes: whole, interrupted, or with one who fails."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+
+from benchmark.contenders.discovery import choose, discover
+from benchmark.errors import LoadError
+from benchmark.experiments.bench import experiment as bench
+from benchmark.experiments.bench import plan as bench_plan
+from benchmark.experiments.breaking_point import experiment as locust
+from benchmark.experiments.breaking_point import measure as locust_measure
+from benchmark.experiments.breaking_point import plan as locust_plan
+from benchmark.experiments.breaking_point.summarise import OPEN_LOOP
+from benchmark.experiments.experiment import carry_out
+from benchmark.experiments.gap.plan import Phase
+from benchmark.experiments.timeit import experiment as timeit
+from benchmark.experiments.timeit import measure as timeit_measure
+from benchmark.experiments.timeit import plan as timeit_plan
+from benchmark.load.arrivals import arrivals_until
+from benchmark.load.plan import Level
+from benchmark.load.shapes import EXAMPLES
+from benchmark.measure.locust_process import Issued
+from benchmark.measure.trial import Trial
+from benchmark.record.run import Run, TrialRecord, read_samples
+from tests.unit.benchmark.experiments.gap.conftest import Explain, levels, stopping
+from tests.unit.benchmark.experiments.gap.conftest import measure_well as measure_factors
+from tests.unit.benchmark.experiments.profiling.synthetic import Profiling
+from tests.unit.benchmark.fakes import failing, fake_stack, make_progress, measure_well
+from tests.unit.benchmark.synthetic import make_contender, samples_of
+
+Kind = Literal["whole", "interrupted", "failed"]
+KINDS: tuple[Kind, ...] = ("whole", "interrupted", "failed")
+ERRORS: dict[Kind, BaseException] = {"interrupted": KeyboardInterrupt(), "failed": LoadError("no answer came")}
+ONE, TWO = make_contender("one"), make_contender("two")
+START_NS = 10**12
+LIMIT_RPS = 120.0  # that a contender of `locust` sustains
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """How a run is recorded into a folder, and who fails in it."""
+
+    record: Callable[[Path, pytest.MonkeyPatch, Kind], Run]
+    fails: str
+
+
+def record_bench(results: Path, patch: pytest.MonkeyPatch, kind: Kind) -> Run:
+    fake_stack(patch, failing("two", ERRORS[kind], block=1) if kind in ERRORS else measure_well)
+    plan = bench_plan.BenchPlan(blocks=2, levels=(Level(1, 0.1, 0.2), Level(4, 0.1, 0.2)))
+    return carry_out(bench.EXPERIMENT, bench_plan.assign([ONE, TWO], plan, {}), results, make_progress())
+
+
+def record_timeit(results: Path, patch: pytest.MonkeyPatch, kind: Kind) -> Run:
+    def seconds(ready: Any, n: int) -> float:
+        cell: TrialRecord = ready.trial.cell
+        if kind in ERRORS and (cell.contender, cell.block) == ("two", 2):
+            raise ERRORS[kind]
+        return n * (0.05 + 0.001 * cell.block)
+
+    fake_stack(patch)
+    patch.setattr(timeit_measure, "_time", seconds)
+    assignment = timeit_plan.assign([ONE, TWO], timeit_plan.make_plan(1, 10, 3, repeat=3, seed=1), {})
+    return carry_out(timeit.EXPERIMENT, assignment, results, make_progress())
+
+
+def record_profile(results: Path, patch: pytest.MonkeyPatch, kind: Kind) -> Run:
+    profiling = Profiling(results, patch)
+    profiling.fails = {"async": ERRORS[kind]} if kind in ERRORS else {}
+    return profiling.run(choose(["sync", "async"], discover()), requests=10)
+
+
+def record_locust(results: Path, patch: pytest.MonkeyPatch, kind: Kind) -> Run:
+    def issue(trial: Trial, env: Mapping[str, str], _: Any, seconds: float, *__: Any) -> Issued:
+        if kind in ERRORS and (trial.cell.contender, trial.cell.part) == ("two", "load-test"):
+            raise ERRORS[kind]
+        latency_ms = 50
+        if "OPEN_RPS" in env:
+            latency_ms = 50 if float(env["OPEN_RPS"]) <= LIMIT_RPS else 500
+            due_s = np.array(arrivals_until(float(env["OPEN_RPS"]), int(env["SEED"]), seconds))
+        else:
+            due_s = np.arange(0, seconds, float(env["PACING_S"]) / float(env["USERS"]))
+        path = trial.session.run.file("samples", trial.cell, ".csv")
+        samples_of(START_NS + (due_s * 1e9).astype(np.int64), latency_ms * 1_000_000).to_csv(path, index=False)
+        return Issued(read_samples(path), START_NS, generator_cpu=0.1, seconds=seconds, law=trial.law)
+
+    fake_stack(patch)
+    patch.setattr(locust_measure, "issue", issue)
+    plan = locust_plan.BreakingPointPlan((*EXAMPLES, OPEN_LOOP), scale=0.01)
+    return carry_out(locust.EXPERIMENT, locust_plan.assign([ONE, TWO], plan, {}), results, make_progress())
+
+
+def record_explain(results: Path, patch: pytest.MonkeyPatch, kind: Kind) -> Run:
+    measure = stopping("cell-runtime", ERRORS[kind], block=1) if kind in ERRORS else measure_factors
+    small: dict[str, Any] = {"cell": Phase(2, levels(1, 8)), "clock": None, "cpu_ms": (2,), "what_ifs": 1}
+    return Explain(results, patch).run(measure, factors=("runtime", "fan_out"), **small)
+
+
+RECORDERS: dict[str, Recorder] = {
+    "bench": Recorder(record_bench, "two"),
+    "timeit": Recorder(record_timeit, "two"),
+    "profile": Recorder(record_profile, "async"),
+    "locust": Recorder(record_locust, "two"),
+    "explain": Recorder(record_explain, "cell-runtime"),
+}
