@@ -53,7 +53,7 @@ def all_figures(summary: Summary, samples: pd.DataFrame) -> list[Picture]:
         drawn.append(low_load_figure(summary))
     if any(contender.levels for contender in rivals):
         drawn.append(latency_figure(summary))
-    if not samples.empty:
+    if not samples.empty and summary.rivals:
         drawn.append(distribution_figure(summary, samples))
     if any(contender.cpu_ms_per_request for contender in rivals):
         drawn.append(cpu_figure(summary))

@@ -52,6 +52,8 @@ EXPERIMENT = Experiment(
 COMMAND = '''
 from benchmark.cli_options import RESULTS, ContendersOption, ResultsOption, conclude, console, measuring_command
 
+EXAMPLES = "census --contenders sync"
+
 
 def command(contenders: ContendersOption = "", results: ResultsOption = RESULTS) -> None:
     """Count who can be started."""
