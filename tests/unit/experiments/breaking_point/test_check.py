@@ -117,7 +117,7 @@ def test_a_try_of_locust_that_is_not_to_be_believed_is_no_check(
         return GOOD if rps <= 100 else BAD
 
     monkeypatch.setattr(Examples, "try_rate", by_locust)
-    with pytest.raises(LoadError, match=r"one: Locust's breaking point is INVALID: try: .* saturated \(99%"):
+    with pytest.raises(LoadError, match=r"one: Locust's breaking point is INVALID: try: .* saturated \(99 %"):
         checked(tmp_path, "one")
 
 

@@ -84,7 +84,7 @@ def test_who_drops_out_is_invalid_and_the_others_are_complete(record: Recorder) 
     two = summary["contenders"]["two"]
     assert said(two["reasons"]) == ["repeat 5: scoring of two died:\n    its log"]
     assert two["timeit"]["repeats"] == 4
-    assert said(summary["reasons"]) == [f"two: {said(two['reasons'])[0]}"]
+    assert said(summary["reasons"]) == [f"two, {said(two['reasons'])[0]}"]
 
 
 def test_an_interrupted_run_counts_its_complete_repeats(record: Recorder) -> None:
