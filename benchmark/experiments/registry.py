@@ -26,9 +26,8 @@ class ExperimentRow:
 
     @property
     def examples(self) -> str:
-        """The examples at the end of the command's `--help`."""
-        found: str = importlib.import_module(f"{self.package}.command").EXAMPLES
-        return found
+        """The examples at the end of the command's `--help`, from EXAMPLES in its `command.py`."""
+        return getattr(importlib.import_module(f"{self.package}.command"), "EXAMPLES", "")
 
     @property
     def experiment(self) -> "Experiment[Any]":
