@@ -161,8 +161,8 @@ def merged(reasons: Sequence[Reason]) -> list[str]:
 
 
 def _as_sentence(text: str, reason: Reason) -> str:
-    """Return a text with a capital, unless a name comes first, and a full stop, unless a log follows."""
-    begun = text if reason.contender or reason.part else text[:1].upper() + text[1:]
+    """Return a text with a capital, unless a name may come first, and a full stop, unless a log follows."""
+    begun = text if reason.contender or reason.part or reason.sentence else text[:1].upper() + text[1:]
     return begun if "\n" in begun or begun.endswith(".") else f"{begun}."
 
 
