@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from benchmark.analysis.wording import unbroken
 from benchmark.report.charts.chart import PX, Layout, Sheet, drawing, shorten, svg_of, text_px
 from benchmark.report.charts.palette import INK, MUTED, PAPER
 from benchmark.report.charts.picture import Draw
@@ -82,7 +83,7 @@ def _fitted(texts: Sequence[str], room_px: float) -> tuple[int, list[list[str]]]
 
 def _wrapped(text: str, room_px: float, size: float) -> list[str]:
     lines: list[str] = []
-    for word in text.split():
+    for word in unbroken(text).split(" "):
         longer = f"{lines[-1]} {word}" if lines else word
         if lines and text_px(longer, bold=True, font=size) <= room_px:
             lines[-1] = longer

@@ -46,9 +46,14 @@ def test_a_card_is_1200_by_630_pixels_and_light(draw: Any) -> None:
     assert max(map(len, files.values())) < LIMIT_BYTES
 
 
+def test_a_number_keeps_its_unit() -> None:
+    words = card_files(card(answers=["shortened to 2 %"] * 9), None)["share.svg"].decode()
+    assert "2\u00a0%" in words
+
+
 def said(files: dict[str, bytes]) -> str:
     root = ElementTree.fromstring(files["share.svg"])
-    return " ".join(text.text or "" for text in root.findall(f".//{SVG}text"))
+    return " ".join(text.text or "" for text in root.findall(f".//{SVG}text")).replace("\u00a0", " ")
 
 
 def test_a_card_says_question_answers_state_machine_date_and_command() -> None:
