@@ -17,7 +17,7 @@ from benchmark.report.answers import Answer, Phrases
 _SAY: Final = Phrases(Path(__file__).parent)
 _NAMED: Final = 4  # how many equals are named before they are only counted
 _WORTH_SHOWING: Final = 1.05  # "a difference of 5 %"
-_LONGEST_ADVICE_MINUTES: Final = 24 * 60
+_LONGEST_ADVICE_MINUTES: Final = 120
 
 
 def answers(summary: Summary) -> list[Answer]:

@@ -1,6 +1,6 @@
 """The figures of a timeit run, each for a desk and for a phone."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Final
 
@@ -89,6 +89,7 @@ def cost_figure(data: TimeitData) -> Picture:
 
 def multiple_figure(data: TimeitData) -> Picture:
     """Return the time per call of each contender as a multiple of the baseline's."""
+    rows = _multiple_rows(data)
     found = [f"{_name(data, name)} {_times_words(times)}" for name, times in _multiples(data).items()]
     return Picture(
         key="multiple",
@@ -98,7 +99,8 @@ def multiple_figure(data: TimeitData) -> Picture:
             "whether a difference is shown; one that crosses 1 shows none." + _if_invalid(data)
         ),
         alt=alt_text(f"Points with intervals, time per call as a multiple of {data.baseline}'s", found),
-        element=on_page(lambda layout: _draw_multiples(layout, data)),
+        element=on_page(lambda layout: _draw_multiples(layout, data, rows)),
+        data=rows_csv("times", rows),
     )
 
 
@@ -175,15 +177,18 @@ def _multiples(data: TimeitData) -> dict[str, float]:
     return {name: times for name, times in found.items() if times is not None}
 
 
-def _draw_multiples(layout: Layout, data: TimeitData) -> Sheet:
+def _multiple_rows(data: TimeitData) -> list[Point]:
     chosen = styles(data.common.contenders)
-    rows = [
+    return [
         Point(
             name, _times_words(times), not data.multiple_stands(name),
             value=times, style=chosen[name], interval=data.timeit[name].times_interval,
         )
         for name, times in _multiples(data).items()
     ]  # fmt: skip
+
+
+def _draw_multiples(layout: Layout, data: TimeitData, rows: Sequence[Point]) -> Sheet:
     ends = [1.0] + [end for row in rows for end in (row.value, *(row.interval or ()))]
     pad = 0.04 * (max(ends) - min(ends)) or 1.0
     sheet = Sheet("multiple", layout, [rows_px(len(rows), layout.width)])

@@ -179,7 +179,7 @@ def test_titles_are_only_text(tmp_path: Path) -> None:
 def test_it_joins_the_report_of_all_experiments(tmp_path: Path) -> None:
     page_of(record(tmp_path / "20261121T050000Z-explain", make_summary()))
     page = write_joined_report(tmp_path).read_text(encoding="utf-8")
-    assert "explain: Where does the difference come from?" in page
+    assert "Where does the difference come from?" in page
     assert "Asking both models at once makes 43.4 of the 45.7" in page
     assert page.count("<figure>") == 1
     assert 'href="20261121T050000Z-explain/report.html"' in page
