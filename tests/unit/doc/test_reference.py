@@ -26,7 +26,7 @@ def test_each_command_is_listed_with_all_its_options(name: str) -> None:
 
 def test_the_reference_names_no_folder_of_a_machine() -> None:
     assert str(ROOT) not in command_line()
-    assert "[default: results]" in command_line().replace("\\", "")
+    assert "[default: (results)]" in command_line().replace("\\", "")
 
 
 @pytest.mark.parametrize(

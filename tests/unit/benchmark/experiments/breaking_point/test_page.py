@@ -65,7 +65,7 @@ def test_a_run_without_a_breaking_point_has_a_page_and_no_headline(tmp_path: Pat
 def test_a_run_with_breaking_points_has_a_headline_for_desk_and_phone(tmp_path: Path) -> None:
     run = recorded(tmp_path, findings_of("one"))
     write_report(run)
-    assert (run.path / "headline.svg").read_text().count("100 requests/s") == 1
+    assert "100 requests/s" in (run.path / "headline.svg").read_text()
     assert (run.path / "headline-narrow.svg").exists()
 
 

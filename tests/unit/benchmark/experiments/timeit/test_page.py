@@ -83,7 +83,7 @@ def test_a_run_that_is_invalid_as_a_whole_says_why(record: Recorder) -> None:
     page = page_of(record(busy_before_start=0.5))
     assert "One call takes" not in page
     assert "does not say why" not in page
-    assert "the machine was 50 % busy" in page.replace("\u00a0", " ")
+    assert "machine was 50 % busy before the start" in page.replace("\u00a0", " ")
 
 
 def test_every_contender_and_floor_is_named_and_every_text_can_be_read(record: Recorder, sheets_of: SheetsOf) -> None:
