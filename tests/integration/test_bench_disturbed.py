@@ -105,7 +105,7 @@ def test_a_program_that_starts_while_it_is_measured_makes_the_run_invalid_and_is
     assert (summary["complete"], summary["valid"]) == (True, False)
     (level,) = summary["contenders"][REAL]["levels"]
     assert level["foreign_share"] > 0.1
-    (reason,) = (reason for reason in said(summary["reasons"]) if "other programs" in reason)
+    (reason,) = (reason for reason in said(summary["reasons"]) if "other programs used" in reason)
     assert reason.startswith(f"{REAL}: other programs used ")
     assert " at 1 user: " in reason
     assert "stop them and measure again" in harness.output
