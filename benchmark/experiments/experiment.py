@@ -107,12 +107,17 @@ def report(experiment: Experiment[Any], run: Run) -> Path:
     Raises RecordError.
     """
     if run.manifest["schema"] == SCHEMA or not (run.path / SUMMARY).exists():
-        for name, document in experiment.summarise(run).items():
-            run.write_json(name, dict(document))
+        write_summary(experiment, run)
     path = experiment.write_page(run)
     for name, content in card_files(_card(experiment, run), experiment.headline(run)).items():
         write_whole(run.path / name, content)
     return path
+
+
+def write_summary(experiment: Experiment[Any], run: Run) -> None:
+    """Compute the summary of a run from its record, and write it. Raises RecordError."""
+    for name, document in experiment.summarise(run).items():
+        run.write_json(name, dict(document))
 
 
 def _card(experiment: Experiment[Any], run: Run) -> Card:

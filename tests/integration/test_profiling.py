@@ -115,7 +115,7 @@ def test_all_calls_say_what_others_had_of_the_machine(run: Run) -> None:
 
 def test_a_report_is_written_and_the_run_is_the_latest(run: Run) -> None:
     page = (run.path / "report.html").read_text()
-    assert "Where does one request spend its time?" in page
+    assert "Where does the time of a request go?" in page
     assert "<svg" in page
     assert (run.path.parent / "latest").resolve() == run.path.resolve()
 

@@ -205,7 +205,7 @@ def test_an_up_that_is_interrupted_half_way_leaves_nothing(
     command.popen.send_signal(number)
     status, said = command.end()
     assert status == INTERRUPTED, said
-    assert "interrupted" in said
+    assert "Interrupted" in said
     assert members(seen) == []
     assert Command("down", folder, contender, watching).end() == (OK, "nothing to stop\n")
 

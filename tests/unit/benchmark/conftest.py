@@ -366,6 +366,17 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def cards() -> None:
+    """Asked for by tests that want the share cards of runs: to draw them takes seconds."""
+
+
+@pytest.fixture(autouse=True)
+def _without_cards(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "cards" not in request.fixturenames:
+        monkeypatch.setattr("benchmark.experiments.experiment.card_files", lambda *_: {})
+
+
+@pytest.fixture
 def sheets_of(monkeypatch: pytest.MonkeyPatch) -> SheetsOf:
     """Return what lays pictures out without making SVG of them: each for a desk, then for a phone."""
     drawn: list[Sheet] = []

@@ -10,7 +10,7 @@ from benchmark.compare.figures import figures_of, pair_of
 from benchmark.compare.run_pairs import circumstances
 from benchmark.compare.verdict import compare_figures
 from benchmark.experiments.bench.experiment import EXPERIMENT
-from benchmark.experiments.experiment import report
+from benchmark.experiments.experiment import write_summary
 from benchmark.record.run import Run
 from tests.unit.benchmark.synthetic import Held, make_contender, make_run, record
 
@@ -24,7 +24,7 @@ def recorded(results: Path, slower: float = 1.0, **changes: Any) -> Run:
     for block, factor in enumerate(BLOCKS):
         for label, ms in (("a", 60.0), ("b", 180.0)):
             record(run, block, label, Held(1, 50.0 * factor * slower), Held(8, ms * factor * slower))
-    report(EXPERIMENT, run)
+    write_summary(EXPERIMENT, run)
     return run
 
 
@@ -91,7 +91,7 @@ def test_percentiles_are_those_at_the_peak_of_a_in_both_runs(tmp_path: Path) -> 
         run = make_run(tmp_path / name, CONTENDERS[:1], blocks=2)
         for block, factor in enumerate(BLOCKS[:2]):
             record(run, block, "a", Held(1, 50.0 * factor), Held(8, at_8 * factor), Held(16, at_16 * factor))
-        report(EXPERIMENT, run)
+        write_summary(EXPERIMENT, run)
         runs.append(run)
     a, b = pair_of(runs[0], "a", runs[1], "a")
     tails = [[figure.name for figure in side.values() if "p95" in figure.name] for side in (a, b)]
@@ -106,7 +106,7 @@ def test_a_percentile_takes_samples_enough_in_every_block(tmp_path: Path) -> Non
     run = make_run(tmp_path, CONTENDERS[:1], blocks=2)
     for block, seconds in enumerate((6.0, 1.0)):  # 800 and 133 samples
         record(run, block, "a", Held(1, 50.0, seconds), Held(8, 60.0, seconds))
-    report(EXPERIMENT, run)
+    write_summary(EXPERIMENT, run)
     found = by_name(run, "a")
     assert ("p95 latency at 8 users" in found, "p99 latency at 8 users" in found) == (True, False)
     assert ("low-load p50 latency" in found, "low-load p95 latency" in found) == (True, False)
@@ -116,7 +116,7 @@ def test_a_peak_below_a_higher_rate_that_is_invalid_is_invalid(tmp_path: Path) -
     run = make_run(tmp_path, CONTENDERS[:1], blocks=2)
     for block in range(2):
         record(run, block, "a", Held(1, 50.0), Held(8, 60.0, errors=3))
-    report(EXPERIMENT, run)
+    write_summary(EXPERIMENT, run)
     assert run.summary["contenders"]["a"]["peak"]["users"] == 1
     found = by_name(run, "a")
     assert (found["peak rate"].valid, found["CPU per request"].valid) == (False, False)
@@ -127,7 +127,7 @@ def test_a_level_without_an_answer_is_a_figure_that_is_invalid(tmp_path: Path) -
     run = make_run(tmp_path, CONTENDERS[:1], blocks=2)
     for block in range(2):
         record(run, block, "a", Held(1, 50.0), Held(9, 100_000.0))
-    report(EXPERIMENT, run)
+    write_summary(EXPERIMENT, run)
     found = by_name(run, "a")["rate at 9 users"]
     assert (found.values, found.valid) == ((), False)
 

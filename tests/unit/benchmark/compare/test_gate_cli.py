@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from benchmark.compare.cli import compare
 from benchmark.experiments.bench.experiment import EXPERIMENT
-from benchmark.experiments.experiment import report
+from benchmark.experiments.experiment import write_summary
 from tests.unit.benchmark.experiments.timeit.synthetic import Recorder, summarised
 from tests.unit.benchmark.synthetic import Held, make_contender, make_run, record
 
@@ -54,7 +54,7 @@ def bench(
             by = factor * (slower if name == names[-1] else 1.0)
             errors = 5 if name == unsteady else 0
             record(run, block, name, Held(1, 50.0 * factor, seconds), Held(users, 60.0 * by, seconds, errors))
-    report(EXPERIMENT, run)
+    write_summary(EXPERIMENT, run)
     return run.path
 
 

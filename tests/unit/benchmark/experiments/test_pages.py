@@ -14,6 +14,7 @@ DRAWN = ("report.html", "headline.svg", "headline-narrow.svg", "share.svg", "sha
 MOST_BYTES = {"report.html": 1_500_000, "share.svg": 200_000, "share.png": 200_000}
 
 
+@pytest.mark.usefixtures("cards")
 @pytest.mark.parametrize("row", REGISTRY, ids=lambda row: row.name)
 def test_a_run_leaves_a_light_page_its_headline_and_a_card_and_its_report_writes_them_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row: ExperimentRow
@@ -31,6 +32,7 @@ def test_a_run_leaves_a_light_page_its_headline_and_a_card_and_its_report_writes
     assert 'href="share.svg"' in page
 
 
+@pytest.mark.usefixtures("cards")
 @pytest.mark.parametrize("row", REGISTRY, ids=lambda row: row.name)
 def test_the_index_shows_the_headline_of_every_experiment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row: ExperimentRow
