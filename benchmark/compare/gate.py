@@ -15,7 +15,7 @@ from benchmark.analysis.comparable import Comparable
 from benchmark.analysis.summary import MIN_CLAIM
 from benchmark.compare.verdict import ComparedFigure, Pair, usable
 
-Answer = Literal["slower", "not slower", "cannot tell"]
+GateAnswer = Literal["slower", "not slower", "cannot tell"]
 
 MAX_BLOCKS = 1_000  # a larger number of blocks would not be useful advice
 MAX_SENTENCES = 6
@@ -53,7 +53,7 @@ def judge(comparisons: Sequence[ComparedFigure], unseen: Sequence[str], limit: f
     return GateOutcome(bool(slower), passes, sentences)
 
 
-def answer(comparison: ComparedFigure, limit: float) -> Answer:
+def answer(comparison: ComparedFigure, limit: float) -> GateAnswer:
     """Return whether a VALID figure of B is slower than A's by more than `limit`, by its interval.
 
     It is "slower" if the whole interval lies above the limit, and "not slower" if none of it does. Differences below

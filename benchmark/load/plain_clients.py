@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from benchmark.load.protocols import Answer, Flow, Request, Response, no_answer
+from benchmark.load.protocols import Flow, JudgedAnswer, Request, Response, no_answer
 
 TIMEOUT_S = 15.0
 
 
-def obtain(flow: Flow, send: Callable[[Request], Response]) -> Answer:
+def obtain(flow: Flow, send: Callable[[Request], Response]) -> JudgedAnswer:
     """Return the answer of a flow; `send` sends a request and blocks until its response."""
     request = next(flow)
     try:
@@ -26,7 +26,7 @@ def obtain(flow: Flow, send: Callable[[Request], Response]) -> Answer:
                 time.sleep(request.after_s)
             request = flow.send(send(request))
     except StopIteration as end:
-        answer: Answer = end.value
+        answer: JudgedAnswer = end.value
         return answer
 
 
@@ -60,7 +60,7 @@ class Connection:
         self._connection.close()
 
 
-async def obtain_async(flow: Flow, session: aiohttp.ClientSession, base_url: str) -> Answer:
+async def obtain_async(flow: Flow, session: aiohttp.ClientSession, base_url: str) -> JudgedAnswer:
     """Return the answer of a flow over an aiohttp session."""
     request = next(flow)
     try:
@@ -69,7 +69,7 @@ async def obtain_async(flow: Flow, session: aiohttp.ClientSession, base_url: str
                 await asyncio.sleep(request.after_s)
             request = flow.send(await _send(session, base_url, request))
     except StopIteration as end:
-        answer: Answer = end.value
+        answer: JudgedAnswer = end.value
         return answer
 
 

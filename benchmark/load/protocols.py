@@ -48,7 +48,7 @@ class Response(NamedTuple):
     error: str = ""
 
 
-class Answer(NamedTuple):
+class JudgedAnswer(NamedTuple):
     """The result of one or more requests."""
 
     error: str  # why the answer is missing or wrong; empty if it is correct
@@ -63,7 +63,7 @@ class Answer(NamedTuple):
     is_early: bool = False  # it came earlier than its own content allows
 
 
-Flow = Generator[Request, Response, Answer]
+Flow = Generator[Request, Response, JudgedAnswer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,9 @@ class Ask:
         headers = {**self.headers, **request_start_header()} if self.stage_clock else self.headers
         return Request(self.method, self.path, headers, next(self.bodies))
 
-    def judge(self, response: Response, sent_ns: int = 0, requests: int = 1, items: int = 1, error: str = "") -> Answer:
+    def judge(
+        self, response: Response, sent_ns: int = 0, requests: int = 1, items: int = 1, error: str = ""
+    ) -> JudgedAnswer:
         """Check the last response and return it as an answer."""
         sent_ns, value, is_early = sent_ns or response.sent_ns, None, False
         error = error or response.error
@@ -105,7 +107,7 @@ class Ask:
             error = too_early(excess_ms)
             is_early = bool(error)
         timing = response.headers.get(SERVER_TIMING_HEADER, "")
-        return Answer(
+        return JudgedAnswer(
             *(error, value, response.status, len(response.body), timing, sent_ns, response.done_ns),
             *(requests, items, is_early),
         )

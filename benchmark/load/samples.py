@@ -4,10 +4,10 @@ import csv
 from pathlib import Path
 from typing import Any
 
-from benchmark.load.protocols import Answer
+from benchmark.load.protocols import JudgedAnswer
 from benchmark.record.columns import SAMPLE_COLUMNS
 
-_NOT_SENT = Answer("not sent", None, 0, 0, "", 0, 0, requests=0, items=0)
+_NOT_SENT = JudgedAnswer("not sent", None, 0, 0, "", 0, 0, requests=0, items=0)
 
 
 class SampleWriter:

@@ -12,7 +12,7 @@ from locust.contrib.fasthttp import FAILURE_EXCEPTIONS
 
 from benchmark.load.arrivals import poisson_arrivals
 from benchmark.load.plan import LoadPlan
-from benchmark.load.protocols import Answer, Ask, Request, Response, no_answer
+from benchmark.load.protocols import Ask, JudgedAnswer, Request, Response, no_answer
 from benchmark.load.scenario_requests import ask_of
 from benchmark.load.shapes import PACING_S
 
@@ -64,7 +64,7 @@ class AskingUser(FastHttpUser):
                     gevent.sleep(request.after_s)
                 request = flow.send(self._send(request))
         except StopIteration as end:
-            answer: Answer = end.value
+            answer: JudgedAnswer = end.value
         since_ns = start_ns if scheduled_ns is None else scheduled_ns
         self._report(
             (answer.done_ns - since_ns) / 1e6,

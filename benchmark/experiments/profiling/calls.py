@@ -20,7 +20,7 @@ import requests
 
 from benchmark.experiments.profiling.recorders import PYINSTRUMENT, YAPPI_CLOCKS, Sessions, Yappi, let_go
 from benchmark.load.plain_clients import TIMEOUT_S, obtain
-from benchmark.load.protocols import Answer, Ask, Request, Response, no_answer
+from benchmark.load.protocols import Ask, JudgedAnswer, Request, Response, no_answer
 from benchmark.load.scenario_requests import ask_of
 from benchmark.measure.machine_load import Watch
 from benchmark.scenarios.spec import Scenario
@@ -99,7 +99,9 @@ def _own_profiler(plan: CallPlan) -> Sessions | Yappi | None:
     return Yappi(folder, stem, YAPPI_CLOCKS[plan.profiler]) if plan.profiler else None
 
 
-def _profiled_answer(asked: Ask, send: Callable[[Request], Response], profiler: Sessions | Yappi | None) -> Answer:
+def _profiled_answer(
+    asked: Ask, send: Callable[[Request], Response], profiler: Sessions | Yappi | None
+) -> JudgedAnswer:
     if not profiler:
         return obtain(asked.flow(), send)
     begun = profiler.begin()

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from benchmark.errors import LoadError
 from benchmark.load.plain_clients import Connection, obtain
-from benchmark.load.protocols import Answer, Ask, Response
+from benchmark.load.protocols import Ask, JudgedAnswer, Response
 
 
 class NoAnswer(LoadError):
@@ -18,7 +18,7 @@ class PersistentClient:
     def __init__(self, base_url: str, asked: Ask) -> None:
         self._connection = Connection(base_url)
         self._asked = asked
-        self._answers: list[Answer] = []
+        self._answers: list[JudgedAnswer] = []
         self._bodies: list[bytes] = []
         # What an answer says is read later: while the clock runs it is only kept.
         self._timed = replace(asked, read=self._bodies.append, least_times_answer=0.0)
@@ -60,7 +60,7 @@ class PersistentClient:
         self._socket = self._connection.socket
         self.check()
 
-    def _judged(self, answer: Answer, body: bytes) -> Answer:
+    def _judged(self, answer: JudgedAnswer, body: bytes) -> JudgedAnswer:
         response = Response(answer.status, {}, body, answer.sent_ns, answer.done_ns)
         return self._asked.judge(response, answer.sent_ns, answer.requests, answer.items)
 

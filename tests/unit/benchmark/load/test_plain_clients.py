@@ -14,7 +14,7 @@ import pytest
 
 from benchmark.load.plain_clients import Connection, obtain, obtain_async
 from benchmark.load.plan import Level, LoadPlan
-from benchmark.load.protocols import Answer, Request
+from benchmark.load.protocols import JudgedAnswer, Request
 from benchmark.load.scenario_requests import ask_of
 from benchmark.record.run import read_samples
 from benchmark.scenarios.discovery import discover
@@ -118,7 +118,7 @@ def blocking(scenario: Scenario, server: Server, folder: Path, guard: Guard) -> 
 
 
 def with_asyncio(scenario: Scenario, server: Server, folder: Path, guard: Guard) -> tuple[list[str], int, int]:
-    async def ask() -> list[Answer]:
+    async def ask() -> list[JudgedAnswer]:
         asked = ask_of(scenario, "/", 1, (0, 1))
         async with aiohttp.ClientSession() as session:
             flows = [asked.flow() for _ in range(3)]
@@ -153,7 +153,7 @@ def by_locust(scenario: Scenario, server: Server, folder: Path, guard: Guard) ->
     return read_samples(samples)
 
 
-def told(answers: list[Answer]) -> tuple[list[str], int, int]:
+def told(answers: list[JudgedAnswer]) -> tuple[list[str], int, int]:
     """Return the errors of answers, and how many requests and rows each was."""
     (requests,), (items,) = {answer.requests for answer in answers}, {answer.items for answer in answers}
     return sorted({answer.error for answer in answers}), requests, items

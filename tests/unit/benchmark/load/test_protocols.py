@@ -7,7 +7,7 @@ from itertools import cycle
 import pytest
 
 from benchmark.load import protocols
-from benchmark.load.protocols import Answer, Ask, Flow, Request, Response, batch, poll, predict
+from benchmark.load.protocols import Ask, Flow, JudgedAnswer, Request, Response, batch, poll, predict
 from benchmark.load.scenario_requests import ask_of, reader
 from benchmark.scenarios.spec import Check
 from contract.errors import BadModelAnswer
@@ -24,7 +24,7 @@ def came(body: bytes = GOOD, status: int = 200, done_ms: float = 60.0, **headers
     return Response(status, headers, body, 10 * MS_NS, int(done_ms * MS_NS))
 
 
-def drive(flow: Flow, *responses: Response) -> tuple[list[Request], Answer]:
+def drive(flow: Flow, *responses: Response) -> tuple[list[Request], JudgedAnswer]:
     """Drive a flow with these responses, which must be as many as it asks for."""
     requests = [next(flow), *(flow.send(response) for response in responses[:-1])]
     with pytest.raises(StopIteration) as end:
@@ -36,7 +36,7 @@ def test_a_prediction_is_one_request_and_its_answer_is_the_duration() -> None:
     (request,), answer = drive(ASK.flow(), came()._replace(headers={"Server-Timing": "models;dur=20"}))
     assert (request.method, request.path, request.after_s) == ("POST", "/predict", 0.0)
     assert request.headers == {"Content-Type": "application/json"}
-    assert answer == Answer("", 0.045, 200, len(GOOD), "models;dur=20", 10 * MS_NS, 60 * MS_NS)
+    assert answer == JudgedAnswer("", 0.045, 200, len(GOOD), "models;dur=20", 10 * MS_NS, 60 * MS_NS)
 
 
 def test_every_request_has_the_next_body_and_a_stamp_of_its_own_where_the_stage_clock_runs() -> None:

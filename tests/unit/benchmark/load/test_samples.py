@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from benchmark.load.protocols import Answer
+from benchmark.load.protocols import JudgedAnswer
 from benchmark.load.samples import SampleWriter
 from benchmark.record.columns import SAMPLE_COLUMNS
 from benchmark.record.run import Run, TrialRecord, Window
@@ -28,10 +28,10 @@ def writer(run: Run) -> SampleWriter:
     return writer
 
 
-GOOD = Answer("", 0.045678, 200, 20, 'a;dur=1.5, b;desc="x, y"', 5_000_000_000, 5_051_234_567)
+GOOD = JudgedAnswer("", 0.045678, 200, 20, 'a;dur=1.5, b;desc="x, y"', 5_000_000_000, 5_051_234_567)
 
 
-def answered(answer: Answer = GOOD, **changes: Any) -> dict[str, Any]:
+def answered(answer: JudgedAnswer = GOOD, **changes: Any) -> dict[str, Any]:
     """Return what a user reports of an answer that it got, but for what is changed."""
     context = {"start_ns": 5_000_000_000, "scheduled_ns": 5_000_000_000, "answer": answer}
     good = {"request_type": "POST", "name": "/", "response_time": 51.234567, "response_length": 20}
@@ -59,7 +59,7 @@ def test_a_request_that_was_late_keeps_the_time_for_which_it_was_scheduled(run: 
 
 def test_a_request_without_an_answer_has_status_0_and_says_why(run: Run, writer: SampleWriter) -> None:
     why = "no answer (status 0): ConnectionRefusedError: [Errno 111]\nConnection refused, says the kernel"
-    writer.on_request(**answered(Answer(why, None, 0, 0, "", 1, 2), exception=ValueError(why)))
+    writer.on_request(**answered(JudgedAnswer(why, None, 0, 0, "", 1, 2), exception=ValueError(why)))
     writer.close()
     (row,) = run.cell_samples(CELL).to_dict("records")
     assert (row["status"], row["ok"], row["bytes"], row["requests"]) == (0, False, 0, 1)
