@@ -6,7 +6,6 @@ import os
 import re
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -19,6 +18,7 @@ from typing import Any
 import pytest
 
 from benchmark.contenders.discovery import ROOT
+from benchmark.stack.ports import is_free
 from benchmark.stack.processes import HOST, start_process, stop_processes
 from tests.conftest import CONTENDERS, IN_CI
 from tests.integration.processes import Watching, until
@@ -86,16 +86,6 @@ def done(*words: str) -> str:
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout
-
-
-def is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-        return True
 
 
 @pytest.fixture

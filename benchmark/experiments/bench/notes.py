@@ -11,8 +11,12 @@ GENERATOR_CPU_LIMIT: Final = 0.2  # cores; above it, the generator takes a notic
 
 
 def excluded(summary: Summary) -> list[str]:
-    """Return a sentence about each contender without a figure or with INVALID ones, and why."""
-    return [
+    """Return a sentence about each contender without a figure or with INVALID ones, and why.
+
+    Before them stands one about an INVALID run that names no reason.
+    """
+    unsaid = [f"The run is INVALID: {in_words(summary.faults)}."] if summary.faults and not summary.reasons else []
+    return unsaid + [
         f"{name} {what}: {why}."
         for name, contender in summary.contenders.items()
         for what, why in [_left_out(contender)]

@@ -141,6 +141,6 @@ def test_every_experiment_is_called_as_its_row_says() -> None:
 
 def test_a_command_that_is_no_experiment_is_one_sentence_with_those_that_are() -> None:
     with pytest.raises(
-        RecordError, match="command is 'census', expected one of bench, profile, timeit, locust, explain"
+        RecordError, match="the run's command is 'census', expected one of bench, profile, timeit, locust, explain"
     ):
         experiment_of("census")

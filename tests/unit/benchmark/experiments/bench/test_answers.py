@@ -154,6 +154,7 @@ def test_a_run_that_is_invalid_as_a_whole_claims_nothing(summaries: dict[str, An
 def test_an_invalid_run_without_a_reason_claims_nothing(summaries: dict[str, Any]) -> None:
     summaries["valid"]["valid"] = False
     assert state(summaries["valid"])[-1] == "No contender has a VALID figure, so nothing is claimed."
+    assert "the record does not say why" in excluded(parse_summary(summaries["valid"]))[0]
 
 
 def test_cpu_is_held_apart_by_intervals_of_its_own_and_not_by_those_of_ratios_to_the_baseline(

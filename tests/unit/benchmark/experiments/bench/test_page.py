@@ -7,6 +7,8 @@ from urllib.parse import unquote
 
 import pytest
 
+from benchmark.analysis.schema import parse_summary
+from benchmark.experiments.bench.figures import throughput_figure
 from benchmark.experiments.bench.page import render_bench_report, write_bench_report
 
 if TYPE_CHECKING:
@@ -130,6 +132,7 @@ def test_a_rate_that_is_no_peak_is_at_least_so_much_in_table_and_figure(valid_ru
     assert "≥ 644" in page
     assert page.count(">no peak<") == 1
     assert "async-aiohttp ≥ 644 at 64 users" in page
+    assert "async-aiohttp (no peak)" in throughput_figure(parse_summary(valid_run.summary)).wide_svg
     assert "No peak within the levels measured: async-aiohttp." in page
     assert "≥ 147" not in page
 
