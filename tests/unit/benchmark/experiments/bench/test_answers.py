@@ -61,7 +61,7 @@ def test_without_intervals_nobody_is_called_fastest(summaries: dict[str, Any]) -
 
 def test_equals_of_the_best_are_named_beside_it(summary: dict[str, Any]) -> None:
     summary["contenders"]["async"]["low_load"]["ci95_mean_ms"] = [50.9, 54.0]
-    assert said(summary, "Latency") == "Alone, async-aiohttp and async answer in about 50.8 ms; sync takes 101.2 ms."
+    assert said(summary, "Latency") == "Alone, async-aiohttp and async answer in about 51 ms; sync takes 101.2 ms."
 
 
 def test_differences_too_small_to_matter_are_not_claimed(summary: dict[str, Any]) -> None:
