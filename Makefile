@@ -14,7 +14,7 @@ DOCKER ?= docker
 export DOCKER
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev bench explain report experiments experiment1 experiment2 experiment3 response-time \
+.PHONY: help install install-dev bench explain strategies report experiments experiment1 experiment2 experiment3 response-time \
 	load-test max-performance stress-test locust-ui locust-master locust-worker up down seed test lint format lock diff \
 	clean talk site docs record record-pools record-field pc-specs docker-build docker-base docker-run-redis docker-run-model-sync \
 	docker-run-model-async docker-run-scoring-sync docker-run-scoring-async docker-stop docker-up docker-down docker-bench docker-sizes \
@@ -31,6 +31,9 @@ report: install ## one page over all runs in results/
 
 explain: install ## where does the difference come from? 24 minutes; QUICK=1 less than six minutes, EXPLAIN_ARGS="--help"
 	@$(BIN)/python -m benchmark explain $(if $(QUICK),--quick) $(EXPLAIN_ARGS)
+
+strategies: install ## the other ways of serving against their laws, under 40 minutes; QUICK=1 under five, STRATEGY=hub for one
+	@$(BIN)/python -m benchmark strategies $(if $(QUICK),--quick) $(if $(STRATEGY),--strategy $(STRATEGY)) $(STRATEGIES_ARGS)
 
 experiments: install ## experiments 1 to 3, then one page over all runs; SCALE=0.1 shortens them
 	@status=0; for experiment in profile timeit locust; do \
@@ -90,9 +93,9 @@ install-dev: .venv/installed-dev
 lock: install-dev ## resolve requirements/*.txt again from pyproject.toml
 	@$(BIN)/python requirements/lock.py
 
-clean: ## stop the services, and remove the virtual environment and the results
+clean: ## stop the services, and remove the virtual environments and the results
 	@test ! -e run/services.json || $(BIN)/python -m benchmark down || true
-	rm -rf .venv results run
+	rm -rf .venv .venvs results run
 
 talk: install ## the slides of a talk on the recorded run, as results/talk.html and, for Marp, results/talk.md
 	@$(BIN)/python doc/talk/render.py
@@ -100,7 +103,6 @@ talk: install ## the slides of a talk on the recorded run, as results/talk.html 
 docs: install-dev ## write the generated parts: doc/settings.md, .env.example, handlers and figures of the README
 	@$(BIN)/python doc/generate.py
 
-record: explain ## measure the figures of README, article and doc/deployment.md again; 24 minutes
 site: .venv/installed-docs ## the documentation as a site with search, into results/site; needs no network once installed
 	@$(BIN)/python -m sphinx --fail-on-warning --quiet -c doc . $(SITE)
 	@echo $(SITE)/index.html

@@ -5,7 +5,7 @@ import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, Protocol
 
 import typer
 from rich.console import Console, RenderableType
@@ -41,6 +41,8 @@ _SET_OTHERWISE = {
     "model_seed": "use --seed, from which the durations of all contenders in a block are derived",
     **dict.fromkeys(("architecture", "role", "port", "host"), "it belongs to each contender's contender.toml"),
 }
+
+FIELD_SCENARIO: Final = "scoring"
 
 console = Console(highlight=False)
 
@@ -109,14 +111,17 @@ def help_of(command: Callable[..., None]) -> str:
 
 
 def choose_contenders(names: str, whole_field: bool = False) -> list[Contender]:
-    """Return the contenders that an option names; without names the default ones, or all with `whole_field`.
+    """Return the contenders that an option names; without names the default ones.
+
+    With `whole_field` all that follow the service contract: other strategies answer other requests.
 
     Raises UnknownContender, ContenderError, or ScenarioError if a contender's scenario is unusable.
     """
     from benchmark.load.scenario_requests import refuse_unknown
 
     known = discover()
-    unnamed = [contender.name for contender in known.values() if contender.default or whole_field]
+    field = {name for name, contender in known.items() if contender.scenario == FIELD_SCENARIO}
+    unnamed = [each.name for each in known.values() if each.default or (whole_field and each.name in field)]
     chosen = choose([name.strip() for name in names.split(",")] if names else unnamed, known)
     refuse_unknown(chosen)
     return chosen

@@ -6,6 +6,7 @@ BenchmarkError
 ├── ScenarioError      a scenario.toml cannot be used, or no scenario has the name that a contender gives
 ├── SettingRefused     a setting that a contender does not accept, or that its row already sets
 ├── StackError         a contender's process cannot start, died, or did not become ready
+├── NotAvailable       a contender's own environment cannot be built
 ├── EngineError        containers are asked for, and the engine or an image is missing
 ├── ServicesError      the services that `up` started are unknown, or cannot be stopped
 ├── LoadError          the load generator failed
@@ -37,6 +38,10 @@ class SettingRefused(BenchmarkError):
 
 class StackError(BenchmarkError):
     code = "stack"
+
+
+class NotAvailable(BenchmarkError):
+    code = "not_available"
 
 
 class EngineError(BenchmarkError):

@@ -22,6 +22,7 @@ class Process(Table):
     args: tuple[str, ...] = ()
     port: int = Field(ge=1, le=65535)
     env: dict[str, str] = Field({})
+    requirements: str = ""  # a lock in its contender's folder, for an environment of its own
     image: str = ""  # its container image, for --containers; empty: always a plain process
     ready: str = "/api/v1/ready"  # a path that answers 200, or `tcp`: the port accepts connections
 

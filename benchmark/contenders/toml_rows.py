@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from benchmark.errors import BenchmarkError
 
-_NOT_SEARCHED = {".venv", ".nox", ".git", "results", "run", "node_modules", "__pycache__"}
+_NOT_SEARCHED = {".venv", ".venvs", ".nox", ".git", "results", "run", "node_modules", "__pycache__"}
 
 RowName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 

@@ -2,7 +2,9 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+from pydantic import TypeAdapter
 
 from benchmark.scenarios.spec import Scenario
 
@@ -17,8 +19,43 @@ class Level:
 
 
 @dataclass(frozen=True)
+class Waves:
+    """So many requests at the same moment; the next wave follows the last answer of this one."""
+
+    size: int
+    count: int
+    warmup_count: int = 1  # waves before the first that is measured; they open the connections
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """An open loop: Poisson arrivals at a rate, from a seed of their own, so that their times are known beforehand."""
+
+    rate_rps: float
+    measure_s: float
+    warmup_s: float = 1.0
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class Pause:
+    """No requests, to see what a contender uses while it is idle."""
+
+    pause_s: float
+
+
+Load = Level | Waves | Arrivals | Pause
+_LOADS: Final = TypeAdapter(tuple[Load, ...])  # a load is recognised by its required fields
+
+
+def loads_from_json(documents: list[dict[str, Any]]) -> tuple[Load, ...]:
+    """Return loads from what `asdict` made of them. Raises pydantic.ValidationError."""
+    return _LOADS.validate_python(documents)
+
+
+@dataclass(frozen=True)
 class LoadPlan:
-    """The work of one generator process: ascending closed-loop levels against one endpoint."""
+    """The work of one generator process against one endpoint: ascending closed-loop levels, then further loads."""
 
     url: str
     endpoint: str
@@ -30,6 +67,7 @@ class LoadPlan:
     answer_bounds_s: tuple[float, float]
     samples: Path
     locust: Path  # prefix of the files that Locust writes
+    loads: tuple[Load, ...] = ()  # in this order
 
     def to_json(self) -> dict[str, Any]:
         scenario, samples, locust = self.scenario.to_json(), str(self.samples), str(self.locust)
@@ -43,6 +81,7 @@ class LoadPlan:
                 "scenario": Scenario(**document["scenario"]),
                 "levels": tuple(Level(**level) for level in document["levels"]),
                 "climb": tuple(Level(**level) for level in document["climb"]),
+                "loads": loads_from_json(document["loads"]),
                 "answer_bounds_s": tuple(document["answer_bounds_s"]),
                 "samples": Path(document["samples"]),
                 "locust": Path(document["locust"]),

@@ -1,7 +1,7 @@
-"""`python -m benchmark.load.runner PLAN.json`: runs headless Locust through ascending closed-loop levels.
+"""`python -m benchmark.load.runner PLAN.json`: runs headless Locust through the loads of a plan.
 
-Writes events to standard output, one JSON document per line: `ready`, `window` at the end of a measured window (with
-its bounds on the monotonic clock), `tick` in between. Waits for a line on standard input before it reads its plan, so
+Writes events to standard output, one JSON document per line: `ready`, `measuring` when a measured window begins,
+`window` when it ends (with its bounds on the monotonic clock), `tick` in between. Waits for a line on standard input before it reads its plan, so
 that it can load its modules while the contender starts.
 """
 
@@ -14,15 +14,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import gevent
+from gevent.pool import Pool
 from locust.env import Environment
 from locust.html import get_html_report
 from locust.runners import LocalRunner
 from locust.stats import PERCENTILES_TO_REPORT, StatsCSVFileWriter, stats_history
 
+from benchmark.load.arrivals import arrivals_until
 from benchmark.load.peak import CLIMB_GROWTH, grows
-from benchmark.load.plan import Level, LoadPlan
+from benchmark.load.plan import Arrivals, Level, LoadPlan, Pause, Waves
 from benchmark.load.samples import SampleWriter
-from benchmark.load.users import user_class
+from benchmark.load.users import AskingUser, user_class
 from contract.garbage_collection import freeze_startup_objects
 from contract.limits import raise_open_files
 
@@ -34,6 +36,7 @@ _PATIENCE_S = 10.0
 # The load stays unchanged for this long after a window, so that the CPU sample at its end covers the window only:
 # starting and stopping users, and writing reports, cost the generator as much as dozens of requests.
 _READING_S = 0.03
+_APART_S = 0.3  # between two loads, for what is read at the end of the first
 # The fastest that Locust recommends.
 _SPAWN_PER_S = 100
 
@@ -62,6 +65,7 @@ def run(plan: LoadPlan) -> None:
             if not grows(rates_rps, CLIMB_GROWTH):
                 break
             rates_rps.append(_hold(runner, writer, level))
+        _apply_all(plan, environment, runner, writer)
     except Interrupted:
         pass
     finally:
@@ -81,13 +85,72 @@ def _hold(runner: LocalRunner, writer: SampleWriter, level: Level) -> float:
     if runner.spawning_greenlet:
         runner.spawning_greenlet.join()
     _pass(writer, level.warmup_s, answers=_WARMUP_ROUNDS * level.users)
-    start_ns, answered = time.monotonic_ns(), writer.answered
+    start_ns, answered = _begin(level.users), writer.answered
     _pass(writer, level.measure_s, answers=_MEASURED_ROUNDS * level.users)
-    end_ns = time.monotonic_ns()
+    end_ns = _end(level.users, start_ns)
     rate_rps = (writer.answered - answered) / (end_ns - start_ns) * 1e9
-    _say("window", users=level.users, start_ns=start_ns, end_ns=end_ns)
     _pass(writer, _READING_S, answers=1)
     return rate_rps
+
+
+def _apply_all(plan: LoadPlan, environment: Environment, runner: LocalRunner, writer: SampleWriter) -> None:
+    """Apply the further loads of a plan, one after the other."""
+    asking = user_class(plan)(environment) if plan.loads else None
+    for load in plan.loads:
+        assert asking is not None
+        match load:
+            case Level():
+                _hold(runner, writer, load)
+                runner.stop()
+            case Waves():
+                _send_waves(asking, writer, load)
+            case Arrivals():
+                _send_arrivals(asking, writer, load)
+            case Pause():
+                start_ns = _begin(0)
+                gevent.sleep(load.pause_s)
+                _end(0, start_ns)
+        gevent.sleep(_APART_S)
+
+
+def _send_waves(asking: AskingUser, writer: SampleWriter, waves: Waves) -> None:
+    """Send waves of requests. All of a wave have the same scheduled time."""
+    writer.users, pool, start_ns = waves.size, Pool(), 0
+    for number in range(-waves.warmup_count, waves.count):
+        if number == 0:
+            start_ns = _begin(waves.size)
+        scheduled_ns = time.monotonic_ns()
+        for _ in range(waves.size):
+            pool.spawn(asking.obtain, scheduled_ns)
+        pool.join()
+    _end(waves.size, start_ns)
+
+
+def _send_arrivals(asking: AskingUser, writer: SampleWriter, arrivals: Arrivals) -> None:
+    """Send requests at their scheduled times, and wait for the answers. What is due in the window is measured."""
+    writer.users, pool = 0, Pool()
+    first_ns, start_ns = time.monotonic_ns(), 0
+    for at_s in arrivals_until(arrivals.rate_rps, arrivals.seed, arrivals.warmup_s + arrivals.measure_s):
+        if at_s >= arrivals.warmup_s and not start_ns:
+            start_ns = _begin(0, first_ns + int(arrivals.warmup_s * 1e9))
+        scheduled_ns = first_ns + int(at_s * 1e9)
+        gevent.sleep(max((scheduled_ns - time.monotonic_ns()) / 1e9, 0))
+        pool.spawn(asking.obtain, scheduled_ns)
+    pool.join(timeout=asking.network_timeout)
+    _end(0, start_ns or first_ns)
+
+
+def _begin(users: int, start_ns: int | None = None) -> int:
+    """Announce a measured window and return its start."""
+    _say("measuring", users=users)
+    return time.monotonic_ns() if start_ns is None else start_ns
+
+
+def _end(users: int, start_ns: int) -> int:
+    """Announce the end of a measured window and return it."""
+    end_ns = time.monotonic_ns()
+    _say("window", users=users, start_ns=start_ns, end_ns=end_ns)
+    return end_ns
 
 
 def _pass(writer: SampleWriter, at_least_s: float, answers: int) -> None:

@@ -163,4 +163,6 @@ class OpenLoopUser(AskingUser):
 def user_class(plan: LoadPlan) -> type[AskingUser]:
     """Return the user class of a plan. Raises ScenarioError."""
     asked = ask_of(plan.scenario, plan.endpoint, plan.seed, plan.answer_bounds_s, stage_clock=plan.stage_clock)
-    return type("PlannedUser", (ClosedLoopUser,), {"host": plan.url, "asked": asked})
+    # Waves and arrivals share one user's connections.
+    more = {"concurrency": MAX_IN_FLIGHT} if plan.loads else {}
+    return type("PlannedUser", (ClosedLoopUser,), {"host": plan.url, "asked": asked, **more})

@@ -1,4 +1,4 @@
-"""A trial of a closed loop: a separate load generator process holds one level of users after the other."""
+"""A trial under load: a separate load generator process applies one load after the other."""
 
 import contextlib
 import json
@@ -12,7 +12,7 @@ from typing import Any
 from benchmark.contenders.answer_law import scoring_settings
 from benchmark.contenders.discovery import Contender
 from benchmark.errors import LoadError
-from benchmark.load.plan import Level, LoadPlan
+from benchmark.load.plan import Level, Load, LoadPlan
 from benchmark.measure.session import Session
 from benchmark.measure.trial import Trial
 from benchmark.record.columns import GENERATOR_ROLE
@@ -23,15 +23,27 @@ from benchmark.stack.processes import log_tail, own_environment, start_process, 
 
 @dataclass(frozen=True)
 class Levels:
-    """A closed-loop load: levels in ascending order, then `climb` levels for as long as the rate still grows."""
+    """The loads of a trial: closed-loop levels in ascending order, then `climb` levels for as long as the rate still
+    grows, then further `loads`."""
 
     levels: tuple[Level, ...]
     climb: tuple[Level, ...] = ()
     stage_clock: bool = True
+    loads: tuple[Load, ...] = ()
 
 
-def hold(session: Session, contender: Contender, load: Levels, block: int = 0, part: str = "") -> TrialRecord:
-    """Run the levels once in a new trial. Its windows are recorded as they end.
+OnEvent = Callable[[Trial, str], None]  # called with the name of each event of the load generator
+
+
+def hold(
+    session: Session,
+    contender: Contender,
+    load: Levels,
+    block: int = 0,
+    part: str = "",
+    on_event: OnEvent = lambda trial, event: None,
+) -> TrialRecord:
+    """Apply the loads once in a new trial. Its windows are recorded as they end.
 
     Raises StackError, LoadError, ParityError or RecordError; earlier measurements are on disk.
     """
@@ -41,13 +53,15 @@ def hold(session: Session, contender: Contender, load: Levels, block: int = 0, p
     ) as trial:
         generator = trial.companion(trial)
         with trial.resources({GENERATOR_ROLE: generator.pid}) as sampler:
-            _follow(generator, trial, sampler.sample_soon)
+            _follow(generator, trial, sampler.sample_soon, on_event)
         if generator.returncode:
             raise LoadError(f"the load generator failed; its log ends:\n{log_tail(log)}")
     return trial.cell
 
 
-def _follow(generator: subprocess.Popen[bytes], trial: Trial, sample_soon: Callable[[], None]) -> None:
+def _follow(
+    generator: subprocess.Popen[bytes], trial: Trial, sample_soon: Callable[[], None], on_event: OnEvent
+) -> None:
     """Read the generator's events until it ends, and sample CPU when a window ends."""
     assert generator.stdout is not None
     for line in generator.stdout:
@@ -57,6 +71,7 @@ def _follow(generator: subprocess.Popen[bytes], trial: Trial, sample_soon: Calla
             trial.cell.windows.append(Window(event["users"], event["start_ns"], event["end_ns"]))
         if "users" in event:
             trial.phase(f"{event['users']} users")
+        on_event(trial, event["event"])
         trial.stack.check_alive()
     generator.wait()
 
@@ -102,4 +117,5 @@ def _plan(trial: Trial, load: Levels) -> LoadPlan:
         answer_bounds_s=trial.law.bounds_s,
         samples=run.file("samples", trial.cell, ".csv"),
         locust=run.file("locust", trial.cell),
+        loads=load.loads,
     )

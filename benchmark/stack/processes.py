@@ -17,6 +17,7 @@ from benchmark.contenders.discovery import ROOT, Contender, Process
 from benchmark.errors import StackError
 from benchmark.stack import ports as loopback
 from benchmark.stack.cgroups import Counters
+from benchmark.stack.environments import python_for
 from benchmark.stack.watchdog import Guard, stop_groups
 
 HOST = loopback.HOST
@@ -70,7 +71,7 @@ class Launcher(Protocol):
     """Starts and stops processes of contenders."""
 
     def launch(self, launch: Launch, guard: Guard | None) -> Running:
-        """Start a process. Raises StackError."""
+        """Start a process. Raises StackError, or NotAvailable if its environment cannot be built."""
         ...
 
     def stop(self, started: Sequence[Running], guard: Guard) -> None:
@@ -82,7 +83,9 @@ class ProcessLauncher:
     """Starts plain processes, each in its own process group."""
 
     def launch(self, launch: Launch, guard: Guard | None) -> Running:
-        argv = command(launch.process, launch.ports)
+        own = launch.process.requirements
+        python = python_for(launch.contender.folder / own) if own else sys.executable
+        argv = command(launch.process, launch.ports, str(python))
         try:
             popen = start_process(argv, launch.log, guard, _environment(launch))
         except OSError as error:

@@ -1,0 +1,149 @@
+"""Puts every contender of the strategies under its loads, in fresh processes, and keeps what the services say."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from typing import Any, Final
+
+import psutil
+
+from benchmark.contenders.discovery import Contender
+from benchmark.errors import BenchmarkError, LoadError, RecordError
+from benchmark.experiments.experiment import Assignment
+from benchmark.experiments.strategies.law import Computation, Kill, Strategy
+from benchmark.experiments.strategies.plan import Job, StrategiesPlan
+from benchmark.measure.levels import Levels, hold
+from benchmark.measure.sampling import processes_of
+from benchmark.measure.session import Session
+from benchmark.measure.trial import Trial
+from benchmark.record.run import TrialRecord
+from benchmark.stack.processes import log_tail, own_environment, start_process, stop_processes
+
+STATISTICS: Final = "statistics.jsonl"  # what services and computations said, a line each
+STATISTICS_PATH: Final = "/api/v1/stats"
+NOT_THE_STRATEGY: Final = ("redis", "model")  # roles of which neither CPU nor memory counts
+_PATIENCE_S: Final = 20.0
+
+
+def measure(session: Session, assignment: Assignment[StrategiesPlan]) -> None:
+    """Carry out all jobs of all blocks; one that fails is recorded, the others go on. Raises RecordError."""
+    plan = assignment.plan
+    contenders = {contender.label: contender for contender in assignment.contenders}
+    for block in range(plan.blocks):
+        for job in plan.order(block):
+            strategy = plan.strategies[job.strategy]
+            if job.subject in strategy.computations:
+                cell = _compute(session, job, strategy.computations[job.subject], block)
+            else:
+                cell = _load(session, contenders[job.subject], job, strategy, block)
+            session.progress.cell_done(cell)
+
+
+def _load(session: Session, contender: Contender, job: Job, strategy: Strategy, block: int) -> TrialRecord:
+    """Put a contender under all its loads."""
+    names = strategy.loads_of(job.subject)
+    watcher = _Watcher(job, names, strategy)
+    loads = Levels((), loads=tuple(strategy.loads[name] for name in names))
+    try:
+        hold(session, contender, loads, block, job.strategy, watcher)
+    except RecordError:
+        raise
+    except BenchmarkError:
+        pass  # the trial is recorded as failed
+    return session.cells[-1]
+
+
+class _Watcher:
+    """Follows the load generator: reads the service's statistics at both ends of each window, and kills helpers."""
+
+    def __init__(self, job: Job, loads: list[str], strategy: Strategy) -> None:
+        self._job, self._loads, self._kills = job, iter(loads), strategy.kills
+        self._load, self._kill = "", Kill(0)
+        self._killed, self._due_s = 0, 0.0
+
+    def __call__(self, trial: Trial, event: str) -> None:
+        if event == "measuring":
+            self._load = next(self._loads)
+            self._kill, self._killed = self._kills.get(self._load, Kill(0)), 0
+            self._due_s = time.monotonic() + self._kill.every_s
+            self._write(trial, "before")
+        elif event == "window":
+            self._kill = Kill(0)
+            self._write(trial, "after", pss_mb=_pss_mb(trial))
+        elif self._killed < self._kill.times and time.monotonic() >= self._due_s:
+            self._kill_one(trial)
+
+    def _kill_one(self, trial: Trial) -> None:
+        """Kill one of the helper processes that the service names, each in turn; only one that the trial started."""
+        own = {process.pid for running in trial.stack.processes for process in processes_of(running.pid)}
+        pids = [pid for pid in _statistics(trial).get("pids", []) if pid in own]
+        if pids:
+            os.kill(pids[self._killed % len(pids)], signal.SIGKILL)
+            self._killed += 1
+        self._due_s += self._kill.every_s
+
+    def _write(self, trial: Trial, when: str, **more: Any) -> None:
+        row = {"block": trial.cell.block, **self._job._asdict(), "load": self._load, "when": when, **more}
+        trial.session.run.append_line(STATISTICS, {**row, "killed": self._killed, "said": _statistics(trial)})
+
+
+def _statistics(trial: Trial) -> dict[str, Any]:
+    """Return what the service says of itself; nothing if it has no statistics, or does not answer."""
+    try:
+        with urllib.request.urlopen(trial.stack.base_url + STATISTICS_PATH, timeout=_PATIENCE_S) as response:
+            document = json.load(response)
+    except (urllib.error.URLError, OSError, ValueError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _pss_mb(trial: Trial) -> float | None:
+    """Return the memory of the strategy's processes, pages that several share counted in proportion."""
+    total_bytes = 0
+    try:
+        for running in trial.stack.processes:
+            if running.role not in NOT_THE_STRATEGY:
+                total_bytes += sum(process.memory_full_info().pss for process in processes_of(running.pid))
+    except (psutil.Error, AttributeError):  # a process has just ended, or the system does not know
+        return None
+    return total_bytes / 1e6
+
+
+def _compute(session: Session, job: Job, computation: Computation, block: int) -> TrialRecord:
+    """Run a computation in a fresh process and keep the JSON object that it prints."""
+    cell = TrialRecord(block, job.subject, session.seed * 1000 + block, part=job.strategy)
+    session.progress.phase(job.subject, "compute")
+    try:
+        said = _run(session, cell, computation)
+        row = {"block": block, **job._asdict(), "load": "", "when": "after", "said": said}
+        session.run.append_line(STATISTICS, row)
+    except RecordError:
+        raise
+    except BenchmarkError as error:
+        cell.status, cell.code, cell.reason = "failed", error.code, str(error)
+    session.cells.append(cell)
+    session.run.append_cell(cell)
+    return cell
+
+
+def _run(session: Session, cell: TrialRecord, computation: Computation) -> dict[str, Any]:
+    log = session.logs(cell) / f"{cell.contender}.log"
+    argv = [sys.executable, "-m", computation.module, *computation.args]
+    process = start_process(argv, log, session.guard, own_environment(), talking=True)
+    try:
+        output, _ = process.communicate(timeout=computation.timeout_s)
+        if process.returncode:
+            raise LoadError(f"{computation.module} failed; its log ends:\n{log_tail(log)}")
+        document: dict[str, Any] = json.loads(output)
+        return document
+    except subprocess.TimeoutExpired:
+        raise LoadError(f"{computation.module} took longer than {computation.timeout_s:g} s") from None
+    except ValueError as error:
+        raise LoadError(f"{computation.module} printed no JSON object: {error}") from error
+    finally:
+        stop_processes([process], session.guard)
