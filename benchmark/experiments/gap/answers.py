@@ -15,6 +15,7 @@ from benchmark.report.answers import Answer, Phrases
 
 SAY: Final = Phrases(Path(__file__).parent)
 _WORTH_SHOWING: Final = 0.05  # "would show 5 %"
+_FEWEST_BLOCKS: Final = 2  # with these, the adjusted interval is 9 times as wide as the one of 95 %, or more
 _MOST_BLOCKS: Final = 250  # about a day; longer is no advice
 
 
@@ -69,6 +70,8 @@ def _gap_in_words(data: Explained, response: str, gap: Attribution | None) -> st
         return SAY.no_peak(names=[cell.contender for cell in without])
     ends = {"start": gap.from_, "goal": gap.to}
     if not gap_shown(response, gap):
+        if gap.blocks == _FEWEST_BLOCKS and shown(gap.ci95, none_of(response)):
+            return SAY.too_few_blocks(what=what, **ends)
         return SAY.no_difference(what=what, had=gap.blocks, needed=_blocks_to_show(response, gap), **ends)
     given = {"gap": gap.gap, **ends, **_lead(data, response, gap)}
     if response in MULTIPLIED:
