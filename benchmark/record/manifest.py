@@ -26,7 +26,7 @@ def make_manifest(
         "seed": seed,
         "plan": dict(plan),
         "contenders": {c.label: c.model_dump(mode="json", exclude={"folder"}) for c in contenders},
-        "scenarios": {each.name: each.to_json() for each in map(scenario_of, contenders)},
+        "scenarios": {each.name: each.recorded() for each in map(scenario_of, contenders)},
         "settings": {
             "services": dict(service_settings),
             # Without the HTTP client: its default depends on the twin.

@@ -92,8 +92,12 @@ class Scenario(Row):
         }
 
     def to_json(self) -> dict[str, Any]:
-        """Return the row for the record, with names of variables instead of their values."""
+        """Return the row for the load generator, with names of variables instead of their values."""
         return self.model_dump(mode="json", by_alias=True)
+
+    def recorded(self) -> dict[str, Any]:
+        """Return the row for the record, which names no folder of the machine."""
+        return self.model_dump(mode="json", by_alias=True, exclude={"folder"})
 
 
 def _is_secret(value: str) -> bool:

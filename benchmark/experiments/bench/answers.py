@@ -17,6 +17,7 @@ from benchmark.report.answers import Answer, Phrases
 _SAY: Final = Phrases(Path(__file__).parent)
 _NAMED: Final = 4  # how many equals are named before they are only counted
 _WORTH_SHOWING: Final = 1.05  # "a difference of 5 %"
+_MOST: Final = 0.5  # of a difference
 _LONGEST_ADVICE_MINUTES: Final = 120
 
 
@@ -27,7 +28,13 @@ def answers(summary: Summary) -> list[Answer]:
         return [*_state(summary), Answer(_SAY.nobody_measured())]
     if not any(rival.measured and not rival.faults for rival in rivals):
         return [*_state(summary), Answer(_SAY.nobody_valid())]
-    return [*(_answer(summary, question) for question in QUESTIONS), *_state(summary)]
+    latency, *others = QUESTIONS
+    return [
+        _answer(summary, latency),
+        *_reason(summary, latency),
+        *(_answer(summary, question) for question in others),
+        *_state(summary),
+    ]
 
 
 def _state(summary: Summary) -> list[Answer]:
@@ -59,6 +66,20 @@ def _answer(summary: Summary, question: Question) -> Answer:
     if not ranked:
         return Answer(_SAY.no_peak(), topic=question.topic)
     return Answer(_ranked_in_words(summary, question, ranked), topic=question.topic)
+
+
+def _reason(summary: Summary, latency: Question) -> list[Answer]:
+    """Say so if the models make most of the difference in latency between the best and the baseline."""
+    ranked = ranking(standings_of(summary, latency), latency)
+    baseline = next((each for each in ranked if each.name == summary.baseline), None)
+    if baseline is None or baseline in equals_of_the_best(summary, latency, ranked):
+        return []
+    best = ranked[0]
+    floor_ms, baseline_floor_ms = (summary.contenders[each.name].floor_ms for each in (best, baseline))
+    if baseline_floor_ms - floor_ms < _MOST * (baseline.value - best.value):
+        return []
+    given = {"floor_ms": floor_ms, "baseline_floor_ms": baseline_floor_ms}
+    return [Answer(_SAY.models_decide(best=best.name, baseline=baseline.name, **given), topic="Why")]
 
 
 def standings_of(summary: Summary, question: Question) -> list[Standing]:

@@ -63,7 +63,9 @@ def _breaks(points: Points) -> list[str]:
     best = [name for name in ranked if points[name].ci95[1] >= high.ci95[0]]
     if ranked[0] in best:
         return [_SAY.alike(**given, high=ranked[-1], high_rps=high.rps), *said]
-    return [_SAY.differ(**given, best=_named(best), rps=high.rps), *said]
+    reasons = {points[name].reason for name in ranked}
+    why = [_SAY.because(why=reasons.pop())] if len(reasons) == 1 else []
+    return [_SAY.differ(**given, best=_named(best), rps=high.rps), *why, *said]
 
 
 def _named(names: list[str]) -> list[str]:

@@ -15,6 +15,7 @@ from benchmark.report.answers import Answer, Phrases
 
 SAY: Final = Phrases(Path(__file__).parent)
 _WORTH_SHOWING: Final = 0.05  # "would show 5 %"
+_FEWEST_BLOCKS: Final = 2  # with these, the adjusted interval is 9 times as wide as the one of 95 %, or more
 _MOST_BLOCKS: Final = 250  # about a day; longer is no advice
 
 
@@ -60,20 +61,25 @@ def _gap(data: Explained, response: str, gap: Attribution | None) -> Answer:
 
 
 def _gap_in_words(data: Explained, response: str, gap: Attribution | None) -> str:
-    what = NAMES[response]
     if gap is None:
-        return SAY.not_explained(what=what)
+        return SAY.not_explained(what=NAMES[response])
     if data.against(gap, response):
-        return SAY.invalid(what=what)
+        return SAY.invalid(what=NAMES[response])
     if without := data.ends_without_peak(gap, response):
         return SAY.no_peak(names=[cell.contender for cell in without])
-    ends = {"start": gap.from_, "goal": gap.to}
     if not gap_shown(response, gap):
-        return SAY.no_difference(what=what, had=gap.blocks, needed=_blocks_to_show(response, gap), **ends)
-    given = {"gap": gap.gap, **ends, **_lead(data, response, gap)}
+        return _not_shown(response, gap)
+    given = {"gap": gap.gap, "start": gap.from_, "goal": gap.to, **_lead(data, response, gap)}
     if response in MULTIPLIED:
         return SAY.ratio(all_peaks=not data.without_peak(gap, response), **given)
     return SAY.difference(response=response, **given)
+
+
+def _not_shown(response: str, gap: Attribution) -> str:
+    given = {"what": NAMES[response], "start": gap.from_, "goal": gap.to}
+    if gap.blocks == _FEWEST_BLOCKS and shown(gap.ci95, none_of(response)):
+        return SAY.too_few_blocks(**given)
+    return SAY.no_difference(had=gap.blocks, needed=_blocks_to_show(response, gap), **given)
 
 
 def _lead(data: Explained, response: str, gap: Attribution) -> dict[str, Any]:

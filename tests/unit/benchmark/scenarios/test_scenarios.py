@@ -121,6 +121,10 @@ def test_a_scenario_survives_its_way_through_json(tmp_path: Path) -> None:
     assert Scenario(**scenario.to_json()) == scenario
 
 
+def test_the_record_names_no_folder_of_a_machine(tmp_path: Path) -> None:
+    assert str(tmp_path) not in f"{mine(tmp_path).recorded()}"
+
+
 def test_a_body_is_asked_again_and_again(tmp_path: Path) -> None:
     assert list(islice(request_bodies(mine(tmp_path), 1), 2)) == [b'{"rows": [1, 2, 3]}'] * 2
 

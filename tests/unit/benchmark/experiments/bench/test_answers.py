@@ -37,6 +37,18 @@ def test_the_best_and_the_baseline_are_named(summary: dict[str, Any]) -> None:
     assert said(summary, "CPU") == "A request costs async-aiohttp 2.99 ms of CPU, and sync 8.99 ms."
 
 
+def test_the_models_are_named_where_they_make_most_of_the_difference(summary: dict[str, Any]) -> None:
+    assert said(summary, "Why") == (
+        "The models make most of the difference: 46.7 ms as async-aiohttp asks them, 90.0 ms as sync does."
+    )
+
+
+def test_the_models_are_not_named_where_both_ask_them_alike(summary: dict[str, Any]) -> None:
+    summary["contenders"]["async-aiohttp"]["floor_ms"] = summary["contenders"]["sync"]["floor_ms"]
+    summary["contenders"]["async"]["floor_ms"] = summary["contenders"]["sync"]["floor_ms"]
+    assert not [answer for answer in answers(parse_summary(summary)) if answer.topic == "Why"]
+
+
 def test_a_peak_at_the_last_level_ranks_nowhere(summaries: dict[str, Any]) -> None:
     assert "async-aiohttp" not in said(summaries["valid"], "Throughput")
 

@@ -43,15 +43,16 @@ def spoilt(found: list[Observation], *examples: str) -> list[Observation]:
 
 
 def test_who_breaks_first_and_who_last_is_said_with_both_rates(tmp_path: Path) -> None:
-    breaks, _ = of(tmp_path, broken_at("one", 1300.0), broken_at("two", 380.0))
-    assert breaks == "two breaks at 380 requests/s, one only at 1,300."
+    breaks, why, _ = of(tmp_path, broken_at("one", 1300.0), broken_at("two", 380.0))
+    assert breaks == "one carries most and breaks at 1,300 requests/s; two breaks first, at 380."
+    assert why == "Beyond its breaking point, requests come to a contender faster than it answers."
 
 
 def test_all_that_break_as_late_as_the_last_are_named(tmp_path: Path) -> None:
     names = ["one", "two", "three"]
     found = [broken_at(name, rps) for name, rps in zip(names, (380.0, 1280.0, 1300.0), strict=True)]
-    breaks, _ = of(tmp_path, *found, contenders=names)
-    assert breaks == "one breaks at 380 requests/s, two and three only at about 1,300."
+    breaks, _, _ = of(tmp_path, *found, contenders=names)
+    assert breaks == "two and three carry most and break at about 1,300 requests/s; one breaks first, at 380."
 
 
 def test_intervals_that_overlap_show_no_difference(tmp_path: Path) -> None:

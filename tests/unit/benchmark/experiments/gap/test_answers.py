@@ -103,6 +103,15 @@ def test_no_advice_where_the_run_is_long_enough_or_it_would_take_days(half: floa
     assert told(summary, LATENCY) == "No difference in latency at one user between sync and async-aiohttp is shown."
 
 
+def test_two_blocks_whose_adjusted_interval_shows_nothing_are_too_few() -> None:
+    summary = make_summary()
+    summary["attribution"]["latency_ms"].update(ci95=[-58.6, -37.3], ci=[-175.9, 80.0], confidence=0.9958, blocks=2)
+    assert told(summary, LATENCY) == (
+        "Two blocks are too few to show a difference in latency at one user between sync and async-aiohttp: "
+        "measure without --quick."
+    )
+
+
 def with_share(response: str, name: str, **share: Any) -> Summary:
     summary = make_summary()
     summary["attribution"][response]["shares"][name].update(share)
