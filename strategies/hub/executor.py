@@ -1,4 +1,4 @@
-"""concurrent.futures.ProcessPoolExecutor. When one process of it dies, all that it has in hand fails, and the rest too."""
+"""concurrent.futures.ProcessPoolExecutor: when one process of it dies, the whole of it is broken."""
 
 import asyncio
 import multiprocessing
