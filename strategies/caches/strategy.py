@@ -29,28 +29,27 @@ from strategies.caches.requests_file import COUNT, DIFFERENT, IN_WAVES, WARMUP_C
 from strategies.caches.warm_hit import cached_calls, calls
 
 _REPLAY, _WARM_HIT = "caches-replay", "caches-warm-hit"
-_NONE, _NAIVE, _SINGLE = "caches-async-none", "caches-async-naive", "caches-async-single-flight"
-_SYNC_NAIVE, _SYNC_SINGLE, _UNKNOWN = "caches-sync-naive", "caches-sync-single-flight", "caches-sync-unknown"
+_NONE, _NAIVE, _ONCE = "caches-async-none", "caches-async-naive", "caches-async-once"
+_SYNC_NAIVE, _SYNC_ONCE, _UNKNOWN = "caches-sync-naive", "caches-sync-once", "caches-sync-unknown"
 _HITS, _CALLS = share("hits", "calls"), counted("calls", "calls")
 _CALLS_PER_KEY: Final = said("calls_per_key", "calls")
 _CLAIMED: Final = 3_565_107  # times as fast
-_OFF: Final = 0.01  # that a replayed share of hits may be off
+_OFF: Final = 0.01  # that a share of hits may be off
 _HTTP_MS: Final = 4.0  # that a request takes beside the model
 
 
 def strategy(scale: float) -> Strategy:
     """Return the strategy with its laws."""
     waves = {name: Waves(size, COUNT, WARMUP_COUNT) for name, size in WAVES.items()}
-    popular = Arrivals(100.0, measure_s=8.0 * scale, warmup_s=max(2.0 * scale, 0.5), seed=2)
-    unknown = Arrivals(200.0, measure_s=max(5.0 * scale, 2.0), warmup_s=0.5, seed=3)
+    popular = Arrivals(100.0, measure_s=6.0 * scale, warmup_s=max(2.0 * scale, 0.5), seed=2)
+    unknown = Arrivals(200.0, measure_s=max(5.0 * scale, 1.5), warmup_s=0.5, seed=3)
     requests = max(round(200_000 * scale), 60_000)
     return Strategy(
         title="Caches: LRU, LFU, TTL",
         trouble="The same few things are asked for again and again, and each answer takes a model's time.",
         claim="A cache makes fib(30) 3,565,107 times as fast.",
         source="talk at PyCon Italia 2023, timeit: the time without a cache over that of one warm hit",
-        use_when="few things make up most of the requests, and an answer may be as old as the TTL. "
-        "The popularity in your own log says beforehand what share a cache will answer.",
+        use_when="few things make up most of the requests, and an answer may be as old as the TTL.",
         loads={
             **waves,
             "different": Waves(DIFFERENT, COUNT, WARMUP_COUNT),
@@ -59,11 +58,11 @@ def strategy(scale: float) -> Strategy:
         },
         laws=(*_policies(), *_times_as_fast(), *_served(popular), *_stampedes(), _remembered(unknown)),
         seen=(*_warm_hit(), *_cpu()),
-        gain=Gain("times as fast as without a cache, on average", MEAN, "popular", _SINGLE, _NONE),
+        gain=Gain("times as fast as without a cache, on average", MEAN, "popular", _ONCE, _NONE),
         charts=(
             Chart(
                 "A cache alone does not stop a stampede",
-                _CALLS_PER_KEY, (_NAIVE, _SINGLE, _SYNC_NAIVE, _SYNC_SINGLE), "requests at once for one new item",
+                _CALLS_PER_KEY, (_NAIVE, _ONCE, _SYNC_NAIVE, _SYNC_ONCE), "requests at once for one new item",
                 WAVES, is_log=True,
             ),
         ),
@@ -114,9 +113,9 @@ def _times_as_fast() -> Iterator[Law]:
         _WARM_HIT, "", said("cold_times", "times"), expected=fewer, at_least=fewer / 10, at_most=fewer,
     )  # fmt: skip
     yield Law(
-        "millions of times as fast is the work of fib(30) over one look-up: any number, for a large enough n",
+        "fib(30) over one look-up of its result: for a larger n it is any number",
         _WARM_HIT, "", said("warm_times", "times"),
-        expected=_CLAIMED, at_least=_CLAIMED / 10, at_most=_CLAIMED * 10, contrast=True,
+        expected=_CLAIMED, at_least=_CLAIMED / 5, at_most=_CLAIMED * 2, contrast=True,
     )  # fmt: skip
 
 
@@ -130,15 +129,15 @@ def _warm_hit() -> Iterator[Seen]:
 
 
 def _cpu() -> Iterator[Seen]:
-    for name in (_NONE, _SINGLE, _SYNC_SINGLE):
+    for name in (_NONE, _ONCE, _SYNC_ONCE):
         yield Seen("CPU per answer", name, "popular", CPU)
 
 
 def _served(popular: Arrivals) -> Iterator[Law]:
     """Laws of what is served by Zipf's law: the share of hits, and the mean latency that follows."""
     hits = _hits_of(popular)
-    for name in (_SINGLE, _SYNC_SINGLE):
-        yield Law("the very requests, replayed in an LRU cache", name, "popular", _HITS, **within(hits, 0.02 / hits))
+    for name in (_ONCE, _SYNC_ONCE):
+        yield Law("the very requests, replayed in an LRU cache", name, "popular", _HITS, **within(hits, _OFF / hits))
         says = f"{hits:.3g} hits of no time and {1 - hits:.3g} misses of {MODEL_MS:g} ms"
         yield Law(says, name, "popular", MEAN, **within((1 - hits) * MODEL_MS, 0.05, _HTTP_MS))
     says = "each request takes a call"
@@ -157,12 +156,12 @@ def _hits_of(popular: Arrivals) -> float:
 def _stampedes() -> Iterator[Law]:
     """Laws of waves: all of one new item, or each of another."""
     for load, size in WAVES.items():
-        for name in (_SINGLE, _SYNC_SINGLE):
+        for name in (_ONCE, _SYNC_ONCE):
             yield Law(f"{size} at once for a new item: one call", name, load, _CALLS_PER_KEY, **exactly(1))
         for name in (_NAIVE, _SYNC_NAIVE):
             says = f"{size} at once for a new item: all of them find nothing, and call"
             yield Law(says, name, load, _CALLS_PER_KEY, size, max(size / 2, 1), size, contrast=size > 1)
-    for name in (_SINGLE, _SYNC_SINGLE):
+    for name in (_ONCE, _SYNC_ONCE):
         says = f"{DIFFERENT} different new items at once do not wait for each other"
         yield Law(says, name, "different", MAKESPAN, **from_floor(MODEL_MS, 0.2, 3 * DIFFERENT))
 
