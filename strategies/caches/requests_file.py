@@ -6,15 +6,23 @@ items. Then items by Zipf's law.
 
 import random
 from collections.abc import Iterator
-from typing import Final
+from itertools import count, islice
+from typing import Final, NamedTuple
 
 from strategies.caches.parameters import SERVED
 
-WAVES: Final = {"one": 1, "eight": 8, "sixty-four": 64}  # requests at once
-DIFFERENT: Final = 8  # items at once
-COUNT, WARMUP_COUNT = 3, 1  # waves of each kind
-IN_WAVES: Final = (COUNT + WARMUP_COUNT) * (sum(WAVES.values()) + DIFFERENT)  # requests
-_BY_ZIPF: Final = 1_300
+
+class Waved(NamedTuple):
+    """So many requests at once, and in so many waves."""
+
+    size: int
+    waves: int
+
+
+STAMPEDES: Final = {"one": Waved(1, 1), "eight": Waved(8, 2), "sixty-four": Waved(64, 2)}  # each for one new item
+DIFFERENT: Final = Waved(8, 2)  # each for as many new items
+IN_WAVES: Final = sum(size * waves for size, waves in (*STAMPEDES.values(), DIFFERENT))  # requests
+_BY_ZIPF: Final = 800
 _SEED: Final = 1
 
 
@@ -24,12 +32,11 @@ def items() -> list[int]:
 
 
 def _in_waves() -> Iterator[int]:
-    item = SERVED.items  # the first that Zipf's law does not ask for
-    for size in WAVES.values():
-        for _ in range(COUNT + WARMUP_COUNT):
+    new = count(SERVED.items)  # that Zipf's law does not ask for
+    for size, waves in STAMPEDES.values():
+        for item in islice(new, waves):
             yield from [item] * size
-            item += 1
-    yield from range(item, item + DIFFERENT * (COUNT + WARMUP_COUNT))
+    yield from islice(new, DIFFERENT.size * DIFFERENT.waves)
 
 
 def _by_zipf() -> list[int]:

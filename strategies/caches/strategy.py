@@ -25,7 +25,7 @@ from benchmark.load.plan import Arrivals, Waves
 from strategies.caches.laws import best_share, fifo_share, lru_share, renewals_s, share_after, ttl_share, zipf
 from strategies.caches.parameters import DEMANDS, LARGE, MODEL_MS, SERVED, UNKNOWN_TTL_S, Catalogue
 from strategies.caches.replay import replay
-from strategies.caches.requests_file import COUNT, DIFFERENT, IN_WAVES, WARMUP_COUNT, WAVES
+from strategies.caches.requests_file import DIFFERENT, IN_WAVES, STAMPEDES
 from strategies.caches.warm_hit import cached_calls, calls
 
 _REPLAY, _WARM_HIT = "caches-replay", "caches-warm-hit"
@@ -40,9 +40,9 @@ _HTTP_MS: Final = 4.0  # that a request takes beside the model
 
 def strategy(scale: float) -> Strategy:
     """Return the strategy with its laws."""
-    waves = {name: Waves(size, COUNT, WARMUP_COUNT) for name, size in WAVES.items()}
-    popular = Arrivals(100.0, measure_s=6.0 * scale, warmup_s=max(2.0 * scale, 0.5), seed=2)
-    unknown = Arrivals(200.0, measure_s=max(5.0 * scale, 1.5), warmup_s=0.5, seed=3)
+    waves = {**STAMPEDES, "different": DIFFERENT}
+    popular = Arrivals(100.0, measure_s=5.0 * scale, warmup_s=1.0 * scale, seed=2)
+    unknown = Arrivals(200.0, measure_s=5.0 * scale, warmup_s=0.5, seed=3)
     requests = max(round(200_000 * scale), 60_000)
     return Strategy(
         title="Caches: LRU, LFU, TTL",
@@ -51,8 +51,7 @@ def strategy(scale: float) -> Strategy:
         source="talk at PyCon Italia 2023, timeit: the time without a cache over that of one warm hit",
         use_when="few things make up most of the requests, and an answer may be as old as the TTL.",
         loads={
-            **waves,
-            "different": Waves(DIFFERENT, COUNT, WARMUP_COUNT),
+            **{name: Waves(size, count, warmup_count=0) for name, (size, count) in waves.items()},
             "popular": popular,
             "unknown": unknown,
         },
@@ -63,7 +62,7 @@ def strategy(scale: float) -> Strategy:
             Chart(
                 "A cache alone does not stop a stampede",
                 _CALLS_PER_KEY, (_NAIVE, _ONCE, _SYNC_NAIVE, _SYNC_ONCE), "requests at once for one new item",
-                WAVES, is_log=True,
+                {name: size for name, (size, _) in STAMPEDES.items()}, is_log=True,
             ),
         ),
         computations={
@@ -155,15 +154,15 @@ def _hits_of(popular: Arrivals) -> float:
 
 def _stampedes() -> Iterator[Law]:
     """Laws of waves: all of one new item, or each of another."""
-    for load, size in WAVES.items():
+    for load, (size, _) in STAMPEDES.items():
         for name in (_ONCE, _SYNC_ONCE):
             yield Law(f"{size} at once for a new item: one call", name, load, _CALLS_PER_KEY, **exactly(1))
         for name in (_NAIVE, _SYNC_NAIVE):
             says = f"{size} at once for a new item: all of them find nothing, and call"
             yield Law(says, name, load, _CALLS_PER_KEY, size, max(size / 2, 1), size, contrast=size > 1)
     for name in (_ONCE, _SYNC_ONCE):
-        says = f"{DIFFERENT} different new items at once do not wait for each other"
-        yield Law(says, name, "different", MAKESPAN, **from_floor(MODEL_MS, 0.2, 3 * DIFFERENT))
+        says = f"{DIFFERENT.size} different new items at once do not wait for each other"
+        yield Law(says, name, "different", MAKESPAN, **from_floor(MODEL_MS, 0.2, 3 * DIFFERENT.size))
 
 
 def _remembered(unknown: Arrivals) -> Law:
