@@ -22,7 +22,7 @@ class Waved(NamedTuple):
 STAMPEDES: Final = {"one": Waved(1, 1), "eight": Waved(8, 2), "sixty-four": Waved(64, 2)}  # each for one new item
 DIFFERENT: Final = Waved(8, 2)  # each for as many new items
 IN_WAVES: Final = sum(size * waves for size, waves in (*STAMPEDES.values(), DIFFERENT))  # requests
-_BY_ZIPF: Final = 800
+_BY_ZIPF: Final = 1_400
 _SEED: Final = 1
 
 

@@ -41,7 +41,7 @@ _HTTP_MS: Final = 4.0  # that a request takes beside the model
 def strategy(scale: float) -> Strategy:
     """Return the strategy with its laws."""
     waves = {**STAMPEDES, "different": DIFFERENT}
-    popular = Arrivals(100.0, measure_s=5.0 * scale, warmup_s=1.0 * scale, seed=2)
+    popular = Arrivals(200.0, measure_s=5.0 * scale, warmup_s=1.0 * scale, seed=2)
     unknown = Arrivals(200.0, measure_s=5.0 * scale, warmup_s=0.5, seed=3)
     requests = max(round(200_000 * scale), 60_000)
     return Strategy(
