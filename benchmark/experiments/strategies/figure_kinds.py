@@ -59,6 +59,7 @@ def per(key: str, other: str, unit: str = "") -> Figure:
 
 
 def _growth(seen: Observed, key: str) -> float | None:
-    if seen.after.get(key) is None:
+    """Return by how much a counter grew; None if the statistics could not be read at one end of the window."""
+    if seen.after.get(key) is None or not seen.before:
         return None
     return float(seen.after[key]) - float(seen.before.get(key) or 0)

@@ -101,11 +101,19 @@ class StrategySummary(SummaryPart):
         return [law for law in self.judged if law.held]
 
 
+class Subject(SummaryPart):
+    """A contender or computation: whether anything speaks against what was measured of it, in any strategy."""
+
+    valid: bool = True
+    reasons: tuple[Reason, ...] = ()
+
+
 class StrategiesSummary(Head):
     """`summary.json` of the strategies."""
 
     blocks: int = 0
     scale: float = 1.0
+    contenders: dict[str, Subject] = {}
     strategies: dict[str, StrategySummary] = {}
 
     @property
@@ -123,3 +131,8 @@ class StrategiesSummary(Head):
     @property
     def untold(self) -> list[LawResult]:
         return [law for each in self.strategies.values() for law in each.laws if law.held is None]
+
+    @property
+    def not_available(self) -> dict[str, str]:
+        """By contender, why its environment could not be built."""
+        return {name: why for each in self.strategies.values() for name, why in each.not_available.items()}
