@@ -5,6 +5,7 @@ Writes events to standard output, one JSON document per line: `ready`; `measurin
 a line on standard input. Waits for such a line before it reads its plan, too, so that it can load its modules while
 the contender starts.
 """
+
 import json
 import logging
 import os

@@ -41,7 +41,7 @@ def hold(
     load: Levels,
     block: int = 0,
     part: str = "",
-    on_event: OnEvent = lambda trial, event: None,
+    on_event: OnEvent = lambda *_: None,
 ) -> TrialRecord:
     """Apply the loads once in a new trial. Its windows are recorded as they end.
 
@@ -63,7 +63,7 @@ def _follow(
     generator: subprocess.Popen[bytes],
     trial: Trial,
     sample_soon: Callable[[], None],
-    on_event: OnEvent = lambda trial, event: None,
+    on_event: OnEvent = lambda *_: None,
 ) -> None:
     """Read the generator's events until it ends, and sample CPU when a window ends."""
     assert generator.stdout is not None

@@ -4,7 +4,6 @@ import importlib
 import math
 from collections.abc import Container, Iterator
 from functools import cache
-from pathlib import Path
 
 from benchmark.contenders.discovery import ROOT, discover
 from benchmark.errors import ContenderError
@@ -19,9 +18,9 @@ class StrategyError(ContenderError):
     code = "strategy"
 
 
-def strategy_names(root: Path = ROOT) -> list[str]:
+def strategy_names() -> list[str]:
     """Return the names of all strategies: their folders, in alphabetical order."""
-    return sorted(path.parent.name for path in (root / _PACKAGE).glob("*/strategy.py"))
+    return sorted(path.parent.name for path in (ROOT / _PACKAGE).glob("*/strategy.py"))
 
 
 @cache
@@ -69,7 +68,9 @@ def faults_of(strategy: Strategy, contenders: Container[str]) -> Iterator[str]:
 
 def _asked(strategy: Strategy) -> Iterator[tuple[str, str, str]]:
     """Yield everything that is asked of a contender under a load: who asks, subject and load."""
-    yield from ((each.says, each.subject, each.load) for each in (*strategy.laws, *strategy.seen))
-    yield from ((chart.title, name, load) for chart in strategy.charts for name in chart.subjects for load in chart.over)
+    yield from ((each.says, each.subject, each.load) for each in strategy.figures)
+    yield from (
+        (chart.title, name, load) for chart in strategy.charts for name in chart.subjects for load in chart.over
+    )
     if gain := strategy.gain:
         yield from ((gain.says, name, gain.load) for name in (gain.better, gain.worse))

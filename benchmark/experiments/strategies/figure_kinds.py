@@ -1,5 +1,6 @@
 """The figures that laws are about. A folder of strategies/ may make further ones of its service's statistics."""
 
+import math
 from typing import Final
 
 from benchmark.experiments.strategies import observed
@@ -43,7 +44,8 @@ def share(key: str, *others: str) -> Figure:
     def part(seen: Observed) -> float | None:
         grown = [_growth(seen, each) for each in (key, *others)]
         known = [each for each in grown if each is not None]
-        return known[0] / sum(known) if len(known) == len(grown) and sum(known) else None
+        whole = math.fsum(known)
+        return known[0] / whole if len(known) == len(grown) and whole else None
 
     return Figure(f"{key}_share", "", part)
 

@@ -70,7 +70,9 @@ def _gain_rows(summary: StrategiesSummary) -> list[Bar]:
         gain = strategy.gain
         if gain is None or gain.times is None:
             continue
-        interval = (gain.low, gain.high) if gain.low is not None and gain.high is not None and summary.blocks > 1 else None
+        interval = (
+            (gain.low, gain.high) if gain.low is not None and gain.high is not None and summary.blocks > 1 else None
+        )
         parts = (BarPart(gain.times, colours[name].colour, name="gain"),)
         words = f"{significant(gain.times, 2)} ×"
         rows.append(Bar(name.replace("_", " "), words, not gain.valid, parts=parts, interval=interval))

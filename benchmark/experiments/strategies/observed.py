@@ -92,7 +92,9 @@ def failures(observed: Observed) -> float | None:
 
 def cpu_ms(observed: Observed) -> float | None:
     """Return the CPU time of all processes per correct answer."""
-    return observed.cpu_cores * 1e3 / observed.rate_rps if observed.cpu_cores is not None and observed.rate_rps else None
+    return (
+        observed.cpu_cores * 1e3 / observed.rate_rps if observed.cpu_cores is not None and observed.rate_rps else None
+    )
 
 
 def cpu_share(observed: Observed) -> float | None:

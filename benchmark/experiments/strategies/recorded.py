@@ -37,7 +37,9 @@ def predictions(strategy: Strategy) -> dict[str, Any]:
 
 def as_measured(name: str, strategy: Strategy, predicted: Mapping[str, Any]) -> Measured:
     """Return a strategy as a run measured it. Raises RecordError if its folder states other laws by now."""
-    if list(map(_key, predicted["laws"])) != [_key({**asdict(law), "figure": law.figure.name}) for law in strategy.laws]:
+    if list(map(_key, predicted["laws"])) != [
+        _key({**asdict(law), "figure": law.figure.name}) for law in strategy.laws
+    ]:
         raise RecordError(f"strategies/{name} states other laws than when this was measured: use the version of then")
     laws = tuple(_as_predicted(*pair) for pair in zip(strategy.laws, predicted["laws"], strict=True))
     loads = dict(zip(predicted["loads"], loads_from_json(list(predicted["loads"].values())), strict=True))

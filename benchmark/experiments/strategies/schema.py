@@ -1,5 +1,7 @@
 """The summary of a run of strategies as typed values: what is written, and what the page reads."""
 
+from pydantic import Field
+
 from benchmark.analysis.reasons import Reason
 from benchmark.analysis.schema import Head, SummaryPart
 
@@ -89,7 +91,7 @@ class StrategySummary(SummaryPart):
     seen: tuple[Result, ...] = ()
     gain: GainResult | None = None
     charts: tuple[ChartData, ...] = ()
-    not_available: dict[str, str] = {}  # by contender, why it was not measured
+    not_available: dict[str, str] = Field({})  # by contender, why it was not measured
 
     @property
     def judged(self) -> list[LawResult]:
@@ -113,8 +115,8 @@ class StrategiesSummary(Head):
 
     blocks: int = 0
     scale: float = 1.0
-    contenders: dict[str, Subject] = {}
-    strategies: dict[str, StrategySummary] = {}
+    contenders: dict[str, Subject] = Field({})
+    strategies: dict[str, StrategySummary] = Field({})
 
     @property
     def judged(self) -> list[LawResult]:

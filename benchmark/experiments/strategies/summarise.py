@@ -74,9 +74,7 @@ def summarise(run: Run) -> dict[str, Mapping[str, Any]]:
     }
     trials = [trial for trial in run.trials() if trial.part in strategies]
     subjects = {
-        name: _subjects(
-            run, measured, [trial for trial in trials if trial.part == name], _of(said, name), condemned
-        )
+        name: _subjects(run, measured, [trial for trial in trials if trial.part == name], _of(said, name), condemned)
         for name, measured in strategies.items()
     }
     planned = plan["blocks"] * sum(measured.count for measured in strategies.values())
