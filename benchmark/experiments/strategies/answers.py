@@ -32,7 +32,12 @@ def _most(summary: StrategiesSummary) -> list[str]:
     if len(gains) < 2:
         return []
     times, title, says = max(gains)
-    return [_SAY.most(title=title, times=times, says=says)]
+    return [say_most(title, times, says)]
+
+
+def say_most(title: str, times: float, says: str) -> str:
+    """Return that a strategy gained most, and how much."""
+    return _SAY.most(title=title, times=times, says=says)
 
 
 def _state(summary: StrategiesSummary) -> list[tuple[str, bool]]:

@@ -54,7 +54,7 @@ class StrategiesPlan:
 
     def _expected_s(self, job: Job) -> float:
         strategy = self.strategies[job.strategy]
-        return _START_S + sum(_seconds(strategy.loads[name]) for name in strategy.loads_of(job.subject))
+        return _START_S + sum(seconds_of(strategy.loads[name]) for name in strategy.loads_of(job.subject))
 
 
 def assign(plan: StrategiesPlan, free_ports: bool = False) -> Assignment[StrategiesPlan]:
@@ -80,7 +80,8 @@ def contenders_of(plan: StrategiesPlan) -> Sequence[Contender]:
     return chosen
 
 
-def _seconds(load: Load) -> float:
+def seconds_of(load: Load) -> float:
+    """Return about how long a load takes."""
     match load:
         case Level():
             return load.warmup_s + load.measure_s
