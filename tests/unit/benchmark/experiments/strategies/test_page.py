@@ -13,7 +13,7 @@ from benchmark.experiments.strategies.figure_kinds import MAKESPAN
 from benchmark.experiments.strategies.figures import gains_picture, headline, strategy_pictures
 from benchmark.experiments.strategies.law import Chart
 from benchmark.experiments.strategies.page import write_report
-from benchmark.experiments.strategies.schema import StrategiesSummary
+from benchmark.experiments.strategies.schema import StrategiesSummary, StrategySummary
 from benchmark.record.run import SUMMARY
 from benchmark.report.alt_text import LONGEST
 from benchmark.report.charts.picture import Picture
@@ -148,6 +148,15 @@ def test_a_chart_names_its_contenders_and_its_law(record: Begin, sheets_of: Shee
     assert '"one, law",4' in (chart.data or "")
     for sheet in sheets_of([chart]):
         assert {"one", "two", "law"} <= words(sheet)
+
+
+def test_pictures_leave_out_what_the_names_of_all_contenders_begin_with(record: Begin, sheets_of: SheetsOf) -> None:
+    summary = whole(record).summary()
+    named = summary.strategies[POOLS].model_dump_json().replace('"subject":"two"', '"subject":"pools-two"')
+    strategy = StrategySummary.model_validate_json(named)
+    for sheet in sheets_of(strategy_pictures(POOLS, strategy)):
+        assert not any("pools-" in text for text in words(sheet))
+        assert any(text.startswith("two") for text in words(sheet))
 
 
 @pytest.mark.parametrize("is_log", [True, False])
