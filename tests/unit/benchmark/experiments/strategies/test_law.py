@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmark.experiments.strategies.law import Bounds, at_most, exactly, from_floor, within
+from benchmark.experiments.strategies.law import Tolerance, at_most, exactly, from_floor, within
 from tests.unit.benchmark.experiments.strategies.synthetic import make_strategy
 
 
@@ -18,7 +18,7 @@ from tests.unit.benchmark.experiments.strategies.synthetic import make_strategy
     ],
 )
 def test_a_tolerance_ends_where_it_says(
-    tolerance: Bounds, inside: tuple[float, ...], outside: tuple[float, ...]
+    tolerance: Tolerance, inside: tuple[float, ...], outside: tuple[float, ...]
 ) -> None:
     assert tolerance["at_least"] <= tolerance["expected"] <= tolerance["at_most"]
     assert all(tolerance["at_least"] <= value <= tolerance["at_most"] for value in inside)
