@@ -13,6 +13,7 @@ from rich.table import Table
 
 from benchmark.cli_options import (
     EXIT_INTERRUPTED,
+    FIELD_SCENARIO,
     RESULTS,
     ResultsOption,
     console,
@@ -23,7 +24,7 @@ from benchmark.cli_options import (
     print_outcome,
 )
 from benchmark.compare.cli import compare
-from benchmark.contenders.discovery import discover
+from benchmark.contenders.discovery import Contender, discover
 from benchmark.errors import BenchmarkError
 from benchmark.experiments.registry import REGISTRY, experiment_of
 
@@ -127,19 +128,28 @@ def down() -> None:
         fail(error)
 
 
+def _measured_by(contender: Contender) -> str:
+    """Return who measures a contender, if not every command does."""
+    if contender.default:
+        return ""
+    return "when named" if contender.scenario == FIELD_SCENARIO else "strategies"
+
+
 @app.command(rich_help_panel=SERVICES)
 def contenders() -> None:
     """List the contenders that can be measured, with their processes and ports.
 
-    Those marked "when named" are measured only if --contenders names them, or with `bench --field`.
+    Those marked "when named" are measured only if --contenders names them, or with `bench --field`; those marked
+    "strategies" are measured by that command.
     """
     table = Table(box=None, pad_edge=False)
-    for heading in ("name", "title", "", "processes"):
+    table.add_column("name", no_wrap=True)
+    for heading in ("title", "", "processes"):
         table.add_column(heading)
     try:
         for contender in discover().values():
             processes = ", ".join(f"{p.role} :{p.port}" for p in contender.process)
-            table.add_row(contender.name, contender.title, "" if contender.default else "when named", processes)
+            table.add_row(contender.name, contender.title, _measured_by(contender), processes)
     except BenchmarkError as error:
         fail(error)
     console.print(table)

@@ -1,4 +1,4 @@
-"""Sphinx's settings for `make site`: the pages of doc/ and the experiments' READMEs.
+"""Sphinx's settings for `make site`: the pages of doc/, and the READMEs of experiments and strategies.
 
 The source is the repository itself, so that a link between two pages is the same here and on a forge.
 """
@@ -7,7 +7,8 @@ project = "Real-time ML serving, sync or async?"
 html_title = "sync or async?"
 root_doc = "doc/index"
 extensions = ["myst_parser"]
-include_patterns = ["CONTRIBUTING.md", "CHANGELOG.md", "doc/*.md", "benchmark/experiments/*/README.md"]
+include_patterns = ["CONTRIBUTING.md", "CHANGELOG.md", "doc/*.md"]
+include_patterns += ["benchmark/experiments/*/README.md", "strategies/*/README.md"]
 # Nothing in these is a page; Sphinx would walk through them all the same.
 exclude_patterns = [
     ".*",

@@ -35,6 +35,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RECORDED = ROOT / "doc" / "recorded"
 EXPLAINED = RECORDED / "explain"
 ARTICLE = ROOT / "doc" / "understanding-the-gap.md"
+STRATEGIES = ROOT / "doc" / "strategies.md"
 _HANDLER_BEGINS = "    @routes.post("
 HANDLERS = ("sync/sync_api/scoring.py", "async/async_api/scoring.py")
 _KEPT = ("manifest.json", "summary.json", "prediction.json")
@@ -67,6 +68,7 @@ def generated() -> dict[Path, str]:
         **tables(),
         **{page: filled(page.name, page.read_text(), blocks) for page, blocks in facts.blocks().items()},
         **reference.pages(),
+        STRATEGIES: filled(STRATEGIES.name, STRATEGIES.read_text(), {"strategies": reference.strategies()}),
     }
 
 

@@ -1,4 +1,4 @@
-"""The page doc/cli.md: every command with its options, as `--help` says them."""
+"""The page doc/cli.md, every command with its options as `--help` says them; and the table of the strategies."""
 
 from pathlib import Path
 from typing import Final
@@ -8,6 +8,7 @@ from typer.cli import get_docs_for_click
 from typer.main import get_command
 
 from benchmark.cli import app
+from benchmark.experiments.strategies.discovery import load_strategy, strategy_names
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PROGRAM: Final = ".venv/bin/python -m benchmark"
@@ -27,3 +28,12 @@ def command_line() -> str:
     text = get_docs_for_click(obj=group, ctx=context, name=PROGRAM, title="Command line")
     short = text.replace(f"{ROOT}/", "").replace(f"\n## `{PROGRAM} ", "\n## `")
     return f"{short.strip()}\n"
+
+
+def strategies() -> str:
+    """Return the strategies, each with its trouble and when to use it, as the rows of a table."""
+    rows = ["| strategy | for which trouble | use it when |", "|---|---|---|"]
+    for name in strategy_names():
+        each = load_strategy(name)
+        rows.append(f"| [{each.title}](../strategies/{name}/README.md) | {each.trouble} | {each.use_when} |")
+    return "\n".join(rows) + "\n"

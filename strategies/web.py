@@ -1,4 +1,4 @@
-"""What the FastAPI services of the strategies share: the contract's errors and health checks, statistics, the server."""
+"""What the FastAPI services of the strategies share: errors and health checks of the contract, statistics, server."""
 
 import logging
 import signal

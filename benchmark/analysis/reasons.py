@@ -30,6 +30,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "(limit {limit:.0%}){where}: measure again",
     "stolen_time_in_one": "the hypervisor gave {most}{share:.0%} of the machine to other virtual machines in the worst "
     "of {count} {unit}s (limit {limit:.0%}){where}: measure again",
+    "silent": "nothing was answered, and nothing failed{where}",
     "no_answer": "no correct answer in block {blocks}{where}",
     "errors": "{most}{errors:request} failed{where}, for instance: {example}",
     "early_answer": f"{EARLY}{{where}}",

@@ -1,5 +1,6 @@
 """The rules that decide whether a figure is VALID, each with its limit."""
 
+import math
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -15,6 +16,7 @@ from benchmark.record.columns import GENERATOR_ROLE
 
 MAX_GENERATOR_CPU = 0.90  # cores; above, the figures are limited by the generator and not by the contender
 MAX_LITTLE_ERROR = 0.05
+MAX_LATE = 0.01  # share of arrivals sent late before an open loop is INVALID
 MAX_BUSY_BEFORE = 0.15  # of all cores, before the first process is started
 # Of all cores, while a level is measured: the mean over its blocks, and any single block, so that a program that ran
 # during one of four blocks is not averaged away. On an otherwise idle machine, a level shows 0 to 2 %.
@@ -61,6 +63,11 @@ class Observed(Protocol):
 
     @property
     def steal_share(self) -> float | None: ...
+
+
+def most_late(n: int) -> float:
+    """Return how many of n arrivals may be sent late: the share allowed, plus two sigma of chance (Poisson)."""
+    return MAX_LATE * n + 2 * math.sqrt(MAX_LATE * n)
 
 
 def early_reasons(fastest_excess_ms: float) -> list[Reason]:

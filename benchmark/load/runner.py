@@ -1,20 +1,23 @@
 """`python -m benchmark.load.runner PLAN.json`: runs headless Locust through the loads of a plan.
 
-Writes events to standard output, one JSON document per line: `ready`, `measuring` when a measured window begins,
-`window` when it ends (with its bounds on the monotonic clock), `tick` in between. Waits for a line on standard input before it reads its plan, so
-that it can load its modules while the contender starts.
+Writes events to standard output, one JSON document per line: `ready`; `measuring` when a measured window begins, and
+`window` when it ends, with its bounds on the monotonic clock; `tick` in between; `waiting` when it goes on only after
+a line on standard input. Waits for such a line before it reads its plan, too, so that it can load its modules while
+the contender starts.
 """
 
 import json
 import logging
+import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import gevent
 from gevent.pool import Pool
+from gevent.socket import wait_read
 from locust.env import Environment
 from locust.html import get_html_report
 from locust.runners import LocalRunner
@@ -36,9 +39,9 @@ _PATIENCE_S = 10.0
 # The load stays unchanged for this long after a window, so that the CPU sample at its end covers the window only:
 # starting and stopping users, and writing reports, cost the generator as much as dozens of requests.
 _READING_S = 0.03
-_APART_S = 0.3  # between two loads, for what is read at the end of the first
 # The fastest that Locust recommends.
 _SPAWN_PER_S = 100
+_LINE_BYTES = 64  # more than the harness writes at once
 
 
 class Interrupted(Exception):
@@ -107,43 +110,71 @@ def _apply_all(plan: LoadPlan, environment: Environment, runner: LocalRunner, wr
             case Arrivals():
                 _send_arrivals(asking, writer, load)
             case Pause():
-                start_ns = _begin(0)
+                start_ns = _begin_in_silence(0)
                 gevent.sleep(load.pause_s)
                 _end(0, start_ns)
-        gevent.sleep(_APART_S)
+        _let_read()
 
 
 def _send_waves(asking: AskingUser, writer: SampleWriter, waves: Waves) -> None:
     """Send waves of requests. All of a wave have the same scheduled time."""
-    writer.users, pool, start_ns = waves.size, Pool(), 0
-    for number in range(-waves.warmup_count, waves.count):
-        if number == 0:
-            start_ns = _begin(waves.size)
-        scheduled_ns = time.monotonic_ns()
-        for _ in range(waves.size):
-            pool.spawn(asking.obtain, scheduled_ns)
-        pool.join()
+    writer.users = waves.size
+    for _ in range(waves.warmup_count):
+        _send_wave(asking, waves.size)
+    start_ns = _begin_in_silence(waves.size)
+    for _ in range(waves.count):
+        _send_wave(asking, waves.size)
     _end(waves.size, start_ns)
 
 
-def _send_arrivals(asking: AskingUser, writer: SampleWriter, arrivals: Arrivals) -> None:
-    """Send requests at their scheduled times, and wait for the answers. What is due in the window is measured."""
-    writer.users, pool = 0, Pool()
-    first_ns, start_ns = time.monotonic_ns(), 0
-    for at_s in arrivals_until(arrivals.rate_rps, arrivals.seed, arrivals.warmup_s + arrivals.measure_s):
-        if at_s >= arrivals.warmup_s and not start_ns:
-            start_ns = _begin(0, first_ns + int(arrivals.warmup_s * 1e9))
-        scheduled_ns = first_ns + int(at_s * 1e9)
-        gevent.sleep(max((scheduled_ns - time.monotonic_ns()) / 1e9, 0))
+def _send_wave(asking: AskingUser, size: int) -> None:
+    """Send requests at the same moment, and wait until each has its answer or has failed."""
+    pool, scheduled_ns = Pool(), time.monotonic_ns()
+    for _ in range(size):
         pool.spawn(asking.obtain, scheduled_ns)
-    pool.join(timeout=asking.network_timeout)
-    _end(0, start_ns or first_ns)
+    pool.join()
 
 
-def _begin(users: int, start_ns: int | None = None) -> int:
+def _send_arrivals(asking: AskingUser, writer: SampleWriter, arrivals: Arrivals) -> None:
+    """Send requests at their scheduled times, and wait until each has its answer or has failed.
+
+    What is due in the window is measured, however late the answer comes.
+    """
+    writer.users, pool, first_ns = 0, Pool(), time.monotonic_ns()
+    start_ns = first_ns + int(arrivals.warmup_s * 1e9)
+    due_ns = [
+        first_ns + int(at_s * 1e9)
+        for at_s in arrivals_until(arrivals.rate_rps, arrivals.seed, arrivals.warmup_s + arrivals.measure_s)
+    ]
+    _send_when_due(asking, pool, [at_ns for at_ns in due_ns if at_ns < start_ns])
+    _sleep_until(start_ns)
+    _say("measuring", users=0)
+    _send_when_due(asking, pool, [at_ns for at_ns in due_ns if at_ns >= start_ns])
+    pool.join()
+    _end(0, start_ns)
+
+
+def _send_when_due(asking: AskingUser, pool: Pool, due_ns: Iterable[int]) -> None:
+    for at_ns in due_ns:
+        _sleep_until(at_ns)
+        pool.spawn(asking.obtain, at_ns)
+
+
+def _sleep_until(moment_ns: int) -> None:
+    gevent.sleep(max((moment_ns - time.monotonic_ns()) / 1e9, 0))
+
+
+def _begin(users: int) -> int:
     """Announce a measured window and return its start."""
     _say("measuring", users=users)
-    return time.monotonic_ns() if start_ns is None else start_ns
+    return time.monotonic_ns()
+
+
+def _begin_in_silence(users: int) -> int:
+    """Announce a measured window, which begins when the harness has read what it reads before it."""
+    _say("measuring", users=users)
+    _let_read()
+    return time.monotonic_ns()
 
 
 def _end(users: int, start_ns: int) -> int:
@@ -151,6 +182,14 @@ def _end(users: int, start_ns: int) -> int:
     end_ns = time.monotonic_ns()
     _say("window", users=users, start_ns=start_ns, end_ns=end_ns)
     return end_ns
+
+
+def _let_read() -> None:
+    """Wait until the harness has dealt with all events so far; it may ask the contender for statistics meanwhile."""
+    _say("waiting")
+    harness = sys.stdin.fileno()
+    wait_read(harness)
+    os.read(harness, _LINE_BYTES)  # nothing if the harness has gone
 
 
 def _pass(writer: SampleWriter, at_least_s: float, answers: int) -> None:

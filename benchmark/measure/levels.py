@@ -41,7 +41,7 @@ def hold(
     load: Levels,
     block: int = 0,
     part: str = "",
-    on_event: OnEvent = lambda trial, event: None,
+    on_event: OnEvent = lambda *_: None,
 ) -> TrialRecord:
     """Apply the loads once in a new trial. Its windows are recorded as they end.
 
@@ -60,7 +60,10 @@ def hold(
 
 
 def _follow(
-    generator: subprocess.Popen[bytes], trial: Trial, sample_soon: Callable[[], None], on_event: OnEvent
+    generator: subprocess.Popen[bytes],
+    trial: Trial,
+    sample_soon: Callable[[], None],
+    on_event: OnEvent = lambda *_: None,
 ) -> None:
     """Read the generator's events until it ends, and sample CPU when a window ends."""
     assert generator.stdout is not None
@@ -73,7 +76,17 @@ def _follow(
             trial.phase(f"{event['users']} users")
         on_event(trial, event["event"])
         trial.stack.check_alive()
+        if event["event"] == "waiting":
+            _go_on(generator)
     generator.wait()
+
+
+def _go_on(generator: subprocess.Popen[bytes]) -> None:
+    """Let a waiting generator go on."""
+    assert generator.stdin is not None
+    with contextlib.suppress(BrokenPipeError):  # the process died; `hold` checks its exit status
+        generator.stdin.write(b"go\n")
+        generator.stdin.flush()
 
 
 @contextlib.contextmanager
@@ -88,10 +101,7 @@ def _generator(
 
     def begin(trial: Trial) -> subprocess.Popen[bytes]:
         plan_file.write_text(json.dumps(_plan(trial, load).to_json()))
-        assert process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # the process died; `hold` checks its exit status
-            process.stdin.write(b"go\n")
-            process.stdin.flush()
+        _go_on(process)
         return process
 
     try:

@@ -51,7 +51,12 @@ def disturbance_between(resources: pd.DataFrame, start_ns: int, end_ns: int) -> 
 
 
 def cpu_ns_between(samples: pd.DataFrame, start_ns: int, end_ns: int) -> float:
-    """Return the CPU time of one role between two moments, interpolated between its samples."""
+    """Return the CPU time of one role between two moments, interpolated between its samples.
+
+    Where one of its processes has ended, the sum over those that live is smaller than before: what the ended one had
+    used until then is not taken back.
+    """
     t_ns, cpu_ns = samples["t_ns"].to_numpy(dtype=float), samples["cpu_ns"].to_numpy(dtype=float)
-    at_ns = np.interp([start_ns, end_ns], t_ns, cpu_ns)
+    used_ns = np.cumsum(np.clip(np.diff(cpu_ns, prepend=cpu_ns[:1]), 0, None))
+    at_ns = np.interp([start_ns, end_ns], t_ns, used_ns)
     return float(at_ns[1] - at_ns[0])

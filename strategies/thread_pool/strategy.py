@@ -78,7 +78,9 @@ def _stalls() -> Iterator[Law]:
 
 def _threads() -> Iterator[Law]:
     others = 8  # the main thread, and those of libraries
-    yield Law("no more threads than the pool has", "thread-pool-shared", "thirty-two", _THREADS, **at_most(SHARED + others))
+    yield Law(
+        "no more threads than the pool has", "thread-pool-shared", "thirty-two", _THREADS, **at_most(SHARED + others)
+    )
     requests = WAVES["thirty-two"]
     yield Law(
         "five threads for each request at once, without a bound",

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.cli_options import FIELD_SCENARIO
 from benchmark.contenders.discovery import ROOT, discover
 from benchmark.experiments.bench import command as bench
 from benchmark.experiments.gap import command as explain
+from benchmark.experiments.strategies import command as strategies
 
 GENERATE = runpy.run_path(str(ROOT / "doc" / "generate.py"))
 RECORDED = ROOT / "doc" / "recorded"
-QUICK = (bench.QUICK_TAKES, explain.QUICK_TAKES)
+QUICK = (bench.QUICK_TAKES, explain.QUICK_TAKES, strategies.QUICK_TAKES)
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "doc").glob("*.md"))]
 
 
@@ -48,7 +50,7 @@ def test_every_verb_of_the_makefile_is_listed_by_make_help() -> None:
 
 def test_every_contender_that_is_measured_only_when_it_is_named_is_explained() -> None:
     page = (ROOT / "doc" / "contenders.md").read_text()
-    named = [name for name, contender in discover().items() if not contender.default]
+    named = [name for name, each in discover().items() if not each.default and each.scenario == FIELD_SCENARIO]
     assert named != []
     assert [name for name in named if f"| `{name}` |" not in page] == []
 

@@ -1,6 +1,5 @@
 """Observations of the experiment -> its summary."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 from benchmark.analysis.findings import Finding, finding
 from benchmark.analysis.reasons import Reason, because, failure, plain
 from benchmark.analysis.summary import against, summary_head
-from benchmark.analysis.validity import MAX_GENERATOR_CPU, disturbance_reasons, early_reasons
+from benchmark.analysis.validity import MAX_GENERATOR_CPU, disturbance_reasons, early_reasons, most_late
 from benchmark.contenders.discovery import Contender
 from benchmark.experiments.breaking_point.observations import (
     Breaks,
@@ -25,7 +24,6 @@ from benchmark.record.run import Run, TrialRecord
 
 QUESTION = "Where does each architecture break?"
 OPEN_LOOP, CLOSED_AT_RATE = "open-loop", "closed-at-rate"
-_MAX_LATE = 0.01  # share of arrivals sent late before an open loop is INVALID
 
 
 @dataclass(frozen=True)
@@ -133,7 +131,7 @@ def run_reasons(found: LocustRun) -> list[Reason]:
     reasons = disturbance_reasons([found])
     if found.generator_cpu > MAX_GENERATOR_CPU:
         reasons.append(because("generator_saturated", share=found.generator_cpu))
-    if name == OPEN_LOOP and found.late + found.dropped > _most_late(found.n):
+    if name == OPEN_LOOP and found.late + found.dropped > most_late(found.n):
         reasons.append(because("late_arrivals", late=found.late, dropped=found.dropped))
     if found.errors and name not in {STRESS_TEST.name, LOAD_TEST.name, TRY}:
         reasons.append(because("errors", errors=found.errors, example=found.first_error))
@@ -145,11 +143,6 @@ def run_reasons(found: LocustRun) -> list[Reason]:
 def _reasons_of(runs: Sequence[LocustRun], *examples: str) -> tuple[Reason, ...]:
     """Return why what rests on the runs of these examples is INVALID."""
     return tuple(reason for found in runs if found.example in examples for reason in run_reasons(found))
-
-
-def _most_late(n: int) -> float:
-    """Return how many of n arrivals may be late: the share allowed, plus two sigma of chance (Poisson)."""
-    return _MAX_LATE * n + 2 * math.sqrt(_MAX_LATE * n)
 
 
 def breaking_point_entry(seen: Sequence[Observation]) -> BreakingPointEntry | None:

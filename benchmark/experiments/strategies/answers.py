@@ -11,12 +11,15 @@ _SAY: Final = Phrases(Path(__file__).parent)
 
 def answers(summary: StrategiesSummary) -> list[Answer]:
     """Return what the run answers, in reading order."""
-    said = [text for text, applies in _state(summary) if applies]
-    if not summary.judged:
-        return [Answer(text) for text in [*said, _SAY.nothing()]]
-    count, held = len(summary.judged), len(summary.held)
+    condemned = any(not reason.contender and reason.code != "interrupted" for reason in summary.reasons)
+    state = [text for text, applies in _state(summary) if applies]
+    if condemned or not summary.judged:
+        return [Answer(text) for text in [*([_SAY.condemned()] if condemned else []), *state, _SAY.nothing()]]
+    count, held, untold = len(summary.judged), len(summary.held), len(summary.untold)
     laws = _SAY.all_held(count=count) if held == count else _SAY.some_held(held=held, count=count)
-    return [Answer(text) for text in [laws, *_most(summary), *said]]
+    missing = [_SAY.untold(count=untold)] if untold else []
+    once = [_SAY.one_block()] if summary.blocks == 1 else []
+    return [Answer(text) for text in [laws, *_most(summary), *missing, *state, *once]]
 
 
 def _most(summary: StrategiesSummary) -> list[str]:
@@ -29,16 +32,18 @@ def _most(summary: StrategiesSummary) -> list[str]:
     if len(gains) < 2:
         return []
     times, title, says = max(gains)
-    return [_SAY.most(title=title, times=times, says=says)]
+    return [say_most(title, times, says)]
+
+
+def say_most(title: str, times: float, says: str) -> str:
+    """Return that a strategy gained most, and how much."""
+    return _SAY.most(title=title, times=times, says=says)
 
 
 def _state(summary: StrategiesSummary) -> list[tuple[str, bool]]:
     """Say what the state of the run means for its figures."""
-    condemned = any(not reason.contender and reason.code != "interrupted" for reason in summary.reasons)
-    untold = len(summary.untold)
+    missing = len(summary.not_available)
     return [
         (_SAY.interrupted(), not summary.complete),
-        (_SAY.condemned(), condemned),
-        (_SAY.untold(count=untold), bool(untold)),
-        (_SAY.one_block(), summary.blocks == 1 and bool(summary.judged)),
+        (_SAY.not_available(count=missing), bool(missing)),
     ]

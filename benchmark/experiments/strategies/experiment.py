@@ -1,33 +1,38 @@
 """Which way of serving helps against which trouble?"""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from rich.console import Group, RenderableType
+from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
-from benchmark.analysis.wording import MISSING, significant
+from benchmark.analysis.wording import first_line
 from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.strategies.answers import answers
 from benchmark.experiments.strategies.figures import headline
 from benchmark.experiments.strategies.measure import measure
-from benchmark.experiments.strategies.page import state_of, write_report
+from benchmark.experiments.strategies.page import gain_in_words, missed_in_words, verdict, write_report
 from benchmark.experiments.strategies.schema import StrategiesSummary
 from benchmark.experiments.strategies.summarise import QUESTION, summarise
 
 
-def _table(summary: Mapping[str, Any]) -> Table:
+def _table(document: Mapping[str, Any]) -> RenderableType:
+    """Return a line for each strategy, then one for each law that missed and each contender that is not available."""
+    summary = StrategiesSummary.model_validate(document)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("strategy", "contender", "law"):
-        table.add_column(heading)
-    for heading in ("expected", "measured", "", ""):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for name, strategy in StrategiesSummary.model_validate(summary).strategies.items():
-        for law in strategy.laws:
-            measured = MISSING if law.value is None else significant(law.value)
-            state = state_of(law)
-            coloured = state if law.held else f"[red]{state}[/]"
-            table.add_row(name, law.subject, law.says, significant(law.expected), measured, law.unit, coloured)
-    return table
+    table.add_column("strategy", no_wrap=True)
+    table.add_column("laws held", justify="right", no_wrap=True)
+    table.add_column("gain")
+    for name, strategy in summary.strategies.items():
+        table.add_row(escape(name), verdict(strategy), escape(gain_in_words(strategy)))
+    return Group(table, *(Text(line, style="red") for line in _amiss(summary)))
+
+
+def _amiss(summary: StrategiesSummary) -> Iterator[str]:
+    yield from (f"missed: {law}" for law in missed_in_words(summary))
+    yield from (f"not available: {name}: {first_line(why)}" for name, why in summary.not_available.items())
 
 
 EXPERIMENT = Experiment(

@@ -1,5 +1,6 @@
 """The figures that laws are about. A folder of strategies/ may make further ones of its service's statistics."""
 
+import math
 from typing import Final
 
 from benchmark.experiments.strategies import observed
@@ -43,7 +44,8 @@ def share(key: str, *others: str) -> Figure:
     def part(seen: Observed) -> float | None:
         grown = [_growth(seen, each) for each in (key, *others)]
         known = [each for each in grown if each is not None]
-        return known[0] / sum(known) if len(known) == len(grown) and sum(known) else None
+        whole = math.fsum(known)
+        return known[0] / whole if len(known) == len(grown) and whole else None
 
     return Figure(f"{key}_share", "", part)
 
@@ -59,6 +61,7 @@ def per(key: str, other: str, unit: str = "") -> Figure:
 
 
 def _growth(seen: Observed, key: str) -> float | None:
-    if seen.after.get(key) is None:
+    """Return by how much a counter grew; None if the statistics could not be read at one end of the window."""
+    if seen.after.get(key) is None or not seen.before:
         return None
     return float(seen.after[key]) - float(seen.before.get(key) or 0)

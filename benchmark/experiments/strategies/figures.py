@@ -1,5 +1,6 @@
 """The figures of a run of strategies: what each gained, and each law beside what was measured."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -56,11 +57,18 @@ def gains_picture(summary: StrategiesSummary) -> Picture | None:
 
 def strategy_pictures(name: str, strategy: StrategySummary) -> list[Picture]:
     """Return the pictures of a strategy: its own charts, then all of its laws."""
-    drawn = [_chart_picture(f"{name}-{i}", chart) for i, chart in enumerate(strategy.charts) if chart.points]
-    rows = _law_rows(strategy)
+    prefix = f"{name.replace('_', '-')}-"  # of its contenders' names, which says nothing in its own section
+    charts = [_without_prefix(chart, prefix) for chart in strategy.charts]
+    drawn = [_chart_picture(f"{name}-{i}", chart) for i, chart in enumerate(charts) if chart.points]
+    rows = _law_rows(strategy, prefix)
     if rows:
         drawn.append(_laws_picture(f"{name}-laws", rows))
     return drawn
+
+
+def _without_prefix(chart: ChartData, prefix: str) -> ChartData:
+    points = [point.model_copy(update={"subject": point.subject.removeprefix(prefix)}) for point in chart.points]
+    return chart.model_copy(update={"points": tuple(points)})
 
 
 def _gain_rows(summary: StrategiesSummary) -> list[Bar]:
@@ -70,7 +78,9 @@ def _gain_rows(summary: StrategiesSummary) -> list[Bar]:
         gain = strategy.gain
         if gain is None or gain.times is None:
             continue
-        interval = (gain.low, gain.high) if gain.low is not None and gain.high is not None and summary.blocks > 1 else None
+        interval = (
+            (gain.low, gain.high) if gain.low is not None and gain.high is not None and summary.blocks > 1 else None
+        )
         parts = (BarPart(gain.times, colours[name].colour, name="gain"),)
         words = f"{significant(gain.times, 2)} ×"
         rows.append(Bar(name.replace("_", " "), words, not gain.valid, parts=parts, interval=interval))
@@ -81,17 +91,17 @@ def _draw_gains(layout: Layout, rows: Sequence[Bar]) -> Sheet:
     return bars_sheet("gains", layout, rows, [whisker("range of the blocks")], "times")
 
 
-def _law_rows(strategy: StrategySummary) -> list[Point]:
+def _law_rows(strategy: StrategySummary, prefix: str) -> list[Point]:
     """Return each law whose expectation is not zero, as a share of it."""
     chosen = styles({law.subject: _Drawn() for law in strategy.laws})
     rows = []
     for law in strategy.laws:
         if law.value is None or not law.expected:
             continue
-        words = f"{significant(law.value)} {law.unit}, law {significant(law.expected)}"
+        words = f"{called(law.figure)} {significant(law.value)} {law.unit}, law {significant(law.expected)}"
         tolerance = (law.at_least / law.expected, law.at_most / law.expected)
-        label = f"{law.subject} {law.load}".strip()
-        brief = significant(law.value / law.expected)
+        label = f"{law.subject.removeprefix(prefix)} {law.load}".strip()
+        brief = f"{significant(law.value / law.expected)} × law"
         value, style = law.value / law.expected, chosen[law.subject]
         rows.append(Point(label, words, not law.valid, brief, value=value, style=style, interval=tolerance))
     return rows
@@ -151,7 +161,7 @@ def _draw_chart(key: str, layout: Layout, chart: ChartData, series: Sequence[Lin
     else:
         number_axis(axes, "x", (0.0, max(places) * 1.02), is_log=False)
     number_axis(axes, "y", (0.0, max(heights) * 1.06 or 1.0), is_log=False)
-    axes.set_title(f"{chart.figure.replace('_', ' ')} [{chart.unit}]" if chart.unit else chart.figure, pad=8)
+    axes.set_title(called(chart.figure) + (f" [{chart.unit}]" if chart.unit else ""), pad=8)
     for law in laws:
         axes.plot(law.x, law.y, color=law.style.colour, linestyle=_LAW_DASH, linewidth=2.4)
     lines(axes, series, unit=chart.unit)
@@ -184,3 +194,8 @@ def _chart_styles(chart: ChartData) -> Mapping[str, Style]:
 def off_in_words(law: LawResult) -> str:
     """Return how far a measurement is off its law."""
     return "" if law.off is None else f"{law.off:+.1%}".replace("%", " %")
+
+
+def called(figure: str) -> str:
+    """Return the name of a figure in words, without its unit."""
+    return re.sub(r"_(ms|rps|pct|mb|per_s)$", "", figure).replace("_", " ")

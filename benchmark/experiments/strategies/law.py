@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 from benchmark.experiments.strategies.observed import Observed
 from benchmark.load.plan import Load
@@ -33,22 +34,30 @@ class Law:
     contrast: bool = False  # shows the trouble, or a mistake: the law of what one should not do
 
 
-def within(expected: float, share: float, more: float = 0.0) -> dict[str, float]:
+class Tolerance(TypedDict):
+    """What a law expects, and between which bounds it holds."""
+
+    expected: float
+    at_least: float
+    at_most: float
+
+
+def within(expected: float, share: float, more: float = 0.0) -> Tolerance:
     """Return a law's expectation with a tolerance: a share of it on both sides, and so much more above."""
     return {"expected": expected, "at_least": expected * (1 - share), "at_most": expected * (1 + share) + more}
 
 
-def from_floor(floor: float, share: float, more: float = 0.0) -> dict[str, float]:
+def from_floor(floor: float, share: float, more: float = 0.0) -> Tolerance:
     """Return the tolerance of a floor: nothing is below it, apart from a timer's rounding, and so much is allowed."""
     return {"expected": floor, "at_least": floor * 0.995 - 1e-9, "at_most": floor * (1 + share) + more}
 
 
-def exactly(value: float) -> dict[str, float]:
+def exactly(value: float) -> Tolerance:
     """Return the tolerance of a count."""
     return {"expected": value, "at_least": value, "at_most": value}
 
 
-def at_most(bound: float) -> dict[str, float]:
+def at_most(bound: float) -> Tolerance:
     """Return the tolerance of a bound, which is its expectation, too."""
     return {"expected": bound, "at_least": 0.0, "at_most": bound}
 
@@ -124,9 +133,14 @@ class Strategy:
     kills: Mapping[str, Kill] = field(default_factory=dict)  # by load
     computations: Mapping[str, Computation] = field(default_factory=dict)  # by name
 
+    @property
+    def figures(self) -> tuple[Law | Seen, ...]:
+        """Every figure that is asked for, with a law or without."""
+        return (*self.laws, *self.seen)
+
     def loads_of(self, subject: str) -> list[str]:
         """Return the loads that a contender is put under, in order: those that anything here asks of it."""
-        asked = {each.load for each in (*self.laws, *self.seen) if each.subject == subject}
+        asked = {each.load for each in self.figures if each.subject == subject}
         asked |= {load for chart in self.charts if subject in chart.subjects for load in chart.over}
         asked |= {self.gain.load} if self.gain and subject in (self.gain.better, self.gain.worse) else set()
         return [name for name in self.loads if name in asked]
@@ -134,7 +148,7 @@ class Strategy:
     @property
     def contenders(self) -> list[str]:
         """The contenders that are measured, in the order in which they are named."""
-        named = [each.subject for each in (*self.laws, *self.seen)]
+        named = [each.subject for each in self.figures]
         named += [subject for chart in self.charts for subject in chart.subjects]
         named += [self.gain.better, self.gain.worse] if self.gain else []
         return [name for name in dict.fromkeys(named) if name not in self.computations]

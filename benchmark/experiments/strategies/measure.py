@@ -1,14 +1,14 @@
 """Puts every contender of the strategies under its loads, in fresh processes, and keeps what the services say."""
 
+import contextlib
+import http.client
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, Final, NoReturn
 
 import psutil
 
@@ -28,6 +28,7 @@ STATISTICS: Final = "statistics.jsonl"  # what services and computations said, a
 STATISTICS_PATH: Final = "/api/v1/stats"
 NOT_THE_STRATEGY: Final = ("redis", "model")  # roles of which neither CPU nor memory counts
 _PATIENCE_S: Final = 20.0
+_NO_KILL: Final = Kill(0)
 
 
 def measure(session: Session, assignment: Assignment[StrategiesPlan]) -> None:
@@ -63,43 +64,66 @@ class _Watcher:
 
     def __init__(self, job: Job, loads: list[str], strategy: Strategy) -> None:
         self._job, self._loads, self._kills = job, iter(loads), strategy.kills
-        self._load, self._kill = "", Kill(0)
+        self._load, self._kill = "", _NO_KILL
         self._killed, self._due_s = 0, 0.0
 
     def __call__(self, trial: Trial, event: str) -> None:
-        if event == "measuring":
-            self._load = next(self._loads)
-            self._kill, self._killed = self._kills.get(self._load, Kill(0)), 0
-            self._due_s = time.monotonic() + self._kill.every_s
-            self._write(trial, "before")
-        elif event == "window":
-            self._kill = Kill(0)
-            self._write(trial, "after", pss_mb=_pss_mb(trial))
-        elif self._killed < self._kill.times and time.monotonic() >= self._due_s:
-            self._kill_one(trial)
+        match event:
+            case "measuring":
+                self._load = next(self._loads)
+                self._killed = 0
+                self._write(trial, "before", _statistics(trial))
+                self._kill = self._kills.get(self._load, _NO_KILL)
+                self._due_s = time.monotonic() + self._kill.every_s
+            case "window":
+                self._kill = _NO_KILL
+                said = _statistics(trial)  # at once: the memory takes longer to read
+                self._write(trial, "after", said, pss_mb=_pss_mb(trial), killed=self._killed)
+            case "tick" if self._killed < self._kill.times and time.monotonic() >= self._due_s:
+                self._kill_one(trial)
 
     def _kill_one(self, trial: Trial) -> None:
-        """Kill one of the helper processes that the service names, each in turn; only one that the trial started."""
-        own = {process.pid for running in trial.stack.processes for process in processes_of(running.pid)}
-        pids = [pid for pid in _statistics(trial).get("pids", []) if pid in own]
-        if pids:
-            os.kill(pids[self._killed % len(pids)], signal.SIGKILL)
-            self._killed += 1
+        """Kill one of the helper processes that the service names, each in turn; only one that it has started."""
+        named = _statistics(trial).get("pids") or []
+        helpers = {each.pid: each for running in trial.stack.processes for each in processes_of(running.pid)[1:]}
+        own = [helpers[pid] for pid in named if pid in helpers and _lives(helpers[pid])]
+        if own:
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended by itself
+                own[self._killed % len(own)].kill()
+                self._killed += 1
         self._due_s += self._kill.every_s
 
-    def _write(self, trial: Trial, when: str, **more: Any) -> None:
+    def _write(self, trial: Trial, when: str, said: Mapping[str, Any], **more: Any) -> None:
         row = {"block": trial.cell.block, **self._job._asdict(), "load": self._load, "when": when, **more}
-        trial.session.run.append_line(STATISTICS, {**row, "killed": self._killed, "said": _statistics(trial)})
+        trial.session.run.append_line(STATISTICS, {**row, "said": said})
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _statistics(trial: Trial) -> dict[str, Any]:
     """Return what the service says of itself; nothing if it has no statistics, or does not answer."""
     try:
         with urllib.request.urlopen(trial.stack.base_url + STATISTICS_PATH, timeout=_PATIENCE_S) as response:
-            document = json.load(response)
-    except (urllib.error.URLError, OSError, ValueError):
+            return _json_object(response.read())
+    except (http.client.HTTPException, OSError, ValueError):
         return {}
-    return document if isinstance(document, dict) else {}
+
+
+def _json_object(text: bytes) -> dict[str, Any]:
+    """Return a JSON object of finite numbers, which a record can hold. Raises ValueError."""
+    document: object = json.loads(text, parse_constant=_refuse)
+    if not isinstance(document, dict):
+        raise ValueError(f"{document!r:.80} is not an object")
+    return document
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no number")
 
 
 def _pss_mb(trial: Trial) -> float | None:
@@ -134,16 +158,15 @@ def _compute(session: Session, job: Job, computation: Computation, block: int) -
 def _run(session: Session, cell: TrialRecord, computation: Computation) -> dict[str, Any]:
     log = session.logs(cell) / f"{cell.contender}.log"
     argv = [sys.executable, "-m", computation.module, *computation.args]
-    process = start_process(argv, log, session.guard, own_environment(), talking=True)
-    try:
-        output, _ = process.communicate(timeout=computation.timeout_s)
-        if process.returncode:
-            raise LoadError(f"{computation.module} failed; its log ends:\n{log_tail(log)}")
-        document: dict[str, Any] = json.loads(output)
-        return document
-    except subprocess.TimeoutExpired:
-        raise LoadError(f"{computation.module} took longer than {computation.timeout_s:g} s") from None
-    except ValueError as error:
-        raise LoadError(f"{computation.module} printed no JSON object: {error}") from error
-    finally:
-        stop_processes([process], session.guard)
+    with start_process(argv, log, session.guard, own_environment(), talking=True) as process:
+        try:
+            output, _ = process.communicate(timeout=computation.timeout_s)
+            if process.returncode:
+                raise LoadError(f"{computation.module} failed; its log ends:\n{log_tail(log)}")
+            return _json_object(output)
+        except subprocess.TimeoutExpired:
+            raise LoadError(f"{computation.module} took longer than {computation.timeout_s:g} s") from None
+        except ValueError as error:
+            raise LoadError(f"{computation.module} printed no JSON object: {error}") from error
+        finally:
+            stop_processes([process], session.guard)

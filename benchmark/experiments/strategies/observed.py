@@ -10,17 +10,24 @@ import pandas as pd
 from benchmark.analysis.stats import percentile, rate_in_window
 
 
+def _no_samples() -> pd.DataFrame:
+    columns = ("scheduled_ns", "start_ns", "end_ns", "response_ms", "items")
+    return pd.DataFrame({name: pd.Series(dtype=float) for name in columns} | {"ok": pd.Series(dtype=bool)})
+
+
 @dataclass(frozen=True)
 class Observed:
     """One contender under one load in one block; of a computation only `after`, what it printed."""
 
-    samples: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)  # answers to what was due in the window
+    samples: pd.DataFrame = field(default_factory=_no_samples, repr=False)  # answers to what was due in the window
     start_ns: int = 0
     end_ns: int = 0
     before: Mapping[str, Any] = field(default_factory=dict)  # the service's statistics when the window began
     after: Mapping[str, Any] = field(default_factory=dict)  # and when it ended
     cpu_cores: float | None = None  # of all processes of the contender, on average
     pss_mb: float | None = None  # memory of the same, shared pages counted in proportion
+    # All that were under way at some time of the window, for the rate; None if these are the samples.
+    under_way: pd.DataFrame | None = field(default=None, repr=False)
 
     @property
     def good(self) -> pd.DataFrame:
@@ -29,8 +36,11 @@ class Observed:
 
     @property
     def rate_rps(self) -> float:
-        """Correct answers per second."""
-        good = self.good
+        """Correct answers per second; one that was only partly within the window counts by that part."""
+        if self.end_ns <= self.start_ns:
+            return 0.0
+        under_way = self.samples if self.under_way is None else self.under_way
+        good = under_way[under_way["ok"]]
         window = (self.start_ns, self.end_ns)
         return float(rate_in_window(good["start_ns"].to_numpy(), good["end_ns"].to_numpy(), window))
 
@@ -82,7 +92,9 @@ def failures(observed: Observed) -> float | None:
 
 def cpu_ms(observed: Observed) -> float | None:
     """Return the CPU time of all processes per correct answer."""
-    return observed.cpu_cores * 1e3 / observed.rate_rps if observed.cpu_cores is not None and observed.rate_rps else None
+    return (
+        observed.cpu_cores * 1e3 / observed.rate_rps if observed.cpu_cores is not None and observed.rate_rps else None
+    )
 
 
 def cpu_share(observed: Observed) -> float | None:

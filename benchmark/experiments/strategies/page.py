@@ -1,9 +1,11 @@
 """The page of a run of strategies: which one for which trouble, then each with its laws and pictures."""
 
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from benchmark.analysis.reasons import Reason
 from benchmark.analysis.wording import MISSING, minute_utc, significant
 from benchmark.experiments.strategies.answers import answers
 from benchmark.experiments.strategies.figures import gains_picture, headline, off_in_words, strategy_pictures
@@ -30,15 +32,12 @@ class Section:
     @property
     def gain(self) -> str:
         """The gain in a cell of the table."""
-        gain = self.strategy.gain
-        if gain is None or gain.times is None:
-            return MISSING
-        return f"{significant(gain.times, 2)} {gain.says}" if gain.valid else "INVALID"
+        return gain_in_words(self.strategy)
 
     @property
     def verdict(self) -> str:
         """How many of its laws held."""
-        return f"{len(self.strategy.held)} of {len(self.strategy.laws)}"
+        return verdict(self.strategy)
 
 
 def write_report(run: Run) -> Path:
@@ -62,39 +61,62 @@ def render_page(run: Run, summary: StrategiesSummary) -> str:
             machine=machine_line(manifest["environment"]),
             answers=answers(summary),
             picture=gains_picture(summary),
+            missed=missed_in_words(summary),
             sections=[_section(name, each) for name, each in summary.strategies.items()],
             plan=flatten(manifest["plan"]),
         )
     )
 
 
-def state_of(law: LawResult) -> str:
-    """Return whether a law held, in a word."""
+def gain_in_words(strategy: StrategySummary) -> str:
+    """Return what a strategy gained, INVALID, or a dash if nothing is known of it."""
+    gain = strategy.gain
+    if gain is None or gain.times is None:
+        return MISSING
+    return f"{significant(gain.times, 2)} {gain.says}" if gain.valid else "INVALID"
+
+
+def verdict(strategy: StrategySummary) -> str:
+    """Return how many of the laws held, of those that can be told, and how many cannot."""
+    untold = len(strategy.laws) - len(strategy.judged)
+    return f"{len(strategy.held)} of {len(strategy.judged)}" + (f", {untold} not told" if untold else "")
+
+
+def state_of(law: LawResult, not_available: Container[str] = ()) -> str:
+    """Return whether a law held, in a word or two."""
     if law.held is not None:
         return "held" if law.held else "missed"
-    return "INVALID" if law.value is not None else "not measured"
+    if law.value is None:
+        return "not available" if law.subject in not_available else "not measured"
+    return "INVALID"
 
 
 def _section(name: str, strategy: StrategySummary) -> Section:
     return Section(
         name,
         strategy,
-        [_law_row(law) for law in strategy.laws],
+        [_law_row(law, strategy.not_available) for law in strategy.laws],
         [_seen_row(each) for each in strategy.seen],
         strategy_pictures(name, strategy),
     )
 
 
-def _law_row(law: LawResult) -> TableRow:
+def _law_row(law: LawResult, not_available: Container[str]) -> TableRow:
     cells = (
-        law.subject,
-        f"{significant(law.expected)} {law.unit}",
+        f"{law.subject} {law.load}".strip(),
+        f"{significant(law.expected)} {law.unit}".rstrip(),
         _tolerance(law),
         _value(law),
         off_in_words(law) or MISSING,
     )
-    state = state_of(law)
-    return TableRow(law.says, cells, state in ("INVALID", "missed"), law.reasons, state)
+    state = state_of(law, not_available)
+    name = f"{law.says} (for contrast)" if law.contrast else law.says
+    return TableRow(name, cells, state == "INVALID", _why(law), state)
+
+
+def _why(result: Result) -> list[Reason]:
+    """Return why a figure is INVALID, unless all of the run is, which stands at the head of the page."""
+    return [reason for reason in result.reasons if reason.code != "run_invalid"]
 
 
 def _tolerance(law: LawResult) -> str:
@@ -106,7 +128,8 @@ def _tolerance(law: LawResult) -> str:
 
 
 def _seen_row(each: Result) -> TableRow:
-    return TableRow(each.says, (each.subject, _value(each)), not each.valid, each.reasons)
+    where = f"{each.subject} {each.load}".strip()
+    return TableRow(each.says, (where, _value(each)), not each.valid, _why(each))
 
 
 def _value(result: Result) -> str:
@@ -114,4 +137,14 @@ def _value(result: Result) -> str:
         return MISSING
     low, high = result.ends
     spread = f" ({significant(low)} … {significant(high)})" if low != high else ""
-    return f"{significant(result.value)} {result.unit}{spread}"
+    return f"{significant(result.value)} {result.unit}".rstrip() + spread
+
+
+def missed_in_words(summary: StrategiesSummary) -> list[str]:
+    """Return each law that missed, with what was measured."""
+    return [
+        f"{law.subject} {law.load}".strip()
+        + f", {law.says}: {significant(law.value)} {law.unit}".rstrip()
+        + f", expected {significant(law.expected)} ({_tolerance(law)})"
+        for law in summary.missed
+    ]

@@ -2,13 +2,15 @@
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 from benchmark.contenders.discovery import Contender, choose, discover
 from benchmark.experiments.experiment import Assignment
 from benchmark.experiments.strategies.law import Strategy
+from benchmark.experiments.strategies.recorded import predictions
 from benchmark.load.plan import Arrivals, Level, Load, Pause, Waves
+from benchmark.load.scenario_requests import refuse_unknown
 
 FULL_BLOCKS, QUICK_BLOCKS = 3, 1
 QUICK_SCALE: Final = 0.25
@@ -52,7 +54,7 @@ class StrategiesPlan:
 
     def _expected_s(self, job: Job) -> float:
         strategy = self.strategies[job.strategy]
-        return _START_S + sum(_seconds(strategy.loads[name]) for name in strategy.loads_of(job.subject))
+        return _START_S + sum(seconds_of(strategy.loads[name]) for name in strategy.loads_of(job.subject))
 
 
 def assign(plan: StrategiesPlan, free_ports: bool = False) -> Assignment[StrategiesPlan]:
@@ -66,25 +68,20 @@ def assign(plan: StrategiesPlan, free_ports: bool = False) -> Assignment[Strateg
         trial_s=plan.blocks * plan.expected_s() / max(trials, 1),
         seed=plan.seed,
         free_ports=free_ports,
-        facts={"laws": {name: _recorded(strategy) for name, strategy in plan.strategies.items()}},
+        facts={"laws": {name: predictions(strategy) for name, strategy in plan.strategies.items()}},
     )
 
 
 def contenders_of(plan: StrategiesPlan) -> Sequence[Contender]:
-    """Return every contender of the strategies once."""
+    """Return every contender of the strategies once. Raises UnknownContender, ContenderError or ScenarioError."""
     names = dict.fromkeys(name for strategy in plan.strategies.values() for name in strategy.contenders)
-    return choose(names, discover())
+    chosen = choose(names, discover())
+    refuse_unknown(chosen)
+    return chosen
 
 
-def _recorded(strategy: Strategy) -> dict[str, Any]:
-    """Return what is predicted before anything is measured."""
-    return {
-        "loads": {name: asdict(load) for name, load in strategy.loads.items()},
-        "laws": [{**asdict(law), "figure": law.figure.name} for law in strategy.laws],
-    }
-
-
-def _seconds(load: Load) -> float:
+def seconds_of(load: Load) -> float:
+    """Return about how long a load takes."""
     match load:
         case Level():
             return load.warmup_s + load.measure_s

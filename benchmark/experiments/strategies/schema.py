@@ -1,5 +1,7 @@
 """The summary of a run of strategies as typed values: what is written, and what the page reads."""
 
+from pydantic import Field
+
 from benchmark.analysis.reasons import Reason
 from benchmark.analysis.schema import Head, SummaryPart
 
@@ -89,7 +91,7 @@ class StrategySummary(SummaryPart):
     seen: tuple[Result, ...] = ()
     gain: GainResult | None = None
     charts: tuple[ChartData, ...] = ()
-    not_available: dict[str, str] = {}  # by contender, why it was not measured
+    not_available: dict[str, str] = Field({})  # by contender, why it was not measured
 
     @property
     def judged(self) -> list[LawResult]:
@@ -101,12 +103,20 @@ class StrategySummary(SummaryPart):
         return [law for law in self.judged if law.held]
 
 
+class Subject(SummaryPart):
+    """A contender or computation: whether anything speaks against what was measured of it, in any strategy."""
+
+    valid: bool = True
+    reasons: tuple[Reason, ...] = ()
+
+
 class StrategiesSummary(Head):
     """`summary.json` of the strategies."""
 
     blocks: int = 0
     scale: float = 1.0
-    strategies: dict[str, StrategySummary] = {}
+    contenders: dict[str, Subject] = Field({})
+    strategies: dict[str, StrategySummary] = Field({})
 
     @property
     def judged(self) -> list[LawResult]:
@@ -123,3 +133,8 @@ class StrategiesSummary(Head):
     @property
     def untold(self) -> list[LawResult]:
         return [law for each in self.strategies.values() for law in each.laws if law.held is None]
+
+    @property
+    def not_available(self) -> dict[str, str]:
+        """By contender, why its environment could not be built."""
+        return {name: why for each in self.strategies.values() for name, why in each.not_available.items()}

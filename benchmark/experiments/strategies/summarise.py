@@ -10,12 +10,14 @@ import pandas as pd
 from benchmark.analysis.findings import Finding, finding
 from benchmark.analysis.reasons import Reason, because, failure
 from benchmark.analysis.summary import summary_head
-from benchmark.analysis.validity import MAX_GENERATOR_CPU, disturbance_reasons
+from benchmark.analysis.validity import MAX_GENERATOR_CPU, disturbance_reasons, most_late, run_reasons
+from benchmark.errors import NotAvailable
 from benchmark.experiments.strategies.discovery import load_strategy
 from benchmark.experiments.strategies.figure_kinds import FAILURES
 from benchmark.experiments.strategies.law import Chart, Figure, Gain, Law, Seen, Strategy
 from benchmark.experiments.strategies.measure import NOT_THE_STRATEGY, STATISTICS
 from benchmark.experiments.strategies.observed import Observed
+from benchmark.experiments.strategies.recorded import Measured, as_measured
 from benchmark.experiments.strategies.schema import (
     ChartData,
     ChartPoint,
@@ -24,14 +26,15 @@ from benchmark.experiments.strategies.schema import (
     Result,
     StrategiesSummary,
     StrategySummary,
+    Subject,
 )
-from benchmark.load.plan import Level, Load, Pause
+from benchmark.load.plan import Arrivals, Level, Load, Pause
+from benchmark.measure.locust_process import late_arrivals
 from benchmark.record.columns import GENERATOR_ROLE
 from benchmark.record.resources import BUSY, HARNESS, IDLE, STEAL, Disturbance, cpu_ns_between, disturbance_between
 from benchmark.record.run import SUMMARY, Run, TrialRecord, Window, read_samples
 
 QUESTION: Final = "Which way of serving helps against which trouble?"
-NOT_AVAILABLE: Final = "not_available"  # the code of an error: an environment that could not be built
 _NOT_ITS_OWN: Final = (BUSY, IDLE, STEAL, HARNESS, GENERATOR_ROLE, *NOT_THE_STRATEGY)
 _LONG_ENOUGH_NS: Final = 1_000_000_000  # to say what share of a core the generator used
 
@@ -45,35 +48,44 @@ class _Subject:
     by_load: dict[str, list[Reason]] = field(default_factory=dict)
     disturbed: list[Disturbance] = field(default_factory=list)
     not_available: str = ""
+    run_invalid: bool = False
 
     def reasons_of(self, load: str) -> list[Reason]:
-        return [*self.reasons, *self.by_load.get(load, [])]
+        condemned = [because("run_invalid")] if self.run_invalid and self.observed else []
+        return [*condemned, *self.reasons, *self.by_load.get(load, [])]
 
-    def values(self, figure: Figure, load: str) -> list[float | None]:
-        """Return a figure in each block."""
-        found = {block: seen for (name, block), seen in self.observed.items() if name == load}
-        return [figure.of(found[block]) for block in sorted(found)]
+    def values(self, figure: Figure, load: str) -> dict[int, float | None]:
+        """Return a figure by block."""
+        found = {block: figure.of(seen) for (name, block), seen in sorted(self.observed.items()) if name == load}
+        return {block: value if value is not None and np.isfinite(value) else None for block, value in found.items()}
+
+    def known(self, figure: Figure, load: str) -> list[float]:
+        """Return a figure in each block where it can be told."""
+        return [value for value in self.values(figure, load).values() if value is not None]
 
 
 def summarise(run: Run) -> dict[str, Mapping[str, Any]]:
     """Return the documents of a run by file name. Raises RecordError or StrategyError."""
     manifest, plan = run.manifest, run.manifest["plan"]
-    said = run.lines(STATISTICS)
-    strategies = {name: load_strategy(name, plan["scale"]) for name in plan["strategies"]}
+    condemned, said = bool(run_reasons(manifest["busy_before_start"])), run.lines(STATISTICS)
+    strategies = {
+        name: as_measured(name, load_strategy(name, plan["scale"]), manifest["laws"][name])
+        for name in plan["strategies"]
+    }
     trials = [trial for trial in run.trials() if trial.part in strategies]
     subjects = {
-        name: _subjects(run, strategy, [trial for trial in trials if trial.part == name], _of(said, name))
-        for name, strategy in strategies.items()
+        name: _subjects(run, measured, [trial for trial in trials if trial.part == name], _of(said, name), condemned)
+        for name, measured in strategies.items()
     }
-    planned = plan["blocks"] * sum(len(each.contenders) + len(each.computations) for each in strategies.values())
+    planned = plan["blocks"] * sum(measured.count for measured in strategies.values())
     complete = len(trials) == planned and not any(trial.status == "interrupted" for trial in trials)
-    entries = {name: _entry(strategy, subjects[name]) for name, strategy in strategies.items()}
-    against = {label: reasons for own in subjects.values() for label, reasons in _against(own).items()}
+    against = _against(subjects)
     summary = StrategiesSummary(
         **summary_head(manifest, against, complete, f"{len(trials)} of {planned} trials were measured"),
         blocks=plan["blocks"],
         scale=plan["scale"],
-        strategies=entries,
+        contenders={label: Subject(valid=not own, reasons=tuple(own)) for label, own in against.items()},
+        strategies={name: _entry(measured.strategy, subjects[name]) for name, measured in strategies.items()},
     )
     summary = summary.model_copy(update={"findings": tuple(_findings(summary))})
     return {SUMMARY: summary.model_dump(mode="json", by_alias=True)}
@@ -84,10 +96,16 @@ def _of(said: Iterable[Mapping[str, Any]], strategy: str) -> list[Mapping[str, A
 
 
 def _subjects(
-    run: Run, strategy: Strategy, trials: Sequence[TrialRecord], said: Sequence[Mapping[str, Any]]
+    run: Run,
+    measured: Measured,
+    trials: Sequence[TrialRecord],
+    said: Sequence[Mapping[str, Any]],
+    condemned: bool,
 ) -> dict[str, _Subject]:
     """Return everything observed by subject."""
-    found = {name: _Subject() for name in (*strategy.contenders, *strategy.computations)}
+    strategy = measured.strategy
+    names = (*strategy.contenders, *measured.asked, *strategy.computations)
+    found = {name: _Subject(run_invalid=condemned) for name in names}
     for trial in trials:
         subject = found[trial.contender]
         if trial.status == "failed":
@@ -97,7 +115,7 @@ def _subjects(
         if trial.contender in strategy.computations:
             subject.observed["", trial.block] = Observed(after=own[-1]["said"] if own else {})
         else:
-            _observe(subject, run, strategy, trial, own)
+            _observe(subject, run, measured, trial, own)
     for subject in found.values():
         subject.reasons += disturbance_reasons(subject.disturbed)
         if not subject.observed and not subject.reasons and not subject.not_available:
@@ -106,33 +124,36 @@ def _subjects(
 
 
 def _note_failure(subject: _Subject, trial: TrialRecord) -> None:
-    if trial.code == NOT_AVAILABLE:
+    if trial.code == NotAvailable.code:
         subject.not_available = trial.reason
     else:
         subject.reasons.append(failure(trial.code, trial.reason, block=trial.block))
 
 
 def _observe(
-    subject: _Subject, run: Run, strategy: Strategy, trial: TrialRecord, said: Sequence[Mapping[str, Any]]
+    subject: _Subject, run: Run, measured: Measured, trial: TrialRecord, said: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Add what was observed in one trial of a contender."""
+    """Add what was observed in one trial of a contender; an interrupted one has windows of its first loads only."""
     samples, resources = read_samples(run.file("samples", trial, ".csv")), run.cell_resources(trial)
-    for name, window in zip(strategy.loads_of(trial.contender), trial.windows, strict=False):
+    names = measured.asked[trial.contender][: len(trial.windows)]
+    for name, window in zip(names, trial.windows, strict=True):
         own = {row["when"]: row for row in said if row["load"] == name}
         after = own.get("after", {})
+        load = measured.loads[name]
         observed = Observed(
-            samples=_inside(samples, window, strategy.loads[name]),
+            samples=_inside(samples, window, load),
             start_ns=window.start_ns,
             end_ns=window.end_ns,
             before=own.get("before", {}).get("said", {}),
             after={**after.get("said", {}), "killed": after.get("killed", 0)},
             cpu_cores=_cpu_cores(resources, window, _NOT_ITS_OWN),
             pss_mb=after.get("pss_mb"),
+            under_way=samples[(samples["end_ns"] > window.start_ns) & (samples["start_ns"] < window.end_ns)],
         )
         subject.observed[name, trial.block] = observed
-        subject.by_load.setdefault(name, []).extend(
-            reason.at(block=trial.block) for reason in _load_reasons(strategy, trial, name, observed, resources)
-        )
+        counts_failures = _counts_failures(measured.strategy, trial.contender, name)
+        reasons = _load_reasons(load, observed, resources, counts_failures)
+        subject.by_load.setdefault(name, []).extend(reason.at(part=name, block=trial.block) for reason in reasons)
     if trial.windows:
         span = trial.windows[0].start_ns, trial.windows[-1].end_ns
         subject.disturbed.append(disturbance_between(resources, *span))
@@ -146,15 +167,22 @@ def _inside(samples: pd.DataFrame, window: Window, load: Load) -> pd.DataFrame:
     return samples[moment.between(window.start_ns, window.end_ns, inclusive="left")]
 
 
-def _load_reasons(
-    strategy: Strategy, trial: TrialRecord, name: str, observed: Observed, resources: pd.DataFrame
-) -> list[Reason]:
-    """Return why the figures of one load are INVALID: failures that no law is about, or a saturated generator."""
-    reasons = []
-    counted = any(law.subject == trial.contender and law.load == name and law.figure is FAILURES for law in strategy.laws)
-    failed = observed.samples[~observed.samples["ok"]] if len(observed.samples) else observed.samples
-    if len(failed) and not counted:
+def _counts_failures(strategy: Strategy, subject: str, load: str) -> bool:
+    """Whether a law is about the failures of a contender under a load."""
+    return any((law.subject, law.load) == (subject, load) and law.figure is FAILURES for law in strategy.laws)
+
+
+def _load_reasons(load: Load, observed: Observed, resources: pd.DataFrame, counts_failures: bool) -> list[Reason]:
+    """Return why the figures of one load are INVALID: failures that no law is about, or a generator at its limit."""
+    samples = observed.samples
+    reasons: list[Reason] = []
+    failed = samples[~samples["ok"]]
+    if len(failed) and not counts_failures:
         reasons.append(because("errors", errors=len(failed), example=str(failed["error"].iloc[0])))
+    if not len(samples) and not isinstance(load, Pause):
+        reasons.append(because("silent"))
+    if isinstance(load, Arrivals) and (late := late_arrivals(samples)) > most_late(len(samples)):
+        reasons.append(because("late_arrivals", late=late, dropped=0))
     if observed.end_ns - observed.start_ns >= _LONG_ENOUGH_NS:
         window = Window(0, observed.start_ns, observed.end_ns)
         used = _cpu_cores(resources[resources["role"] == GENERATOR_ROLE], window, ())
@@ -189,7 +217,9 @@ def _entry(strategy: Strategy, subjects: Mapping[str, _Subject]) -> StrategySumm
 
 def _result(asked: Law | Seen, subject: _Subject) -> dict[str, Any]:
     by_block = subject.values(asked.figure, asked.load)
-    known = [value for value in by_block if value is not None]
+    known = subject.known(asked.figure, asked.load)
+    # A figure that one block lacks, such as the statistics of a service that did not answer, rests on the others.
+    lacking = [because("not_measured").at(block=block) for block, value in by_block.items() if value is None and known]
     return {
         "says": asked.says,
         "subject": asked.subject,
@@ -197,26 +227,27 @@ def _result(asked: Law | Seen, subject: _Subject) -> dict[str, Any]:
         "figure": asked.figure.name,
         "unit": asked.figure.unit,
         "value": _rounded(float(np.median(known))) if known else None,
-        "by_block": tuple(_rounded(value) for value in by_block),
-        "reasons": tuple(subject.reasons_of(asked.load)),
+        "by_block": tuple(_rounded(value) for value in by_block.values()),
+        "reasons": (*subject.reasons_of(asked.load), *lacking),
     }
 
 
 def _law(law: Law, subject: _Subject) -> LawResult:
-    result = LawResult(
-        **_result(law, subject),
-        expected=law.expected,
-        at_least=law.at_least,
-        at_most=law.at_most,
-        contrast=law.contrast,
-    )
-    told = result.value is not None and result.valid
-    held = law.at_least <= result.value <= law.at_most if told and result.value is not None else None
-    return result.model_copy(update={"held": held})
+    """Judge a law by the median of the blocks; a count that must be exact by the worst, since a median hides it."""
+    result = _result(law, subject)
+    known = subject.known(law.figure, law.load)
+    is_count = law.at_least == law.at_most or law.figure is FAILURES
+    value = max(known, key=lambda each: abs(each - law.expected)) if known and is_count else None
+    if known and value is None:
+        value = float(np.median(known))
+    held = law.at_least <= value <= law.at_most if value is not None and not result["reasons"] else None
+    bounds = {"expected": law.expected, "at_least": law.at_least, "at_most": law.at_most}
+    return LawResult(**{**result, "value": _rounded(value)}, **bounds, contrast=law.contrast, held=held)
 
 
 def _gain(gain: Gain, subjects: Mapping[str, _Subject]) -> GainResult:
-    pairs = zip(*(subjects[name].values(gain.figure, gain.load) for name in (gain.better, gain.worse)), strict=False)
+    better, worse = (subjects[name].values(gain.figure, gain.load) for name in (gain.better, gain.worse))
+    pairs = [(better[block], worse[block]) for block in better if block in worse]
     ratios = [worse / better if gain.less_is_better else better / worse for better, worse in pairs if better and worse]
     return GainResult(
         says=gain.says,
@@ -232,9 +263,9 @@ def _gain(gain: Gain, subjects: Mapping[str, _Subject]) -> GainResult:
 def _chart(chart: Chart, strategy: Strategy, subjects: Mapping[str, _Subject]) -> ChartData:
     points = []
     for name in chart.subjects:
-        laws = {law.load: law for law in strategy.laws if (law.subject, law.figure) == (name, chart.figure)}
+        laws = {law.load: law for law in strategy.laws if (law.subject, law.figure.name) == (name, chart.figure.name)}
         for load, x in chart.over.items():
-            known = [value for value in subjects[name].values(chart.figure, load) if value is not None]
+            known = subjects[name].known(chart.figure, load)
             if not known:
                 continue
             ends = float(np.median(known)), min(known), max(known)
@@ -254,12 +285,15 @@ def _chart(chart: Chart, strategy: Strategy, subjects: Mapping[str, _Subject]) -
     )
 
 
-def _against(subjects: Mapping[str, _Subject]) -> dict[str, Sequence[Reason]]:
-    """Return the reasons against each contender as a whole, and against its loads."""
-    return {
-        name: [*each.reasons, *(reason for reasons in each.by_load.values() for reason in reasons)]
-        for name, each in subjects.items()
-    }
+def _against(subjects: Mapping[str, Mapping[str, _Subject]]) -> dict[str, list[Reason]]:
+    """Return the reasons against each contender, of all strategies that measure it and of all loads."""
+    found: dict[str, list[Reason]] = {}
+    for strategy, own in subjects.items():
+        for name, subject in own.items():
+            reasons = [*subject.reasons, *(reason for each in subject.by_load.values() for reason in each)]
+            where = [", ".join(filter(None, (strategy, reason.part))) for reason in reasons]
+            found.setdefault(name, []).extend(r.at(part=part) for r, part in zip(reasons, where, strict=True))
+    return found
 
 
 def _findings(summary: StrategiesSummary) -> list[Finding]:
@@ -272,4 +306,4 @@ def _findings(summary: StrategiesSummary) -> list[Finding]:
 
 
 def _rounded(value: float | None) -> float | None:
-    return None if value is None or not np.isfinite(value) else float(f"{value:.6g}")
+    return None if value is None else float(f"{value:.6g}")

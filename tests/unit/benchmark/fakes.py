@@ -105,11 +105,20 @@ class FakeStack:
     ) -> Iterator[Callable[[Trial], SimpleNamespace]]:
         yield lambda trial: SimpleNamespace(pid=0, returncode=0, plan=levels._plan(trial, load))
 
-    def follow(self, generator: SimpleNamespace, trial: Trial, _: Any) -> None:
+    def follow(
+        self,
+        generator: SimpleNamespace,
+        trial: Trial,
+        _: Any,
+        on_event: levels.OnEvent = lambda *_: None,
+    ) -> None:
         label = trial.cell.contender
         self.measured.append((trial.cell.block, label))
         self.loads[label], self.contenders[label] = generator.plan, trial.contender
         self.measure(trial, generator.plan)
+        for _load in generator.plan.loads:
+            for event in ("measuring", "tick", "window", "waiting"):
+                on_event(trial, event)
 
     @property
     def started_labels(self) -> list[str]:

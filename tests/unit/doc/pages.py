@@ -12,6 +12,7 @@ PAGES = [
     ROOT / "CONTRIBUTING.md",
     *sorted((ROOT / "doc").glob("*.md")),
     *sorted((ROOT / "benchmark").rglob("README.md")),
+    *sorted((ROOT / "strategies").glob("*/README.md")),
 ]
 PYTHON = ".venv/bin/python"
 _ENDS = {"&&", "||", "|", ";"}

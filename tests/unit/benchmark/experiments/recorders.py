@@ -18,11 +18,15 @@ from benchmark.experiments.breaking_point import plan as locust_plan
 from benchmark.experiments.breaking_point.summarise import OPEN_LOOP
 from benchmark.experiments.experiment import carry_out
 from benchmark.experiments.gap.plan import Phase
+from benchmark.experiments.strategies import experiment as strategies
+from benchmark.experiments.strategies import measure as strategies_measure
+from benchmark.experiments.strategies import plan as strategies_plan
+from benchmark.experiments.strategies import summarise as strategies_summarise
 from benchmark.experiments.timeit import experiment as timeit
 from benchmark.experiments.timeit import measure as timeit_measure
 from benchmark.experiments.timeit import plan as timeit_plan
 from benchmark.load.arrivals import arrivals_until
-from benchmark.load.plan import Level
+from benchmark.load.plan import Level, LoadPlan
 from benchmark.load.shapes import EXAMPLES
 from benchmark.measure.locust_process import Issued
 from benchmark.measure.trial import Trial
@@ -30,6 +34,7 @@ from benchmark.record.run import Run, TrialRecord, read_samples
 from tests.unit.benchmark.experiments.gap.conftest import Explain, levels, stopping
 from tests.unit.benchmark.experiments.gap.conftest import measure_well as measure_factors
 from tests.unit.benchmark.experiments.profiling.synthetic import Profiling
+from tests.unit.benchmark.experiments.strategies.synthetic import LATENCY_MS, POOLS, make_strategy, write_trial
 from tests.unit.benchmark.fakes import failing, fake_stack, make_progress, measure_well
 from tests.unit.benchmark.synthetic import make_contender, samples_of
 
@@ -100,10 +105,29 @@ def record_explain(results: Path, patch: pytest.MonkeyPatch, kind: Kind) -> Run:
     return Explain(results, patch).run(measure, factors=("runtime", "fan_out"), **small)
 
 
+def record_strategies(results: Path, patch: pytest.MonkeyPatch, kind: Kind) -> Run:
+    stated = {POOLS: make_strategy()}
+
+    def measure(trial: Trial, plan: LoadPlan) -> None:
+        if kind in ERRORS and (trial.cell.contender, trial.cell.block) == ("two", 1):
+            raise ERRORS[kind]
+        write_trial(trial.session.run, trial.cell, plan.loads, LATENCY_MS[trial.cell.contender])
+
+    said = iter(range(0, 10_000, 12))
+    fake_stack(patch, measure)
+    patch.setattr(strategies_measure, "_statistics", lambda _: {"calls": next(said)})
+    patch.setattr(strategies_measure, "_run", lambda *_: {"total": 12.0, "took_ms": 2.0})
+    patch.setattr(strategies_plan, "discover", lambda: {"one": ONE, "two": TWO})
+    patch.setattr(strategies_summarise, "load_strategy", lambda name, scale: stated[name])
+    plan = strategies_plan.StrategiesPlan(stated, blocks=2, scale=1.0)
+    return carry_out(strategies.EXPERIMENT, strategies_plan.assign(plan), results, make_progress())
+
+
 RECORDERS: dict[str, Recorder] = {
     "bench": Recorder(record_bench, "two"),
     "timeit": Recorder(record_timeit, "two"),
     "profile": Recorder(record_profile, "async"),
     "locust": Recorder(record_locust, "two"),
     "explain": Recorder(record_explain, "cell-runtime"),
+    "strategies": Recorder(record_strategies, "two"),
 }

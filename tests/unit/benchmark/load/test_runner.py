@@ -16,8 +16,9 @@ import pandas as pd
 import pytest
 
 from benchmark.contenders.discovery import ROOT
+from benchmark.load.arrivals import arrivals_until
 from benchmark.load.peak import grows
-from benchmark.load.plan import Level, LoadPlan
+from benchmark.load.plan import Arrivals, Level, LoadPlan, Pause, Waves
 from benchmark.record.run import Run, TrialRecord, Window
 from benchmark.stack.watchdog import Guard
 from contract.schema import parse_scoring_numbers
@@ -234,6 +235,95 @@ def test_a_generator_that_is_stopped_keeps_what_it_has_seen(run: Run, server: Se
     assert len(samples(run)) >= asked - 1
     assert samples(run)["ok"].all()
     assert Path(f"{plan.locust}.html").stat().st_size > 0
+
+
+def test_waves_are_sent_at_once_and_each_after_the_last_answer_of_the_one_before(
+    run: Run, server: Server, guard: Guard
+) -> None:
+    server.wait = lambda: time.sleep(0.2)
+    (window,) = generate(plan_for(run, server, (), loads=(Waves(5, 3, warmup_count=1),)), guard)
+    frame = samples(run)
+    assert len(frame) == len(server.asked) == 5 * 4
+    assert frame["ok"].all()
+    inside = frame[frame["scheduled_ns"] >= window.start_ns]
+    waves = [wave for _, wave in inside.groupby("scheduled_ns")]
+    assert [len(wave) for wave in waves] == [5, 5, 5]
+    assert (window.users, inside["end_ns"].max() <= window.end_ns) == (5, True)
+    for wave, later in pairwise(waves):
+        assert wave["start_ns"].max() < wave["end_ns"].min()  # none waits for the answer of another
+        assert wave["end_ns"].max() < later["scheduled_ns"].min()
+
+
+def test_arrivals_are_sent_when_they_are_due_whether_or_not_the_earlier_ones_are_answered(
+    run: Run, server: Server, guard: Guard
+) -> None:
+    server.wait = lambda: time.sleep(0.5)
+    load = Arrivals(40, measure_s=0.6, warmup_s=0.2, seed=5)
+    (window,) = generate(plan_for(run, server, (), loads=(load,)), guard)
+    frame = samples(run).sort_values("scheduled_ns")
+    due_s = arrivals_until(40, 5, 0.8)
+    first_ns = window.start_ns - 200_000_000
+    assert list((frame["scheduled_ns"] - first_ns) / 1e9) == pytest.approx(due_s, abs=1e-8)
+    assert (frame["start_ns"] >= frame["scheduled_ns"]).all()
+    assert (frame["scheduled_ns"] < frame["end_ns"].min()).sum() > 5
+    assert window.end_ns >= frame["end_ns"].max()  # each was waited for
+    assert frame["scheduled_ns"].between(window.start_ns, window.end_ns).sum() == sum(at_s >= 0.2 for at_s in due_s)
+
+
+def test_an_open_loop_without_an_arrival_after_its_warmup_has_a_window(run: Run, server: Server, guard: Guard) -> None:
+    load = Arrivals(0.001, measure_s=0.1, warmup_s=0.1)
+    windows = generate(plan_for(run, server, (), loads=(load, Waves(2, 1))), guard)
+    assert [window.users for window in windows] == [0, 2]
+    assert len(server.asked) == 4
+
+
+def test_nothing_is_asked_in_a_pause(run: Run, server: Server, guard: Guard) -> None:
+    loads = (Waves(2, 1), Pause(0.4), Waves(3, 1))
+    _, pause, _ = generate(plan_for(run, server, (), loads=loads), guard)
+    assert pause.seconds >= 0.4
+    frame = samples(run)
+    assert not ((frame["start_ns"] < pause.end_ns) & (frame["end_ns"] > pause.start_ns)).any()
+    assert len(frame) == 2 * 2 + 3 * 2
+
+
+def test_loads_of_each_kind_follow_each_other_in_order(run: Run, server: Server, guard: Guard) -> None:
+    loads = (Level(3, 0.1, 0.3), Waves(4, 2), Level(2, 0.1, 0.3), Arrivals(30, 0.3, 0.1), Pause(0.1))
+    windows = generate(plan_for(run, server, (Level(1, 0.1, 0.2),), loads=loads), guard)
+    assert [window.users for window in windows] == [1, 3, 4, 2, 0, 0]
+    for window, later in pairwise(windows):
+        assert window.start_ns < window.end_ns <= later.start_ns
+    frame = samples(run)
+    asked_in = [frame["scheduled_ns"].between(each.start_ns, each.end_ns).sum() for each in windows[1:]]
+    assert all(asked_in[:4])
+    assert (asked_in[1], asked_in[4]) == (8, 0)
+
+
+def test_every_request_of_a_wave_is_accounted_for_also_one_that_is_never_answered(
+    run: Run, server: Server, guard: Guard
+) -> None:
+    server.answers = cycle([GOOD, (503, b""), GOOD])
+    generate(plan_for(run, server, (), loads=(Waves(6, 2, warmup_count=0),)), guard)
+    frame = samples(run)
+    assert (len(frame), (~frame["ok"]).sum()) == (12, 4)
+
+
+def test_waves_begin_and_the_next_load_begins_when_the_harness_says_so(run: Run, server: Server, guard: Guard) -> None:
+    with generator(plan_for(run, server, (), loads=(Waves(2, 1), Pause(0.1))), guard) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        seen = []
+        for line in process.stdout:
+            event = json.loads(line)
+            if event["event"] == "tick":
+                continue
+            seen.append((event["event"], len(server.asked)))
+            if event["event"] == "waiting":
+                process.stdin.write("go\n")
+                process.stdin.flush()
+        assert process.wait() == 0
+    begin, end = [("measuring", 2), ("waiting", 2)], [("window", 4), ("waiting", 4)]
+    silence = [("measuring", 4), ("waiting", 4), ("window", 4), ("waiting", 4)]
+    assert seen == [("ready", 0), *begin, *end, *silence]
 
 
 def test_a_generator_whose_harness_is_gone_before_it_began_ends_without_asking(

@@ -45,6 +45,35 @@ def test_cpu_is_sampled_when_a_window_has_ended_and_at_no_other_word() -> None:
     ]
 
 
+def test_a_generator_that_waits_goes_on_when_all_has_been_dealt_with() -> None:
+    done: list[str] = []
+    stack = SimpleNamespace(check_alive=lambda: done.append("alive"))
+    trial = SimpleNamespace(cell=TrialRecord(block=0, contender="a", seed=1), stack=stack, phase=done.append)
+    words = saying(done, {"event": "measuring", "users": 2}, {"event": "waiting"}, {"event": "tick"})
+    stdin = SimpleNamespace(write=lambda line: done.append(line.decode()), flush=lambda: None)
+    generator = SimpleNamespace(stdout=words, stdin=stdin, wait=lambda: None)
+    _follow(cast(Any, generator), cast(Any, trial), lambda: None, lambda _, event: done.append(f"hears {event}"))
+    assert done == [
+        *("says measuring", "2 users", "hears measuring", "alive"),
+        *("says waiting", "hears waiting", "alive", "go\n"),
+        *("says tick", "hears tick", "alive"),
+    ]
+
+
+def test_a_generator_that_died_while_it_waited_is_no_error_of_its_own() -> None:
+    def broken(_: bytes) -> None:
+        raise BrokenPipeError
+
+    stack = SimpleNamespace(check_alive=lambda: None)
+    trial = SimpleNamespace(cell=TrialRecord(block=0, contender="a", seed=1), stack=stack, phase=lambda _: None)
+    stdin = SimpleNamespace(write=broken, flush=lambda: None)
+    waited: list[str] = []
+    words = saying([], {"event": "waiting"})
+    generator = SimpleNamespace(stdout=words, stdin=stdin, wait=lambda: waited.append("wait"))
+    _follow(cast(Any, generator), cast(Any, trial), lambda: None)
+    assert waited == ["wait"]
+
+
 CASES = tuple(parity.Case(f"case {number}") for number in range(5))
 
 

@@ -87,7 +87,8 @@ def test_what_these_tests_break_is_good_before(tmp_path: Path) -> None:
 
 def test_every_contender_of_the_project_is_asked_a_scenario_that_there_is() -> None:
     refuse_unknown(discover_contenders().values())
-    assert {scenario_of(contender).name for contender in discover_contenders().values()} == {"scoring"}
+    of_the_contract = [contender for contender in discover_contenders().values() if contender.order < 200]
+    assert {scenario_of(contender).name for contender in of_the_contract} == {"scoring"}
 
 
 def test_a_contender_whose_scenario_nobody_knows_is_refused_with_those_that_there_are() -> None:
