@@ -108,6 +108,7 @@ class ContenderSummary(SummaryPart):
 
     title: str = ""
     floor_ms: float = 0.0
+    asked: str = ""  # its models: one after the other (sum), all at once (max), or not at all (none)
     harness_floor: bool = False
     valid: bool = True
     reasons: tuple[Reason, ...] = ()

@@ -21,7 +21,7 @@ from benchmark.analysis.stats import (
     ratio_p_value,
 )
 from benchmark.analysis.validity import level_notes, level_reasons, run_reasons
-from benchmark.contenders.answer_law import law_of
+from benchmark.contenders.answer_law import AnswerLaw, law_of
 from benchmark.contenders.discovery import Contender
 from benchmark.load.peak import is_bracketed, peak_users, why_no_peak
 from benchmark.record.columns import GENERATOR_ROLE
@@ -57,7 +57,7 @@ def summarise_figures(
     contender to certain blocks.
     """
     entries = {
-        c.label: _contender_entry(c, law_of(c).floor_ms, figures[c.label], [x for x in cells if x.contender == c.label])
+        c.label: _contender_entry(c, law_of(c), figures[c.label], [x for x in cells if x.contender == c.label])
         for c in contenders
     }
     planned = [(block, label) for block, order in enumerate(manifest["order"]) for label in order]
@@ -121,7 +121,7 @@ def _by_level(run: Run, contender: Contender, cells: Sequence[TrialRecord]) -> d
 
 
 def _contender_entry(
-    contender: Contender, floor_ms: float, by_level: Mapping[int, Blocks], cells: Sequence[TrialRecord]
+    contender: Contender, law: AnswerLaw, by_level: Mapping[int, Blocks], cells: Sequence[TrialRecord]
 ) -> schema.ContenderSummary:
     levels = [_level_entry(contender, blocks) for blocks in by_level.values()]
     reasons = failures_of(cells) + [reason.at(users=level.users) for level in levels for reason in level.reasons]
@@ -133,12 +133,13 @@ def _contender_entry(
     peak = next((level for level in levels if level.users == users), None)
     return schema.ContenderSummary(
         title=contender.title,
-        floor_ms=round(floor_ms, 3),
+        floor_ms=round(law.floor_ms, 3),
+        asked=law.asked,
         harness_floor=contender.harness_floor,
         valid=not reasons,
         reasons=tuple(reasons),
         notes=(*(note for blocks in by_level.values() for note in level_notes(contender, blocks)), *_no_peak(believed)),
-        low_load=_low_load_entry(by_level[1], floor_ms) if 1 in by_level else None,
+        low_load=_low_load_entry(by_level[1], law.floor_ms) if 1 in by_level else None,
         levels=tuple(levels),
         peak=peak
         and schema.HighestRate(**{key: getattr(peak, key) for key in _OF_PEAK}, bracketed=is_bracketed(believed)),

@@ -78,8 +78,10 @@ def _reason(summary: Summary, latency: Question) -> list[Answer]:
     floor_ms, baseline_floor_ms = (summary.contenders[each.name].floor_ms for each in (best, baseline))
     if baseline_floor_ms - floor_ms < _MOST * (baseline.value - best.value):
         return []
-    given = {"floor_ms": floor_ms, "baseline_floor_ms": baseline_floor_ms}
-    return [Answer(_SAY.models_decide(best=best.name, baseline=baseline.name, **given), topic="Why")]
+    given = {"floor_ms": floor_ms, "baseline_floor_ms": baseline_floor_ms, "best": best.name, "baseline": baseline.name}
+    asked = [summary.contenders[each.name].asked for each in (best, baseline)]
+    say = _SAY.asked_at_once if asked == ["max", "sum"] else _SAY.models_decide
+    return [Answer(say(**given), topic="Why")]
 
 
 def standings_of(summary: Summary, question: Question) -> list[Standing]:

@@ -99,9 +99,9 @@ def breaking_point_figure(data: LocustData) -> Picture:
     return Picture(
         key="breaking-points",
         title="The breaking point of each contender",
-        caption="The highest rate that was answered in time; the whisker is its 95 % interval. Ring: the rate held for "
-        "the whole of the third example. Bar across: where the load test broke in passing. Neither is drawn where it "
-        "is INVALID." + struck_note(bool(struck)),
+        caption="The highest rate that was answered in time, with its 95 % interval. Large hollow mark: the rate that "
+        "users who pause between requests held to the end. Upright bar: where a rising load broke. Neither is drawn "
+        "where it is INVALID." + struck_note(bool(struck)),
         alt=alt_text("Points with intervals, highest rate that was followed", said),
         element=on_page(lambda layout: _draw_breaking_points("breaking-points", layout, data)),
         data=points_csv(data.breaking_points),

@@ -92,4 +92,4 @@ def test_the_client_decides_only_if_no_other_factor_does_more(contenders: dict[s
 
 def test_httpx_carries_more_only_if_it_is_shown(contenders: dict[str, Any]) -> None:
     compared(contenders, "peak_rps", "async", difference_shown=False)
-    assert said(contenders)[2].endswith("with httpx no more is shown.")
+    assert said(contenders)[2].endswith("with httpx no gain is shown.")

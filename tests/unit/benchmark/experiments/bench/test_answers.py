@@ -43,6 +43,13 @@ def test_the_models_are_named_where_they_make_most_of_the_difference(summary: di
     )
 
 
+def test_that_models_are_asked_at_once_is_said(summary: dict[str, Any]) -> None:
+    summary["contenders"]["async-aiohttp"]["asked"], summary["contenders"]["sync"]["asked"] = "max", "sum"
+    assert said(summary, "Why") == (
+        "Most of the difference: async-aiohttp asks both models at once (46.7 ms), sync one after the other (90.0 ms)."
+    )
+
+
 def test_the_models_are_not_named_where_both_ask_them_alike(summary: dict[str, Any]) -> None:
     summary["contenders"]["async-aiohttp"]["floor_ms"] = summary["contenders"]["sync"]["floor_ms"]
     summary["contenders"]["async"]["floor_ms"] = summary["contenders"]["sync"]["floor_ms"]

@@ -269,9 +269,9 @@ def bounded(bound: float | None) -> Summary:
 @pytest.mark.parametrize(
     ("bound", "end"),
     [
-        (0.4, "; a one-line bound is off by up to 40 %."),
-        (-0.4, "; a one-line bound is off by up to 40 %."),
-        (0.1, "; a one-line bound does better, within 10 %."),
+        (0.4, "; a simple formula is off by up to 40 %."),
+        (-0.4, "; a simple formula is off by up to 40 %."),
+        (0.1, "; a simple formula does better, within 10 %."),
         (None, ", from light load only."),
     ],
 )
@@ -314,7 +314,7 @@ def only(summary: Summary, cpu_ms: int) -> Summary:
 
 def test_who_is_ahead_everywhere_is_said_without_a_turn() -> None:
     assert told(only(make_summary(), 2), "Models that compute") == (
-        "With models that compute, async-aiohttp carries more at all 3 measured points."
+        "With models that use CPU, async-aiohttp carries more at all 3 measured points."
     )
 
 
@@ -322,7 +322,7 @@ def test_a_turn_that_was_not_predicted_is_told_by_what_was_measured() -> None:
     summary = make_summary()
     summary["crossover"] = [{**p, "ratio_predicted": None} for p in summary["crossover"] if p["measured"]]
     assert told(summary, "Models that compute") == (
-        "With models that compute, async-aiohttp carries more at 7 of 9 measured points, sync at 2."
+        "With models that use CPU, async-aiohttp carries more at 7 of 9 measured points, sync at 2."
     )
 
 
@@ -336,6 +336,6 @@ def test_points_without_a_shown_difference_are_not_counted_for_anybody() -> None
     summary = only(make_summary(), 2)
     next(point for point in summary["crossover"] if point["measured"])["ci95"] = [0.5, 5.0]
     assert told(summary, "Models that compute") == (
-        "With models that compute, async-aiohttp carries more at 2 of 3 measured points; elsewhere no difference is "
+        "With models that use CPU, async-aiohttp carries more at 2 of 3 measured points; elsewhere no difference is "
         "shown."
     )
