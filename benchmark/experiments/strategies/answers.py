@@ -36,8 +36,8 @@ def _most(summary: StrategiesSummary) -> list[str]:
 
 
 def say_most(title: str, times: float, says: str) -> str:
-    """Return that a strategy gained most, and how much."""
-    return _SAY.most(title=title, times=times, says=says)
+    """Return that a strategy gained most, and how much; of its title only what stands before a colon."""
+    return _SAY.most(title=title.partition(":")[0], times=times, says=says)
 
 
 def _state(summary: StrategiesSummary) -> list[tuple[str, bool]]:

@@ -120,11 +120,12 @@ def test_no_load_is_stated_that_nothing_asks_for(name: str) -> None:
     assert set(strategy.loads) == asked
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_what_a_service_runs_does_not_import_the_harness(name: str) -> None:
-    for path in (FOLDERS / name).rglob("*.py"):
-        if path.name not in ("strategy.py", "laws.py"):
-            assert not _imports_the_harness(path), path
+@pytest.mark.parametrize("name", list(CONTENDERS))
+def test_a_process_of_a_strategy_does_not_know_the_harness(name: str) -> None:
+    modules = [process.module for process in CONTENDERS[name].process if process.module]
+    files = [ROOT / Path(*module.split(".")).with_suffix(".py") for module in modules]
+    own = [path for path in files if path.is_relative_to(FOLDERS)]
+    assert not [path for path in own if _imports_the_harness(path)]
 
 
 def _imports_the_harness(path: Path) -> bool:
