@@ -28,8 +28,3 @@ def waits_ms(arrivals_s: Iterable[float], services_ms: Sequence[float] | float, 
         heapq.heappush(free_s, start_s + service_ms / 1e3)
         waits.append((start_s - at_s) * 1e3)
     return waits
-
-
-def from_cap(cap: float, share: float) -> dict[str, float]:
-    """Return the tolerance of a cap: nothing is above it, apart from a timer's rounding, and so much may be missing."""
-    return {"expected": cap, "at_least": cap * (1 - share), "at_most": cap * 1.005 + 1e-9}

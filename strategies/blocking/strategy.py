@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from benchmark.experiments.strategies.figure_kinds import CPU, MAKESPAN, RATE, said
-from benchmark.experiments.strategies.law import Chart, Gain, Law, Seen, Strategy, at_most, from_floor
+from benchmark.experiments.strategies.law import Chart, Gain, Law, Seen, Strategy, at_most, from_cap, from_floor
 from benchmark.load.plan import Level, Load, Waves
 from strategies.blocking.parameters import (
     FASTAPI_THREADS,
@@ -13,7 +13,7 @@ from strategies.blocking.parameters import (
     RAISED_THREADS,
     SLOW_MODEL_MS,
 )
-from strategies.laws import closed_rate_rps, from_cap, makespan_ms
+from strategies.laws import closed_rate_rps, makespan_ms
 
 ON_LOOP, IN_THREADS = "blocking-async", "blocking-def"
 SLOW_ON_LOOP: Final = "blocking-async-250"
@@ -25,13 +25,14 @@ THREADS: Final = {  # of the contenders with the slow model
 TEN: Final = 10  # requests at once, as in the documentation of gibbs
 _STALL: Final = said("loop_stall_ms", "ms")
 _QUIET_MS: Final = 20.0  # a stall that nobody notices
+_EACH_MS: Final = 0.5  # that a request costs the machine at most, which counts where a hundred come at once
 
 
 def strategy(scale: float) -> Strategy:
     """Return the strategy with its laws. A quick run has fewer users, and looks at each step alone."""
     is_full = scale >= 1
     many = 32 if is_full else 16  # one after the other, 32 need 1.4 s for each round
-    users = {"one user": 1, "eight users": 8, f"{many} users": many} if is_full else {"one user": 1, f"{many} users": many}
+    users = {"one user": 1, **({"eight users": 8} if is_full else {}), f"{many} users": many}
     sizes = sorted({size for threads in THREADS.values() for size in (threads, threads + 1)})
     waves = {f"{size} at once": size for size in sizes}
     count = max(round(3 * scale), 1)
@@ -61,7 +62,8 @@ def strategy(scale: float) -> Strategy:
 
 
 def _step_chart(waves: Mapping[str, int]) -> Chart:
-    return Chart("One request more than threads waits a whole round", MAKESPAN, tuple(THREADS), "requests at once", waves)
+    title = "One request more than threads waits a whole round"
+    return Chart(title, MAKESPAN, tuple(THREADS), "requests at once", waves)
 
 
 def _rates(users: Mapping[str, int]) -> Iterator[Law]:
@@ -104,4 +106,4 @@ def _steps(waves: Mapping[str, int], is_full: bool) -> Iterator[Law]:
             if is_full or size in (threads, threads + 1):
                 says = f"{size} requests on {threads} threads take ceil({size} / {threads}) rounds"
                 floor = makespan_ms(size, threads, SLOW_MODEL_MS)
-                yield Law(says, name, load, MAKESPAN, **from_floor(floor, 0.15, 10))
+                yield Law(says, name, load, MAKESPAN, **from_floor(floor, 0.15, 10 + size * _EACH_MS))

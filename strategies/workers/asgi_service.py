@@ -1,4 +1,4 @@
-"""`python -m strategies.workers.asgi_service uvicorn|granian`: the sleeping model in FastAPI, in SERVING_WORKERS processes."""
+"""`python -m strategies.workers.asgi_service uvicorn|granian`: a sleeping model in FastAPI, in several processes."""
 
 import asyncio
 import os

@@ -43,6 +43,15 @@ def from_floor(floor: float, share: float, more: float = 0.0) -> dict[str, float
     return {"expected": floor, "at_least": floor * 0.995 - 1e-9, "at_most": floor * (1 + share) + more}
 
 
+def from_cap(cap: float, share: float) -> dict[str, float]:
+    """Return the tolerance of the cap of a closed loop's rate: so much may be missing.
+
+    Nothing is above it. But where answers come in batches, a window that cuts one counts it by its share, which is a
+    few percent off.
+    """
+    return {"expected": cap, "at_least": cap * (1 - share), "at_most": cap * 1.03}
+
+
 def exactly(value: float) -> dict[str, float]:
     """Return the tolerance of a count."""
     return {"expected": value, "at_least": value, "at_most": value}
