@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from benchmark.experiments.strategies.figure_kinds import CPU, MAKESPAN, RATE, said
-from benchmark.experiments.strategies.law import Chart, Gain, Law, Seen, Strategy, at_most, from_cap, from_floor
+from benchmark.experiments.strategies.figure_kinds import CPU, MAKESPAN, WORST, said
+from benchmark.experiments.strategies.law import Chart, Figure, Gain, Law, Seen, Strategy, at_most, from_cap, from_floor
+from benchmark.experiments.strategies.observed import Observed
 from benchmark.load.plan import Level, Load, Waves
 from strategies.blocking.parameters import (
     FASTAPI_THREADS,
@@ -23,9 +24,23 @@ THREADS: Final = {  # of the contenders with the slow model
     "blocking-flask-250": FLASK_THREADS,
 }
 TEN: Final = 10  # requests at once, as in the documentation of gibbs
+FEW: Final = 8  # users whose requests leave the cores free
 _STALL: Final = said("loop_stall_ms", "ms")
 _QUIET_MS: Final = 20.0  # a stall that nobody notices
 _EACH_MS: Final = 0.5  # that a request costs the machine at most, which counts where a hundred come at once
+
+
+def _answers_per_s(seen: Observed) -> float | None:
+    """Return the correct answers that came in the window, per second.
+
+    The harness's own rate counts an answer by its share of the window, which presumes that latencies are alike. On a
+    blocked event loop they are not: some users wait for seconds while others are answered again and again.
+    """
+    window_s = (seen.end_ns - seen.start_ns) / 1e9
+    return len(seen.good) / window_s if window_s > 0 else None
+
+
+RATE: Final = Figure("answers_per_s", "answers/s", _answers_per_s)
 
 
 def strategy(scale: float) -> Strategy:
@@ -48,7 +63,9 @@ def strategy(scale: float) -> Strategy:
         loads=loads,
         laws=(*_rates(users), *_stalls(f"{many} users"), *_ten(), *_steps(waves, is_full)),
         seen=tuple(
-            Seen(f"CPU per answer, {many} users", name, f"{many} users", CPU) for name in (ON_LOOP, IN_THREADS)
+            Seen(f"{says}, {many} users", name, f"{many} users", figure)
+            for says, figure in (("longest wait", WORST), ("CPU per answer", CPU))
+            for name in (ON_LOOP, IN_THREADS)
         ),
         gain=Gain(
             f"times the rate of the same code in async def, {many} users",
@@ -70,22 +87,20 @@ def _rates(users: Mapping[str, int]) -> Iterator[Law]:
     cap = closed_rate_rps(1, MODEL_MS)
     for load, n in users.items():
         says = f"in async def one after the other, {load}: 1 / 45 ms"
-        yield Law(says, ON_LOOP, load, RATE, **from_cap(cap, 0.07), contrast=True)
-        if n <= 8:
-            says = f"in def all at once, {load}: {n} / 45 ms"
-            yield Law(says, IN_THREADS, load, RATE, **from_cap(closed_rate_rps(n, MODEL_MS), 0.1))
-    few = min(n for n in users.values() if n > 8)
-    cap = closed_rate_rps(few, MODEL_MS)
-    says = f"in def, {few} users: {few} / 45 ms, of which busy cores leave at least half"
-    yield Law(says, IN_THREADS, f"{few} users", RATE, **from_cap(cap, 0.5))
+        yield Law(says, ON_LOOP, load, RATE, **from_cap(cap, 0.1), contrast=True)
+        says = f"in def all at once, {load}: {n} / 45 ms" + (
+            ", of which busy cores leave two thirds" if n > FEW else ""
+        )
+        share = 0.3 if n > FEW else 0.1
+        yield Law(says, IN_THREADS, load, RATE, **from_cap(closed_rate_rps(n, MODEL_MS), share))
 
 
 def _stalls(many: str) -> Iterator[Law]:
     most = TEN * SLOW_MODEL_MS
     yield Law(
-        "in async def a health check waits for all requests that came before it: nine of the ten at once",
+        "in async def a health check waits for all requests that came before it, as many as the ten at once",
         SLOW_ON_LOOP, "ten at once", _STALL,
-        expected=most - SLOW_MODEL_MS, at_least=SLOW_MODEL_MS, at_most=most * 1.04, contrast=True,
+        expected=most, at_least=most / 2, at_most=most * 1.04, contrast=True,
     )  # fmt: skip
     yield Law("in def a health check does not wait", "blocking-def-250", "ten at once", _STALL, **at_most(_QUIET_MS))
     yield Law(f"in def a health check does not wait, {many}", IN_THREADS, many, _STALL, **at_most(_QUIET_MS))

@@ -44,11 +44,7 @@ def from_floor(floor: float, share: float, more: float = 0.0) -> dict[str, float
 
 
 def from_cap(cap: float, share: float) -> dict[str, float]:
-    """Return the tolerance of the cap of a closed loop's rate: so much may be missing.
-
-    Nothing is above it. But where answers come in batches, a window that cuts one counts it by its share, which is a
-    few percent off.
-    """
+    """Return the tolerance of a cap on a rate: nothing is above it, apart from what the edges of a window make."""
     return {"expected": cap, "at_least": cap * (1 - share), "at_most": cap * 1.03}
 
 

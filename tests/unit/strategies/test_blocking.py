@@ -171,6 +171,7 @@ def test_each_law_says_that_one_request_more_than_threads_takes_two_rounds(scale
 
 @pytest.mark.parametrize("scale", [1.0, 0.25])
 def test_the_rate_on_the_event_loop_does_not_grow_with_the_users(scale: float) -> None:
-    laws = [law for law in load_strategy("blocking", scale).laws if law.figure.name == "rate_rps"]
+    laws = [law for law in load_strategy("blocking", scale).laws if law.figure.name == "answers_per_s"]
+    assert len(laws) >= 4
     assert {round(law.expected, 1) for law in laws if law.subject == "blocking-async"} == {22.2}
     assert all(law.at_least < law.expected <= law.at_most for law in laws)
