@@ -20,7 +20,7 @@ ON_LOOP, IN_THREADS = "blocking-async", "blocking-def"
 SLOW_ON_LOOP: Final = "blocking-async-250"
 THREADS: Final = {  # of the contenders with the slow model
     "blocking-def-250": FASTAPI_THREADS,
-    "blocking-def-250-raised": RAISED_THREADS,
+    "blocking-raised": RAISED_THREADS,
     "blocking-flask-250": FLASK_THREADS,
 }
 TEN: Final = 10  # requests at once, as in the documentation of gibbs
@@ -48,9 +48,9 @@ def strategy(scale: float) -> Strategy:
     is_full = scale >= 1
     many = 32 if is_full else 16  # one after the other, 32 need 1.4 s for each round
     users = {"one user": 1, **({"eight users": 8} if is_full else {}), f"{many} users": many}
-    sizes = sorted({size for threads in THREADS.values() for size in (threads, threads + 1)})
+    sizes = sorted({size + more for size in (*THREADS.values(), 2 * FASTAPI_THREADS) for more in (0, 1)})
     waves = {f"{size} at once": size for size in sizes}
-    count = max(round(3 * scale), 1)
+    count = 2 if is_full else 1
     loads: dict[str, Load] = {name: Level(n, 0.5 * scale, max(3 * scale, 1)) for name, n in users.items()}
     loads["ten at once"] = Waves(TEN, count, warmup_count=0)
     loads |= {name: Waves(size, count) for name, size in waves.items()}
@@ -88,9 +88,7 @@ def _rates(users: Mapping[str, int]) -> Iterator[Law]:
     for load, n in users.items():
         says = f"in async def one after the other, {load}: 1 / 45 ms"
         yield Law(says, ON_LOOP, load, RATE, **from_cap(cap, 0.1), contrast=True)
-        says = f"in def all at once, {load}: {n} / 45 ms" + (
-            ", of which busy cores leave two thirds" if n > FEW else ""
-        )
+        says = f"in def all at once, {load}: {n} / 45 ms" + (", if the cores keep up" if n > FEW else "")
         share = 0.3 if n > FEW else 0.1
         yield Law(says, IN_THREADS, load, RATE, **from_cap(closed_rate_rps(n, MODEL_MS), share))
 

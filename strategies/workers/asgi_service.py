@@ -14,18 +14,17 @@ from uvicorn.supervisors import Multiprocess
 from async_api import granian_server, server
 from async_api.web import InFlight, answer, read_body
 from contract.limits import raise_open_files
-from contract.model import FakeModel
 from contract.schema import parse_scoring_numbers
 from contract.settings import Settings, SettingsError, load_settings
 from strategies.web import SCORE_PATH, create_app
-from strategies.workers.model import body_of
+from strategies.workers.model import body_of, make_model
 
 _APP: Final = "strategies.workers.asgi_service:load"  # servers load it by name, in each worker
 
 
 def make_app(settings: Settings) -> FastAPI:
     """Create the service in a worker process."""
-    model, in_flight = FakeModel(settings), InFlight(settings.max_in_flight)
+    model, in_flight = make_model(settings), InFlight(settings.max_in_flight)
     routes = APIRouter()
 
     @routes.post(SCORE_PATH)

@@ -10,11 +10,10 @@ import psutil
 from flask import Blueprint, Flask, Response, request
 from gunicorn.workers.sync import SyncWorker
 
-from contract.model import FakeModel
 from contract.schema import parse_scoring_numbers
 from contract.settings import Settings
 from strategies.flask_web import SCORE_PATH, create_app, serve
-from strategies.workers.model import body_of
+from strategies.workers.model import body_of, make_model
 from sync_api.server import Worker
 from sync_api.web import InFlight, answer, read_body
 
@@ -23,7 +22,7 @@ WORKERS: Final[Mapping[str, type]] = {"sync": SyncWorker, "gthread": Worker}
 
 def make_app(settings: Settings) -> Flask:
     """Create the service in a worker process."""
-    model, in_flight = FakeModel(settings), InFlight(settings.max_in_flight)
+    model, in_flight = make_model(settings), InFlight(settings.max_in_flight)
     routes = Blueprint("workers", __name__)
 
     @routes.post(SCORE_PATH)

@@ -31,6 +31,7 @@ CORES: Final = os.cpu_count() or 1
 SLEEPING: Final = {f"workers-{n}": n for n in SYNC_WORKERS}
 COMPUTING: Final = {f"workers-{n}-cpu": n for n in SYNC_WORKERS}
 SEVERAL_AT_ONCE: Final = ("workers-gthread", "workers-gevent", "workers-uvicorn", "workers-granian")
+_LATER_S: Final = 1.5  # after the last kill
 NOT_IN_A_QUICK_RUN: Final = {"workers-2", "workers-1-cpu", "workers-10-cpu", "workers-gthread", "workers-uvicorn"}
 
 
@@ -44,7 +45,7 @@ P95: Final = Figure("p95_ms", "ms", _p95_ms)  # a p99 needs 459 answers: ten sec
 def strategy(scale: float) -> Strategy:
     """Return the strategy with its laws. A quick run leaves out some numbers of workers."""
     left_out = NOT_IN_A_QUICK_RUN if scale < 1 else set()
-    kill = Kill(times=max(round(3 * scale), 1), every_s=0.8)
+    kill = Kill(times=2 if scale >= 1 else 1, every_s=0.8)
     laws = (*_sleeping(), *_computing(), *_several_at_once(), *_killed(kill.times))
     measured = {law.subject for law in laws} - left_out
     lines = {"sleeping": SLEEPING, "computing": COMPUTING}
@@ -61,7 +62,7 @@ def strategy(scale: float) -> Strategy:
         loads={
             BUSY: Level(USERS, 0.5 * scale, max(2.5 * scale, 1)),
             AT_ONCE: Waves(FIVE, max(round(6 * scale), 2)),
-            WITH_KILLS: Level(USERS, 0.25, kill.times * kill.every_s + 0.5),
+            WITH_KILLS: Level(USERS, 0.25, kill.times * kill.every_s + _LATER_S),
         },
         laws=tuple(law for law in laws if law.subject in measured),
         seen=tuple(seen for seen in _seen() if seen.subject in measured),
@@ -81,16 +82,15 @@ def strategy(scale: float) -> Strategy:
 
 def _sleeping() -> Iterator[Law]:
     for name, workers in SLEEPING.items():
-        says = f"sync workers that sleep: {workers} / 45 ms, whatever the cores"
+        says = f"{_number(workers, 'sync worker')}, sleeping: {workers} / 45 ms, whatever the cores"
         yield Law(says, name, BUSY, RATE, **from_cap(closed_rate_rps(workers, MODEL_MS), 0.08))
 
 
 def _computing() -> Iterator[Law]:
     for name, workers in COMPUTING.items():
         busy = min(workers, CORES)
-        says = f"{workers} workers that compute: {busy} cores / 45 ms" + (
-            ", the cores are the limit" if workers > CORES else ""
-        )
+        limit = ", the cores are the limit" if workers > CORES else ""
+        says = f"{_number(workers, 'sync worker')}, computing: {_number(busy, 'core')} / 45 ms{limit}"
         yield Law(says, name, BUSY, RATE, **from_cap(closed_rate_rps(busy, MODEL_MS), 0.15))
     if CORES in COMPUTING.values():
         in_turn = mean_in_turn_ms(FIVE, CORES, MODEL_MS)
@@ -122,3 +122,7 @@ def _seen() -> Iterator[Seen]:
         yield Seen(f"longest, {USERS} users", name, BUSY, WORST)
     for name in (*SLEEPING, *SEVERAL_AT_ONCE):
         yield Seen("memory of all processes (PSS)", name, BUSY, MEMORY)
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"

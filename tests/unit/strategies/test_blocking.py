@@ -163,7 +163,7 @@ def test_the_health_checks_of_all_are_those_of_the_contract(monkeypatch: pytest.
 def test_each_law_says_that_one_request_more_than_threads_takes_two_rounds(scale: float) -> None:
     laws = load_strategy("blocking", scale).laws
     makespans = {(law.subject, law.load): law.expected for law in laws if law.figure.name == "makespan_ms"}
-    for name, threads in (("blocking-def-250", 40), ("blocking-def-250-raised", 100), ("blocking-flask-250", 64)):
+    for name, threads in (("blocking-def-250", 40), ("blocking-raised", 100), ("blocking-flask-250", 64)):
         assert makespans[name, f"{threads} at once"] == 250
         assert makespans[name, f"{threads + 1} at once"] == 500
     assert makespans["blocking-async-250", "ten at once"] == 2500

@@ -12,20 +12,26 @@ from contract.settings import load_settings
 from strategies.flask_web import SCORE_PATH
 from strategies.laws import mean_in_turn_ms, mean_shared_ms
 from strategies.workers import asgi_service, service
+from strategies.workers.model import make_model
 from strategies.workers.parameters import MODEL_MS, SYNC_WORKERS
 
-QUICKLY = {"model_min_ms": 0, "model_max_ms": 0, "max_body_bytes": 64}
+SETTINGS: dict[str, Any] = {"max_body_bytes": 64}
 JSON = {"Content-Type": "application/json"}
 
 
+@pytest.fixture(autouse=True)
+def quick_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRATEGY_MODEL_MS", "0")
+
+
 def ask_flask(body: bytes) -> tuple[int, str, bytes]:
-    app = service.make_app(load_settings("sync", "scoring", **QUICKLY))
+    app = service.make_app(load_settings("sync", "scoring", **SETTINGS))
     got = app.test_client().post(SCORE_PATH, data=body, headers=JSON)
     return got.status_code, got.headers["Content-Type"], got.data
 
 
 def ask_fastapi(body: bytes) -> tuple[int, str, bytes]:
-    app = asgi_service.make_app(load_settings("async", "scoring", **QUICKLY))
+    app = asgi_service.make_app(load_settings("async", "scoring", **SETTINGS))
 
     async def ask() -> httpx.Response:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as client:
@@ -47,11 +53,19 @@ def test_flask_and_fastapi_answer_the_same_bytes(body: bytes, status: int) -> No
 
 
 def test_a_model_that_computes_uses_the_cpu_time_that_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRATEGY_MODEL", "computes")
+    monkeypatch.setenv("STRATEGY_MODEL_MS", "9000")
     clock = iter(range(1000))  # a second per look
     monkeypatch.setattr("contract.model.time.thread_time", lambda: next(clock))
-    app = service.make_app(load_settings("sync", "scoring", **QUICKLY, model_cpu_ms=9_000))
+    app = service.make_app(load_settings("sync", "scoring", **SETTINGS))
     assert app.test_client().post(SCORE_PATH, data=b"[1]", headers=JSON).status_code == 200
     assert next(clock) == 10
+
+
+def test_a_model_that_sleeps_draws_the_same_duration_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("STRATEGY_MODEL_MS")
+    model = make_model(load_settings("sync", "scoring"))
+    assert {model.draw_s() for _ in range(10)} == {MODEL_MS / 1e3}
 
 
 def test_the_rows_say_what_the_laws_rest_on() -> None:
@@ -59,9 +73,7 @@ def test_the_rows_say_what_the_laws_rest_on() -> None:
     for number in SYNC_WORKERS:
         sleeping, computing = rows[f"workers-{number}"], rows[f"workers-{number}-cpu"]
         assert sleeping["SERVING_WORKERS"] == computing["SERVING_WORKERS"] == str(number)
-        assert float(sleeping["SERVING_MODEL_MIN_MS"]) == float(sleeping["SERVING_MODEL_MAX_MS"]) == MODEL_MS
-        assert float(computing["SERVING_MODEL_CPU_MS"]) == MODEL_MS
-        assert float(computing["SERVING_MODEL_MAX_MS"]) == 0
+        assert (sleeping.get("STRATEGY_MODEL"), computing["STRATEGY_MODEL"]) == (None, "computes")
 
 
 @pytest.mark.parametrize(
