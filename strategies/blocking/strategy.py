@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from benchmark.experiments.strategies.figure_kinds import CPU, MAKESPAN, WORST, said
-from benchmark.experiments.strategies.law import Chart, Figure, Gain, Law, Seen, Strategy, at_most, from_cap, from_floor
+from benchmark.experiments.strategies.law import Chart, Figure, Gain, Law, Seen, Strategy, at_most, from_floor
 from benchmark.experiments.strategies.observed import Observed
 from benchmark.load.plan import Level, Load, Waves
 from strategies.blocking.parameters import (
@@ -87,10 +87,15 @@ def _rates(users: Mapping[str, int]) -> Iterator[Law]:
     cap = closed_rate_rps(1, MODEL_MS)
     for load, n in users.items():
         says = f"in async def one after the other, {load}: 1 / 45 ms"
-        yield Law(says, ON_LOOP, load, RATE, **from_cap(cap, 0.1), contrast=True)
+        yield _capped(says, ON_LOOP, load, cap, 0.1, contrast=True)
         says = f"in def all at once, {load}: {n} / 45 ms" + (", if the cores keep up" if n > FEW else "")
         share = 0.3 if n > FEW else 0.1
-        yield Law(says, IN_THREADS, load, RATE, **from_cap(closed_rate_rps(n, MODEL_MS), share))
+        yield _capped(says, IN_THREADS, load, closed_rate_rps(n, MODEL_MS), share)
+
+
+def _capped(says: str, subject: str, load: str, cap_rps: float, share: float, contrast: bool = False) -> Law:
+    """Return the law of a cap: so much may be missing, and nothing is above it but what a window's edges make."""
+    return Law(says, subject, load, RATE, cap_rps, cap_rps * (1 - share), cap_rps * 1.03, contrast)
 
 
 def _stalls(many: str) -> Iterator[Law]:

@@ -16,7 +16,6 @@ from benchmark.experiments.strategies.law import (
     Strategy,
     at_most,
     exactly,
-    from_cap,
     within,
 )
 from benchmark.experiments.strategies.observed import Observed
@@ -83,7 +82,7 @@ def strategy(scale: float) -> Strategy:
 def _sleeping() -> Iterator[Law]:
     for name, workers in SLEEPING.items():
         says = f"{_number(workers, 'sync worker')}, sleeping: {workers} / 45 ms, whatever the cores"
-        yield Law(says, name, BUSY, RATE, **from_cap(closed_rate_rps(workers, MODEL_MS), 0.08))
+        yield _capped(says, name, closed_rate_rps(workers, MODEL_MS), 0.08)
 
 
 def _computing() -> Iterator[Law]:
@@ -91,7 +90,7 @@ def _computing() -> Iterator[Law]:
         busy = min(workers, CORES)
         limit = ", the cores are the limit" if workers > CORES else ""
         says = f"{_number(workers, 'sync worker')}, computing: {_number(busy, 'core')} / 45 ms{limit}"
-        yield Law(says, name, BUSY, RATE, **from_cap(closed_rate_rps(busy, MODEL_MS), 0.15))
+        yield _capped(says, name, closed_rate_rps(busy, MODEL_MS), 0.15)
     if CORES in COMPUTING.values():
         in_turn = mean_in_turn_ms(FIVE, CORES, MODEL_MS)
         says = (
@@ -106,7 +105,7 @@ def _computing() -> Iterator[Law]:
 def _several_at_once() -> Iterator[Law]:
     for name in SEVERAL_AT_ONCE:
         says = f"a worker that answers several at once: {USERS} users / 45 ms from one or two processes"
-        yield Law(says, name, BUSY, RATE, **from_cap(closed_rate_rps(USERS, MODEL_MS), 0.15))
+        yield _capped(says, name, closed_rate_rps(USERS, MODEL_MS), 0.15)
 
 
 def _killed(times: int) -> Iterator[Law]:
@@ -122,6 +121,11 @@ def _seen() -> Iterator[Seen]:
         yield Seen(f"longest, {USERS} users", name, BUSY, WORST)
     for name in (*SLEEPING, *SEVERAL_AT_ONCE):
         yield Seen("memory of all processes (PSS)", name, BUSY, MEMORY)
+
+
+def _capped(says: str, subject: str, cap_rps: float, share: float) -> Law:
+    """Return the law of a cap: so much may be missing, and nothing is above it but what a window's edges make."""
+    return Law(says, subject, BUSY, RATE, cap_rps, cap_rps * (1 - share), cap_rps * 1.03)
 
 
 def _number(count: int, what: str) -> str:

@@ -43,11 +43,6 @@ def from_floor(floor: float, share: float, more: float = 0.0) -> dict[str, float
     return {"expected": floor, "at_least": floor * 0.995 - 1e-9, "at_most": floor * (1 + share) + more}
 
 
-def from_cap(cap: float, share: float) -> dict[str, float]:
-    """Return the tolerance of a cap on a rate: nothing is above it, apart from what the edges of a window make."""
-    return {"expected": cap, "at_least": cap * (1 - share), "at_most": cap * 1.03}
-
-
 def exactly(value: float) -> dict[str, float]:
     """Return the tolerance of a count."""
     return {"expected": value, "at_least": value, "at_most": value}
