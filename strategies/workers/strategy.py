@@ -24,14 +24,14 @@ from strategies.laws import closed_rate_rps, mean_in_turn_ms, mean_shared_ms
 from strategies.workers.parameters import KILLED, MODEL_MS, SYNC_WORKERS
 
 USERS: Final = 16  # more than there are workers, so that none is ever without work
-BUSY, AT_ONCE, WITH_KILLS = f"{USERS} users", "five at once", "workers are killed"
+BUSY, AT_ONCE, WITH_KILLS = f"{USERS} users", "five at once", "with kills"
 FIVE: Final = 5
 CORES: Final = os.cpu_count() or 1
-SLEEPING: Final = {f"workers-{n}": n for n in SYNC_WORKERS}
-COMPUTING: Final = {f"workers-{n}-cpu": n for n in SYNC_WORKERS}
+SLEEPING: Final = {f"workers-sync-{n}": n for n in SYNC_WORKERS}
+COMPUTING: Final = {f"workers-cpu-{n}": n for n in SYNC_WORKERS}
 SEVERAL_AT_ONCE: Final = ("workers-gthread", "workers-gevent", "workers-uvicorn", "workers-granian")
 _LATER_S: Final = 1.5  # after the last kill
-NOT_IN_A_QUICK_RUN: Final = {"workers-2", "workers-1-cpu", "workers-10-cpu", "workers-gthread", "workers-uvicorn"}
+NOT_IN_A_QUICK_RUN: Final = {"workers-sync-2", "workers-cpu-1", "workers-cpu-10", "workers-gthread", "workers-uvicorn"}
 
 
 def _p95_ms(seen: Observed) -> float | None:
@@ -67,7 +67,7 @@ def strategy(scale: float) -> Strategy:
         seen=tuple(seen for seen in _seen() if seen.subject in measured),
         gain=Gain(
             "times the rate of one worker, for five workers and a model that sleeps",
-            RATE, BUSY, "workers-5", "workers-1", less_is_better=False,
+            RATE, BUSY, "workers-sync-5", "workers-sync-1", less_is_better=False,
         ),
         charts=(
             Chart(
@@ -96,10 +96,10 @@ def _computing() -> Iterator[Law]:
         says = (
             f"five that compute at once, on as many workers as cores: one after the other, {in_turn:.0f} ms on average"
         )
-        yield Law(says, f"workers-{CORES}-cpu", AT_ONCE, MEAN, **within(in_turn, 0.15, 10))
+        yield Law(says, f"workers-cpu-{CORES}", AT_ONCE, MEAN, **within(in_turn, 0.15, 10))
     shared = mean_shared_ms(FIVE, CORES, MODEL_MS)
     says = f"the same on five workers: all share the cores and end together, {shared:.0f} ms on average"
-    yield Law(says, "workers-5-cpu", AT_ONCE, MEAN, **within(shared, 0.15, 10), contrast=True)
+    yield Law(says, "workers-cpu-5", AT_ONCE, MEAN, **within(shared, 0.15, 10), contrast=True)
 
 
 def _several_at_once() -> Iterator[Law]:
@@ -109,7 +109,7 @@ def _several_at_once() -> Iterator[Law]:
 
 
 def _killed(times: int) -> Iterator[Law]:
-    name = f"workers-{KILLED}"
+    name = f"workers-sync-{KILLED}"
     yield Law("all workers that should be killed were", name, WITH_KILLS, said("killed", "workers"), **exactly(times))
     says = "a sync worker that is killed takes the one request with it that it works on"
     yield Law(says, name, WITH_KILLS, FAILURES, **at_most(times))

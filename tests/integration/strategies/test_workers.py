@@ -41,7 +41,13 @@ def worker_pids(stack: Stack, number: int) -> set[int]:
 
 @pytest.mark.parametrize(
     ("contender", "number"),
-    [("workers-2", 2), ("workers-gthread", 1), ("workers-gevent", 1), ("workers-uvicorn", 2), ("workers-granian", 2)],
+    [
+        ("workers-sync-2", 2),
+        ("workers-gthread", 1),
+        ("workers-gevent", 1),
+        ("workers-uvicorn", 2),
+        ("workers-granian", 2),
+    ],
 )
 def test_a_worker_that_is_killed_is_replaced_and_every_server_answers_again(
     stacks: Stacks, contender: str, number: int
@@ -62,6 +68,6 @@ def test_a_worker_that_is_killed_is_replaced_and_every_server_answers_again(
 
 
 def test_gunicorn_names_its_workers_for_the_harness_to_kill(stacks: Stacks) -> None:
-    answer = asked(stacks.get("workers-2"), "/api/v1/stats")
+    answer = asked(stacks.get("workers-sync-2"), "/api/v1/stats")
     assert len(answer["pids"]) == 2
     assert answer["pid"] in answer["pids"]

@@ -71,7 +71,7 @@ def test_a_model_that_sleeps_draws_the_same_duration_every_time(monkeypatch: pyt
 def test_the_rows_say_what_the_laws_rest_on() -> None:
     rows = {name: row.process[0].env for name, row in discover().items() if name.startswith("workers-")}
     for number in SYNC_WORKERS:
-        sleeping, computing = rows[f"workers-{number}"], rows[f"workers-{number}-cpu"]
+        sleeping, computing = rows[f"workers-sync-{number}"], rows[f"workers-cpu-{number}"]
         assert sleeping["SERVING_WORKERS"] == computing["SERVING_WORKERS"] == str(number)
         assert (sleeping.get("STRATEGY_MODEL"), computing["STRATEGY_MODEL"]) == (None, "computes")
 
@@ -104,16 +104,16 @@ def test_workers_that_sleep_have_no_limit_and_those_that_compute_have_the_cores(
     made = folder.strategy(1.0)
     rates = {law.subject: law.expected for law in made.laws if law.figure.name == "rate_rps"}
     for number in SYNC_WORKERS:
-        assert rates[f"workers-{number}"] == pytest.approx(number / 0.045)
-        assert rates[f"workers-{number}-cpu"] == pytest.approx(min(number, cores) / 0.045)
+        assert rates[f"workers-sync-{number}"] == pytest.approx(number / 0.045)
+        assert rates[f"workers-cpu-{number}"] == pytest.approx(min(number, cores) / 0.045)
 
 
 def test_a_quick_run_measures_fewer_contenders_under_the_same_laws() -> None:
     full, quick = load_strategy("workers", 1.0), load_strategy("workers", 0.25)
     assert set(quick.contenders) < set(full.contenders)
-    assert {"workers-1", "workers-5"} <= set(quick.contenders)
+    assert {"workers-sync-1", "workers-sync-5"} <= set(quick.contenders)
 
     def laws_of(strategy: Any) -> dict[tuple[str, str], float]:
-        return {(law.subject, law.figure.name): law.expected for law in strategy.laws if "killed" not in law.load}
+        return {(law.subject, law.figure.name): law.expected for law in strategy.laws if law.load != "with kills"}
 
     assert laws_of(quick).items() <= laws_of(full).items()
