@@ -28,3 +28,13 @@ def waits_ms(arrivals_s: Iterable[float], services_ms: Sequence[float] | float, 
         heapq.heappush(free_s, start_s + service_ms / 1e3)
         waits.append((start_s - at_s) * 1e3)
     return waits
+
+
+def mean_in_turn_ms(tasks: int, servers: int, service_ms: float) -> float:
+    """Return the mean time of equal tasks that all arrive at once, first come, first served."""
+    return sum(makespan_ms(place, servers, service_ms) for place in range(1, tasks + 1)) / tasks
+
+
+def mean_shared_ms(tasks: int, cores: int, service_ms: float) -> float:
+    """Return the mean time of equal tasks that all start at once and share the cores evenly: all end together."""
+    return max(tasks / cores, 1.0) * service_ms

@@ -93,7 +93,8 @@ class Computation:
 class Chart:
     """A picture of a strategy: one figure of several contenders over their loads, beside the law.
 
-    `over` gives the place of each load on the x axis.
+    `over` gives the place of each load on the x axis. Contenders that differ in a number, such as that of their
+    workers, may be points of one line instead: `point_of` gives the name of the line, and the place on it.
     """
 
     title: str
@@ -102,6 +103,7 @@ class Chart:
     x_label: str
     over: Mapping[str, float]
     is_log: bool = False
+    point_of: Mapping[str, tuple[str, float]] = field(default_factory=dict)  # by contender
 
 
 @dataclass(frozen=True)

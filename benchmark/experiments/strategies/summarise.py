@@ -272,8 +272,9 @@ def _chart(chart: Chart, strategy: Strategy, subjects: Mapping[str, _Subject]) -
             value, low, high = (float(f"{end:.6g}") for end in ends)
             expected = laws[load].expected if load in laws else None
             valid = not subjects[name].reasons_of(load)
+            line, place = chart.point_of.get(name, (name, x))
             points.append(
-                ChartPoint(subject=name, x=x, value=value, low=low, high=high, expected=expected, valid=valid)
+                ChartPoint(subject=line, x=place, value=value, low=low, high=high, expected=expected, valid=valid)
             )
     return ChartData(
         title=chart.title,
