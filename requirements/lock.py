@@ -36,7 +36,8 @@ def lists(root: Path = ROOT) -> Iterator[tuple[str, list[str]]]:
     for name in LOCKS:
         held = [] if name == LOCKS[0] else ["--constraint", f"requirements/{LOCKS[0]}.txt"]
         yield f"requirements/{name}.txt", ["pyproject.toml", "--extra", name, *held]
-    for path in sorted(root.glob("strategies/*/*.in")):  # held to no version of ours, which they may not be able to share
+    # Held to none of our versions, which may not do for them.
+    for path in sorted(root.glob("strategies/*/*.in")):
         source = path.relative_to(root)
         yield str(source.with_suffix(".txt")), [str(source)]
 

@@ -5,15 +5,16 @@ itself how long to wait for more requests, from what it has seen; a window canno
 """
 
 import bentoml
+
 from strategies.frameworks.model import Form, OneRow, predict
 
 FORM = Form()
 
 
-@bentoml.service(workers=1, threads=1, logging={"access": {"enabled": False}})  # type: ignore[misc]
+@bentoml.service(workers=1, threads=1, logging={"access": {"enabled": False}})
 class Sums:
     """Sums of rows."""
 
-    @bentoml.api(route="/api/v1/score", batchable=FORM.max_batch > 1, max_batch_size=FORM.max_batch)  # type: ignore[misc]
+    @bentoml.api(route="/api/v1/score", batchable=FORM.max_batch > 1, max_batch_size=FORM.max_batch)  # type: ignore[untyped-decorator]
     def score(self, rows: OneRow) -> list[float]:
         return predict(rows, FORM)

@@ -19,7 +19,7 @@ from strategies.frameworks.model import Asked, Form, predict
 class Sums(litserve.LitAPI):  # type: ignore[misc]
     """Sums of rows."""
 
-    def setup(self, device: Any) -> None:
+    def setup(self, device: Any) -> None:  # noqa: ARG002
         self.form = Form()
 
     def decode_request(self, request: Asked) -> list[float]:
@@ -40,7 +40,7 @@ class Sums(litserve.LitAPI):  # type: ignore[misc]
         return [output]
 
 
-async def refuse(_: Request, error: Exception) -> Response:
+async def refuse(_: Request, __: Exception) -> Response:
     """Answer a bad body as the contract does."""
     refused = InvalidRequest("Expected rows with one row of numbers.")
     return Response(refused.body(), int(refused.status), media_type=PROBLEM_CONTENT_TYPE)

@@ -43,7 +43,7 @@ def strategy(scale: float) -> Strategy:
         "a plain FastAPI service with batches has the same, for less memory and less time per request.",
         loads=_loads(scale),
         laws=(*_rates(), *_lone(is_full), *(_idle() if is_full else ()), *(_answers() if is_full else ())),
-        seen=tuple(_seen(is_full)),
+        seen=tuple(_seen()),
         gain=Gain(
             "times the rate without batches, for BentoML; FastAPI with the same batches has the same rate",
             RATE, "busy", "frameworks-bentoml-batched", "frameworks-bentoml", less_is_better=False,
@@ -79,7 +79,9 @@ def _rates() -> Iterator[Law]:
     for key, name in _NAMES.items():
         plain, batched = f"frameworks-{key}", f"frameworks-{key}-batched"
         one, many = closed_rate_rps(1, batch_ms(1)), closed_rate_rps(MAX_BATCH, batch_ms(MAX_BATCH))
-        yield Law(f"{name} without batches: one at a time, 1 / {batch_ms(1):g} ms", plain, "busy", RATE, **within(one, _SHARE))
+        yield Law(
+            f"{name} without batches: one at a time, 1 / {batch_ms(1):g} ms", plain, "busy", RATE, **within(one, _SHARE)
+        )
         says = f"{name} with batches: {MAX_BATCH} / {batch_ms(MAX_BATCH):g} ms"
         yield Law(says, batched, "busy", RATE, **within(many, _SHARE))
         for subject in (plain, batched):
@@ -118,7 +120,7 @@ def _answers() -> Iterator[Law]:
             yield Law(says, ANSWERS, "", said(f"{key}_wrong", "answers"), **exactly(0))
 
 
-def _seen(is_full: bool) -> Iterator[Seen]:
+def _seen() -> Iterator[Seen]:
     for subject in _all():
         yield Seen("memory of all processes", subject, "busy", MEMORY)
         yield Seen("CPU of all processes", subject, "busy", CPU)

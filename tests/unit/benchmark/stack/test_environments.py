@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,7 +26,7 @@ class Pip:
     def __init__(self) -> None:
         self.calls: list[list[str]] = []
         self.fails = False
-        self.meanwhile = lambda: None
+        self.meanwhile: Callable[[], None] = lambda: None
 
     def __call__(self, argv: list[str], lock: Path) -> None:
         self.calls.append(argv)
@@ -190,7 +190,7 @@ def test_two_processes_build_a_real_one_at_once_and_both_can_use_it(lock: Path, 
 @pytest.mark.usefixtures("only_the_wheel")
 def test_a_package_with_another_hash_is_refused_in_pips_words(lock: Path, place: Path) -> None:
     lock.write_text(LOCKED)
-    with pytest.raises(NotAvailable, match="(?s)cannot be built.*pip says.*DO NOT MATCH THE HASHES"):
+    with pytest.raises(NotAvailable, match=r"(?s)cannot be built.*pip says.*DO NOT MATCH THE HASHES"):
         python_for(lock, place)
     assert list(place.iterdir()) == []
 
@@ -208,7 +208,9 @@ def test_an_index_that_does_not_answer_is_told_in_pips_words(
         "FIND_LINKS": "",
     }.items():
         monkeypatch.setenv(f"PIP_{name}", value)
-    with pytest.raises(NotAvailable, match="(?s)needs a network once; pip says:.*No matching distribution found for locked"):
+    with pytest.raises(
+        NotAvailable, match=r"(?s)needs a network once; pip says:.*No matching distribution found for locked"
+    ):
         python_for(lock, place)
     assert list(place.iterdir()) == []
 
@@ -225,8 +227,8 @@ def _urlsafe(content: bytes) -> str:
 @contextmanager
 def _both(argv: list[str]) -> Iterator[list["subprocess.Popen[str]"]]:
     """Start two processes at once, and stop them at the end."""
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    started = [subprocess.Popen(argv, cwd=ROOT, text=True, **pipes) for _ in range(2)]
+    pipe = subprocess.PIPE
+    started = [subprocess.Popen(argv, cwd=ROOT, text=True, stdout=pipe, stderr=pipe) for _ in range(2)]
     try:
         yield started
     finally:
