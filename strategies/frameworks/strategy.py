@@ -7,6 +7,7 @@ from benchmark.experiments.strategies.figure_kinds import CORE_SHARE, CPU, FAILU
 from benchmark.experiments.strategies.law import (
     Chart,
     Computation,
+    Figure,
     Gain,
     Law,
     Seen,
@@ -16,6 +17,7 @@ from benchmark.experiments.strategies.law import (
     from_floor,
     within,
 )
+from benchmark.experiments.strategies.observed import Observed
 from benchmark.load.plan import Level, Load, Pause
 from strategies.frameworks.answers import ASKED
 from strategies.frameworks.parameters import MAX_BATCH, WINDOW_MS, batch_ms
@@ -23,12 +25,17 @@ from strategies.laws import closed_rate_rps
 
 USERS: Final = 2 * MAX_BATCH  # one batch is computed while the next fills
 ANSWERS: Final = "frameworks-answers"
-_ANSWERS_PER_BLOCK: Final = 3_400  # 10,000 in three blocks
+_ANSWERS_PER_BLOCK: Final = 1_700  # 5,000 in three blocks
 _QUICK: Final = 0.5  # below this scale only the rates and the lone requests are measured
 _NAMES: Final = {"fastapi": "FastAPI", "bentoml": "BentoML", "litserve": "LitServe"}
 _OVERHEAD_MS: Final = {"fastapi": 3.0, "bentoml": 6.0, "litserve": 11.0}  # of a lone request, beside the model
 _SHARE: Final = 0.10
 _IDLE_PCT: Final = 5.0
+_AT_REST: Final = {
+    "frameworks-fastapi-batched": "FastAPI",
+    "frameworks-bentoml-batched": "BentoML",
+    "frameworks-litserve": "LitServe without batches",
+}
 
 
 def strategy(scale: float) -> Strategy:
@@ -43,7 +50,7 @@ def strategy(scale: float) -> Strategy:
         "a plain FastAPI service with batches has the same, for less memory and less time per request.",
         loads=_loads(scale),
         laws=(*_rates(), *_lone(is_full), *(_idle() if is_full else ()), *(_answers() if is_full else ())),
-        seen=tuple(_seen()),
+        seen=tuple(_seen(is_full)),
         gain=Gain(
             "times the rate without batches, for BentoML; FastAPI with the same batches has the same rate",
             RATE, "busy", "frameworks-bentoml-batched", "frameworks-bentoml", less_is_better=False,
@@ -102,10 +109,9 @@ def _lone(is_full: bool) -> Iterator[Law]:
 
 
 def _idle() -> Iterator[Law]:
-    for key, name in _NAMES.items():
-        for subject in (f"frameworks-{key}", f"frameworks-{key}-batched"):
-            says = f"{name} without requests uses no more than {_IDLE_PCT:g} % of a core"
-            yield Law(says, subject, "idle", CORE_SHARE, **at_most(_IDLE_PCT))
+    for subject, name in _AT_REST.items():
+        says = f"{name} without requests uses no more than {_IDLE_PCT:g} % of a core"
+        yield Law(says, subject, "idle", CORE_SHARE, **at_most(_IDLE_PCT))
     yield Law(
         "LitServe with batch_timeout=0 asks again and again whether there is a request",
         "frameworks-litserve-spinning", "idle", CORE_SHARE,
@@ -120,7 +126,21 @@ def _answers() -> Iterator[Law]:
             yield Law(says, ANSWERS, "", said(f"{key}_wrong", "answers"), **exactly(0))
 
 
-def _seen() -> Iterator[Seen]:
+def _seen(is_full: bool) -> Iterator[Seen]:
     for subject in _all():
+        rows = MAX_BATCH if subject.endswith("-batched") else 1
+        yield Seen("from the end of a batch to the next, on average", subject, "busy", _between(rows))
         yield Seen("memory of all processes", subject, "busy", MEMORY)
         yield Seen("CPU of all processes", subject, "busy", CPU)
+    if is_full:
+        says = "without requests: with a window LitServe asks every millisecond whether there is one"
+        yield Seen(says, "frameworks-litserve-batched", "idle", CORE_SHARE)
+
+
+def _between(rows: int) -> Figure:
+    """Return how long the model waits between two full batches: what is missing to the law, in ms."""
+
+    def between(seen: Observed) -> float | None:
+        return rows * 1e3 / seen.rate_rps - batch_ms(rows) if seen.rate_rps else None
+
+    return Figure("between_ms", "ms", between)
