@@ -25,7 +25,7 @@ from strategies.laws import closed_rate_rps
 
 USERS: Final = 2 * MAX_BATCH  # one batch is computed while the next fills
 ANSWERS: Final = "frameworks-answers"
-_ANSWERS_PER_BLOCK: Final = 1_700  # 5,000 in three blocks
+_ANSWERS_PER_BLOCK: Final = 1_000
 _QUICK: Final = 0.5  # below this scale only the rates and the lone requests are measured
 _NAMES: Final = {"fastapi": "FastAPI", "bentoml": "BentoML", "litserve": "LitServe"}
 _OVERHEAD_MS: Final = {"fastapi": 3.0, "bentoml": 6.0, "litserve": 11.0}  # of a lone request, beside the model
@@ -70,9 +70,9 @@ def strategy(scale: float) -> Strategy:
 def _loads(scale: float) -> dict[str, Load]:
     return {
         # BentoML learns from its first dozen requests how long batches take, and lets some of them wait meanwhile.
-        "alone": Level(1, warmup_s=1.0, measure_s=max(2 * scale, 0.6)),
-        "busy": Level(USERS, warmup_s=max(1.5 * scale, 0.8), measure_s=max(3 * scale, 1.0)),
-        "idle": Pause(2 * scale),
+        "alone": Level(1, warmup_s=1.0, measure_s=max(1.25 * scale, 0.6)),
+        "busy": Level(USERS, warmup_s=0.8, measure_s=max(2 * scale, 1.0)),
+        "idle": Pause(1.25 * scale),
     }
 
 
