@@ -78,14 +78,17 @@ def _build(lock: Path, folder: Path) -> None:
 
 
 def _run(argv: list[str], lock: Path) -> None:
+    """Run a step. Raises NotAvailable: pip's last line, since some show only one, and then the lines before it."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    failed = f"the environment of {lock.parent.name}/{lock.name} cannot be built"
     try:
         done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=_TIMEOUT_S, env=environment)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise NotAvailable(f"the environment of {lock} cannot be built: {error}") from error
+        raise NotAvailable(f"{failed}: {error}") from error
     if done.returncode:
-        said = "\n".join(f"    {line}" for line in (done.stdout + done.stderr).splitlines()[-_MESSAGE_LINES:])
-        raise NotAvailable(f"the environment of {lock} cannot be built, it needs a network once; pip says:\n{said}")
+        lines = (done.stdout + done.stderr).strip().splitlines()[-_MESSAGE_LINES:] or [f"status {done.returncode}"]
+        before = "".join(f"\n    {line}" for line in lines)
+        raise NotAvailable(f"{failed}, which needs a network once; pip says: {lines[-1]}{before}")
 
 
 def _python(folder: Path) -> Path:

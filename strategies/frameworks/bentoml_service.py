@@ -11,7 +11,7 @@ from strategies.frameworks.model import Form, OneRow, predict
 FORM = Form()
 
 
-@bentoml.service(workers=1, threads=1, logging={"access": {"enabled": False}})
+@bentoml.service(workers=1, threads=1, logging={"access": {"enabled": False}}, metrics={"enabled": False})
 class Sums:
     """Sums of rows."""
 
