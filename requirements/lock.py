@@ -1,7 +1,11 @@
-"""`make lock`: resolve every list of pyproject.toml into a lock with hashes, and without an index address."""
+"""`make lock`: resolve every list into a lock with hashes, and without an index address.
+
+The lists of pyproject.toml, and those of strategies that need an environment of their own.
+"""
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,13 +24,22 @@ OPTIONS = (
 
 
 def main() -> None:
-    """Write requirements/*.txt."""
-    for name in LOCKS:
-        target = f"requirements/{name}.txt"
-        held = [] if name == LOCKS[0] else ["--constraint", f"requirements/{LOCKS[0]}.txt"]
-        command = ["uv", "pip", "compile", "pyproject.toml", "--extra", name, "--output-file", target]
-        subprocess.run([sys.executable, "-m", *command, *OPTIONS, *held, *sys.argv[1:]], cwd=ROOT, check=True)
+    """Write requirements/*.txt and strategies/*/*.txt."""
+    for target, source in lists():
+        command = ["uv", "pip", "compile", *source, "--output-file", target]
+        subprocess.run([sys.executable, "-m", *command, *OPTIONS, *sys.argv[1:]], cwd=ROOT, check=True)
         print(target)
+
+
+def lists(root: Path = ROOT) -> Iterator[tuple[str, list[str]]]:
+    """Yield each lock, and where it comes from. Both are named from the project's root."""
+    for name in LOCKS:
+        held = [] if name == LOCKS[0] else ["--constraint", f"requirements/{LOCKS[0]}.txt"]
+        yield f"requirements/{name}.txt", ["pyproject.toml", "--extra", name, *held]
+    # Held to none of our versions, which may not do for them.
+    for path in sorted(root.glob("strategies/*/*.in")):
+        source = path.relative_to(root)
+        yield str(source.with_suffix(".txt")), [str(source)]
 
 
 if __name__ == "__main__":

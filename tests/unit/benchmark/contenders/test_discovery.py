@@ -117,6 +117,9 @@ def test_the_project_has_five_contenders_in_this_order_and_others_that_are_measu
 def test_a_contender_of_the_project_names_modules_that_exist(contender: Contender) -> None:
     for process in contender.process:
         assert process.module is not None
+        if process.requirements and "." not in process.module:  # a program of its own environment
+            assert f"\n{process.module}==" in (contender.folder / process.requirements).read_text()
+            continue
         file = Path(*process.module.split("."))
         places = [root / file for root in (contender.folder, ROOT)]
         assert any(place.with_suffix(".py").exists() or (place / "__main__.py").exists() for place in places)
