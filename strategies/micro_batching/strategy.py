@@ -1,0 +1,199 @@
+"""Requests of one item, collected into batches: rates, latencies and sizes against what the rule comes to."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from benchmark.experiments.strategies.figure_kinds import FAILURES, MEAN, RATE, WORST, per, said
+from benchmark.experiments.strategies.law import (
+    Chart,
+    Computation,
+    Gain,
+    Law,
+    Seen,
+    Strategy,
+    at_most,
+    exactly,
+    from_floor,
+    within,
+)
+from benchmark.load.arrivals import arrivals_until
+from benchmark.load.plan import Arrivals, Level, Load
+from strategies.micro_batching.parameters import LARGEST, batch_rate_rps, cost_ms
+from strategies.micro_batching.simulation import Batched, aimd_in_the_long_run, batched
+from strategies.micro_batching.sizing_figures import DOUBLED_SLO_MS, NOISE, SLOS_MS
+
+NONE, GREEDY, WINDOW = "micro-batching-none", "micro-batching-greedy", "micro-batching-window"
+BOUNDED, AIMD, REGRESSION = "micro-batching-bounded", "micro-batching-aimd", "micro-batching-regression"
+SIZES, ANSWERS, REAL = "adaptive-sizes", "own-answers", "numpy-model"
+
+MAX_BATCH: Final = {NONE: 1, GREEDY: 16, WINDOW: 16}
+TIMEOUT_MS: Final = {NONE: 0.0, GREEDY: 0.0, WINDOW: 20.0}
+LIGHT: Final = {"open-10": 10.0, "open-20": 20.0, "open-30": 30.0}  # requests per second
+HEAVY: Final = {"open-100": 100.0}
+USERS: Final = {"closed-2": 2, "closed-8": 8, "closed-32": 32}
+_BOUNDED_BATCH: Final = 8
+_SIZE: Final = per("items", "batches", "items")
+_LATE: Final = per("late", "batches")
+_LIMIT: Final = said("limit", "items")
+
+
+def strategy(scale: float) -> Strategy:
+    """Return the strategy with its laws."""
+    loads = _loads(scale)
+    return Strategy(
+        title="Micro-batching: requests collected into batches",
+        trouble="A model takes many items for little more than one, but every request brings one.",
+        claim="Above some rate a batch that waits a fixed time pays, and only on a GPU.",
+        source="article on ML serving, without figures; AIMD and quantile regression: Clipper, NSDI 2017",
+        use_when="the call has a fixed cost. Start a batch as soon as the model is free; wait for more only if measured.",
+        loads=loads,
+        laws=(*_rates(), *_latencies(loads), *_batch_sizes(loads), *_bound(loads), *_adaptive(), *_on_paper(), *_answers()),
+        seen=(
+            Seen("AIMD: batches that were late", AIMD, "closed-64", _LATE),
+            Seen("quantile regression: batches that were late", REGRESSION, "closed-64", _LATE),
+            Seen("fixed cost of a call of a NumPy network", REAL, "", said("fixed_us", "µs")),
+            Seen("cost of each further row of it", REAL, "", said("item_us", "µs")),
+        ),
+        gain=Gain(
+            "times as many requests per second as one item at a time, for 32 users",
+            RATE, "closed-32", GREEDY, NONE, less_is_better=False,
+        ),
+        charts=(
+            Chart("From which rate a batch pays", MEAN, (NONE, GREEDY, WINDOW), "requests per second", LIGHT),
+            Chart("The more users, the larger the batches", RATE, (GREEDY,), "users in a closed loop", USERS),
+        ),
+        computations={
+            SIZES: Computation("strategies.micro_batching.sizing_figures"),
+            ANSWERS: Computation("strategies.micro_batching.own_answers"),
+            REAL: Computation("strategies.micro_batching.numpy_model"),
+        },
+    )  # fmt: skip
+
+
+def _loads(scale: float) -> dict[str, Load]:
+    open_s, warm_s = max(2.5 * scale, 1.0), max(0.5 * scale, 0.2)
+    return {
+        **{name: Arrivals(rate, open_s, warm_s) for name, rate in (LIGHT | HEAVY).items()},
+        **{name: Level(users, warm_s, max(2.0 * scale, 0.8)) for name, users in USERS.items()},
+        "closed-64": Level(64, 1.0 if scale < 1 else 2.5, max(2.0 * scale, 0.8)),  # the sizes settle in the warm-up
+        "overload": Arrivals(200.0, open_s, warm_s),
+    }
+
+
+def _simulated(load: Load, contender: str, places: float = float("inf")) -> tuple[Batched, list[float], float]:
+    """Return what the rule does with the very arrivals of a load, these, and when the measured window begins."""
+    assert isinstance(load, Arrivals)
+    arrivals_s = arrivals_until(load.rate_rps, load.seed, load.warmup_s + load.measure_s)
+    size = MAX_BATCH.get(contender, _BOUNDED_BATCH)
+    return batched(arrivals_s, cost_ms, size, TIMEOUT_MS.get(contender, 0.0), places), arrivals_s, load.warmup_s
+
+
+def _rates() -> Iterator[Law]:
+    yield Law(
+        "one at a time: 1 / (a + b), whoever waits", NONE, "closed-32", RATE, **within(batch_rate_rps(1), 0.05), contrast=True
+    )
+    for load, users in USERS.items():
+        half = users // 2
+        says = f"{users} users: half of them wait while the others' batch runs: {half} / (a + {half} b)"
+        yield Law(says, GREEDY, load, RATE, **within(batch_rate_rps(half), 0.05))
+
+
+def _latencies(loads: dict[str, Load]) -> Iterator[Law]:
+    says = {
+        NONE: "one at a time: what these arrivals wait for each other",
+        GREEDY: "no timeout: what these arrivals wait for the batch before theirs",
+        WINDOW: "20 ms: what these arrivals wait for each other in vain, or not",
+    }
+    for contender, why in says.items():
+        for load in LIGHT if contender == NONE else LIGHT | HEAVY:
+            found, arrivals_s, from_s = _simulated(loads[load], contender)
+            mean_ms = found.mean_ms(arrivals_s, from_s)
+            yield Law(why, contender, load, MEAN, **within(mean_ms, 0.08, 3), contrast=contender == NONE)
+
+
+def _batch_sizes(loads: dict[str, Load]) -> Iterator[Law]:
+    for contender in (GREEDY, WINDOW):
+        found, _, from_s = _simulated(loads["open-100"], contender)
+        says = "mean batch of these arrivals; in the long run rate x a / (1 - rate x b) = 4, if the GPU is never idle"
+        yield Law(says, contender, "open-100", _SIZE, **within(found.mean_size(from_s), 0.1))
+    yield Law("32 users fill batches of 16", GREEDY, "closed-32", _SIZE, **within(16, 0.03))
+
+
+def _bound(loads: dict[str, Load]) -> Iterator[Law]:
+    found, arrivals_s, from_s = _simulated(loads["overload"], BOUNDED, places=_BOUNDED_BATCH)
+    latest_ms = 2 * cost_ms(_BOUNDED_BATCH)
+    yield Law(
+        "with one batch in the queue nobody waits longer than for the batch that runs, and then its own",
+        BOUNDED, "overload", WORST, expected=latest_ms, at_least=latest_ms * 0.9, at_most=latest_ms + 10,
+    )  # fmt: skip
+    yield Law(
+        "the arrivals that find the queue full are refused, at once",
+        BOUNDED, "overload", FAILURES, **within(found.refused(arrivals_s, from_s), 0.15, 2),
+    )  # fmt: skip
+
+
+def _adaptive() -> Iterator[Law]:
+    for contender, size, why in (
+        (AIMD, 15, "AIMD stays where a batch takes more than 90 % of the objective: 95 of 102 ms"),
+        (REGRESSION, 16, "the fit finds the largest batch that fits: 100 of 102 ms"),
+    ):
+        yield Law(why, contender, "closed-64", _LIMIT, expected=size, at_least=size - 2, at_most=size + 1)
+        says = f"and its rate is that of batches of {size}"
+        yield Law(says, contender, "closed-64", RATE, **within(batch_rate_rps(size), 0.05))
+
+
+def _on_paper() -> Iterator[Law]:
+    """The adaptive sizes when more waits than a batch may hold, for three objectives."""
+    for slo_ms, size, no_band_pct in zip(SLOS_MS, (7, 15, 33), (50, 100 / 3, 20), strict=True):
+        yield Law(f"AIMD, {slo_ms} ms, exact cost: where it stays", SIZES, "", said(f"aimd_exact_size_{slo_ms}", "items"), **exactly(size))
+        yield Law(f"AIMD, {slo_ms} ms, exact cost: late batches", SIZES, "", said(f"aimd_exact_late_pct_{slo_ms}", "%"), **exactly(0))
+        mean, late = aimd_in_the_long_run(slo_ms, cost_ms, NOISE, LARGEST)
+        yield Law(
+            f"AIMD, {slo_ms} ms, cost ± 5 %: mean size, by its Markov chain",
+            SIZES, "", said(f"aimd_size_{slo_ms}", "items"), **within(mean, 0.01),
+        )  # fmt: skip
+        yield Law(
+            f"AIMD, {slo_ms} ms, cost ± 5 %: late batches, by its Markov chain",
+            SIZES, "", said(f"aimd_late_pct_{slo_ms}", "%"), **within(100 * late, 0.1),
+        )  # fmt: skip
+        fits = largest_that_fits(slo_ms)
+        yield Law(
+            f"quantile regression, {slo_ms} ms, cost ± 5 %: the size whose 99th percentile fits",
+            SIZES, "", said(f"fit_size_{slo_ms}", "items"), expected=fits, at_least=fits - 1, at_most=fits + 1,
+        )  # fmt: skip
+        says = f"quantile regression, {slo_ms} ms, cost ± 5 %: late batches"
+        yield Law(says, SIZES, "", said(f"fit_late_pct_{slo_ms}", "%"), **at_most(1))
+        yield Law(
+            f"AIMD without a band in which it holds, {slo_ms} ms: late batches of its saw-tooth",
+            SIZES, "", said(f"no_band_late_pct_{slo_ms}", "%"), **within(no_band_pct, 0.02), contrast=True,
+        )  # fmt: skip
+    yield from _after_doubling()
+
+
+def _after_doubling() -> Iterator[Law]:
+    says = f"the fixed cost doubles, {DOUBLED_SLO_MS} ms: AIMD is late twice"
+    yield Law(says, SIZES, "", said("aimd_late_of_100_after_doubling", "of 100 batches"), **exactly(2))
+    yield Law(
+        f"the fixed cost doubles, {DOUBLED_SLO_MS} ms: what was fitted once is late for ever",
+        SIZES, "", said("fit_late_of_100_after_doubling", "of 100 batches"), **exactly(100), contrast=True,
+    )  # fmt: skip
+
+
+def largest_that_fits(slo_ms: float) -> float:
+    """Return the size whose 99th percentile of latency is the objective, for a cost that varies uniformly."""
+    quantile = 1 + NOISE * (2 * 0.99 - 1)
+    fixed_ms, item_ms = cost_ms(0), cost_ms(1) - cost_ms(0)
+    return round((slo_ms / quantile - fixed_ms) / item_ms)
+
+
+def _answers() -> Iterator[Law]:
+    for key, why in (
+        ("wrong", "10,000 items, some refused, some abandoned: answers to somebody else's item"),
+        ("unanswered", "items that never got an answer"),
+        ("failed_beyond_batches", "items that failed although no batch of theirs did"),
+    ):
+        yield Law(why, ANSWERS, "", said(key, "items"), **exactly(0))
+    yield Law(
+        "a NumPy network on the CPU: 16 rows at once, in place of one at a time",
+        REAL, "", said("gain_16", "times"), **from_floor(2, 7),
+    )  # fmt: skip
