@@ -144,8 +144,10 @@ class Batcher(Generic[Item, Answer]):
         except asyncio.CancelledError:
             _refuse(batch)
             raise
-        except BadModelAnswer as error:
-            answers = [BadModelAnswer(error.detail) for _ in batch]  # each its own: raising one changes it
+        except Exception as error:
+            logger.error("a batch of %d failed", len(batch), exc_info=error)
+            detail = "The model failed on the batch that this item was in."
+            answers = [BadModelAnswer(detail) for _ in batch]  # each its own: raising one changes it
         for each, answer in zip(batch, answers, strict=True):
             if each.answer.done():  # its caller has gone
                 continue
@@ -155,19 +157,15 @@ class Batcher(Generic[Item, Answer]):
                 each.answer.set_result(answer)
 
     def _compute(self, items: list[Item]) -> Sequence[Answer | ServiceError]:
-        """Ask the model, in a thread, and note how long it took. Raises BadModelAnswer."""
+        """Ask the model, in a thread, and note how long it took."""
         start_s = time.perf_counter()
-        try:
-            answers = self._model(items)
-        except Exception as error:
-            logger.error("the model failed on a batch of %d", len(items), exc_info=error)
-            raise BadModelAnswer("The model failed on the batch that this item was in.") from error
+        answers = self._model(items)
         took_ms = (time.perf_counter() - start_s) * 1e3
         with self._noting:
             self._late += took_ms > self._slo_ms
             self._sizing.note(len(items), took_ms)
         if len(answers) != len(items):
-            raise BadModelAnswer(f"The model gave {len(answers)} answers for {len(items)} items.")
+            raise ValueError(f"the model gave {len(answers)} answers for {len(items)} items")
         return answers
 
 

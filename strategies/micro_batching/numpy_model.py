@@ -1,38 +1,41 @@
-"""`python -m strategies.micro_batching.numpy_model`: what a batch costs a real model on the CPU, as a JSON object.
+"""`python -m strategies.micro_batching.numpy_model`: what a batch gains for real models on the CPU, as a JSON object.
 
-A network of NumPy with two hidden layers. Batches pay wherever a call has a fixed cost, which a GPU is not needed for.
+Networks of NumPy. A batch pays as far as a call has a fixed cost, which takes no GPU: of a small network a call is
+nearly all of the cost, of a wide one it is little.
 """
 
 import json
 import time
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-SIZES: Final = (1, 2, 4, 8, 16)
-_WIDTHS: Final = (64, 256, 256, 8)
-_ROUNDS, _CALLS = 30, 20
+BATCH: Final = 16
+NETWORKS: Final = {"small": (4, 16, 3), "wide": (64, 256, 256, 8)}
+_ROUNDS, _CALLS = 50, 20
 
 Matrix = NDArray[np.float64]
 
 
-def make_layers(seed: int = 1) -> list[Matrix]:
-    """Return the weights of the network."""
+def make_layers(widths: Sequence[int], seed: int = 1) -> list[Matrix]:
+    """Return the weights of a network."""
     draw = np.random.default_rng(seed)
-    return [draw.normal(0, rows**-0.5, (rows, columns)) for rows, columns in zip(_WIDTHS, _WIDTHS[1:], strict=False)]
+    return [draw.normal(0, rows**-0.5, (rows, columns)) for rows, columns in pairwise(widths)]
 
 
-def predict(layers: list[Matrix], rows: Matrix) -> Matrix:
+def predict(layers: Sequence[Matrix], rows: Matrix) -> Matrix:
     """Return the output of the network for each row."""
     for layer in layers[:-1]:
         rows = np.maximum(rows @ layer, 0)
     return rows @ layers[-1]
 
 
-def took_us(layers: list[Matrix], size: int) -> float:
+def took_us(layers: Sequence[Matrix], size: int) -> float:
     """Return how long a batch takes: the least of some rounds, which other processes disturb least."""
-    rows = np.random.default_rng(2).normal(size=(size, _WIDTHS[0]))
+    rows = np.random.default_rng(2).normal(size=(size, len(layers[0])))
     best_s = float("inf")
     for _ in range(_ROUNDS):
         start_s = time.perf_counter()
@@ -43,13 +46,13 @@ def took_us(layers: list[Matrix], size: int) -> float:
 
 
 def figures() -> dict[str, float]:
-    """Return the time per batch, the line through it, and the gain of the largest batch."""
-    layers = make_layers()
-    found = {size: took_us(layers, size) for size in SIZES}
-    item_us, fixed_us = np.polyfit(list(found), list(found.values()), 1)
-    gain = SIZES[-1] * found[1] / found[SIZES[-1]]
-    times = {f"batch_{size}_us": us for size, us in found.items()}
-    return {**times, "fixed_us": float(fixed_us), "item_us": float(item_us), "gain_16": gain}
+    """Return for each network the time of one row and of a batch, and how many times as many rows a batch scores."""
+    found: dict[str, float] = {}
+    for name, widths in NETWORKS.items():
+        layers = make_layers(widths)
+        one_us, batch_us = took_us(layers, 1), took_us(layers, BATCH)
+        found |= {f"{name}_one_us": one_us, f"{name}_batch_us": batch_us, f"{name}_gain": BATCH * one_us / batch_us}
+    return found
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Literal, TypeVar
+from typing import Final, Literal, TypeVar
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from pydantic import Field
@@ -18,7 +18,9 @@ from strategies.micro_batching.parameters import FIT_SAMPLES, SLO_MS, cost_ms
 from strategies.micro_batching.sizing import Aimd, FixedSize, QuantileRegression, Sizing
 from strategies.web import SCORE_PATH, create_app, serve
 
+Score = Callable[[list[list[float]]], list[float | BadModelAnswer]]
 Result = TypeVar("Result")
+_CLIENT_GONE: Final = 499  # nginx's number for it
 
 
 class FormSettings(BatchingParameters, BaseSettings):
@@ -59,7 +61,7 @@ async def unless_gone(request: Request, work: Awaitable[Result]) -> Result | Non
         gone.cancel()
 
 
-def make_app(settings: Settings, score: Callable[[list[list[float]]], list[float | BadModelAnswer]] = score_batch) -> FastAPI:
+def make_app(settings: Settings, score: Score = score_batch) -> FastAPI:
     """Create the service."""
     form = FormSettings()
     batcher: Batcher[list[float], float] = Batcher(score, form, sizing_of(form), form.slo_ms)
@@ -69,6 +71,8 @@ def make_app(settings: Settings, score: Callable[[list[list[float]]], list[float
     async def score_one(request: Request) -> Response:
         numbers = parse_scoring_numbers(await read_body(request, settings.max_body_bytes))
         total = await unless_gone(request, batcher.ask(numbers))
+        if total is None:
+            return Response(status_code=_CLIENT_GONE)  # which nobody reads
         return answer(b'{"total": %s}' % repr(total).encode())
 
     return create_app(routes, batcher.statistics, batcher.running)

@@ -17,7 +17,9 @@ class Batched:
 
     def mean_ms(self, arrivals_s: Sequence[float], from_s: float = 0.0) -> float:
         """Return the mean latency of those that arrived at or after a time, without the refused ones."""
-        found = [ms for at_s, ms in zip(arrivals_s, self.latencies_ms, strict=True) if at_s >= from_s and ms is not None]
+        found = [
+            ms for at_s, ms in zip(arrivals_s, self.latencies_ms, strict=True) if at_s >= from_s and ms is not None
+        ]
         return math.fsum(found) / len(found)
 
     def refused(self, arrivals_s: Sequence[float], from_s: float = 0.0) -> int:
@@ -75,7 +77,9 @@ def greedy_batch_size(rate_rps: float, fixed_ms: float, item_ms: float) -> float
     return rate_rps * fixed_ms / 1e3 / (1 - rate_rps * item_ms / 1e3)
 
 
-def aimd_in_the_long_run(slo_ms: float, cost_ms: Callable[[int], float], noise: float, largest: int) -> tuple[float, float]:
+def aimd_in_the_long_run(
+    slo_ms: float, cost_ms: Callable[[int], float], noise: float, largest: int
+) -> tuple[float, float]:
     """Return the mean batch size of AIMD under full load, and the share of batches that are late.
 
     The time of a batch varies uniformly by a share `noise` on both sides of its cost. The sizes are a Markov chain: a

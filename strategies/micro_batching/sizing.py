@@ -94,5 +94,7 @@ def quantile_line(sizes: Sequence[int], took_ms: Sequence[float], quantile: floa
     equations = np.hstack((line, np.eye(count), -np.eye(count)))
     bounds = [(None, None)] * 2 + [(0, None)] * (2 * count)
     solved = linprog(costs, A_eq=equations, b_eq=np.asarray(took_ms, dtype=float), bounds=bounds, method="highs")
+    if solved.x is None:
+        raise ArithmeticError(f"no quantile line: {solved.message}")
     fixed_ms, item_ms = solved.x[:2]
     return float(fixed_ms), float(item_ms)

@@ -46,21 +46,20 @@ def figures() -> dict[str, float]:
     def noisy(size: int) -> float:
         return cost_ms(size) * draw.uniform(1 - NOISE, 1 + NOISE)
 
-    found: dict[str, float] = {}
+    found: dict[str, float] = {"aimd_exact_late_pct": 0.0, "fit_late_pct": 0.0}
     for slo_ms in SLOS_MS:
         exact = drive(Aimd(slo_ms, LARGEST), 100, cost_ms)
         aimd = drive(Aimd(slo_ms, LARGEST), BATCHES, noisy)[_SETTLED:]
         fit = drive(QuantileRegression(slo_ms, LARGEST, SAMPLES), BATCHES, noisy)[_SETTLED:]
         found[f"aimd_exact_size_{slo_ms}"] = exact[-1][0]
-        found[f"aimd_exact_late_pct_{slo_ms}"] = late_pct(exact, slo_ms)
         found[f"aimd_size_{slo_ms}"] = mean_size(aimd)
         found[f"aimd_late_pct_{slo_ms}"] = late_pct(aimd, slo_ms)
         found[f"fit_size_{slo_ms}"] = fit[-1][0]
-        found[f"fit_late_pct_{slo_ms}"] = late_pct(fit, slo_ms)
-        # The rule as the paper has it: one item more, until the objective is missed.
-        paper = drive(Aimd(slo_ms, LARGEST, step=1, hold_from=1.0), 1_000 + LARGEST, cost_ms)[LARGEST:]
-        found[f"no_band_late_pct_{slo_ms}"] = late_pct(paper, slo_ms)
-    return found | _doubled()
+        found["aimd_exact_late_pct"] = max(found["aimd_exact_late_pct"], late_pct(exact, slo_ms))
+        found["fit_late_pct"] = max(found["fit_late_pct"], late_pct(fit, slo_ms))
+    # The rule as the paper has it: one item more, until the objective is missed.
+    paper = drive(Aimd(DOUBLED_SLO_MS, LARGEST, step=1, hold_from=1.0), 900 + LARGEST, cost_ms)[LARGEST:]
+    return found | {"no_band_late_pct": late_pct(paper, DOUBLED_SLO_MS)} | _doubled()
 
 
 def _doubled() -> dict[str, float]:
