@@ -1,6 +1,6 @@
 """Requests of one item, collected into batches: rates, latencies and sizes against what the rule comes to."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from benchmark.experiments.strategies.figure_kinds import FAILURES, MEAN, RATE, WORST, per, said
@@ -30,6 +30,7 @@ TIMEOUT_MS: Final = {NONE: 0.0, GREEDY: 0.0, WINDOW: 20.0}
 LIGHT: Final = {"open-10": 10.0, "open-20": 20.0, "open-30": 30.0}  # requests per second
 HEAVY: Final = {"open-100": 100.0}
 USERS: Final = {"closed-2": 2, "closed-8": 8, "closed-32": 32}
+_ONLY_IN_FULL: Final = ("open-20", "closed-2", "closed-64")
 _BOUNDED_BATCH: Final = 8
 _SIZE: Final = per("items", "batches", "items")
 _LATE: Final = per("late", "batches")
@@ -38,7 +39,7 @@ _LIMIT: Final = said("limit", "items")
 
 def strategy(scale: float) -> Strategy:
     """Return the strategy with its laws."""
-    loads = _loads(scale)
+    loads, adaptive = _loads(scale), _adaptive() if scale >= 1 else ()
     return Strategy(
         title="Micro-batching: requests collected into batches",
         trouble="A model takes many items for little more than one, but every request brings one.",
@@ -46,19 +47,18 @@ def strategy(scale: float) -> Strategy:
         source="article on ML serving, without figures; AIMD and quantile regression: Clipper, NSDI 2017",
         use_when="a call has a fixed cost. Begin as soon as the model is free; wait for more only if it was measured.",
         loads=loads,
-        laws=(*_of_batches(loads), *_bound(loads), *_adaptive(), *_on_paper(), *_after_doubling(), *_answers()),
+        laws=(*_of_batches(loads), *_bound(loads), *adaptive, *_on_paper(), *_after_doubling(), *_answers()),
         seen=(
-            Seen("AIMD: batches that were late", AIMD, "closed-64", _LATE),
-            Seen("quantile regression: batches that were late", REGRESSION, "closed-64", _LATE),
-            Seen("a wide one, which is nearly all arithmetic", REAL, "", said("wide_gain", "times")),
+            *(_late_batches() if adaptive else ()),
+            Seen("a wide NumPy model, which is nearly all arithmetic: 16 rows at once", REAL, "", said("wide_gain", "times")),
         ),
         gain=Gain(
             "times as many requests per second as one item at a time, for 32 users",
             RATE, "closed-32", GREEDY, NONE, less_is_better=False,
         ),
         charts=(
-            Chart("From which rate a batch pays", MEAN, (NONE, GREEDY, WINDOW), "requests per second", LIGHT),
-            Chart("The more users, the larger the batches", RATE, (GREEDY,), "users in a closed loop", USERS),
+            Chart("From which rate a batch pays", MEAN, (NONE, GREEDY, WINDOW), "requests per second", _light(loads)),
+            Chart("The more users, the larger the batches", RATE, (GREEDY,), "users in a closed loop", _users(loads)),
         ),
         computations={
             SIZES: Computation("strategies.micro_batching.sizing_figures"),
@@ -69,13 +69,23 @@ def strategy(scale: float) -> Strategy:
 
 
 def _loads(scale: float) -> dict[str, Load]:
-    open_s, warm_s = max(2.5 * scale, 1.0), max(0.5 * scale, 0.2)
-    return {
+    """Return the loads; a short run leaves out some, since each contender takes seconds to start."""
+    open_s, closed_s, warm_s = max(2.4 * scale, 0.8), max(1.6 * scale, 0.8), max(0.5 * scale, 0.2)
+    loads: dict[str, Load] = {
         **{name: Arrivals(rate, open_s, warm_s) for name, rate in (LIGHT | HEAVY).items()},
-        **{name: Level(users, warm_s, max(2.0 * scale, 0.8)) for name, users in USERS.items()},
-        "closed-64": Level(64, 1.0 if scale < 1 else 2.5, max(2.0 * scale, 0.8)),  # the sizes settle in the warm-up
+        **{name: Level(users, warm_s, closed_s) for name, users in USERS.items()},
+        "closed-64": Level(64, 2.0, closed_s),  # the sizes settle in the warm-up
         "overload": Arrivals(200.0, open_s, warm_s),
     }
+    return loads if scale >= 1 else {name: load for name, load in loads.items() if name not in _ONLY_IN_FULL}
+
+
+def _light(loads: Mapping[str, Load]) -> dict[str, float]:
+    return {name: rate for name, rate in LIGHT.items() if name in loads}
+
+
+def _users(loads: Mapping[str, Load]) -> dict[str, float]:
+    return {name: users for name, users in USERS.items() if name in loads}
 
 
 def _simulated(load: Load, contender: str, places: float = float("inf")) -> tuple[Batched, list[float], float]:
@@ -86,41 +96,35 @@ def _simulated(load: Load, contender: str, places: float = float("inf")) -> tupl
     return batched(arrivals_s, cost_ms, size, TIMEOUT_MS.get(contender, 0.0), places), arrivals_s, load.warmup_s
 
 
-def _of_batches(loads: dict[str, Load]) -> Iterator[Law]:
-    yield from _rates()
+def _of_batches(loads: Mapping[str, Load]) -> Iterator[Law]:
+    yield from _rates(loads)
     yield from _latencies(loads)
     yield from _batch_sizes(loads)
 
 
-def _rates() -> Iterator[Law]:
-    yield Law(
-        "one at a time: 1 / (a + b), whoever waits",
-        NONE,
-        "closed-32",
-        RATE,
-        **within(batch_rate_rps(1), 0.05),
-        contrast=True,
-    )
-    for load, users in USERS.items():
-        half = users // 2
-        says = f"{users} users: half of them wait while the others' batch runs: {half} / (a + {half} b)"
+def _rates(loads: Mapping[str, Load]) -> Iterator[Law]:
+    says = "one at a time: 1 / (a + b), whoever waits"
+    yield Law(says, NONE, "closed-32", RATE, **within(batch_rate_rps(1), 0.05), contrast=True)
+    for load in _users(loads):
+        half = USERS[load] // 2
+        says = f"{USERS[load]} users: half of them wait while the others' batch runs: {half} / (a + {half} b)"
         yield Law(says, GREEDY, load, RATE, **within(batch_rate_rps(half), 0.05))
 
 
-def _latencies(loads: dict[str, Load]) -> Iterator[Law]:
+def _latencies(loads: Mapping[str, Load]) -> Iterator[Law]:
     says = {
         NONE: "one at a time: what these arrivals wait for each other",
         GREEDY: "no timeout: what these arrivals wait for the batch before theirs",
         WINDOW: "20 ms: what these arrivals wait for each other in vain, or not",
     }
     for contender, why in says.items():
-        for load in LIGHT if contender == NONE else LIGHT | HEAVY:
+        for load in [*_light(loads), *([] if contender == NONE else HEAVY)]:
             found, arrivals_s, from_s = _simulated(loads[load], contender)
             mean_ms = found.mean_ms(arrivals_s, from_s)
             yield Law(why, contender, load, MEAN, **within(mean_ms, 0.08, 3), contrast=contender == NONE)
 
 
-def _batch_sizes(loads: dict[str, Load]) -> Iterator[Law]:
+def _batch_sizes(loads: Mapping[str, Load]) -> Iterator[Law]:
     for contender in (GREEDY, WINDOW):
         found, _, from_s = _simulated(loads["open-100"], contender)
         says = "mean batch of these arrivals; in the long run rate x a / (1 - rate x b) = 4, if the GPU is never idle"
@@ -128,7 +132,7 @@ def _batch_sizes(loads: dict[str, Load]) -> Iterator[Law]:
     yield Law("32 users fill batches of 16", GREEDY, "closed-32", _SIZE, **within(16, 0.03))
 
 
-def _bound(loads: dict[str, Load]) -> Iterator[Law]:
+def _bound(loads: Mapping[str, Load]) -> Iterator[Law]:
     found, arrivals_s, from_s = _simulated(loads["overload"], BOUNDED, places=_BOUNDED_BATCH)
     latest_ms = 2 * cost_ms(_BOUNDED_BATCH)
     yield Law(
@@ -149,6 +153,13 @@ def _adaptive() -> Iterator[Law]:
         yield Law(why, contender, "closed-64", _LIMIT, expected=size, at_least=size - 2, at_most=size + 1)
         says = f"and its rate is that of batches of {size}"
         yield Law(says, contender, "closed-64", RATE, **within(batch_rate_rps(size), 0.05))
+
+
+def _late_batches() -> tuple[Seen, ...]:
+    return (
+        Seen("AIMD: share of late batches", AIMD, "closed-64", _LATE),
+        Seen("quantile regression: share of late batches", REGRESSION, "closed-64", _LATE),
+    )
 
 
 def _on_paper() -> Iterator[Law]:
