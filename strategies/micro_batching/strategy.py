@@ -50,7 +50,7 @@ def strategy(scale: float) -> Strategy:
         laws=(*_of_batches(loads), *_bound(loads), *adaptive, *_on_paper(), *_after_doubling(), *_answers()),
         seen=(
             *(_late_batches() if adaptive else ()),
-            Seen("a wide NumPy model, which is nearly all arithmetic: 16 rows at once", REAL, "", said("wide_gain", "times")),
+            Seen("a wide NumPy model, mostly arithmetic: 16 rows at once", REAL, "", said("wide_gain", "times")),
         ),
         gain=Gain(
             "times as many requests per second as one item at a time, for 32 users",
