@@ -1,5 +1,7 @@
 """Many rows in one request: who is answered what. Every row has its answer, or its error, in its own place."""
 
+import logging
+import math
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Final
 
@@ -13,6 +15,8 @@ from strategies.batch_endpoint.parameters import FEATURES, MAX_ROWS
 
 Model = Callable[[Sequence[Row]], NDArray[np.float64]]
 Answer = list[float] | ServiceError
+
+logger = logging.getLogger(__name__)
 
 _DIGITS: Final = 6
 _Number = Annotated[FiniteFloat, Strict()]
@@ -70,15 +74,18 @@ def naive(items: Sequence[object], model: Model) -> list[Answer]:
 
 
 def _answers(rows: Sequence[Row], model: Model) -> list[Answer]:
-    """Return an answer for each row; a row without a finite score is that row's error alone."""
+    """Return an answer for each row; a row without a finite score is that row's error alone. Raises BadModelAnswer."""
     if not rows:
         return []
-    found = model(rows)
+    try:
+        found = model(rows).tolist()
+    except Exception as error:
+        logger.error("the model failed on %d rows", len(rows), exc_info=error)
+        raise BadModelAnswer("The model failed.") from error
     if len(found) != len(rows):
         raise BadModelAnswer(f"The model gave {len(found)} answers for {len(rows)} rows.")
-    good: list[bool] = np.isfinite(found).all(axis=1).tolist()
     refused = BadModelAnswer("The model has no score for this row.")
-    return [each if fine else refused for each, fine in zip(found.tolist(), good, strict=True)]
+    return [each if all(map(math.isfinite, each)) else refused for each in found]
 
 
 def encode(answers: Sequence[Answer]) -> bytes:
