@@ -59,6 +59,7 @@ async def unless_gone(request: Request, work: Awaitable[Result]) -> Result | Non
     finally:
         working.cancel()
         gone.cancel()
+        await asyncio.gather(working, gone, return_exceptions=True)  # until the item has left the queue
 
 
 def make_app(settings: Settings, score: Score = score_batch) -> FastAPI:
