@@ -50,15 +50,22 @@ def make_app(settings: Settings, gpu: Gpu | None = None) -> FastAPI:
     gpu = gpu or Gpu()
     form: Form = {"one-by-one": one_by_one, "whole": whole, "distinct": distinct, "naive": naive}[FormSettings().form]
     thread = ThreadPoolExecutor(1)  # a GPU does one thing at a time
-    counted = {"rows": 0}
+    counted = {"rows": 0, "modelled": 0, "calls": 0}
     routes = APIRouter()
+
+    def compute(items: Sequence[object]) -> tuple[list[Answer], dict[str, int]]:
+        """Return the answers, and what they cost: told together, so that a reader never sees half of it."""
+        modelled, calls = gpu.modelled, gpu.calls
+        answers = form(items, gpu)
+        return answers, {"rows": len(items), "modelled": gpu.modelled - modelled, "calls": gpu.calls - calls}
 
     @routes.post(SCORE_PATH)
     async def score(request: Request) -> Response:
         body = await read_body(request, settings.max_body_bytes)
         items = await asyncio.to_thread(parse_items, body)  # thousands of rows would hold up the event loop
-        answers = await asyncio.get_running_loop().run_in_executor(thread, form, items, gpu)
-        counted["rows"] += len(items)
+        answers, cost = await asyncio.get_running_loop().run_in_executor(thread, compute, items)
+        for key, value in cost.items():
+            counted[key] += value
         return answer(await asyncio.to_thread(encode, answers))
 
     @asynccontextmanager
@@ -66,7 +73,7 @@ def make_app(settings: Settings, gpu: Gpu | None = None) -> FastAPI:
         yield
         thread.shutdown(wait=False, cancel_futures=True)
 
-    return create_app(routes, lambda: {**counted, "calls": gpu.calls, "modelled": gpu.modelled}, opening)
+    return create_app(routes, lambda: counted, opening)
 
 
 if __name__ == "__main__":
