@@ -27,10 +27,10 @@ SIZES, ANSWERS, REAL = "adaptive-sizes", "own-answers", "numpy-model"
 
 MAX_BATCH: Final = {NONE: 1, GREEDY: 16, WINDOW: 16}
 TIMEOUT_MS: Final = {NONE: 0.0, GREEDY: 0.0, WINDOW: 20.0}
-LIGHT: Final = {"open-10": 10.0, "open-20": 20.0, "open-30": 30.0}  # requests per second
-HEAVY: Final = {"open-100": 100.0}
-USERS: Final = {"closed-2": 2, "closed-8": 8, "closed-32": 32}
-_ONLY_IN_FULL: Final = ("open-20", "closed-2", "closed-64")
+LIGHT: Final = {"10/s": 10.0, "20/s": 20.0, "30/s": 30.0}  # requests per second
+HEAVY: Final = {"100/s": 100.0}
+USERS: Final = {"2 users": 2, "8 users": 8, "32 users": 32}
+_ONLY_IN_FULL: Final = ("20/s", "2 users", "64 users")
 _BOUNDED_BATCH: Final = 8
 _SIZE: Final = per("items", "batches", "items")
 _LATE: Final = per("late", "batches")
@@ -54,7 +54,7 @@ def strategy(scale: float) -> Strategy:
         ),
         gain=Gain(
             "times as many requests per second as one item at a time, for 32 users",
-            RATE, "closed-32", GREEDY, NONE, less_is_better=False,
+            RATE, "32 users", GREEDY, NONE, less_is_better=False,
         ),
         charts=(
             Chart("From which rate a batch pays", MEAN, (NONE, GREEDY, WINDOW), "requests per second", _light(loads)),
@@ -74,8 +74,8 @@ def _loads(scale: float) -> dict[str, Load]:
     loads: dict[str, Load] = {
         **{name: Arrivals(rate, open_s, warm_s) for name, rate in (LIGHT | HEAVY).items()},
         **{name: Level(users, warm_s, closed_s) for name, users in USERS.items()},
-        "closed-64": Level(64, 2.0, closed_s),  # the sizes settle in the warm-up
-        "overload": Arrivals(200.0, open_s, warm_s),
+        "64 users": Level(64, 2.0, closed_s),  # the sizes settle in the warm-up
+        "200/s": Arrivals(200.0, open_s, warm_s),
     }
     return loads if scale >= 1 else {name: load for name, load in loads.items() if name not in _ONLY_IN_FULL}
 
@@ -103,62 +103,62 @@ def _of_batches(loads: Mapping[str, Load]) -> Iterator[Law]:
 
 
 def _rates(loads: Mapping[str, Load]) -> Iterator[Law]:
-    says = "one at a time: 1 / (a + b), whoever waits"
-    yield Law(says, NONE, "closed-32", RATE, **within(batch_rate_rps(1), 0.05), contrast=True)
+    says = "32 users, one at a time: 1 / (a + b)"
+    yield Law(says, NONE, "32 users", RATE, **within(batch_rate_rps(1), 0.05), contrast=True)
     for load in _users(loads):
         half = USERS[load] // 2
-        says = f"{USERS[load]} users: half of them wait while the others' batch runs: {half} / (a + {half} b)"
+        says = f"{load}, of whom half wait for the others' batch: {half} / (a + {half} b)"
         yield Law(says, GREEDY, load, RATE, **within(batch_rate_rps(half), 0.05))
 
 
 def _latencies(loads: Mapping[str, Load]) -> Iterator[Law]:
     says = {
-        NONE: "one at a time: what these arrivals wait for each other",
-        GREEDY: "no timeout: what these arrivals wait for the batch before theirs",
-        WINDOW: "20 ms: what these arrivals wait for each other in vain, or not",
+        NONE: "one at a time: the wait for all before",
+        GREEDY: "no timeout: the wait for the batch before",
+        WINDOW: "20 ms: the wait for company, or for the batch before",
     }
     for contender, why in says.items():
         for load in [*_light(loads), *([] if contender == NONE else HEAVY)]:
             found, arrivals_s, from_s = _simulated(loads[load], contender)
             mean_ms = found.mean_ms(arrivals_s, from_s)
-            yield Law(why, contender, load, MEAN, **within(mean_ms, 0.08, 3), contrast=contender == NONE)
+            yield Law(f"{load}, {why}", contender, load, MEAN, **within(mean_ms, 0.08, 3), contrast=contender == NONE)
 
 
 def _batch_sizes(loads: Mapping[str, Load]) -> Iterator[Law]:
     for contender in (GREEDY, WINDOW):
-        found, _, from_s = _simulated(loads["open-100"], contender)
-        says = "mean batch of these arrivals; in the long run rate x a / (1 - rate x b) = 4, if the GPU is never idle"
-        yield Law(says, contender, "open-100", _SIZE, **within(found.mean_size(from_s), 0.1))
-    yield Law("32 users fill batches of 16", GREEDY, "closed-32", _SIZE, **within(16, 0.03))
+        found, _, from_s = _simulated(loads["100/s"], contender)
+        says = "100/s: the mean batch; in the long run rate x a / (1 - rate x b) = 4"
+        yield Law(says, contender, "100/s", _SIZE, **within(found.mean_size(from_s), 0.1))
+    yield Law("32 users: batches of 16", GREEDY, "32 users", _SIZE, **within(16, 0.03))
 
 
 def _bound(loads: Mapping[str, Load]) -> Iterator[Law]:
-    found, arrivals_s, from_s = _simulated(loads["overload"], BOUNDED, places=_BOUNDED_BATCH)
+    found, arrivals_s, from_s = _simulated(loads["200/s"], BOUNDED, places=_BOUNDED_BATCH)
     latest_ms = 2 * cost_ms(_BOUNDED_BATCH)
     yield Law(
-        "with one batch in the queue nobody waits longer than for the batch that runs, and then its own",
-        BOUNDED, "overload", WORST, expected=latest_ms, at_least=latest_ms * 0.9, at_most=latest_ms + 10,
+        "200/s, room for one batch: nobody waits longer than for two batches of 8",
+        BOUNDED, "200/s", WORST, expected=latest_ms, at_least=latest_ms * 0.9, at_most=latest_ms + 10,
     )  # fmt: skip
     yield Law(
-        "the arrivals that find the queue full are refused, at once",
-        BOUNDED, "overload", FAILURES, **within(found.refused(arrivals_s, from_s), 0.15, 2),
+        "200/s, room for one batch: who finds it taken is refused",
+        BOUNDED, "200/s", FAILURES, **within(found.refused(arrivals_s, from_s), 0.15, 2),
     )  # fmt: skip
 
 
 def _adaptive() -> Iterator[Law]:
     for contender, size, why in (
-        (AIMD, 15, "AIMD stays where a batch takes more than 90 % of the objective: 95 of 102 ms"),
-        (REGRESSION, 16, "the fit finds the largest batch that fits: 100 of 102 ms"),
+        (AIMD, 15, "64 users: AIMD stays at a batch of 95 ms, above 90 % of 102 ms"),
+        (REGRESSION, 16, "64 users: the fit finds the largest batch below 102 ms, of 100 ms"),
     ):
-        yield Law(why, contender, "closed-64", _LIMIT, expected=size, at_least=size - 2, at_most=size + 1)
-        says = f"and its rate is that of batches of {size}"
-        yield Law(says, contender, "closed-64", RATE, **within(batch_rate_rps(size), 0.05))
+        yield Law(why, contender, "64 users", _LIMIT, expected=size, at_least=size - 2, at_most=size + 1)
+        says = f"64 users: the rate of batches of {size}"
+        yield Law(says, contender, "64 users", RATE, **within(batch_rate_rps(size), 0.05))
 
 
 def _late_batches() -> tuple[Seen, ...]:
     return (
-        Seen("AIMD: share of late batches", AIMD, "closed-64", _LATE),
-        Seen("quantile regression: share of late batches", REGRESSION, "closed-64", _LATE),
+        Seen("AIMD: share of late batches", AIMD, "64 users", _LATE),
+        Seen("quantile regression: share of late batches", REGRESSION, "64 users", _LATE),
     )
 
 
@@ -174,15 +174,15 @@ def _on_paper() -> Iterator[Law]:
         yield Law(says, SIZES, "", said(f"aimd_late_pct_{slo_ms}", "%"), **within(100 * late, 0.1))
         fits = largest_that_fits(slo_ms)
         yield Law(
-            f"quantile regression, {slo_ms} ms, cost ± 5 %: the size whose 99th percentile fits",
+            f"regression, {slo_ms} ms, cost ± 5 %: the size whose 99th percentile fits",
             SIZES, "", said(f"fit_size_{slo_ms}", "items"), expected=fits, at_least=fits - 1, at_most=fits + 1,
         )  # fmt: skip
     says = "AIMD, exact cost: late batches, for the worst objective"
     yield Law(says, SIZES, "", said("aimd_exact_late_pct", "%"), **exactly(0))
-    says = "quantile regression, cost ± 5 %: late batches, for the worst objective"
+    says = "regression, cost ± 5 %: late batches, for the worst objective"
     yield Law(says, SIZES, "", said("fit_late_pct", "%"), **at_most(1))
     yield Law(
-        "AIMD without a band in which it holds, 100 ms: late batches of its saw-tooth of three",
+        "AIMD that never holds, 100 ms: late batches of its saw-tooth of three",
         SIZES, "", said("no_band_late_pct", "%"), **within(100 / 3, 0.02), contrast=True,
     )  # fmt: skip
 
@@ -205,12 +205,12 @@ def largest_that_fits(slo_ms: float) -> float:
 
 def _answers() -> Iterator[Law]:
     for key, why in (
-        ("wrong", "10,000 items, some refused, some abandoned: answers to somebody else's item"),
+        ("wrong", "10,000 items: answers to somebody else's item"),
         ("unanswered", "items that never got an answer"),
         ("failed_beyond_batches", "items that failed although no batch of theirs did"),
     ):
         yield Law(why, ANSWERS, "", said(key, "items"), **exactly(0))
     yield Law(
-        "a small NumPy model on the CPU is nearly all fixed cost: 16 rows at once against one at a time",
+        "a small NumPy model on the CPU is nearly all fixed cost: 16 rows at once",
         REAL, "", said("small_gain", "times"), expected=16, at_least=4, at_most=17,
     )  # fmt: skip

@@ -343,8 +343,8 @@ def test_nobody_waits_longer_than_two_batches_with_one_in_the_queue() -> None:
 def test_the_laws_of_the_strategy_are_the_figures_of_its_rule() -> None:
     laws = {(law.subject, law.load, law.figure.name): law for law in load_strategy("micro_batching").laws}
     for users, rate_rps in ((2, 40), (8, 100), (32, 160)):
-        assert laws["micro-batching-greedy", f"closed-{users}", "rate_rps"].expected == pytest.approx(rate_rps)
-    assert laws["micro-batching-bounded", "overload", "worst_ms"].expected == 120
+        assert laws["micro-batching-greedy", f"{users} users", "rate_rps"].expected == pytest.approx(rate_rps)
+    assert laws["micro-batching-bounded", "200/s", "worst_ms"].expected == 120
     assert [batch_rate_rps(n) for n in (1, 4, 16)] == pytest.approx([40, 100, 160])
     computed = sizing_figures.figures()
     for (subject, _, name), law in laws.items():
