@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypedDict
 
 from benchmark.experiments.strategies.observed import Observed
 from benchmark.load.plan import Load
@@ -34,30 +33,22 @@ class Law:
     contrast: bool = False  # shows the trouble, or a mistake: the law of what one should not do
 
 
-class Tolerance(TypedDict):
-    """What a law expects, and between which bounds it holds."""
-
-    expected: float
-    at_least: float
-    at_most: float
-
-
-def within(expected: float, share: float, more: float = 0.0) -> Tolerance:
+def within(expected: float, share: float, more: float = 0.0) -> dict[str, float]:
     """Return a law's expectation with a tolerance: a share of it on both sides, and so much more above."""
     return {"expected": expected, "at_least": expected * (1 - share), "at_most": expected * (1 + share) + more}
 
 
-def from_floor(floor: float, share: float, more: float = 0.0) -> Tolerance:
+def from_floor(floor: float, share: float, more: float = 0.0) -> dict[str, float]:
     """Return the tolerance of a floor: nothing is below it, apart from a timer's rounding, and so much is allowed."""
     return {"expected": floor, "at_least": floor * 0.995 - 1e-9, "at_most": floor * (1 + share) + more}
 
 
-def exactly(value: float) -> Tolerance:
+def exactly(value: float) -> dict[str, float]:
     """Return the tolerance of a count."""
     return {"expected": value, "at_least": value, "at_most": value}
 
 
-def at_most(bound: float) -> Tolerance:
+def at_most(bound: float) -> dict[str, float]:
     """Return the tolerance of a bound, which is its expectation, too."""
     return {"expected": bound, "at_least": 0.0, "at_most": bound}
 
