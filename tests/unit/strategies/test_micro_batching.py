@@ -286,6 +286,13 @@ def test_the_regression_fits_once_and_never_again() -> None:
     assert sizing.limit == 36
 
 
+def test_the_regression_leaves_out_the_first_batch_which_warms_up() -> None:
+    sizing = QuantileRegression(1_000, LARGEST, samples=3)
+    for size, took_ms in ((4, 900.0), (1, cost_ms(1)), (2, cost_ms(2)), (3, cost_ms(3))):
+        sizing.note(size, took_ms)
+    assert (sizing.fitted, sizing.limit) == (True, LARGEST)
+
+
 def test_the_regression_goes_on_exploring_while_all_batches_have_one_size() -> None:
     sizing = QuantileRegression(100, LARGEST, samples=5)
     for _ in range(20):
