@@ -6,6 +6,7 @@ ServiceError
 ├── UnknownEntity         404
 ├── MethodNotAllowed      405  with `Allow`
 ├── BodyTooLarge          413
+├── TooManyItems          413  a batch of more items than a request may hold
 ├── BadModelAnswer        502  a model refused, failed or gave an invalid answer
 ├── Unavailable           503  with `Retry-After`
 │   ├── StoreUnreachable
@@ -79,6 +80,13 @@ class BodyTooLarge(ServiceError):
 
     def __init__(self, limit_bytes: int) -> None:
         super().__init__(f"The body is larger than {limit_bytes} bytes.")
+
+
+class TooManyItems(ServiceError):
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+    def __init__(self, items: int, limit: int) -> None:
+        super().__init__(f"There are {items} items in the request, expected at most {limit}.")
 
 
 class BadModelAnswer(ServiceError):

@@ -17,6 +17,7 @@ TABLE: list[tuple[errors.ServiceError, int, dict[str, str]]] = [
     (errors.MethodNotAllowed(["POST"]), 405, {"Allow": "POST"}),
     (errors.MethodNotAllowed({"HEAD", "GET"}), 405, {"Allow": "GET, HEAD"}),
     (errors.BodyTooLarge(16384), 413, {}),
+    (errors.TooManyItems(10_001, 10_000), 413, {}),
     (errors.BadModelAnswer("Model 1 cannot be reached."), 502, {}),
     (errors.StoreUnreachable(), 503, {"Retry-After": "1"}),
     (errors.StoreNotSeeded(), 503, {"Retry-After": "1"}),
