@@ -41,8 +41,10 @@ def load_strategy(name: str, scale: float = 1.0) -> Strategy:
 
 
 def choose_strategies(names: str, scale: float) -> dict[str, Strategy]:
-    """Return the named strategies (separated by commas), or all. Raises StrategyError for an unknown one."""
+    """Return the named strategies (separated by commas), or all. Raises StrategyError for an unknown one, or none."""
     wanted = [name.strip() for name in names.split(",") if name.strip()] or strategy_names()
+    if not wanted:
+        raise StrategyError(f"{ROOT / _PACKAGE} holds no strategy")
     return {name: load_strategy(name, scale) for name in wanted}
 
 

@@ -192,8 +192,9 @@ def _chart_styles(chart: ChartData) -> Mapping[str, Style]:
 
 
 def off_in_words(law: LawResult) -> str:
-    """Return how far a measurement is off its law."""
-    return "" if law.off is None else f"{law.off:+.1%}".replace("%", " %")
+    """Return how far a measurement is off its law; nothing for a bound, below which nothing is expected."""
+    is_bound = not law.at_least and law.expected == law.at_most
+    return "" if law.off is None or is_bound else f"{law.off:+.1%}".replace("%", " %").replace("-", "−")
 
 
 def called(figure: str) -> str:

@@ -126,6 +126,12 @@ def test_an_unknown_strategy_is_one_sentence_with_those_that_there_are() -> None
         choose_strategies("hubb", 1.0)
 
 
+@pytest.mark.usefixtures("folder")
+def test_where_there_is_no_strategy_nothing_is_measured() -> None:
+    with pytest.raises(StrategyError, match="other_strategies holds no strategy"):
+        choose_strategies("", 1.0)
+
+
 def test_names_may_have_spaces_around_them_and_none_means_all() -> None:
     assert list(choose_strategies(" thread_pool , thread_pool", 0.25)) == ["thread_pool"]
     assert list(choose_strategies("", 0.25)) == strategy_names()

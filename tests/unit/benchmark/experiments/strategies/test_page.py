@@ -70,6 +70,16 @@ def test_a_law_that_missed_is_named_at_the_top_with_what_was_measured(record: Be
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_a_measurement_is_off_a_law_and_below_a_bound(record: Begin) -> None:
+    recorded = record()
+    recorded.measure("two", latency_ms=47.5)
+    recorded.compute()
+    page = page_of(recorded)
+    assert page.count('<td class="value">−5.0 %</td>') == 2  # the makespan, and the latency of the open loop
+    assert "−80.0 %" not in page  # of the computation, which takes 2 ms of 10
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_the_law_of_a_mistake_is_marked_as_one(record: Begin) -> None:
     page = page_of(whole(record))
     assert page.count("(for contrast)") == 1
