@@ -92,15 +92,17 @@ def _draw_gains(layout: Layout, rows: Sequence[Bar]) -> Sheet:
 
 
 def _law_rows(strategy: StrategySummary, prefix: str) -> list[Point]:
-    """Return each law whose expectation is not zero, as a share of it."""
+    """Return each law as a share of what it expects; a bound, or a law that expects nothing, is in the table only."""
     chosen = styles({law.subject: _Drawn() for law in strategy.laws})
     rows = []
     for law in strategy.laws:
-        if law.value is None or not law.expected:
+        is_bound = not law.at_least and law.at_most == law.expected
+        if law.value is None or not law.expected or is_bound:
             continue
         words = f"{called(law.figure)} {significant(law.value)} {law.unit}, law {significant(law.expected)}"
         tolerance = (law.at_least / law.expected, law.at_most / law.expected)
-        label = f"{law.subject.removeprefix(prefix)} {law.load}".strip()
+        subject = law.subject.removeprefix(prefix)
+        label = f"{subject} {law.load}" if law.load else called(law.figure)
         brief = f"{significant(law.value / law.expected)} × law"
         value, style = law.value / law.expected, chosen[law.subject]
         rows.append(Point(label, words, not law.valid, brief, value=value, style=style, interval=tolerance))
