@@ -3,6 +3,7 @@
 import pytest
 
 from benchmark.load import parity
+from benchmark.scenarios.discovery import scenario_of
 from contract.model import quantile_function
 from contract.settings import Settings
 from feature_store.seed import DEFAULT_INFO
@@ -14,6 +15,7 @@ BOUNDS_S = quantile_function(SETTINGS).bounds_s
 CASES = [
     pytest.param(name, case, id=f"{name}: {case.name}")
     for name, contender in CONTENDERS.items()
+    if scenario_of(contender).check.law  # the others are asked other requests
     for case in parity.cases(DEFAULT_INFO.entities, SETTINGS.max_body_bytes)
     if case.basic or not contender.harness_floor
 ]

@@ -326,6 +326,18 @@ def test_waves_begin_and_the_next_load_begins_when_the_harness_says_so(run: Run,
     assert seen == [("ready", 0), *begin, *end, *silence]
 
 
+def test_a_generator_that_is_stopped_while_it_waits_keeps_what_it_has_seen(
+    run: Run, server: Server, guard: Guard
+) -> None:
+    plan = plan_for(run, server, (), loads=(Waves(3, 600),))
+    with generator(plan, guard) as process:
+        assert process.stdout is not None
+        assert next(json.loads(line) for line in process.stdout if "waiting" in line) == {"event": "waiting"}
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 0
+    assert len(samples(run)) == 3
+
+
 def test_a_generator_whose_harness_is_gone_before_it_began_ends_without_asking(
     run: Run, server: Server, guard: Guard
 ) -> None:
