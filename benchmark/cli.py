@@ -13,7 +13,6 @@ from rich.table import Table
 
 from benchmark.cli_options import (
     EXIT_INTERRUPTED,
-    FIELD_SCENARIO,
     RESULTS,
     ResultsOption,
     console,
@@ -132,7 +131,7 @@ def _measured_by(contender: Contender) -> str:
     """Return who measures a contender, if not every command does."""
     if contender.default:
         return ""
-    return "when named" if contender.scenario == FIELD_SCENARIO else "strategies"
+    return "when named" if contender.follows_contract else "strategies"
 
 
 @app.command(rich_help_panel=SERVICES)

@@ -5,7 +5,7 @@ import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Protocol
 
 import typer
 from rich.console import Console, RenderableType
@@ -41,8 +41,6 @@ _SET_OTHERWISE = {
     "model_seed": "use --seed, from which the durations of all contenders in a block are derived",
     **dict.fromkeys(("architecture", "role", "port", "host"), "it belongs to each contender's contender.toml"),
 }
-
-FIELD_SCENARIO: Final = "scoring"
 
 console = Console(highlight=False)
 
@@ -120,8 +118,7 @@ def choose_contenders(names: str, whole_field: bool = False) -> list[Contender]:
     from benchmark.load.scenario_requests import refuse_unknown
 
     known = discover()
-    field = {name for name, contender in known.items() if contender.scenario == FIELD_SCENARIO}
-    unnamed = [each.name for each in known.values() if each.default or (whole_field and each.name in field)]
+    unnamed = [each.name for each in known.values() if each.default or (whole_field and each.follows_contract)]
     chosen = choose([name.strip() for name in names.split(",")] if names else unnamed, known)
     refuse_unknown(chosen)
     return chosen

@@ -10,6 +10,7 @@ from benchmark.contenders.toml_rows import Row, RowName, Table, find_rows
 from benchmark.errors import ContenderError, UnknownContender
 
 ROOT = Path(__file__).resolve().parents[2]
+_CONTRACT = "scoring"  # the scenario of the service contract
 
 
 class Process(Table):
@@ -39,12 +40,17 @@ class Contender(Row):
     title: str
     floor: Literal["sum", "max", "none"]
     endpoint: str = Field(pattern="^/")
-    scenario: RowName = "scoring"  # its requests: a row of a scenario.toml
+    scenario: RowName = _CONTRACT  # its requests: a row of a scenario.toml
     order: int = 100  # its position in tables and figures; the first one is the baseline
     default: bool = True  # whether it is measured if no contenders are named
     harness_floor: bool = False  # measures the limit of the harness itself, and may saturate it
     process: tuple[Process, ...] = Field(min_length=1)
     label: str = ""  # the name, or name#2 if it is measured twice
+
+    @property
+    def follows_contract(self) -> bool:
+        """Whether it is asked what the service contract says, and may be compared with the twins."""
+        return self.scenario == _CONTRACT
 
     @model_validator(mode="after")
     def _has_an_entrance(self) -> "Contender":

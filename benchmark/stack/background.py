@@ -116,9 +116,9 @@ class _State:
 
 
 def up(folder: Path | None = None, known: Mapping[str, Contender] | None = None) -> Generator[str, None, None]:
-    """Start every process of every contender that is not up yet, once per port. Yields a line per service.
+    """Start every process that is not up yet of every contender of the service contract, once per port.
 
-    If it ends before the last line, the processes that it started are stopped again. Raises BenchmarkError.
+    Yields a line per service. If it ends before the last line, the processes that it started are stopped again. Raises BenchmarkError.
     """
     wanted = list(_distinct((discover() if known is None else known).values()))
     with _locked(folder or RUN) as state, closing(Guard()) as guard:
@@ -168,7 +168,7 @@ def _distinct(contenders: Iterable[Contender]) -> Iterator[tuple[Contender, Proc
     seen: set[int] = set()
     for contender in contenders:
         for process in contender.process:
-            if process.port not in seen and not contender.harness_floor:
+            if process.port not in seen and contender.follows_contract and not contender.harness_floor:
                 seen.add(process.port)
                 yield contender, process
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.cli_options import FIELD_SCENARIO
 from benchmark.contenders.discovery import ROOT, discover
 from benchmark.experiments.bench import command as bench
 from benchmark.experiments.gap import command as explain
@@ -50,7 +49,7 @@ def test_every_verb_of_the_makefile_is_listed_by_make_help() -> None:
 
 def test_every_contender_that_is_measured_only_when_it_is_named_is_explained() -> None:
     page = (ROOT / "doc" / "contenders.md").read_text()
-    named = [name for name, each in discover().items() if not each.default and each.scenario == FIELD_SCENARIO]
+    named = [name for name, each in discover().items() if not each.default and each.follows_contract]
     assert named != []
     assert [name for name in named if f"| `{name}` |" not in page] == []
 

@@ -123,16 +123,9 @@ def test_no_load_is_stated_that_nothing_asks_for(name: str) -> None:
 @pytest.mark.parametrize("name", list(CONTENDERS))
 def test_a_process_of_a_strategy_does_not_know_the_harness(name: str) -> None:
     modules = [process.module for process in CONTENDERS[name].process if process.module]
-<<<<<<< HEAD
-    places = [ROOT.joinpath(*module.split(".")) for module in modules]
-    files = [place / "__main__.py" if place.is_dir() else place.with_suffix(".py") for place in places]
-    own = [path for path in files if path.is_relative_to(FOLDERS)]
-    assert not [path for path in own if _imports_the_harness(path)]
-=======
     places = [ROOT / Path(*module.split(".")) for module in modules]
     files = [path for place in places for path in (place.with_suffix(".py"), place / "__main__.py") if path.is_file()]
     assert [path for path in files if path.is_relative_to(FOLDERS) and _imports_the_harness(path)] == []
->>>>>>> s-tests
 
 
 def _imports_the_harness(path: Path) -> bool:
