@@ -118,7 +118,8 @@ class _State:
 def up(folder: Path | None = None, known: Mapping[str, Contender] | None = None) -> Generator[str, None, None]:
     """Start every process that is not up yet of every contender of the service contract, once per port.
 
-    Yields a line per service. If it ends before the last line, the processes that it started are stopped again. Raises BenchmarkError.
+    Yields a line per service. If it ends before the last line, the processes that it started are stopped again.
+    Raises BenchmarkError.
     """
     wanted = list(_distinct((discover() if known is None else known).values()))
     with _locked(folder or RUN) as state, closing(Guard()) as guard:
