@@ -16,7 +16,7 @@ export DOCKER
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev bench explain strategies report experiments experiment1 experiment2 experiment3 response-time \
 	load-test max-performance stress-test locust-ui locust-master locust-worker up down seed test lint format lock diff \
-	clean talk site docs record record-pools record-field pc-specs docker-build docker-base docker-run-redis docker-run-model-sync \
+	clean talk site docs record record-pools record-field record-strategies pc-specs docker-build docker-base docker-run-redis docker-run-model-sync \
 	docker-run-model-async docker-run-scoring-sync docker-run-scoring-async docker-stop docker-up docker-down docker-bench docker-sizes \
 	test-docker
 
@@ -117,6 +117,9 @@ record-pools: install ## measure the pool sizes of httpx in doc/measurement.md a
 
 record-field: install ## measure all contenders of doc/contenders.md again; ten minutes
 	@$(BIN)/python -m benchmark bench --field
+	@$(BIN)/python doc/generate.py --record results/latest
+
+record-strategies: strategies ## measure anew what doc/choosing.md shows; under 40 minutes
 	@$(BIN)/python doc/generate.py --record results/latest
 
 docker-build: ## build the images of the services on BASE_IMAGE, with their unit tests

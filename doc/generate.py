@@ -2,8 +2,8 @@
 
 python doc/generate.py            write doc/settings.md, .env.example, the diagrams, and what is generated in README.md
 python doc/generate.py --check    only say whether they are up to date
-python doc/generate.py --record results/latest    first take over a run as the recorded one: of `explain`, or of
-                                                  `bench` for a table (doc/tables.py)
+python doc/generate.py --record results/latest    first take over a run as the recorded one: of `explain`, of
+                                                  `strategies`, or of `bench` for a table (doc/tables.py)
 
 All figures of README, article and doc/deployment.md are of one run: its contenders are among the cells of `explain`,
 summarised as `bench` summarises them.
@@ -26,7 +26,7 @@ from benchmark.experiments.gap.experiment import CONTENDERS, EXPERIMENT
 from benchmark.experiments.gap.schema import parse
 from benchmark.record.run import Run
 from contract.settings import PREFIX, Settings
-from doc import facts, reference
+from doc import choosing, facts, reference
 from doc.diagrams.draw import NAMES, WIDTH, all_diagrams, read
 from doc.headline import headline
 from doc.tables import TABLES, bench_table, take_over_table
@@ -68,6 +68,7 @@ def generated() -> dict[Path, str]:
         **tables(),
         **{page: filled(page.name, page.read_text(), blocks) for page, blocks in facts.blocks().items()},
         **reference.pages(),
+        choosing.PAGE: filled(choosing.PAGE.name, choosing.PAGE.read_text(), choosing.blocks()),
         STRATEGIES: filled(STRATEGIES.name, STRATEGIES.read_text(), {"strategies": reference.strategies()}),
     }
 
@@ -166,10 +167,13 @@ def take_over(folder: Path) -> None:
     """
     run = Run.open(folder)
     command = run.manifest["command"]
+    if command == "strategies":
+        shutil.copy(run.path / "summary.json", choosing.RECORD)
+        return
     if take_over_table(run):
         return
     if command != "explain":
-        made = "`make record`, `make record-pools` or `make record-field`"
+        made = "`make record`, `make record-pools`, `make record-field` or `make record-strategies`"
         raise SystemExit(f"{folder} is a run of `{command}`, expected one of {made}")
     if not (run.path / CONTENDERS).exists():
         report(EXPERIMENT, run)

@@ -105,7 +105,7 @@ def _sweep_cell(level: Mapping[str, Any]) -> str:
 
 
 def _is_whole_field(names: Sequence[str]) -> bool:
-    return set(names) == set(discover())
+    return set(names) == {each.name for each in discover().values() if each.follows_contract}
 
 
 TABLES = (
