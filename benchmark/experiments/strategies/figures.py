@@ -98,7 +98,8 @@ def _law_rows(strategy: StrategySummary, prefix: str) -> list[Point]:
     for law in strategy.laws:
         if law.value is None or not law.expected:
             continue
-        words = f"{called(law.figure)} {significant(law.value)} {law.unit}, law {significant(law.expected)}"
+        measured = f"{called(law.figure)} {significant(law.value)} {law.unit}".rstrip()
+        words = f"{measured}, law {significant(law.expected)}"
         tolerance = (law.at_least / law.expected, law.at_most / law.expected)
         label = f"{law.subject.removeprefix(prefix)} {law.load}".strip()
         brief = f"{significant(law.value / law.expected)} × law"
