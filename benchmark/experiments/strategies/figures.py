@@ -99,7 +99,8 @@ def _law_rows(strategy: StrategySummary, prefix: str) -> list[Point]:
         is_bound = not law.at_least and law.at_most == law.expected
         if law.value is None or not law.expected or is_bound:
             continue
-        words = f"{called(law.figure)} {significant(law.value)} {law.unit}, law {significant(law.expected)}"
+        measured = f"{called(law.figure)} {significant(law.value)} {law.unit}".rstrip()
+        words = f"{measured}, law {significant(law.expected)}"
         tolerance = (law.at_least / law.expected, law.at_most / law.expected)
         subject = law.subject.removeprefix(prefix)
         label = f"{subject} {law.load}" if law.load else called(law.figure)
