@@ -12,7 +12,7 @@ from benchmark.analysis.wording import minute_utc
 from benchmark.errors import RecordError
 from benchmark.experiments.registry import REGISTRY, experiment_of
 from benchmark.record.run import Run
-from benchmark.report.answers import Answer
+from benchmark.report.answers import REASON, Answer
 from benchmark.report.charts.inline import for_page
 from benchmark.report.charts.picture import HEADLINE_NAMES
 from benchmark.report.page import REPORT_NAME, machine_line, templates, write_page
@@ -86,9 +86,8 @@ def write_joined_report(results: Path) -> Path:
     if not runs and not refused:
         raise RecordError(f"{results} holds no run; `python -m benchmark bench` makes one")
     sections = _sections(results, runs)
-    titles = {section.command: section.question or section.command for section in sections}
     template = templates().get_template("joined.html.j2")
-    page = template.render(sections=sections, titles=titles, refused=refused)
+    page = template.render(sections=sections, refused=refused)
     return write_page(results, page)
 
 
@@ -123,9 +122,12 @@ def _read(path: Path) -> Listed:
 
 
 def _answers(run: Run, command: str) -> list[Answer]:
-    """Return what a run answers; none if its summary does not fit, or the command is none of ours."""
+    """Return what a run answers, without reasons, which its page gives.
+
+    None if its summary does not fit, or the command is none of ours.
+    """
     try:
-        found = list(experiment_of(command).answers(run))
+        found = [answer for answer in experiment_of(command).answers(run) if answer.topic != REASON]
     except (RecordError, ValidationError, KeyError, TypeError):
         found = []
     return found or [Answer(text) for text in [run.summary.get("verdict")] if isinstance(text, str)]

@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from benchmark.analysis.wording import at_users, fine_ms, listing, significant
 
 TEMPLATE: Final = "answers.j2"
+REASON: Final = "Why"  # the topic of what explains another answer
 
 
 @dataclass(frozen=True)

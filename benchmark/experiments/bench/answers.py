@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from benchmark.analysis.schema import SMALLEST_CLAIM, Comparison, Summary
 from benchmark.experiments.bench.questions import QUESTIONS, Question, Standing
-from benchmark.report.answers import Answer, Phrases
+from benchmark.report.answers import REASON, Answer, Phrases
 
 _SAY: Final = Phrases(Path(__file__).parent)
 _NAMED: Final = 4  # how many equals are named before they are only counted
@@ -81,7 +81,7 @@ def _reason(summary: Summary, latency: Question) -> list[Answer]:
     given = {"floor_ms": floor_ms, "baseline_floor_ms": baseline_floor_ms, "best": best.name, "baseline": baseline.name}
     asked = [summary.contenders[each.name].asked for each in (best, baseline)]
     say = _SAY.asked_at_once if asked == ["max", "sum"] else _SAY.models_decide
-    return [Answer(say(**given), topic="Why")]
+    return [Answer(say(**given), topic=REASON)]
 
 
 def standings_of(summary: Summary, question: Question) -> list[Standing]:
