@@ -8,12 +8,11 @@ import pandas as pd
 
 from benchmark.analysis.stats import rate_in_window, shares_in_window
 from benchmark.contenders.answer_law import AnswerLaw
-from benchmark.record.resources import BUSY, HARNESS, IDLE, STEAL, cpu_ns_between, disturbance_between
+from benchmark.record.resources import SURROUNDING_ROLES, cpu_ns_between, disturbance_between
 from benchmark.record.run import TrialRecord, Window
 
 LOW_USERS = 1  # where latency is compared
 CPU_USERS = 8  # where CPU per request is compared
-_SURROUNDINGS = (BUSY, IDLE, STEAL, HARNESS)  # roles in the resource samples that are not the contender's processes
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def _figures(
 ) -> LevelFigures:
     inside = good[good["end_ns"].between(window.start_ns, window.end_ns, inclusive="left")]
     failed = samples[~samples["ok"] & samples["end_ns"].between(window.start_ns, window.end_ns, inclusive="left")]
-    surroundings = resources["role"].isin(_SURROUNDINGS)
+    surroundings = resources["role"].isin(SURROUNDING_ROLES)
     usage = {role: _usage(group, window) for role, group in resources[~surroundings].groupby("role")}
     others = disturbance_between(resources, window.start_ns, window.end_ns)
     middle_ns = (window.start_ns + window.end_ns) // 2

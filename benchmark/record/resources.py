@@ -8,6 +8,7 @@ import pandas as pd
 
 # Roles of resource samples. A contender's role cannot contain a colon.
 BUSY, IDLE, STEAL, HARNESS = "machine:busy", "machine:idle", "machine:steal", "harness:own"
+SURROUNDING_ROLES = (BUSY, IDLE, STEAL, HARNESS)  # neither the contender's processes nor the load generator
 
 
 class MachineTimes(NamedTuple):

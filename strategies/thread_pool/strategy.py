@@ -4,8 +4,8 @@ import os
 from collections.abc import Iterator
 from typing import Final
 
-from benchmark.experiments.strategies.figure_kinds import MAKESPAN, said
-from benchmark.experiments.strategies.law import Chart, Gain, Law, Strategy, at_most, from_floor
+from benchmark.experiments.strategies.figure_kinds import CORE_SHARE, MAKESPAN, said
+from benchmark.experiments.strategies.law import Chart, Gain, Law, Seen, Strategy, at_most, from_floor
 from benchmark.load.plan import Waves
 from strategies.laws import makespan_ms
 from strategies.thread_pool.parameters import CALL_MS, PER_REQUEST, SHARED
@@ -29,6 +29,10 @@ def strategy(scale: float) -> Strategy:
         use_when="a library has no async client. Share one pool, and size it for all requests together.",
         loads={name: Waves(size, count) for name, size in WAVES.items()},
         laws=(*_makespans(), *_stalls(), *_threads()),
+        seen=tuple(
+            Seen("CPU while 32 requests at once are answered", name, "thirty-two", CORE_SHARE)
+            for name in ("thread-pool-per-request", *_POOLS)
+        ),
         gain=Gain(
             "times as fast as the calls in a loop, for eight requests at once",
             MAKESPAN, "eight", "thread-pool-shared", "thread-pool-loop",

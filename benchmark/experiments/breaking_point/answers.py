@@ -5,6 +5,7 @@ rests on its tries and on the latency of a single user, what the closed loop hid
 """
 
 from collections.abc import Mapping
+from math import log
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,7 @@ from benchmark.experiments.breaking_point.summarise import BreakingPointEntry, O
 from benchmark.report.answers import Answer, Phrases
 
 _SAY: Final = Phrases(Path(__file__).parent)
+_MOST: Final = 0.5  # of the ratio of two breaking points
 _NAMED: Final = 4  # how many equals are named before they are only counted
 _HIDES: Final = 1.1  # times the p99 of the closed loop; below it, nothing is called hidden
 
@@ -63,9 +65,17 @@ def _breaks(points: Points) -> list[str]:
     best = [name for name in ranked if points[name].ci95[1] >= high.ci95[0]]
     if ranked[0] in best:
         return [_SAY.alike(**given, high=ranked[-1], high_rps=high.rps), *said]
-    reasons = {points[name].reason for name in ranked}
-    why = [_SAY.because(why=reasons.pop())] if len(reasons) == 1 else []
-    return [_SAY.differ(**given, best=_named(best), rps=high.rps), *why, *said]
+    return [_SAY.differ(**given, best=_named(best), rps=high.rps), *_reason(points, ranked[0], best), *said]
+
+
+def _reason(points: Points, low: str, best: list[str]) -> list[str]:
+    """Say so if the CPU of a request makes most of the ratio of two breaking points, on the scale of logarithms."""
+    cpu_ms, low_cpu_ms = points[best[-1]].cpu_ms, points[low].cpu_ms
+    if not cpu_ms or not low_cpu_ms or low_cpu_ms <= cpu_ms:
+        return []
+    if log(low_cpu_ms / cpu_ms) < _MOST * log(points[best[-1]].rps / points[low].rps):
+        return []
+    return [_SAY.because(best=_named(best), cpu_ms=cpu_ms, low=low, low_cpu_ms=low_cpu_ms)]
 
 
 def _named(names: list[str]) -> list[str]:

@@ -1,8 +1,10 @@
 """Observations of the experiment -> its summary."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from benchmark.analysis.findings import Finding, finding
 from benchmark.analysis.reasons import Reason, because, failure, plain
@@ -20,6 +22,8 @@ from benchmark.experiments.breaking_point.observations import (
     read_observations,
 )
 from benchmark.load.shapes import LOAD_TEST, MAX_PERFORMANCE, PACING_S, RESPONSE_TIME, STRESS_TEST, TRY
+from benchmark.record.columns import GENERATOR_ROLE
+from benchmark.record.resources import SURROUNDING_ROLES, cpu_ns_between
 from benchmark.record.run import Run, TrialRecord
 
 QUESTION = "Where does each architecture break?"
@@ -53,6 +57,7 @@ class BreakingPointEntry:
     ramp_rps: float | None  # where the load test broke in passing
     ramp_ci95: tuple[float, float] | None
     tries: tuple[TryEntry, ...]
+    cpu_ms: float | None = None  # of all its processes per correct answer, in the tries; older records have none
     reasons: tuple[Reason, ...] = ()  # why the point is INVALID
     held_reasons: tuple[Reason, ...] = ()  # why what was held is
     ramp_reasons: tuple[Reason, ...] = ()  # why where the load test broke is
@@ -75,7 +80,8 @@ def summarise(run: Run, contenders: Sequence[Contender]) -> dict[str, Any]:
     """Return the summary of a run from its observations."""
     seen, cells = read_observations(run), {cell.contender: cell for cell in run.cells()}
     entries = {
-        c.label: _entry(c, [each for each in seen if each.contender == c.label], cells.get(c.label)) for c in contenders
+        c.label: _entry(run, c, [each for each in seen if each.contender == c.label], cells.get(c.label))
+        for c in contenders
     }
     manifest = run.manifest
     measured = f"{len(cells)} of {len(entries)} contenders were measured completely"
@@ -91,11 +97,12 @@ def summarise(run: Run, contenders: Sequence[Contender]) -> dict[str, Any]:
     return document
 
 
-def _entry(contender: Contender, seen: Sequence[Observation], cell: TrialRecord | None) -> dict[str, Any]:
+def _entry(run: Run, contender: Contender, seen: Sequence[Observation], cell: TrialRecord | None) -> dict[str, Any]:
     runs = list(of_kind(seen, LocustRun))
     faults = [failure(cell.code, cell.reason)] if cell and cell.status == "failed" else []
     reasons = faults + [reason for found in runs for reason in run_reasons(found)]
     point, opened = breaking_point_entry(seen), open_loop_entry(runs)
+    point = replace(point, cpu_ms=_cpu_ms(run, runs)) if point else None
     return {
         "title": contender.title,
         "valid": not reasons,
@@ -106,6 +113,24 @@ def _entry(contender: Contender, seen: Sequence[Observation], cell: TrialRecord 
         "breaking_point": _judged(plain(point), point.reasons) if point else None,
         "open_loop": _judged(plain(opened), opened.reasons) if opened else None,
     }
+
+
+def _cpu_ms(run: Run, runs: Sequence[LocustRun]) -> float | None:
+    """Return the CPU time of a contender's processes per correct answer: the median of its tries."""
+    costs = [_cpu_ms_of(run, found) for found in runs if found.example == TRY and found.n and found.until_s]
+    known = [cost for cost in costs if cost is not None]
+    return round(float(np.median(known)), 4) if known else None
+
+
+def _cpu_ms_of(run: Run, found: LocustRun) -> float | None:
+    """Return the CPU time per correct answer within the time that is counted; None where it was not observed."""
+    part = found.stem.removeprefix(f"{found.contender}-")
+    resources = run.cell_resources(TrialRecord(0, found.contender, 0, part=part))
+    own = resources[~resources["role"].isin([*SURROUNDING_ROLES, GENERATOR_ROLE])]
+    end_ns = found.start_ns + int((found.until_s or 0) * 1e9)
+    start_ns = end_ns - int(found.n / found.rps * 1e9)
+    used_ns = [cpu_ns_between(group, start_ns, end_ns) for _, group in own.groupby("role")]
+    return sum(used_ns) / found.n / 1e6 if used_ns else None
 
 
 def _found(label: str, entry: Mapping[str, Any]) -> Iterator[Finding]:

@@ -31,11 +31,11 @@ from benchmark.experiments.strategies.schema import (
 from benchmark.load.plan import Arrivals, Level, Load, Pause
 from benchmark.measure.locust_process import late_arrivals
 from benchmark.record.columns import GENERATOR_ROLE
-from benchmark.record.resources import BUSY, HARNESS, IDLE, STEAL, Disturbance, cpu_ns_between, disturbance_between
+from benchmark.record.resources import SURROUNDING_ROLES, Disturbance, cpu_ns_between, disturbance_between
 from benchmark.record.run import SUMMARY, Run, TrialRecord, Window, read_samples
 
 QUESTION: Final = "Which way of serving helps against which trouble?"
-_NOT_ITS_OWN: Final = (BUSY, IDLE, STEAL, HARNESS, GENERATOR_ROLE, *NOT_THE_STRATEGY)
+_NOT_ITS_OWN: Final = (*SURROUNDING_ROLES, GENERATOR_ROLE, *NOT_THE_STRATEGY)
 _LONG_ENOUGH_NS: Final = 1_000_000_000  # to say what share of a core the generator used
 
 

@@ -43,16 +43,31 @@ def spoilt(found: list[Observation], *examples: str) -> list[Observation]:
 
 
 def test_who_breaks_first_and_who_last_is_said_with_both_rates(tmp_path: Path) -> None:
-    breaks, why, _ = of(tmp_path, broken_at("one", 1300.0), broken_at("two", 380.0))
+    breaks, _ = of(tmp_path, broken_at("one", 1300.0), broken_at("two", 380.0))
     assert breaks == "one carries most and breaks at 1,300 requests/s; two breaks first, at 380."
-    assert why == "Beyond its breaking point, requests come to a contender faster than it answers."
 
 
 def test_all_that_break_as_late_as_the_last_are_named(tmp_path: Path) -> None:
     names = ["one", "two", "three"]
     found = [broken_at(name, rps) for name, rps in zip(names, (380.0, 1280.0, 1300.0), strict=True)]
-    breaks, _, _ = of(tmp_path, *found, contenders=names)
+    breaks, _ = of(tmp_path, *found, contenders=names)
     assert breaks == "two and three carry most and break at about 1,300 requests/s; one breaks first, at 380."
+
+
+def with_cpu(folder: Path, one_ms: float, two_ms: float) -> dict[str, Any]:
+    summary = recorded(folder, [*broken_at("one", 1300.0), *broken_at("two", 380.0)]).summary
+    for name, cpu_ms in (("one", one_ms), ("two", two_ms)):
+        summary["contenders"][name]["breaking_point"]["cpu_ms"] = cpu_ms
+    return summary
+
+
+def test_the_cpu_of_a_request_is_named_where_it_makes_most_of_the_difference(tmp_path: Path) -> None:
+    assert said(with_cpu(tmp_path, 0.9, 3.6))[1].startswith("That is mostly CPU: a request costs one 0.9")
+
+
+@pytest.mark.parametrize("two_ms", [1.0, 0.5])
+def test_where_the_cpu_is_about_the_same_or_less_it_is_no_reason(tmp_path: Path, two_ms: float) -> None:
+    assert not [text for text in said(with_cpu(tmp_path, 0.9, two_ms)) if "CPU" in text]
 
 
 def test_intervals_that_overlap_show_no_difference(tmp_path: Path) -> None:

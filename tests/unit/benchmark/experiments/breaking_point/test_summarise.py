@@ -11,8 +11,17 @@ from benchmark.experiments.breaking_point.observations import Breaks, Broke, Loc
 from benchmark.experiments.breaking_point.summarise import OPEN_LOOP, summarise
 from benchmark.load.shapes import TRY
 from benchmark.load.slo import BreakingPoint
+from benchmark.record.columns import GENERATOR_ROLE
+from benchmark.record.resources import BUSY
 from benchmark.record.run import Run, TrialRecord
-from tests.unit.benchmark.experiments.breaking_point.synthetic import CONTENDERS, findings_of, locust_run, recorded
+from tests.unit.benchmark.experiments.breaking_point.synthetic import (
+    CONTENDERS,
+    START_NS,
+    broken_at,
+    findings_of,
+    locust_run,
+    recorded,
+)
 from tests.unit.said import said
 
 
@@ -35,6 +44,7 @@ def test_the_summary_says_where_it_broke_and_what_was_held(tmp_path: Path) -> No
         "ramp_rps": 110.0,
         "ramp_ci95": [90.0, 120.0],
         "tries": [{"rps": 110.0, "sustained": False}, {"rps": 91.0, "sustained": True}],
+        "cpu_ms": None,
         "valid": True,
         "reasons": [],
         "held_reasons": [],
@@ -192,3 +202,19 @@ def test_an_interrupted_run_is_not_complete(tmp_path: Path) -> None:
     summary = recorded(tmp_path, findings_of("one"), complete=False).summary
     assert not summary["complete"]
     assert said(summary["reasons"])[0].startswith("interrupted")
+
+
+def test_the_cpu_per_answer_is_that_of_the_contenders_processes_in_its_tries(tmp_path: Path) -> None:
+    """A hundred answers in the second that is counted, for which scoring used 0.2 s of CPU and the model 0.1 s."""
+    tried = locust_run("one", TRY, stem="one-try-1", n=100, rps=100.0, until_s=2.0)
+    run = recorded(tmp_path, [*broken_at("one", 380.0), tried, *broken_at("two", 380.0)])
+    used_s = {"scoring": 0.2, "model": 0.1, GENERATOR_ROLE: 0.9, BUSY: 1.9}
+    rows = [
+        f"{START_NS + second * 10**9},{role},{int(cpu_s * 10**9) * max(second - 1, 0)},1"
+        for role, cpu_s in used_s.items()
+        for second in (0, 1, 2)
+    ]
+    (run.path / "resources" / "0-one-try-1.csv").write_text("\n".join(["t_ns,role,cpu_ns,rss_bytes", *rows]) + "\n")
+    entries = summarise(run, CONTENDERS)["contenders"]
+    assert entries["one"]["breaking_point"]["cpu_ms"] == 3.0
+    assert entries["two"]["breaking_point"]["cpu_ms"] is None
