@@ -1,4 +1,4 @@
-"""The answers of a run: how many laws held, and which strategy gained most."""
+"""The answers of a run: how many laws held, and what the strategies gained."""
 
 from pathlib import Path
 from typing import Final
@@ -19,25 +19,28 @@ def answers(summary: StrategiesSummary) -> list[Answer]:
     laws = _SAY.all_held(count=count) if held == count else _SAY.some_held(held=held, count=count)
     missing = [_SAY.untold(count=untold)] if untold else []
     once = [_SAY.one_block()] if summary.blocks == 1 else []
-    return [Answer(text) for text in [laws, *_most(summary), *missing, *state, *once]]
+    return [Answer(text) for text in [laws, *_gains(summary), *missing, *state, *once]]
 
 
-def _most(summary: StrategiesSummary) -> list[str]:
-    """Name the strategy with the largest gain."""
-    gains = [
-        (each.gain.times, each.title, each.gain.says)
-        for each in summary.strategies.values()
+def _gains(summary: StrategiesSummary) -> list[str]:
+    """Say how many strategies gained, and if all did, from how much to how much. One alone is its page's picture."""
+    gains = sorted(
+        (each.gain.times, name)
+        for name, each in summary.strategies.items()
         if each.gain and each.gain.valid and each.gain.times
-    ]
+    )
     if len(gains) < 2:
         return []
-    times, title, says = max(gains)
-    return [say_most(title, times, says)]
+    gained = [times for times, _ in gains if times > 1]
+    if len(gained) < len(gains):
+        return [_SAY.some_gained(gained=len(gained), count=len(gains))]
+    return [say_gains(*gains[0], *gains[-1])]
 
 
-def say_most(title: str, times: float, says: str) -> str:
-    """Return that a strategy gained most, and how much; of its title only what stands before a colon."""
-    return _SAY.most(title=title.partition(":")[0], times=times, says=says)
+def say_gains(least_times: float, least: str, most_times: float, most: str) -> str:
+    """Return from how much, of which strategy, to how much the gains reach. A strategy is called by its folder."""
+    names = {"least": least.replace("_", " "), "most": most.replace("_", " ")}
+    return _SAY.gains(least_times=least_times, most_times=most_times, **names)
 
 
 def _state(summary: StrategiesSummary) -> list[tuple[str, bool]]:

@@ -20,6 +20,7 @@ from benchmark.report.charts.palette import MUTED, Style, styles
 from benchmark.report.charts.picture import Draw, Picture, on_page, struck_note
 
 _PANEL_PX: Final = 300.0
+_CUT: Final = 1.4  # times the largest figure: a tolerance that reaches beyond is cut off there
 _LAW_DASH: Final = (0, (1.0, 2.0))
 
 
@@ -126,6 +127,7 @@ def _laws_picture(key: str, rows: Sequence[Point]) -> Picture:
 
 def _draw_laws(key: str, layout: Layout, rows: Sequence[Point]) -> Sheet:
     ends = [1.0] + [end for row in rows for end in (row.value, *(row.interval or ()))]
+    ends = [min(end, _CUT * max(1.0, *(row.value for row in rows))) for end in ends]
     pad = 0.04 * (max(ends) - min(ends)) or 0.1
     sheet = Sheet(key, layout, [rows_px(len(rows), layout.width)])
     points(sheet.panels[0], rows, (max(min(ends) - pad, 0.0), max(ends) + pad), "times the law")

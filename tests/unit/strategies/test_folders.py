@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.contenders.discovery import ROOT, discover
-from benchmark.experiments.strategies.answers import say_most
+from benchmark.experiments.strategies.answers import say_gains
 from benchmark.experiments.strategies.discovery import load_strategy, strategy_names
 from benchmark.experiments.strategies.law import Strategy
 from benchmark.experiments.strategies.observed import Observed
@@ -110,7 +110,8 @@ def test_its_words_are_sentences_and_its_gain_is_a_short_one(name: str) -> None:
     assert strategy.title[0].isupper()
     assert not strategy.title.endswith(".")
     assert strategy.gain is not None
-    assert faults(say_most(strategy.title, 12.3, strategy.gain.says)) == []
+    assert faults(f"12 {strategy.gain.says}.") == []
+    assert faults(say_gains(2.1, name, 12.3, name)) == []
 
 
 @pytest.mark.parametrize("name", NAMES)

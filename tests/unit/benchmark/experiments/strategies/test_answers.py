@@ -44,12 +44,22 @@ def test_laws_that_missed_are_counted_and_those_that_cannot_be_told_are_not_amon
     assert untold == "1 law cannot be told: what was measured is INVALID, or missing."
 
 
-def test_the_largest_gain_is_named_where_there_are_several(record: Begin) -> None:
+def test_the_least_and_the_largest_gain_are_named_where_there_are_several(record: Begin) -> None:
     recorded = record(strategies={POOLS: make_strategy(), "cache": other_strategy()})
     recorded.whole()
     recorded.measure("one", strategy="cache")
     recorded.measure("two", strategy="cache", latency_ms=10)
-    assert "A cache gained most: 10 times as fast as a loop." in said(recorded.summary())
+    assert said(recorded.summary())[1] == (
+        "For the trouble that it is made for, each strategy gained: from 2.0 times (pools) to 10 times (cache)."
+    )
+
+
+def test_a_strategy_that_gains_nothing_is_not_called_a_gain(record: Begin) -> None:
+    recorded = record(strategies={POOLS: make_strategy(), "cache": other_strategy()})
+    recorded.whole()
+    recorded.measure("one", strategy="cache")
+    recorded.measure("two", strategy="cache", latency_ms=200)
+    assert "For the trouble that it is made for, 1 of 2 strategies gained." in said(recorded.summary())
 
 
 def test_an_invalid_gain_is_not_named(record: Begin) -> None:
@@ -57,7 +67,7 @@ def test_an_invalid_gain_is_not_named(record: Begin) -> None:
     recorded.whole()
     recorded.measure("one", strategy="cache")
     recorded.measure("two", strategy="cache", latency_ms=10, failed=1)
-    assert not [text for text in said(recorded.summary()) if "gained most" in text]
+    assert not [text for text in said(recorded.summary()) if "gained" in text]
 
 
 def test_a_run_that_is_invalid_as_a_whole_supports_no_claim(record: Begin) -> None:
