@@ -154,7 +154,13 @@ def test_the_seed_command_shows_its_progress_to_a_terminal(client: redis.Redis, 
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "feature_store", "seed", "--url", url, "--entities", "1200"]
     answer = subprocess.run(
-        command, stdout=subprocess.PIPE, stderr=theirs, text=True, timeout=START_TIMEOUT_S, check=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        text=True,
+        timeout=START_TIMEOUT_S,
+        check=True,
+        env={**os.environ, "TERM": "xterm"},  # a dumb terminal is shown no progress
     )
     os.close(theirs)
     assert answer.stdout == "seeded 1,200 entities x 32 features\n"
