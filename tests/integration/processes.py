@@ -70,3 +70,12 @@ def started(argv: list[str], log: Path, guard: Guard) -> Iterator[subprocess.Pop
         yield process
     finally:
         stop_processes([process], guard, grace_s=0.1)
+
+
+def all_that_was_written(terminal: int) -> bytes:
+    """Return what was written to a terminal whose other side is closed; one read may return only a part of it."""
+    written = b""
+    with contextlib.suppress(OSError):  # how Linux says that the other side is closed
+        while piece := os.read(terminal, 4096):
+            written += piece
+    return written

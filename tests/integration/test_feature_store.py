@@ -1,6 +1,5 @@
 """Seeding a real server, and the embedded server's life and end."""
 
-import contextlib
 import os
 import pty
 import select
@@ -27,6 +26,7 @@ from feature_store.codec import StoreInfo, decode_features, decode_info, encode_
 from feature_store.keys import FEATURE_KEYS, META_KEY, feature_key
 from feature_store.seed import BLOCK_ENTITIES, draw_block, seed
 from feature_store.server import PortInUse, embedded_server, find_server
+from tests.integration.processes import all_that_was_written
 
 pytestmark = pytest.mark.integration
 
@@ -141,30 +141,14 @@ def test_the_seed_command_says_what_it_did(client: redis.Redis, url: str) -> Non
     assert decode_info(_get(client, META_KEY)) == StoreInfo(1200, 3, 1)
 
 
-def _all_that_was_written(terminal: int) -> bytes:
-    """Return what was written to a terminal whose other side is closed; one read may return only a part of it."""
-    written = b""
-    with contextlib.suppress(OSError):  # how Linux says that the other side is closed
-        while piece := os.read(terminal, 4096):
-            written += piece
-    return written
-
-
 def test_the_seed_command_shows_its_progress_to_a_terminal(client: redis.Redis, url: str) -> None:
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "feature_store", "seed", "--url", url, "--entities", "1200"]
-    answer = subprocess.run(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=theirs,
-        text=True,
-        timeout=START_TIMEOUT_S,
-        check=True,
-        env={**os.environ, "TERM": "xterm"},  # a dumb terminal is shown no progress
-    )
+    terminal = {**os.environ, "TERM": "xterm"}  # a dumb one is shown no progress
+    answer = subprocess.check_output(command, stderr=theirs, text=True, timeout=START_TIMEOUT_S, env=terminal)
     os.close(theirs)
-    assert answer.stdout == "seeded 1,200 entities x 32 features\n"
-    assert b"Seeding" in _all_that_was_written(ours)
+    assert answer == "seeded 1,200 entities x 32 features\n"
+    assert b"Seeding" in all_that_was_written(ours)
     os.close(ours)
 
 
