@@ -1,25 +1,20 @@
 """`python -m strategies.caches.flask_service`: predictions cached in threads, in the form of STRATEGY_FORM."""
 
-import logging
-import sys
 import time
 from collections.abc import Callable
 from threading import Condition, Lock
 
 from cachetools import TLRUCache, cached
-from flask import Flask, Response, jsonify, request
+from flask import Blueprint, Flask, Response, request
 
-from contract import schema
 from contract.errors import ServiceError, UnknownEntity
-from contract.garbage_collection import freeze_startup_objects
-from contract.limits import raise_open_files
-from contract.settings import Settings, SettingsError, load_settings
+from contract.schema import parse_scoring_numbers
+from contract.settings import Settings
 from strategies.caches.keys import Key, key_of
 from strategies.caches.model import CacheSettings, Counts, encode, score
 from strategies.caches.parameters import FAILURE_TTL_S, MODEL_MS, TTL_S, UNKNOWN_TTL_S, VERSION
-from strategies.web import SCORE_PATH, STATISTICS_PATH
-from sync_api.server import Server
-from sync_api.web import answer, handle_errors, read_body
+from strategies.flask_web import SCORE_PATH, create_app, serve
+from sync_api.web import answer, read_body
 
 Predict = Callable[[Key], float]
 Outcome = float | ServiceError
@@ -74,45 +69,16 @@ def make_app(settings: Settings) -> Flask:
     """Create the service."""
     counts = Counts()
     predict = caching(calling(counts), CacheSettings())
-    app = Flask("caches", static_folder=None)
-    handle_errors(app)
+    routes = Blueprint("caches", __name__)
 
-    @app.get(schema.HEALTHCHECK_PATH)
-    @app.get(schema.READY_PATH)
-    def healthcheck() -> Response:
-        return answer(schema.OK_BODY)
-
-    @app.get(STATISTICS_PATH)
-    def stats() -> Response:
-        return jsonify(counts.read())
-
-    @app.post(SCORE_PATH)
+    @routes.post(SCORE_PATH)
     def scored() -> Response:
-        key = key_of(VERSION, schema.parse_scoring_numbers(read_body(request, settings.max_body_bytes)))
+        key = key_of(VERSION, parse_scoring_numbers(read_body(request, settings.max_body_bytes)))
         counts.asked()
         return answer(encode(predict(key)))
 
-    freeze_startup_objects()
-    return app
-
-
-class _Server(Server):
-    """gunicorn with threads, as the sync twin."""
-
-    def load(self) -> Flask:
-        return make_app(self.settings)
-
-
-def main() -> None:
-    """Serve until SIGTERM, configured by SERVING_* variables."""
-    try:
-        settings = load_settings("sync", "scoring")
-    except SettingsError as error:
-        sys.exit(f"{sys.argv[0]}: {error}")
-    logging.basicConfig(level=settings.log_level.upper(), stream=sys.stderr)
-    raise_open_files()
-    _Server(settings).run()
+    return create_app(routes, counts.read)
 
 
 if __name__ == "__main__":
-    main()
+    serve(make_app)
