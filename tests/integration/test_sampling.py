@@ -189,5 +189,4 @@ def test_cpu_of_children_that_came_and_went_between_two_samples_counts(
         parent = psutil.Process(process.pid)
         with Sampler({"parent": process.pid}, samples.append):
             until(lambda: parent.cpu_times().children_user > 0.5, "children have ended")
-        own_s = sum(parent.cpu_times()[:2])
-    assert samples[-1].cpu_ns - samples[0].cpu_ns > 3e8 + own_s * 1e9 - 2e8
+    assert samples[-1].cpu_ns - samples[0].cpu_ns > 3e8

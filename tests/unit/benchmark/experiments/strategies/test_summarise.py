@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from benchmark.errors import NotAvailable
-from benchmark.experiments.strategies.figure_kinds import CORE_SHARE, MEMORY, said
-from benchmark.experiments.strategies.law import Gain, Law, Seen, at_most, exactly
+from benchmark.experiments.strategies.figure_kinds import ACCEPTED_MEAN, CORE_SHARE, MAKESPAN, MEMORY, said
+from benchmark.experiments.strategies.law import Gain, Law, OverTime, Seen, Stages, at_most, exactly
 from benchmark.experiments.strategies.schema import LawResult, StrategySummary
 from benchmark.experiments.strategies.summarise import summarise
 from benchmark.load.plan import Arrivals
@@ -18,6 +18,8 @@ from tests.unit.benchmark.experiments.strategies.synthetic import (
     ALL,
     CALLS,
     CORES,
+    FOUR,
+    LATENCY_MS,
     POOLS,
     law_of,
     make_strategy,
