@@ -119,7 +119,7 @@ record-field: install ## measure all contenders of doc/contenders.md again; ten 
 	@$(BIN)/python -m benchmark bench --field
 	@$(BIN)/python doc/generate.py --record results/latest
 
-record-strategies: strategies ## measure anew what doc/choosing.md shows; under 40 minutes
+record-strategies: strategies ## measure anew what doc/choosing.md shows; under 40 minutes, and as long again with STRATEGY=later
 	@$(BIN)/python doc/generate.py --record results/latest
 
 docker-build: ## build the images of the services on BASE_IMAGE, with their unit tests
