@@ -55,7 +55,7 @@ class Jobs:
     def __init__(self, settings: JobSettings, callbacks: CallbackSettings) -> None:
         self._settings, self._callbacks = settings, callbacks
         # Without pauses between attempts, since a client waits.
-        self._redis: Redis[bytes] = Redis.from_url(
+        self._redis: Redis = Redis.from_url(
             settings.redis_url,
             socket_timeout=settings.redis_timeout_s,
             socket_connect_timeout=settings.redis_timeout_s,

@@ -54,7 +54,7 @@ class Entry(NamedTuple):
 class Ledger:
     """Reads and writes it. Every method raises RedisError."""
 
-    def __init__(self, connection: "Redis[bytes]", queue: TimedQueue) -> None:
+    def __init__(self, connection: Redis, queue: TimedQueue) -> None:
         self._redis, self._queue = connection, queue
         self._store = connection.register_script(_STORE)
         self._backlog = connection.register_script(_BACKLOG)
@@ -75,7 +75,7 @@ class Ledger:
     ) -> bool:
         """Write effect, result and counts. Return whether this was the first time."""
         keys = [_DONE + job_id, _RESULT + job_id, _EFFECTS, _COUNTS, _TAKEN]
-        fixed = [digest, KEPT_S, document, result_ttl_s, job_id, _EFFECTS_KEPT, repr(taken_s)]
+        fixed: list[str | bytes | int] = [digest, KEPT_S, document, result_ttl_s, job_id, _EFFECTS_KEPT, repr(taken_s)]
         pairs = [each for name, value in sums.items() for each in (name, f"{value:.3f}")]
         return bool(self._store(keys=keys, args=[*fixed, *pairs]))
 

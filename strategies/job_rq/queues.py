@@ -25,13 +25,13 @@ class TimedQueue(Queue):
     taken_s: ClassVar[float] = 0.0
 
     @classmethod
-    def lmove(cls, connection: "Redis[bytes]", queue_key: str, timeout: int | None) -> Any:
+    def lmove(cls, connection: Redis, queue_key: str, timeout: int | None) -> Any:
         taken = super().lmove(connection, queue_key, timeout)
         TimedQueue.taken_s = time.time()
         return taken
 
 
-def make_queue(name: str, connection: "Redis[bytes]") -> TimedQueue:
+def make_queue(name: str, connection: Redis) -> TimedQueue:
     """Return a queue. Its jobs are JSON, not pickles, which would let whoever writes to Redis run code."""
     return TimedQueue(name, connection=connection, serializer=JSONSerializer)
 

@@ -1,7 +1,7 @@
 """Finds jobs whose worker is gone, and puts them back at the head of their queue.
 
-RQ does that by itself, but only when a job's heartbeat has expired (after 90 s), and at the next maintenance (every 600 s).
-Here it is told by Redis at once who is gone: every connection of a worker bears the worker's name, and the end of a
+RQ does that by itself, but only when a job's heartbeat has expired (after 90 s), and at the next maintenance (every
+600 s). Here Redis says at once who is gone: every connection of a worker bears the worker's name, and the end of a
 process closes its connections, however it ends. A work-horse shares those of its worker. So a job whose worker was
 killed, but not its work-horse, is left to the work-horse.
 """
@@ -63,44 +63,45 @@ class Recovery:
                 yield Suspect(job_id, "")
 
     def _put_back(self, suspect: Suspect) -> bool:
-        """Put a job back in one step, unless anybody changed anything about it meanwhile."""
-        queue, connection = self._queue, self._queue.connection
-        execution = Execution(suspect.execution_id, suspect.job_id, connection)
-        with connection.pipeline() as pipe:
+        """Put a job back in one step, unless anybody changes anything about it meanwhile."""
+        queue = self._queue
+        key = Execution(suspect.execution_id, suspect.job_id, queue.connection).key
+        with queue.connection.pipeline() as pipe:
             try:
-                pipe.watch(execution.key if suspect.execution_id else queue.intermediate_queue_key)
-                if not self._is_there(suspect, execution):
-                    return False
-                is_put_back = self._plan(pipe, suspect, execution)
+                pipe.watch(key if suspect.execution_id else queue.intermediate_queue_key)
+                is_put_back = self._plan(pipe, suspect)
                 pipe.execute()
-            except WatchError:  # its work-horse has just finished it, or another process has put it back
+            except (WatchError, ValueError):  # its work-horse has just finished it, or another worker has put it back
                 return False
-        logger.warning("job %s was %s: its worker is gone", suspect.job_id, "put back" if is_put_back else "dropped")
         return is_put_back
 
-    def _is_there(self, suspect: Suspect, execution: Execution) -> bool:
-        if suspect.execution_id:
-            return bool(self._queue.connection.exists(execution.key))
-        return suspect.job_id in self._queue.intermediate_queue.get_job_ids()
-
-    def _plan(self, pipe: "Pipeline[bytes]", suspect: Suspect, execution: Execution) -> bool:
-        """Tell a transaction what to do. Return whether the job is to run again."""
-        queue = self._queue
-        job = _job_of(suspect, queue)
+    def _plan(self, pipe: Pipeline, suspect: Suspect) -> bool:
+        """Tell a transaction what to do. Return whether the job is to run again. Raises ValueError if it has ended."""
+        queue, job = self._queue, _job_of(suspect, self._queue)
+        execution = _execution_of(suspect, queue)
         # A work-horse that is killed before it begins leaves its job in the intermediate queue, though RQ retries it.
-        waits = queue.get_job_position(suspect.job_id) is not None
-        runs_again = job is not None and job.should_retry and not waits and not job.is_finished
-        is_given_up = job is not None and not job.should_retry and not job.is_finished and not waits
+        is_waiting = queue.get_job_position(suspect.job_id) is not None
+        is_settled = job is None or job.is_finished or job.is_failed or is_waiting
         pipe.multi()
-        if is_given_up:  # it has killed as many workers as it may, and RQ's maintenance lets it fail
-            return False
-        if job is not None and suspect.execution_id:
-            execution.worker_name = job.worker_name or ""
+        if job is not None and not is_settled and not job.should_retry:
+            return False  # it has ended as many workers as it may, and RQ's maintenance lets it fail
+        if job is not None and execution is not None:
             execution.delete(job, pipe)
         pipe.lrem(queue.intermediate_queue_key, 1, suspect.job_id)
-        if job is not None and runs_again:
-            job.retry(queue, pipe)
-        return runs_again
+        if job is None or is_settled:
+            return False
+        job.retry(queue, pipe)
+        logger.warning("job %s runs again: its worker is gone", suspect.job_id)
+        return True
+
+
+def _execution_of(suspect: Suspect, queue: Queue) -> Execution | None:
+    """Return the execution, or None for a job that was not begun. Raises ValueError if either has ended."""
+    if suspect.execution_id:
+        return Execution.fetch(suspect.execution_id, suspect.job_id, queue.connection)
+    if suspect.job_id not in queue.intermediate_queue.get_job_ids():
+        raise ValueError(suspect.job_id)
+    return None
 
 
 def _job_of(suspect: Suspect, queue: Queue) -> Job | None:

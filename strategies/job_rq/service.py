@@ -33,8 +33,8 @@ def make_app(settings: Settings) -> FastAPI:
     async def submit(request: Request) -> Response:
         with in_flight:
             numbers = parse_scoring_numbers(await read_body(request, settings.max_body_bytes))
-            asked = (request.headers.get(name) for name in (KEY_HEADER, CALLBACK_HEADER))
-            reply = await run_sync(jobs.submit, numbers, *asked)
+            key, callback_url = request.headers.get(KEY_HEADER), request.headers.get(CALLBACK_HEADER)
+            reply = await run_sync(jobs.submit, numbers, key, callback_url)
             return _response(await _result(jobs, reply) if own.waits else reply)
 
     @routes.get(JOBS_PATH + "/{job_id}")

@@ -114,5 +114,5 @@ def _current() -> Job:
     return job
 
 
-def _redis() -> "Redis[bytes]":
+def _redis() -> Redis:
     return _current().connection

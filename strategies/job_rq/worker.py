@@ -4,12 +4,15 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from uuid import uuid4
 
 from redis import Redis
+from redis.client import Pipeline
 from rq import SimpleWorker, Worker
 from rq.scheduler import RQScheduler
 from rq.serializers import JSONSerializer
+from rq.utils import now
 from rq.worker.base import BaseWorker
 
 from strategies.job_rq.parameters import CALLBACKS, JOBS, LOOK_EVERY_S
@@ -18,6 +21,7 @@ from strategies.job_rq.recovery import Recovery
 from strategies.job_rq.settings import JobSettings
 
 _DEQUEUE_S = 15  # RQ waits for a job for so much less than a worker's time to live
+_HEARTBEAT = timedelta(seconds=1)
 _POLL_S = 0.2
 
 
@@ -25,11 +29,17 @@ class Recovering(BaseWorker):
     """A worker that also looks for jobs of workers that are gone, before it takes its next one."""
 
     def run_maintenance_tasks(self) -> None:
-        super().run_maintenance_tasks()
+        super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
         recovery: Recovery | None = getattr(self, "_recovery", None)
         if recovery is None:
             recovery = self._recovery = Recovery(self.queues[0])
         recovery.look()
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
+        """Say that it lives, once a second at most. RQ does so three times per job, and each is written to disk."""
+        is_early = self.last_heartbeat is not None and now() - self.last_heartbeat < _HEARTBEAT
+        if timeout is not None or pipeline is not None or not is_early:
+            super().heartbeat(timeout, pipeline)
 
 
 class ForkingWorker(Recovering, Worker):
@@ -57,7 +67,7 @@ class CallbackWorker(PlainWorker):
 def work(name: str, settings: JobSettings) -> None:
     """Work off a queue until SIGTERM."""
     worker_name = uuid4().hex
-    connection: Redis[bytes] = Redis.from_url(settings.redis_url, client_name=worker_name)
+    connection: Redis = Redis.from_url(settings.redis_url, client_name=worker_name)
     kind = CallbackWorker if name == CALLBACKS else ForkingWorker if settings.worker == "forks" else PlainWorker
     worker = kind(
         [make_queue(name, connection)],
@@ -74,12 +84,17 @@ def work(name: str, settings: JobSettings) -> None:
 
 def work_both() -> int:
     """Work off both queues, each in a process of its own, until SIGTERM or the end of one: for a container."""
-    processes = [subprocess.Popen([sys.executable, "-m", "strategies.job_rq.worker", name]) for name in (JOBS, CALLBACKS)]
-    signal.signal(signal.SIGTERM, lambda *_: [process.terminate() for process in processes])
+    command = [sys.executable, "-m", "strategies.job_rq.worker"]
+    processes = [subprocess.Popen([*command, name]) for name in (JOBS, CALLBACKS)]
+
+    def end(*_: object) -> None:
+        for process in processes:
+            process.terminate()
+
+    signal.signal(signal.SIGTERM, end)
     while all(process.poll() is None for process in processes):
         time.sleep(_POLL_S)
-    for process in processes:
-        process.terminate()
+    end()
     return max(abs(process.wait()) for process in processes)
 
 
