@@ -20,9 +20,8 @@ def _sojourn_ms(seen: Observed) -> float | None:
 
 
 def _told_ms(seen: Observed) -> float | None:
-    whole_ms, accepted_ms, sojourn_ms = MEAN.of(seen), ACCEPTED_MEAN.of(seen), SOJOURN.of(seen)
-    known = whole_ms is not None and accepted_ms is not None and sojourn_ms is not None
-    return max(whole_ms - accepted_ms - sojourn_ms, 0.0) if known else None
+    known = [each for each in (MEAN.of(seen), ACCEPTED_MEAN.of(seen), SOJOURN.of(seen)) if each is not None]
+    return max(known[0] - known[1] - known[2], 0.0) if len(known) == 3 else None
 
 
 def _done_per_s(seen: Observed) -> float | None:
