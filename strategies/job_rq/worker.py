@@ -15,6 +15,7 @@ from rq.serializers import JSONSerializer
 from rq.utils import now
 from rq.worker.base import BaseWorker
 
+from strategies.job_rq import tasks  # noqa: F401 - loaded once, and not by each work-horse
 from strategies.job_rq.parameters import CALLBACKS, JOBS, LOOK_EVERY_S
 from strategies.job_rq.queues import TimedQueue, make_queue
 from strategies.job_rq.recovery import Recovery
