@@ -31,11 +31,14 @@ class Suspect(NamedTuple):
 
 
 class Recovery:
-    """Looks at one queue, again and again. Several may do so at the same time."""
+    """Looks at one queue, again and again. Several may do so at the same time.
 
-    def __init__(self, queue: Queue, now_s: Callable[[], float] = time.monotonic) -> None:
+    Since when a job is suspect is kept in Redis: those who look may be killed, too.
+    """
+
+    def __init__(self, queue: Queue, now_s: Callable[[], float] = time.time) -> None:
         self._queue, self._now_s = queue, now_s
-        self._since_s: dict[Suspect, float] = {}  # when each was suspect first, and ever since
+        self._key = f"job-rq:suspects:{queue.name}"
 
     def look(self) -> int:
         """Put back what has been suspect for a while, and return how many jobs that were. Raises RedisError.
@@ -43,9 +46,19 @@ class Recovery:
         After a restart of Redis nobody is connected. Workers come back within that while, busy ones too.
         """
         now_s = self._now_s()
-        self._since_s = {suspect: self._since_s.get(suspect, now_s) for suspect in self._suspects()}
-        found = [suspect for suspect, since_s in self._since_s.items() if now_s - since_s >= ABSENT_S]
-        return sum(self._put_back(suspect) for suspect in found)
+        known = self._queue.connection.hgetall(self._key)
+        suspects = {":".join(suspect): suspect for suspect in self._suspects()}
+        since_s = {name: float(known.get(name.encode(), now_s)) for name in suspects}
+        if known or since_s:
+            self._note(since_s)
+        return sum(self._put_back(suspects[name]) for name, at_s in since_s.items() if now_s - at_s >= ABSENT_S)
+
+    def _note(self, since_s: dict[str, float]) -> None:
+        with self._queue.connection.pipeline() as pipe:
+            pipe.delete(self._key)
+            if since_s:
+                pipe.hset(self._key, items=[each for pair in since_s.items() for each in pair])
+            pipe.execute()
 
     def _suspects(self) -> Iterator[Suspect]:
         connected = {client["name"] for client in self._queue.connection.client_list()}
