@@ -4,9 +4,12 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -16,6 +19,7 @@ from redis import Redis, RedisError
 from benchmark.stack.processes import free_port
 from contract.errors import ServiceError
 from feature_store.server import embedded_server
+from strategies.broker import broker_command
 from strategies.callbacks import CallbackSettings
 from strategies.job_rq.jobs import Jobs
 from strategies.job_rq.parameters import ATTEMPTS
@@ -122,7 +126,7 @@ def test_a_work_horse_outlives_its_worker_and_its_job_runs_once(field: Field) ->
     kill(worker)
     field.worker()
     field.settle()
-    until(lambda: not horse.is_running() or horse.status() == psutil.STATUS_ZOMBIE, "the work-horse goes on")
+    until(partial(_has_ended, horse), "the work-horse goes on")
     assert field.said("runs", "reruns") == [1, 0]
 
 
@@ -153,12 +157,16 @@ def test_a_job_that_kills_every_work_horse_is_given_up_and_those_behind_it_are_n
         begun(field, poison)
         horse = work_horse(worker)
         kill(horse)
-        until(lambda horse=horse: not horse.is_running(), "the work-horse goes on")
-        until(lambda: _gave_up(field, poison) or field.is_at_work(poison), "RQ has not noticed")
+        until(partial(_has_ended, horse), "the work-horse goes on")
+    until(lambda: _gave_up(field, poison), "the job goes on")
     with pytest.raises(ServiceError, match="given up"):
         field.jobs.find(poison)
     until(lambda: field.is_done(behind), "the job behind it has no result")
     assert field.said("effects") == [1]
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    return not process.is_running() or bool(process.status() == psutil.STATUS_ZOMBIE)
 
 
 def _gave_up(field: Field, job_id: str) -> bool:
@@ -169,22 +177,25 @@ def _gave_up(field: Field, job_id: str) -> bool:
         return True
 
 
-def test_redis_is_killed_while_a_job_is_at_work_and_no_job_is_lost() -> None:
+@pytest.mark.parametrize("away_s", [0.0, 2 * LONG_MS / 1e3], ids=["at work", "and when it has its result"])
+def test_redis_is_killed_while_a_job_is_at_work_and_no_job_is_lost(away_s: float, tmp_path: Path) -> None:
+    port = free_port()
+    redis = Redis(port=port)
     with ExitStack() as closing:
-        port = free_port()
         field = Field(f"redis://127.0.0.1:{port}/0", closing)
-        broker = field.start("strategies.broker", "--port", str(port))
-        redis = Redis(port=port)
+        server = closing.enter_context(subprocess.Popen(broker_command(port, tmp_path)))
         until(_answers(redis), "Redis does not answer")
         field.start("strategies.supervisor", "strategies.job_rq.worker", "jobs")
         first = field.submit(1, key="first")
         field.submit(2)
         begun(field, first)
-        server = broker.children()[0]
-        kill(server)
+        server.kill()
         server.wait()
         with pytest.raises(ServiceError, match="does not answer"):
             field.jobs.submit([3.0], "third", None)
+        time.sleep(away_s)
+        server = closing.enter_context(subprocess.Popen(broker_command(port, tmp_path)))
+        closing.callback(server.terminate)
         until(_answers(redis), "Redis does not come back")
         assert field.submit(1, key="first") == first  # accepted before, and known after
         field.ids.pop()

@@ -16,6 +16,7 @@ from rq.serializers import JSONSerializer
 from contract.settings import load_settings
 from strategies.job_rq import flask_service, service
 from strategies.job_rq.jobs import JOBS_PATH
+from strategies.job_rq.queues import TimedQueue
 from strategies.web import STATISTICS_PATH
 from tests.unit.strategies.job_rq_store import jobs_queue, perform, store, url_of
 
@@ -243,10 +244,9 @@ def test_the_backlog_holds_what_waits_and_what_is_at_work_once_and_without_resul
         redis.lrem(queue.key, 1, job_id)
         redis.rpush(queue.intermediate_queue_key, job_id)
     redis.zadd("rq:wip:jobs", {f"{begun}:1": time.time() + 60})
-    backlog = lambda: ask("GET", STATISTICS_PATH).json["backlog"]  # noqa: E731
-    assert backlog() == 3
+    assert ask("GET", STATISTICS_PATH).json["backlog"] == 3
     perform(redis, begun)
-    assert backlog() == 2
+    assert ask("GET", STATISTICS_PATH).json["backlog"] == 2
     assert waiting in queue.job_ids
 
 
@@ -256,8 +256,9 @@ def test_a_request_that_waits_is_answered_with_its_result(redis: Redis, monkeypa
     monkeypatch.setenv("STRATEGY_SHORTEST_MS", "0")
 
     def work() -> None:
-        taken = redis.blpop([jobs_queue(redis).key], timeout=10)
-        perform(redis, taken[1].decode())
+        job, _ = TimedQueue.dequeue_any([jobs_queue(redis)], 10, redis, serializer=JSONSerializer) or (None, None)
+        assert job
+        perform(redis, job.id)
 
     worker = threading.Thread(target=work)
     worker.start()

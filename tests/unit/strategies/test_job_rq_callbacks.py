@@ -56,7 +56,8 @@ def submitted(**settings: Any) -> str:
 
 
 def counts(redis: Redis) -> dict[str, float]:
-    return {name.decode(): float(value) for name, value in redis.hgetall("job-rq:counts").items()}
+    counted: dict[Any, Any] = redis.hgetall("job-rq:counts")
+    return {name.decode(): float(value) for name, value in counted.items()}
 
 
 def test_a_result_is_promised_to_be_told_once_however_often_the_job_runs(redis: Redis) -> None:

@@ -156,13 +156,13 @@ def test_of_two_that_look_at_the_same_time_one_puts_the_job_back(
     gone(take(queue, "a"))
     Recovery(queue, clock).look()
     clock.now_s += LATER_S
-    other, seen = Recovery(queue, clock), []
-    first = Recovery(queue, clock)
+    first, other = Recovery(queue, clock), Recovery(queue, clock)
+    seen: list[int] = []
     retry = Job.retry
 
     def retry_late(job: Job, *args: object) -> None:
         if not seen:
-            seen.append(None)
+            seen.append(-1)
             seen.append(other.look())
         retry(job, *args)  # type: ignore[arg-type]
 
