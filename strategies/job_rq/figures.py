@@ -9,9 +9,9 @@ from benchmark.load.arrivals import times_of
 from benchmark.load.plan import Arrivals
 from strategies.laws import waits_ms
 
-QUEUED = per("waited_ms", "effects", "ms")
-AT_WORK = per("worked_ms", "effects", "ms")
-OCCUPIED = per("occupied_ms", "occupied", "ms")
+QUEUED = Figure("queued_ms", "ms", per("waited_ms", "effects").of)
+AT_WORK = Figure("at_work_ms", "ms", per("worked_ms", "effects").of)
+OCCUPIED = Figure("occupied_ms", "ms", per("occupied_ms", "occupied").of)
 
 
 def _sojourn_ms(seen: Observed) -> float | None:

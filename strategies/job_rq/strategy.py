@@ -39,8 +39,8 @@ MODEL_MS: Final = (SHORTEST_MS + LONGEST_MS) / 2
 # That a job occupies its worker: the model's time at least, about so long when this was tried, and so long at most,
 # where it takes 4 ms until a write is on disk. Rates and the chart of times rely on it; every other law about waits is
 # told how long it really was.
-FORKS_MS: Final = (MODEL_MS, 66.0, 80.0)
-SIMPLE_MS: Final = (MODEL_MS, 57.0, 75.0)
+FORKS_MS: Final = (MODEL_MS, 66.0, 90.0)
+SIMPLE_MS: Final = (MODEL_MS, 57.0, 80.0)
 AWAY_S: Final = 10.0  # the receiver, once it is killed
 _DISPATCH_MS: Final = 5.0  # from the acceptance of a job until an idle worker has it
 _POLITE_MS: Final = 50.0  # a response that nobody waits for
