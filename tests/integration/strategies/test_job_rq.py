@@ -166,7 +166,10 @@ def test_a_job_that_kills_every_work_horse_is_given_up_and_those_behind_it_are_n
 
 
 def _has_ended(process: psutil.Process) -> bool:
-    return not process.is_running() or bool(process.status() == psutil.STATUS_ZOMBIE)
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _gave_up(field: Field, job_id: str) -> bool:
