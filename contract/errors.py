@@ -4,7 +4,10 @@ ServiceError
 ├── InvalidRequest        400  the endpoint does not accept the body or its content type
 ├── UnknownPath           404
 ├── UnknownEntity         404
+├── UnknownJob            404  no job was ever accepted under this id
 ├── MethodNotAllowed      405  with `Allow`
+├── KeyReused             409  an `Idempotency-Key` came again with another body
+├── GoneJob               410  a job that was accepted, and whose result is kept no longer
 ├── BodyTooLarge          413
 ├── TooManyItems          413  a batch of more items than a request may hold
 ├── BadModelAnswer        502  a model refused, failed or gave an invalid answer
@@ -13,6 +16,8 @@ ServiceError
 │   ├── StoreNotSeeded
 │   ├── StoreCorrupt
 │   ├── ModelNotReady
+│   ├── QueueUnreachable     a job cannot be accepted or looked up
+│   ├── BacklogFull          so many jobs wait already that no further one is accepted
 │   └── TooManyInFlight
 └── ModelTimeout          504
 
@@ -64,6 +69,13 @@ class UnknownEntity(ServiceError):
         super().__init__(f"No entity {entity_id[:40]!r}; the store holds the entities 0 to {entities - 1}.")
 
 
+class UnknownJob(ServiceError):
+    status = HTTPStatus.NOT_FOUND
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"No job {job_id[:80]!r} was ever accepted.")
+
+
 class MethodNotAllowed(ServiceError):
     status = HTTPStatus.METHOD_NOT_ALLOWED
 
@@ -73,6 +85,20 @@ class MethodNotAllowed(ServiceError):
 
     def headers(self) -> dict[str, str]:
         return {"Allow": self.allow}
+
+
+class KeyReused(ServiceError):
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self) -> None:
+        super().__init__("This Idempotency-Key was used before, with another request.")
+
+
+class GoneJob(ServiceError):
+    status = HTTPStatus.GONE
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"The result of job {job_id[:80]!r} is kept no longer.")
 
 
 class BodyTooLarge(ServiceError):
@@ -118,6 +144,16 @@ class StoreCorrupt(Unavailable):
 class ModelNotReady(Unavailable):
     def __init__(self, number: int) -> None:
         super().__init__(f"Model {number} does not answer its health check.")
+
+
+class QueueUnreachable(Unavailable):
+    def __init__(self) -> None:
+        super().__init__("The queue of the jobs does not answer.")
+
+
+class BacklogFull(Unavailable):
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"{limit} jobs wait already, as many as may.")
 
 
 class TooManyInFlight(Unavailable):
