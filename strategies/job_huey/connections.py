@@ -7,15 +7,17 @@ from redis.retry import Retry
 
 from strategies.job_huey.settings import JobSettings
 
-_SLACK_S = 1.0  # beyond what a blocking command waits
 
+def connect(settings: JobSettings, decodes: bool = False, waits_s: float = 0.0) -> ConnectionPool:
+    """Return a pool for commands that wait `waits_s` at most before Redis answers.
 
-def connect(settings: JobSettings, decodes: bool = False) -> ConnectionPool:
-    """Return a pool. A connection that Redis has closed is opened anew, once; without Redis a command fails at once."""
+    A connection that Redis has closed is opened anew, once. Without Redis a command fails at once.
+    """
+    timeout_s = settings.redis_timeout_ms / 1e3
     return ConnectionPool.from_url(
         settings.redis_url,
         decode_responses=decodes,
-        socket_connect_timeout=settings.redis_timeout_ms / 1e3,
-        socket_timeout=settings.wait_s + _SLACK_S,
+        socket_connect_timeout=timeout_s,
+        socket_timeout=waits_s + timeout_s,
         retry=Retry(NoBackoff(), 1, (Disconnected,)),
     )

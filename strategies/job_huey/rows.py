@@ -67,9 +67,12 @@ class Rows:
         return Row.from_hash(job_id, found) if found else None
 
     def claim(self, job_id: str, consumer: str, counted: Mapping[str, float]) -> bool:
-        """Begin to work on a job, and count that. False if it is done, or another consumer works on it."""
-        args = (job_id, _now(), consumer, _ALIVE, *_flat(counted))
-        return bool(self._claim(keys=_keys(job_id), args=args))
+        """Begin to work on a job, and count that. False if it is done, or another consumer works on it.
+
+        The shortest wait so far is kept: it is what the way to an idle worker takes.
+        """
+        args = (job_id, _now(), consumer, _ALIVE, counted["waited_ms"], *_flat(counted))
+        return bool(self._claim(keys=[*_keys(job_id), _LEAST], args=args))
 
     def write_effect(self, row: Row, only_once: bool) -> bool:
         """Write the effect of a job. Return whether it was written now."""
@@ -118,10 +121,6 @@ class Rows:
         named = sorted(consumers)
         found: Any = self._redis.mget([_ALIVE + each for each in named]) if named else []
         return {each for each, beat in zip(named, found, strict=True) if beat}
-
-    def note_wait(self, wait_ms: float) -> None:
-        """Keep the shortest wait so far: what the way to an idle worker takes."""
-        self._redis.zadd(_LEAST, {"": wait_ms}, lt=True)
 
     def statistics(self) -> dict[str, float]:
         """Return all counters, and what the effect log says of order and duplicates."""

@@ -14,15 +14,16 @@ redis.call('ZADD', KEYS[2], ARGV[3], ARGV[1])
 return number
 """
 
-# KEYS: row, open, counters. ARGV: id, now, consumer, prefix of heartbeats, then names and amounts of counters.
-# Returns whether the job may be worked on: not if it is done, or if a living consumer works on it.
+# KEYS: row, open, counters, least wait. ARGV: id, now, consumer, prefix of heartbeats, ms that the job waited, then
+# names and amounts of counters. Returns whether the job may be worked on: not if it is done, or if a living consumer works on it.
 CLAIM: Final = """
 local state, owner = unpack(redis.call('HMGET', KEYS[1], 'state', 'consumer'))
 if not state or state == 'finished' then return 0 end
 if state == 'started' and owner ~= ARGV[3] and redis.call('EXISTS', ARGV[4] .. owner) == 1 then return 0 end
 redis.call('HSET', KEYS[1], 'state', 'started', 'since', ARGV[2], 'consumer', ARGV[3])
 redis.call('ZADD', KEYS[2], ARGV[2], ARGV[1])
-for i = 5, #ARGV, 2 do redis.call('HINCRBYFLOAT', KEYS[3], ARGV[i], ARGV[i + 1]) end
+redis.call('ZADD', KEYS[4], 'LT', ARGV[5], '')
+for i = 6, #ARGV, 2 do redis.call('HINCRBYFLOAT', KEYS[3], ARGV[i], ARGV[i + 1]) end
 return 1
 """
 

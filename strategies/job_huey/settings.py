@@ -14,7 +14,7 @@ class JobSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="STRATEGY_", frozen=True)
 
     redis_url: str = "redis://127.0.0.1:8192/0"
-    redis_timeout_ms: int = Field(500, ge=1)  # to connect; an answer may take as long as a blocking command, too
+    redis_timeout_ms: int = Field(2_000, ge=1)  # to connect to it, or to wait for an answer
     order: Literal["fifo", "priority"] = "fifo"
     keeps: bool = True  # whether jobs are put into the queue again that nobody works on
     notifies: bool = True  # whether a blocking get is woken up; otherwise it polls
