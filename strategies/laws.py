@@ -38,3 +38,22 @@ def mean_in_turn_ms(tasks: int, servers: int, service_ms: float) -> float:
 def mean_shared_ms(tasks: int, cores: int, service_ms: float) -> float:
     """Return the mean time of equal tasks that all start at once and share the cores evenly: all end together."""
     return max(tasks / cores, 1.0) * service_ms
+
+
+def waits_by_class_ms(arrivals_s: Sequence[float], classes: Sequence[int], service_ms: float) -> list[float]:
+    """Return how long each arrival waits for one server that takes the lowest class first, and interrupts nothing.
+
+    Within a class it is first come, first served: the queue of Cobham (1954), for the very arrivals.
+    """
+    waiting: list[tuple[int, int]] = []
+    waits, free_s, come = [0.0] * len(arrivals_s), 0.0, 0
+    while waiting or come < len(arrivals_s):
+        if not waiting:
+            free_s = max(free_s, arrivals_s[come])
+        while come < len(arrivals_s) and arrivals_s[come] <= free_s:
+            heapq.heappush(waiting, (classes[come], come))
+            come += 1
+        _, number = heapq.heappop(waiting)
+        waits[number] = (free_s - arrivals_s[number]) * 1e3
+        free_s += service_ms / 1e3
+    return waits
