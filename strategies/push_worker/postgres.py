@@ -19,7 +19,7 @@ from strategies.push_worker.database import DatabaseAway, DatabaseError, Message
 _CONNECTIONS: Final = (2, 8)  # at least, at most
 _WAITING: Final = 256  # for a connection
 _WAIT_S: Final = 1.0  # for a connection
-_ANSWER_S: Final = 4.0  # for everything; a server that hangs answers no cancellation either
+_ANSWER_S: Final = 4.0  # for everything
 _RECONNECT_S: Final = 0.5  # then the pool gives up, and the next who needs a connection makes it try again
 _SCHEMA_LOCK: Final = 21_062_026  # any number, the same in all processes
 _SCHEMA: Final = """
@@ -140,18 +140,26 @@ class PostgresDatabase:
 
     async def _do(self, statement: LiteralString, values: Values = ()) -> list[tuple[Any, ...]]:
         """Execute a statement, and return its rows. Raises DatabaseAway."""
+        asking = asyncio.create_task(self._twice(statement, values))
         try:
-            async with asyncio.timeout(_ANSWER_S):
-                try:
-                    return await self._once(statement, values)
-                except (PoolTimeout, TooManyRequests):
-                    raise
-                except (psycopg.OperationalError, psycopg.InterfaceError):
-                    await self._pool.check()  # drops all that are broken, not only this one
-                    return await self._once(statement, values)
+            # Not asyncio.timeout(): to cancel a statement takes seconds, too, if the server hangs.
+            done, _ = await asyncio.wait({asking}, timeout=_ANSWER_S)
+            if done:
+                return asking.result()
+            asking.cancel()
+            raise TimeoutError(f"no answer within {_ANSWER_S:g} s")
         except (psycopg.OperationalError, psycopg.InterfaceError, TimeoutError) as error:
-            logger.warning("a statement was not executed: %s", " ".join(str(error).split()) or "no answer")
+            logger.warning("a statement was not executed: %s", " ".join(str(error).split()))
             raise DatabaseAway from error
+
+    async def _twice(self, statement: LiteralString, values: Values) -> list[tuple[Any, ...]]:
+        try:
+            return await self._once(statement, values)
+        except (PoolTimeout, TooManyRequests):
+            raise
+        except (psycopg.OperationalError, psycopg.InterfaceError):
+            await self._pool.check()  # drops all connections that are broken, not only this one
+            return await self._once(statement, values)
 
     async def _once(self, statement: LiteralString, values: Values) -> list[tuple[Any, ...]]:
         async with self._pool.connection() as connection:

@@ -48,9 +48,9 @@ async def open_url(url: str) -> "SqliteDatabase":
     path = path_of(url)
     try:
         await asyncio.to_thread(_prepare, path)
+        return await asyncio.to_thread(SqliteDatabase, path)
     except sqlite3.Error as error:
-        raise DatabaseError(f"{path} cannot be opened as an SQLite database: {error}.") from error
-    return SqliteDatabase(path)
+        raise DatabaseError(f"{path} cannot be used as an SQLite database: {error}.") from error
 
 
 def path_of(url: str) -> Path:
@@ -108,7 +108,7 @@ class _Thread:
     """A thread with a connection of its own, and what waits for it."""
 
     def __init__(self, path: Path, begin: str) -> None:
-        self._path, self._begin = path, begin
+        self._connection, self._begin = _connect(path), begin
         self._waiting: SimpleQueue[_Task | None] = SimpleQueue()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name=f"sqlite: {begin}", daemon=True)
@@ -134,7 +134,7 @@ class _Thread:
 
     def _run(self) -> None:
         going_on = True
-        with closing(_connect(self._path)) as connection:
+        with closing(self._connection):
             while going_on:
                 found = [self._waiting.get()]
                 while len(found) < _GROUP and not self._waiting.empty():
@@ -142,10 +142,11 @@ class _Thread:
                 going_on = None not in found
                 wanted = [task for task in found if task and task.answer.set_running_or_notify_cancel()]
                 if wanted:
-                    self._commit(connection, wanted)
+                    self._commit(wanted)
 
-    def _commit(self, connection: sqlite3.Connection, tasks: list[_Task]) -> None:
+    def _commit(self, tasks: list[_Task]) -> None:
         """Do all of the tasks or none, and only then say so."""
+        connection = self._connection
         try:
             connection.execute(self._begin)
             answers = [task.work(connection) for task in tasks]
@@ -167,8 +168,8 @@ def _called(work: Any, args: tuple[Any, ...], kwargs: dict[str, Any], connection
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    # Transactions are begun and committed here only. Each connection is used by one thread at a time.
-    connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+    # Transactions are begun and committed here, not by the library. A connection is made in one thread, used in another.
+    connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA synchronous = FULL")  # a commit is on disk before it is answered
     return connection
 
