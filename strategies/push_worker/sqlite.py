@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
@@ -118,7 +117,7 @@ class _Thread:
         """Do some work within a transaction. Returns once that is committed. Raises DatabaseAway."""
         if self._closed:
             raise DatabaseAway
-        task = _Task(partial(_called, work, args, kwargs), Future())
+        task = _Task(lambda connection: work(connection, *args, **kwargs), Future())
         self._waiting.put(task)
         try:
             answer: T = await asyncio.wrap_future(task.answer)
@@ -161,10 +160,6 @@ class _Thread:
         else:
             for task, answer in zip(tasks, answers, strict=True):
                 task.answer.set_result(answer)
-
-
-def _called(work: Any, args: tuple[Any, ...], kwargs: dict[str, Any], connection: sqlite3.Connection) -> Any:
-    return work(connection, *args, **kwargs)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
