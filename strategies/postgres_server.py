@@ -1,4 +1,4 @@
-"""A PostgreSQL server of our own: `python -m strategies.postgres_server --port 8219`, until SIGTERM or its parent's end.
+"""A PostgreSQL server of our own: `python -m strategies.postgres_server --port 8219`, until SIGTERM or its parent ends.
 
 It keeps its data in a temporary folder, and every commit is on disk before it is answered. Killed, it is started again
 with all of its data. It listens at loopback, for one role that may do nothing outside of its database:
@@ -182,7 +182,10 @@ class PostgresServer:
 
 @contextlib.contextmanager
 def postgres_server(port: int = 0) -> Iterator[PostgresServer]:
-    """Run a server until the block ends. Port 0 means a free port. Raises PostgresError."""
+    """Run a server until the block ends. Port 0 means a free port. Raises PostgresError.
+
+    On Linux the server also ends if the thread that starts it ends in any way.
+    """
     programs = find_programs()
     with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder:
         server = PostgresServer(programs, Path(folder).resolve(), port or _free_port())

@@ -163,7 +163,7 @@ class _Thread:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    # Transactions are begun and committed here, not by the library. A connection is made in one thread, used in another.
+    # Transactions are begun and committed here only. A connection is made in one thread, and used in another.
     connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA synchronous = FULL")  # a commit is on disk before it is answered
     return connection

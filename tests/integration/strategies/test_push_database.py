@@ -1,4 +1,4 @@
-"""The databases of the push worker: the same tests against SQLite and PostgreSQL, and what each does when it is away."""
+"""The databases of the push worker: the same tests against SQLite and PostgreSQL, and what each does when it fails."""
 
 import asyncio
 import os
@@ -316,9 +316,7 @@ def test_a_file_that_another_process_holds_answers_503_until_it_lets_go(
             await database.submit("a", b"[1.0]")
             other = sqlite3.connect(sqlite.path_of(sqlite_url), isolation_level=None)
             other.execute("BEGIN IMMEDIATE")
-            refused = await asyncio.gather(
-                *(database.submit(key, b"[1.0]") for key in "bcd"), return_exceptions=True
-            )
+            refused = await asyncio.gather(*(database.submit(key, b"[1.0]") for key in "bcd"), return_exceptions=True)
             assert [type(each) for each in refused] == [DatabaseAway] * 3
             assert await database.find("b") is None
             assert await database.find("a") is not None
@@ -379,12 +377,12 @@ def test_a_server_that_is_killed_answers_503_loses_nothing_and_is_used_again_whe
             ]
             while len(accepted) < 200:
                 await asyncio.sleep(0.01)
-            await asyncio.to_thread(postgres.kill)
+            postgres.kill()
             while not refused:
                 await asyncio.sleep(0.01)
             with pytest.raises(DatabaseAway):
                 await database.find(accepted[0])
-            await asyncio.to_thread(postgres.start)
+            postgres.start()
             await asyncio.gather(*callers)
             kept = {message.key for message in await database.unpublished(10_000)}
             assert set(accepted) - kept == set()
@@ -399,8 +397,8 @@ def test_a_server_that_was_started_again_costs_no_error_if_nobody_asked_meanwhil
     async def check() -> None:
         async with opened(postgres_url) as database:
             await asyncio.gather(*(database.submit(str(number), b"[1.0]") for number in range(50)))
-            await asyncio.to_thread(postgres.stop)
-            await asyncio.to_thread(postgres.start)
+            postgres.stop()
+            postgres.start()
             assert len(await database.unpublished(100)) == 50
             assert all(await asyncio.gather(*(database.find(str(number)) for number in range(50))))
 
