@@ -91,17 +91,21 @@ async def publish(client: "redis.Redis", messages: Sequence[Message]) -> None:
 
 
 async def statistics(client: "redis.Redis") -> dict[str, float]:
-    """Return counters of the dispatcher, and how many messages wait, are under way, and wait to be tried again."""
+    """Return counters of the dispatcher, and how many messages there were, and in which state they are."""
     async with client.pipeline(transaction=False) as pipeline:
         pipeline.hgetall(_statistics_of(MESSAGES))
         pipeline.xlen(MESSAGES)
         pipeline.execute_command("XINFO", "GROUPS", MESSAGES)
         pipeline.zcard(_retries_of(MESSAGES))
         pipeline.xlen(DEAD)
-        counted, length, groups, retries, dead = await pipeline.execute(raise_on_error=False)
-    pending = 0 if isinstance(groups, Exception) else _pending(groups)  # an error as long as there is no stream
+        pipeline.execute_command("XINFO", "STREAM", MESSAGES)
+        counted, length, groups, retries, dead, info = await pipeline.execute(raise_on_error=False)
+    # As long as there is no stream, an error says so.
+    pending = 0 if isinstance(groups, Exception) else sum(int(_named(group)["pending"]) for group in groups)
+    published = 0 if isinstance(info, Exception) else int(_named(info)["entries-added"])
     return {
         **{_text(name): float(value) for name, value in counted.items()},
+        "messages": published,
         "messages_waiting": length - pending,
         "messages_in_flight": max(pending - retries, 0),
         "messages_to_retry": retries,
@@ -203,10 +207,10 @@ def _entry(name: str, fields: Mapping[bytes, bytes]) -> Entry:
     return Entry(name, message, json.loads(fields[b"attributes"]))
 
 
-def _pending(groups: Sequence[Sequence[Any]]) -> int:
-    """Return how many messages of a stream are taken and not acknowledged, from the answer of XINFO GROUPS."""
-    rows = [group if isinstance(group, dict) else dict(zip(group[::2], group[1::2], strict=True)) for group in groups]
-    return sum(int(row.get(b"pending", row.get("pending", 0))) for row in rows)
+def _named(values: Any) -> dict[str, Any]:
+    """Return an answer of names and values, which RESP2 gives as a list, as a dictionary."""
+    pairs = values.items() if isinstance(values, dict) else zip(values[::2], values[1::2], strict=True)
+    return {_text(name): value for name, value in pairs}
 
 
 def _failures_of(stream: str) -> str:

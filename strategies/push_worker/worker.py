@@ -25,6 +25,7 @@ from contract.settings import Settings
 from strategies.push_worker.database import Database, Status, open_database
 from strategies.push_worker.envelope import DEAD_PATH, PUSH_PATH, PushedMessage, envelope_limit, unwrap
 from strategies.push_worker.model import duration_ms, predict
+from strategies.push_worker.parameters import IN_FLIGHT, MODEL_MS, SPREAD_MS
 from strategies.web import create_app, serve
 
 _OVERLAP: Final = 2  # pushes per thread: one that is given up by the dispatcher is worked on to its end
@@ -36,9 +37,9 @@ class WorkerSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="PUSH_", frozen=True)
 
     database_url: str
-    threads: int = Field(16, ge=1, le=256)
-    model_ms: float = Field(45.0, ge=0)  # mean
-    model_spread_ms: float = Field(5.0, ge=0)  # above and below
+    threads: int = Field(IN_FLIGHT, ge=1, le=256)
+    model_ms: float = Field(MODEL_MS, ge=0)  # mean
+    model_spread_ms: float = Field(SPREAD_MS, ge=0)  # above and below
 
     @model_validator(mode="after")
     def _check(self) -> "WorkerSettings":
@@ -78,17 +79,19 @@ class Worker:
             self.counts["skipped"] += 1
             return
         await database.begin(key)
-        total = await self._predict(key, numbers)
-        await database.finish(key, b'{"total": %s}' % repr(total).encode())
+        await database.finish(key, await self._predict(key, numbers))
         self.counts["done"] += 1
 
     async def give_up(self, message: PushedMessage) -> None:
-        """Say of the job of a dead letter that it is not tried any more. Raises InvalidRequest or Unavailable."""
+        """Say of the job of a dead letter that it is not tried any more. Raises Unavailable.
+
+        Nothing comes after a dead letter, so one of no job is acknowledged, too.
+        """
         reason = message.attributes.get("reason", "It was tried too often.")
-        if await self._opened().fail(_key_of(message), reason):
+        if await self._opened().fail(message.attributes.get("key", ""), reason):
             self.counts["given_up"] += 1
 
-    async def _predict(self, key: str, numbers: list[float]) -> float:
+    async def _predict(self, key: str, numbers: list[float]) -> bytes:
         own = self._settings
         needed_ms = duration_ms(key, own.model_ms, own.model_spread_ms)
         try:
