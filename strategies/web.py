@@ -3,8 +3,9 @@
 import logging
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from inspect import isawaitable
 from typing import Any, Final
 
 import uvicorn
@@ -22,7 +23,7 @@ from strategies.loop_stall import LoopStall
 STATISTICS_PATH: Final = "/api/v1/stats"
 SCORE_PATH: Final = "/api/v1/score"
 
-Statistics = Callable[[], Mapping[str, Any]]
+Statistics = Callable[[], Mapping[str, Any] | Awaitable[Mapping[str, Any]]]
 
 
 def create_app(
@@ -52,7 +53,8 @@ def create_app(
 
     @app.get(STATISTICS_PATH)
     async def stats() -> Any:
-        return JSONResponse({**stall.read(), **statistics()})
+        found = statistics()
+        return JSONResponse({**stall.read(), **(await found if isawaitable(found) else found)})
 
     app.include_router(routes)
     return app
