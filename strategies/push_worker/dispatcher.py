@@ -194,22 +194,33 @@ class Dispatcher:
         """Push a message and note what came of it. While nobody listens, wait."""
         gap_s = None if delivery.failed_s is None else time.monotonic() - delivery.failed_s
         attempt = delivery.failures + 1
-        body = wrap(delivery.entry, self._subscription.stream, attempt)
-        pushed, pause_s = await self._push(body), 0.0
-        while pushed.outcome is Outcome.UNREACHED:
-            pause_s = _next_pause_s(pause_s)
-            await asyncio.sleep(pause_s)
-            pushed = await self._push(body)
+        queued_ms = time.time() * 1e3 - delivery.entry.published_ms
+        pushed, push_ms = await self._push_until_reached(wrap(delivery.entry, self._subscription.stream, attempt))
         self._count("attempts")
+        self._count("push_ms", push_ms)
         if gap_s is not None:
             self._count(f"gaps_{delivery.failures}")
             self._count(f"gap_{delivery.failures}_ms", round(gap_s * 1e3, 3))
+        elif attempt == 1:
+            self._count("first_attempts")
+            self._count("queued_ms", max(queued_ms, 0.0))
         self._settled.failed.pop(delivery.entry.id, None)  # not written yet, and out of date
         if pushed.outcome is Outcome.ACKNOWLEDGED:
             self._settled.acknowledged.append(delivery.entry.id)
             self._count("acknowledged")
         else:
             self._fail(delivery, attempt, pushed.answer)
+
+    async def _push_until_reached(self, body: bytes) -> tuple[Pushed, float]:
+        """Push until somebody is there. Return the outcome, and how long that last push took, in ms."""
+        pause_s = 0.0
+        while True:
+            begun_s = time.monotonic()
+            pushed = await self._push(body)
+            if pushed.outcome is not Outcome.UNREACHED:
+                return pushed, (time.monotonic() - begun_s) * 1e3
+            pause_s = _next_pause_s(pause_s)
+            await asyncio.sleep(pause_s)
 
     def _fail(self, delivery: Delivery, failures: int, answer: str) -> None:
         """Have a message tried again later, or give it up."""

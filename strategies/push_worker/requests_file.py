@@ -1,8 +1,8 @@
 """What the API is asked, in turn: `python -m strategies.push_worker.requests_file` writes it beside this file.
 
-    new.jsonl     always something new
-    mixed.jsonl   known summaries, and one in NEW_EVERY is new
-    poison.jsonl  new ones, and in between some that the model fails for
+new.jsonl     always something new
+mixed.jsonl   known summaries, and one in NEW_EVERY is new
+poison.jsonl  new ones, and in between some that the model fails for
 """
 
 from collections.abc import Iterator
