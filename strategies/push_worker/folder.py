@@ -1,4 +1,4 @@
-"""A temporary folder for a SQLite file that several processes share: `python -m strategies.push_worker.folder --port N`.
+"""A temporary folder for a SQLite file of several processes: `python -m strategies.push_worker.folder --port N`.
 
 Empty at the start, and removed at SIGTERM. The other processes find it by the port, at which it accepts connections
 once it is there: PUSH_DATABASE_URL=sqlite://127.0.0.1:N.

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
@@ -118,7 +117,7 @@ class _Thread:
         """Do some work within a transaction. Returns once that is committed. Raises DatabaseAway."""
         if self._closed:
             raise DatabaseAway
-        task = _Task(partial(_called, work, args, kwargs), Future())
+        task = _Task(lambda connection: work(connection, *args, **kwargs), Future())
         self._waiting.put(task)
         try:
             answer: T = await asyncio.wrap_future(task.answer)
@@ -163,12 +162,8 @@ class _Thread:
                 task.answer.set_result(answer)
 
 
-def _called(work: Any, args: tuple[Any, ...], kwargs: dict[str, Any], connection: sqlite3.Connection) -> Any:
-    return work(connection, *args, **kwargs)
-
-
 def _connect(path: Path) -> sqlite3.Connection:
-    # Transactions are begun and committed here, not by the library. A connection is made in one thread, used in another.
+    # Transactions are begun and committed here only. A connection is made in one thread, and used in another.
     connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA synchronous = FULL")  # a commit is on disk before it is answered
     return connection
