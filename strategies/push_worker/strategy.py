@@ -69,7 +69,7 @@ def strategy(scale: float) -> Strategy:
     in_full = scale >= 1
     steady = {
         "ramp": Arrivals(RATE_RPS, measure_s=10.0 * scale, warmup_s=0.0, ramp_s=10.0 * scale, seed=3),
-        "minute": Arrivals(RATE_RPS, measure_s=60.0 if in_full else 2.0, warmup_s=0.5, seed=4),
+        "minute": Arrivals(RATE_RPS, measure_s=60.0 if in_full else 2.7, warmup_s=0.5, seed=4),
         "few": Arrivals(50.0, measure_s=max(3.0 * scale, 1.0), warmup_s=0.3, seed=5),
         "seconds": Arrivals(RATE_RPS, measure_s=5.0, warmup_s=0.5, seed=6),
     }

@@ -21,6 +21,7 @@ from strategies.push_worker.database import Message
 MESSAGES: Final = "push:messages"
 DEAD: Final = "push:dead"
 _GROUP: Final = "push"
+_COUNTED: Final = ("attempts", "acknowledged", "redelivered", "dead")
 _PAGE: Final = 100  # entries that are read at once where all are wanted
 
 # Moves a message into another stream, once: only who finds it unacknowledged does.
@@ -104,6 +105,7 @@ async def statistics(client: "redis.Redis") -> dict[str, float]:
     pending = 0 if isinstance(groups, Exception) else sum(int(_named(group)["pending"]) for group in groups)
     published = 0 if isinstance(info, Exception) else int(_named(info)["entries-added"])
     return {
+        **dict.fromkeys(_COUNTED, 0.0),
         **{_text(name): float(value) for name, value in counted.items()},
         "messages": published,
         "messages_waiting": length - pending,
