@@ -263,8 +263,9 @@ class Dispatcher:
             try:
                 await self._subscription.settle(settled)
                 return
-            except (redis.RedisError, OSError):
+            except (redis.RedisError, OSError) as error:
                 pause_s = _next_pause_s(pause_s)
+                logger.warning("Redis is away (%s): what was done is noted in %g s", error, pause_s)
                 await asyncio.sleep(pause_s)
 
 

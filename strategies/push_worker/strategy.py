@@ -55,10 +55,10 @@ _MIXED, _KILLED, _SAME = "push-worker-mixed", "push-worker-killed", "push-worker
 _POISON, _DIRECT, _NEW = "push-worker-poison", "push-worker-direct", "push-worker-new"
 _STABLE_RPS: Final = 80.0  # of the mixed requests: four fifths of what the slot can do
 _KILLED_RPS: Final = 25.0
-_KILLED_ROLES: Final = {"worker": 1.3, "dispatcher": 0.8, "scoring": 1.8, "broker": 0.6}  # seconds between two kills
+_KILLED_ROLES: Final = {"worker": 1.4, "dispatcher": 1.2, "scoring": 1.8, "broker": 1.2}  # seconds between two kills
 _CALLED: Final = {"scoring": "API"}
 _AFTER_S: Final = 2.0  # for what is killed last to come back
-_STARTS_S: Final = 1.0  # that the API needs to be there again
+_STARTS_S: Final = 0.6  # that the API needs to be there again
 # What a quick run leaves out.
 _ONLY_IN_FULL: Final = (*_POSTGRES, _MIXED, _SAME)
 _ROLES_IN_FULL: Final = ("scoring", "broker")
@@ -86,7 +86,7 @@ def strategy(scale: float) -> Strategy:
         load: Arrivals(_KILLED_RPS, kill.times * (kill.every_s + 0.1) + _AFTER_S, warmup_s=0.3, seed=10 + number)
         for number, (load, kill) in enumerate(kills.items())
     }
-    calm = {"calm": Arrivals(_KILLED_RPS, measure_s=max(4.0 * scale, 1.0), warmup_s=0.3, seed=9)}
+    calm = {"calm": Arrivals(_KILLED_RPS, measure_s=max(3.0 * scale, 1.0), warmup_s=0.3, seed=9)}
     poison = {"poison": Arrivals(15.0, measure_s=4.0 if in_full else 2.0, warmup_s=0.0, seed=20)}
     same = {"same": Waves(SAME, 1, warmup_count=0)}
     loads: dict[str, Load] = {**steady, **mixed, **calm, **killed, **same, **poison}
@@ -204,6 +204,7 @@ def _kills(kills: dict[str, Kill], loads: dict[str, Arrivals]) -> Iterator[Law]:
         else:
             yield Law(f"the {kill.role} is killed, and no request fails", _KILLED, load, FAILURES, **exactly(0))
         yield Law("what was accepted is not lost", _KILLED, load, LOST, **exactly(0))
+        yield Law("none is given up", _KILLED, load, counted("error", "jobs"), **exactly(0))
         yield Law("each summary has one effect", _KILLED, load, counted("duplicate_effects", "effects"), **exactly(0))
         yield Law(
             "a job is worked on twice at most where its message was delivered again, or its process was killed",
