@@ -119,6 +119,8 @@ class Dispatcher:
         self._settled = Settled()
         self._to_settle = asyncio.Event()
         self._is_writing = False
+        # Tasks are cancelled and told, since a client that waits with asyncio.wait_for may swallow a cancellation.
+        self._takes = self._goes_on = True
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Push until told to stop; then finish what is under way, within a grace time."""
@@ -127,10 +129,12 @@ class Dispatcher:
             others = [tasks.create_task(self._push_forever()) for _ in range(self._in_flight)]
             others.append(tasks.create_task(self._settle_forever()))
             await stopping.wait()
+            self._takes = False
             taking.cancel()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_GRACE_S):
                     await self._until_quiet()
+            self._goes_on = False
             for task in others:
                 task.cancel()
 
@@ -142,7 +146,7 @@ class Dispatcher:
     async def _take_forever(self) -> None:
         """Take messages. While Redis is away, wait; when it is back, look first for what was taken already."""
         pause_s = 0.0
-        while True:
+        while self._takes:
             try:
                 await self._recover()
                 pause_s = 0.0
@@ -171,7 +175,7 @@ class Dispatcher:
     async def _take(self) -> None:
         """Take messages for those who are idle, until it is time to look for what others have left."""
         until_s = time.monotonic() + self._settings.take_over_s
-        while time.monotonic() < until_s:
+        while self._takes and time.monotonic() < until_s:
             count = self._idle - self._ready.qsize()
             if count <= 0 or len(self._known) >= self._settings.most_waiting + self._in_flight:
                 self._changed.clear()
@@ -183,7 +187,7 @@ class Dispatcher:
                     self._ready.put_nowait(Delivery(entry))
 
     async def _push_forever(self) -> None:
-        while True:
+        while self._goes_on:
             self._idle += 1
             self._changed.set()
             delivery = await self._ready.get()
@@ -217,7 +221,7 @@ class Dispatcher:
         while True:
             begun_s = time.monotonic()
             pushed = await self._push(body)
-            if pushed.outcome is not Outcome.UNREACHED:
+            if pushed.outcome is not Outcome.UNREACHED or not self._goes_on:
                 return pushed, (time.monotonic() - begun_s) * 1e3
             pause_s = _next_pause_s(pause_s)
             await asyncio.sleep(pause_s)
@@ -247,7 +251,7 @@ class Dispatcher:
 
     async def _settle_forever(self) -> None:
         """Write what has become of messages: all that has come together while the last was written, at once."""
-        while True:
+        while self._goes_on:
             await self._to_settle.wait()
             self._to_settle.clear()
             settled, self._settled, self._is_writing = self._settled, Settled(), True
@@ -259,7 +263,7 @@ class Dispatcher:
     async def _settle(self, settled: Settled) -> None:
         """Write it, however long Redis is away."""
         pause_s = 0.0
-        while True:
+        while self._goes_on:
             try:
                 await self._subscription.settle(settled)
                 return

@@ -55,9 +55,9 @@ _MIXED, _KILLED, _SAME = "push-worker-mixed", "push-worker-killed", "push-worker
 _POISON, _DIRECT, _NEW = "push-worker-poison", "push-worker-direct", "push-worker-new"
 _STABLE_RPS: Final = 80.0  # of the mixed requests: four fifths of what the slot can do
 _KILLED_RPS: Final = 25.0
-_KILLED_ROLES: Final = {"worker": 1.4, "dispatcher": 1.2, "scoring": 1.8, "broker": 1.2}  # seconds between two kills
+_KILLED_ROLES: Final = {"worker": 1.4, "dispatcher": 1.2, "scoring": 1.6, "broker": 1.2}  # seconds between two kills
 _CALLED: Final = {"scoring": "API"}
-_AFTER_S: Final = 2.0  # for what is killed last to come back
+_AFTER_S: Final = 1.8  # for what is killed last to come back
 _STARTS_S: Final = 0.6  # that the API needs to be there again
 # What a quick run leaves out.
 _ONLY_IN_FULL: Final = (*_POSTGRES, _MIXED, _SAME)
@@ -70,11 +70,11 @@ def strategy(scale: float) -> Strategy:
     steady = {
         "ramp": Arrivals(RATE_RPS, measure_s=10.0 * scale, warmup_s=0.0, ramp_s=10.0 * scale, seed=3),
         "minute": Arrivals(RATE_RPS, measure_s=60.0 if in_full else 2.7, warmup_s=0.5, seed=4),
-        "few": Arrivals(50.0, measure_s=max(3.0 * scale, 1.0), warmup_s=0.3, seed=5),
-        "seconds": Arrivals(RATE_RPS, measure_s=5.0, warmup_s=0.5, seed=6),
+        "few": Arrivals(50.0, measure_s=max(2.5 * scale, 1.0), warmup_s=0.3, seed=5),
+        "seconds": Arrivals(RATE_RPS, measure_s=4.0, warmup_s=0.5, seed=6),
     }
     mixed = {
-        "stable": Arrivals(_STABLE_RPS, measure_s=6.0, warmup_s=0.0, seed=7),
+        "stable": Arrivals(_STABLE_RPS, measure_s=5.0, warmup_s=0.0, seed=7),
         "overload": Arrivals(RATE_RPS, measure_s=5.0, warmup_s=0.0, seed=8),
     }
     kills = {
@@ -87,7 +87,7 @@ def strategy(scale: float) -> Strategy:
         for number, (load, kill) in enumerate(kills.items())
     }
     calm = {"calm": Arrivals(_KILLED_RPS, measure_s=max(3.0 * scale, 1.0), warmup_s=0.3, seed=9)}
-    poison = {"poison": Arrivals(15.0, measure_s=4.0 if in_full else 2.0, warmup_s=0.0, seed=20)}
+    poison = {"poison": Arrivals(15.0, measure_s=3.5 if in_full else 2.0, warmup_s=0.0, seed=20)}
     same = {"same": Waves(SAME, 1, warmup_count=0)}
     loads: dict[str, Load] = {**steady, **mixed, **calm, **killed, **same, **poison}
     laws = (

@@ -205,8 +205,21 @@ def _entries(rows: Iterable[Any]) -> list[Entry]:
 
 
 def _entry(name: str, fields: Mapping[bytes, bytes]) -> Entry:
-    message = Message(_text(fields[b"id"]), _text(fields[b"key"]), fields[b"payload"])
-    return Entry(name, message, json.loads(fields[b"attributes"]))
+    """Return an entry. One that no message was published as has no key: the worker refuses it, and it is given up."""
+    message = Message(
+        id=_text(fields.get(b"id") or name),
+        key=_text(fields.get(b"key", b"")),
+        payload=fields.get(b"payload", b""),
+    )
+    return Entry(name, message, _attributes(fields.get(b"attributes", b"{}")))
+
+
+def _attributes(text: bytes) -> dict[str, str]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return {name: str(value) for name, value in found.items()} if isinstance(found, dict) else {}
 
 
 def _named(values: Any) -> dict[str, Any]:
@@ -228,4 +241,4 @@ def _statistics_of(stream: str) -> str:
 
 
 def _text(value: bytes | str) -> str:
-    return value.decode() if isinstance(value, bytes) else value
+    return value.decode(errors="replace") if isinstance(value, bytes) else value

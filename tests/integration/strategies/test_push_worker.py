@@ -344,6 +344,27 @@ def test_a_dead_letter_is_moved_once_even_if_the_answer_was_lost_and_it_is_moved
     run(check())
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [{"x": "y"}, {"id": b"\xff", "key": "k", "payload": b"\xff", "attributes": "{"}, {"id": "1", "attributes": "[1]"}],
+    ids=["nothing of ours", "no text, no JSON", "no object"],
+)
+def test_what_is_no_message_becomes_a_dead_letter_and_stops_nothing(fields: Any, server: str) -> None:
+    async def check() -> None:
+        endpoint = Endpoint(refusing_what_has_no_key)
+        async with endpoint.serving(), dispatching(server, endpoint) as client:
+            await client.xadd(MESSAGES, fields)
+            await publish(client, messages("1"))
+            await holds(lambda: is_done_with(client, 1))
+            assert (await statistics(client))["dead"] == 1
+
+    run(check())
+
+
+async def refusing_what_has_no_key(envelope: Envelope) -> int:
+    return 204 if "key" in envelope.message.attributes else 400
+
+
 def test_a_broker_that_has_lost_everything_is_set_up_again(server: str) -> None:
     async def check() -> None:
         endpoint = Endpoint(always(204))

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
@@ -548,6 +549,24 @@ def test_a_dispatcher_that_is_told_to_stop_finishes_what_is_under_way() -> None:
         stopping.set()
         await running
         assert broker.acknowledged == ["1-0"]
+
+    run(check())
+
+
+def test_a_dispatcher_ends_even_if_its_client_swallows_that_it_was_cancelled() -> None:
+    class Swallowing(OnPaper):
+        async def take(self, count: int, wait_ms: int) -> list[Entry]:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(PATIENCE_S)
+            return []
+
+    async def check() -> None:
+        stopping = asyncio.Event()
+        dispatcher = Dispatcher(Swallowing(), Endpoint(DONE), SETTINGS, 5, 2)  # type: ignore[arg-type]
+        running = asyncio.create_task(dispatcher.run(stopping))
+        await asyncio.sleep(0.02)
+        stopping.set()
+        await asyncio.wait_for(running, PATIENCE_S / 2)
 
     run(check())
 
