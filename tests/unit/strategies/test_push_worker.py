@@ -571,6 +571,73 @@ def test_a_dispatcher_ends_even_if_its_client_swallows_that_it_was_cancelled() -
     run(check())
 
 
+def test_no_more_messages_are_taken_than_can_be_pushed_at_once() -> None:
+    class Counting(OnPaper):
+        most = 0
+
+        async def take(self, count: int, wait_ms: int) -> list[Entry]:
+            self.most = max(self.most, count)
+            return await super().take(count, wait_ms)
+
+    async def check() -> None:
+        broker = Counting(*[f"{number}-0" for number in range(20)])
+        await dispatched(broker, Endpoint(DONE), lambda: len(broker.acknowledged) == 20, in_flight=3)
+        assert broker.most == 3
+
+    run(check())
+
+
+def test_a_message_that_succeeds_before_its_failure_was_noted_is_not_noted_as_failed() -> None:
+    class Slow(OnPaper):
+        async def settle(self, settled: Settled) -> None:
+            while len(endpoint.seen) < 3:  # the first of them is written when all has happened
+                await asyncio.sleep(0.001)
+            await super().settle(settled)
+
+    async def answer(body: bytes) -> Pushed:
+        pushed = await endpoint(body)
+        return DONE if unwrap(body).message.id == "1-0" else pushed
+
+    endpoint = Endpoint(DONE, FAILED, DONE)
+
+    async def check() -> None:
+        broker = Slow("1-0", "2-0")
+        await dispatched(broker, answer, lambda: len(broker.acknowledged) == 2, in_flight=1)
+        assert [name for name, _ in endpoint.seen] == ["1-0", "2-0", "2-0"]
+        assert [each.failed for each in broker.settled] == [{}] * len(broker.settled)
+
+    run(check())
+
+
+def test_a_message_that_is_acknowledged_while_one_looks_for_lost_ones_is_not_lost() -> None:
+    class Late(OnPaper):
+        looks, goes_on = 0, False
+
+        async def taken(self) -> list[Entry]:
+            self.looks += 1
+            if self.looks == 1:
+                return []
+            while "1-0" not in self.acknowledged:
+                await asyncio.sleep(0.001)
+            await asyncio.sleep(0.01)
+            return [entry("1-0")]
+
+        async def take(self, count: int, wait_ms: int) -> list[Entry]:
+            self.goes_on = self.looks > 1
+            found = await super().take(count, wait_ms)
+            if not found and self.looks == 1:
+                raise ConnectionError("away")
+            return found
+
+    async def check() -> None:
+        broker, endpoint = Late("1-0"), Endpoint(DONE)
+        await dispatched(broker, endpoint, lambda: broker.goes_on)
+        assert len(endpoint.seen) == 1
+        assert broker.counted("redelivered") == 0
+
+    run(check())
+
+
 def test_attempts_and_pauses_are_those_of_pub_sub_if_nothing_else_is_said() -> None:
     settings = DispatcherSettings(consumer="test")
     assert settings.attempts == 5
