@@ -631,7 +631,13 @@ def test_a_message_that_is_acknowledged_while_one_looks_for_lost_ones_is_not_los
 
     async def check() -> None:
         broker, endpoint = Late("1-0"), Endpoint(DONE)
-        await dispatched(broker, endpoint, lambda: broker.goes_on)
+
+        async def push(body: bytes) -> Pushed:
+            while broker.looks < 2:
+                await asyncio.sleep(0.001)
+            return await endpoint(body)
+
+        await dispatched(broker, push, lambda: broker.goes_on)
         assert len(endpoint.seen) == 1
         assert broker.counted("redelivered") == 0
 
