@@ -11,7 +11,6 @@ import logging
 import math
 import sys
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import Any, Final, Protocol
 
@@ -115,13 +114,13 @@ class Inbox:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._waiting: dict[str, set[asyncio.Event]] = {}
-        self._counters: Counter[str] = Counter(dict.fromkeys(COUNTERS, 0))
+        self._counters = dict.fromkeys(COUNTERS, 0)
 
     @contextlib.asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
         """Know the counters of earlier processes, if Redis answers by now, and close the store at the end."""
         try:
-            self._counters.update(await self._store.counters())
+            self._note(await self._store.counters())
         except Unavailable as error:
             logger.warning("%s", error.detail)
         try:
@@ -132,15 +131,19 @@ class Inbox:
     def statistics(self) -> Mapping[str, int]:
         return dict(self._counters)
 
+    def _note(self, counters: Mapping[str, int]) -> None:
+        # The largest, since answers of Redis may be read in another order than it gave them.
+        self._counters.update({name: max(count, self._counters[name]) for name, count in counters.items()})
+
     async def receive(self, message_id: str, body: bytes) -> None:
         """Keep a callback. Raises Unavailable if it cannot be kept, and so must come again."""
-        self._counters |= await self._store.keep(message_id, body)
+        self._note(await self._store.keep(message_id, body))
         for event in self._waiting.get(message_id, ()):
             event.set()
 
     async def reject(self) -> None:
         with contextlib.suppress(Unavailable):  # the sender learns why it was refused, and not that we cannot count
-            self._counters |= await self._store.reject()
+            self._note(await self._store.reject())
 
     async def wait(self, message_id: str, wait_s: float) -> bytes | None:
         """Return a body, or None if it has not come within this time. Raises Unavailable."""

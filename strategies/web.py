@@ -59,7 +59,7 @@ def create_app(
 
 
 def serve(create: Callable[[Settings], FastAPI], **overrides: object) -> None:
-    """Serve an app until SIGTERM with the server of the async twin, configured by SERVING_* variables and `overrides`."""
+    """Serve an app until SIGTERM, configured by SERVING_* variables and overrides, with the server of the async twin."""
     try:
         settings = load_settings("async", "scoring", **overrides)
     except SettingsError as error:
