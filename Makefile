@@ -32,7 +32,7 @@ report: install ## one page over all runs in results/
 explain: install ## where does the difference come from? 24 minutes; QUICK=1 less than six minutes, EXPLAIN_ARGS="--help"
 	@$(BIN)/python -m benchmark explain $(if $(QUICK),--quick) $(EXPLAIN_ARGS)
 
-strategies: install ## the other ways of serving against their laws, under 40 minutes; QUICK=1 under five, STRATEGY=hub for one
+strategies: install ## other ways of serving against their laws, under 40 minutes; QUICK=1 under five, STRATEGY=hub for one, STRATEGY=later
 	@$(BIN)/python -m benchmark strategies $(if $(QUICK),--quick) $(if $(STRATEGY),--strategy $(STRATEGY)) $(STRATEGIES_ARGS)
 
 experiments: install ## experiments 1 to 3, then one page over all runs; SCALE=0.1 shortens them
@@ -119,7 +119,7 @@ record-field: install ## measure all contenders of doc/contenders.md again; ten 
 	@$(BIN)/python -m benchmark bench --field
 	@$(BIN)/python doc/generate.py --record results/latest
 
-record-strategies: strategies ## measure anew what doc/choosing.md shows; under 40 minutes
+record-strategies: strategies ## measure anew what doc/choosing.md shows; under 40 minutes, and as long again with STRATEGY=later
 	@$(BIN)/python doc/generate.py --record results/latest
 
 docker-build: ## build the images of the services on BASE_IMAGE, with their unit tests

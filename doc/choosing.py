@@ -1,36 +1,56 @@
 """What doc/choosing.md says of the recorded run of `strategies`: its generated blocks."""
 
 import json
+import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
 from benchmark.analysis.wording import significant
+from benchmark.experiments.strategies.discovery import LATER, NOW, load_strategy
 from benchmark.experiments.strategies.schema import LawResult, StrategiesSummary, StrategySummary
 
 DOC: Final = Path(__file__).resolve().parent
 PAGE: Final = DOC / "choosing.md"
-RECORD: Final = DOC / "recorded" / "strategies.json"
+RECORDS: Final = {NOW: DOC / "recorded" / "strategies.json", LATER: DOC / "recorded" / "strategies-later.json"}
 _HEAD: Final = "| strategy | for which trouble | measured gain | use it when | laws held |\n|---|---|---|---|---|\n"
 
 
-def recorded_strategies(path: Path = RECORD) -> StrategiesSummary | None:
-    """Return the recorded run, or None where there is none yet."""
+def recorded_strategies(group: str = NOW) -> StrategiesSummary | None:
+    """Return the recorded run of a group, or None where there is none yet."""
+    path = RECORDS[group]
     return StrategiesSummary.model_validate(json.loads(path.read_text())) if path.exists() else None
 
 
-def blocks(summary: StrategiesSummary | None = None) -> dict[str, str]:
-    """Return the generated blocks of the page; nothing without a recorded run."""
-    summary = summary or recorded_strategies()
-    if summary is None:
-        return {}
-    return {"table": _table(summary), "missed": _missed(summary)}
+def blocks() -> dict[str, str]:
+    """Return the generated blocks of the page: those of each group that has a recorded run."""
+    return {
+        f"{group} {name}": text
+        for group in RECORDS
+        if (summary := recorded_strategies(group))
+        for name, text in blocks_of(summary, group).items()
+    }
 
 
-def _table(summary: StrategiesSummary) -> str:
+def blocks_of(summary: StrategiesSummary, group: str = NOW) -> dict[str, str]:
+    """Return what the page says of one run."""
+    command = "make strategies" if group == NOW else f"make strategies STRATEGY={group}"
+    return {"table": _table(summary, command), "missed": _missed(summary)}
+
+
+def take_over(names: Iterable[str], summary: Path) -> None:
+    """Keep the summary of a run of these strategies as the recorded one. They are of one group, else SystemExit."""
+    groups = {load_strategy(name).group for name in names}
+    if len(groups) != 1:
+        raise SystemExit("a run of both groups, expected one of each: `make record-strategies`, and with STRATEGY=later")
+    shutil.copy(summary, RECORDS[groups.pop()])
+
+
+def _table(summary: StrategiesSummary, command: str) -> str:
     rows = "".join(_row(name, each) for name, each in summary.strategies.items())
     machine = summary.environment["machine"]
     where = f"{machine['cores']} cores of {machine['cpu_model']}, {summary.started_utc[:10]}"
-    return f"{_HEAD}{rows}\nRecorded with `make strategies` on {where}, in {summary.blocks} blocks.\n"
+    return f"{_HEAD}{rows}\nRecorded with `{command}` on {where}, in {summary.blocks} blocks.\n"
 
 
 def _row(name: str, strategy: StrategySummary) -> str:

@@ -168,7 +168,7 @@ def take_over(folder: Path) -> None:
     run = Run.open(folder)
     command = run.manifest["command"]
     if command == "strategies":
-        shutil.copy(run.path / "summary.json", choosing.RECORD)
+        choosing.take_over(run.manifest["plan"]["strategies"], run.path / "summary.json")
         return
     if take_over_table(run):
         return

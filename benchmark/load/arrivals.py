@@ -1,23 +1,32 @@
 """Arrival schedules of an open loop: requests arrive at scheduled times, independent of the service."""
 
+import math
 import random
 from collections.abc import Iterator
 from itertools import takewhile
 
+from benchmark.load.plan import Arrivals
 
-def poisson_arrivals(rate_rps: float, seed: int) -> Iterator[float]:
+
+def poisson_arrivals(rate_rps: float, seed: int, ramp_s: float = 0.0) -> Iterator[float]:
     """Yield the arrival times of a Poisson process in seconds from its start; a seed gives the same times again.
 
     Independent exponential gaps (Kingman, Poisson Processes, 1993, section 4.1). Several such processes together are
-    again a Poisson process with the sum of their rates.
+    again a Poisson process with the sum of their rates. With a ramp, the rate rises linearly from 0 within it: the
+    times are those of the even process, stretched by the inverse of the expected count (the same, section 4.5).
     """
     draw = random.Random(seed)
     t_s = 0.0
     while True:
         t_s += draw.expovariate(rate_rps)
-        yield t_s
+        yield t_s + ramp_s / 2 if t_s >= ramp_s / 2 else math.sqrt(2 * ramp_s * t_s)
 
 
-def arrivals_until(rate_rps: float, seed: int, seconds: float) -> list[float]:
+def arrivals_until(rate_rps: float, seed: int, seconds: float, ramp_s: float = 0.0) -> list[float]:
     """Return the arrivals of a Poisson process in its first `seconds`."""
-    return list(takewhile(lambda t_s: t_s < seconds, poisson_arrivals(rate_rps, seed)))
+    return list(takewhile(lambda t_s: t_s < seconds, poisson_arrivals(rate_rps, seed, ramp_s)))
+
+
+def times_of(load: Arrivals) -> list[float]:
+    """Return when the requests of a load are due, in seconds since its warm-up began."""
+    return arrivals_until(load.rate_rps, load.seed, load.warmup_s + load.measure_s, load.ramp_s)

@@ -43,6 +43,7 @@ from benchmark.load.shapes import END_SIGNAL, EXAMPLES, PACING_S, SPAWN_PER_S, E
 from benchmark.load.users import OpenLoopUser, PacedUser
 from benchmark.scenarios.discovery import scenario_of
 from benchmark.stack.background import served
+from benchmark.stack.processes import RECEIVER_ROLE
 from contract.garbage_collection import freeze_startup_objects
 from contract.limits import raise_open_files
 
@@ -67,7 +68,9 @@ def _attributes(contender: Contender, loop: str) -> dict[str, Any]:
     seed, stage_clock = int(os.environ.get("SEED", "1")), os.environ.get("STAGE_CLOCK", "1") == "1"
     scenario, bounds_s = scenario_of(contender), _bounds_s(contender)
     port = next(process.port for process in contender.process if process.role == "scoring")
-    asked = ask_of(scenario, contender.endpoint, seed, bounds_s, stage_clock=stage_clock)
+    receivers = [process.port for process in contender.process if process.role == RECEIVER_ROLE]
+    receiver = f"http://127.0.0.1:{receivers[0]}" if receivers else ""
+    asked = ask_of(scenario, contender.endpoint, seed, bounds_s, stage_clock=stage_clock, receiver=receiver)
     return {
         "host": os.environ.get("HOST_URL", "http://127.0.0.1:{port}").format(name=contender.name, port=port),
         "asked": asked,

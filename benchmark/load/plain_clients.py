@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from benchmark.load.protocols import Flow, JudgedAnswer, Request, Response, no_answer
+from benchmark.load.protocols import Flow, JudgedAnswer, Request, Response, no_answer, path_of
 
 TIMEOUT_S = 15.0
 
@@ -31,13 +31,15 @@ def obtain(flow: Flow, send: Callable[[Request], Response]) -> JudgedAnswer:
 
 
 class Connection:
-    """Sends all requests over one persistent connection. http.client sets TCP_NODELAY on it."""
+    """Sends all requests over one persistent connection, and over another to each further server that a flow asks.
+
+    http.client sets TCP_NODELAY on it.
+    """
 
     def __init__(self, base_url: str) -> None:
-        url = urlsplit(base_url)
-        kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
-        self._connection = kind(url.hostname or "", url.port, timeout=TIMEOUT_S)
-        self._prefix = url.path.rstrip("/")
+        self._connection = _connection_to(base_url)
+        self._prefix = urlsplit(base_url).path.rstrip("/")
+        self._others: dict[str, http.client.HTTPConnection] = {}  # by host and port
 
     @property
     def socket(self) -> object:
@@ -46,9 +48,12 @@ class Connection:
 
     def send(self, request: Request) -> Response:
         """Send a request. Without a response, the connection is closed and the next request opens a new one."""
-        connection, sent_ns = self._connection, time.monotonic_ns()
+        connection, path = self._connection, self._prefix + request.path
+        if request.path.startswith("http"):
+            connection, path = self._other(request.path), path_of(request.path)
+        sent_ns = time.monotonic_ns()
         try:
-            connection.request(request.method, self._prefix + request.path, request.body, request.headers)
+            connection.request(request.method, path, request.body, request.headers)
             response = connection.getresponse()
             body = response.read()
         except (OSError, http.client.HTTPException) as error:
@@ -57,7 +62,20 @@ class Connection:
         return Response(response.status, response.headers, body, sent_ns, time.monotonic_ns())
 
     def close(self) -> None:
-        self._connection.close()
+        for connection in (self._connection, *self._others.values()):
+            connection.close()
+
+    def _other(self, url: str) -> http.client.HTTPConnection:
+        place = urlsplit(url).netloc
+        if place not in self._others:
+            self._others[place] = _connection_to(url)
+        return self._others[place]
+
+
+def _connection_to(base_url: str) -> http.client.HTTPConnection:
+    url = urlsplit(base_url)
+    kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
+    return kind(url.hostname or "", url.port, timeout=TIMEOUT_S)
 
 
 async def obtain_async(flow: Flow, session: aiohttp.ClientSession, base_url: str) -> JudgedAnswer:
@@ -74,7 +92,8 @@ async def obtain_async(flow: Flow, session: aiohttp.ClientSession, base_url: str
 
 
 async def _send(session: aiohttp.ClientSession, base_url: str, request: Request) -> Response:
-    url, sent_ns = base_url + request.path, time.monotonic_ns()
+    url = request.path if request.path.startswith("http") else base_url + request.path
+    sent_ns = time.monotonic_ns()
     try:
         async with session.request(
             request.method, url, data=request.body, headers=request.headers, allow_redirects=False

@@ -29,12 +29,16 @@ class Waves:
 
 @dataclass(frozen=True)
 class Arrivals:
-    """An open loop: Poisson arrivals at a rate, from a seed of their own, so that their times are known beforehand."""
+    """An open loop: Poisson arrivals at a rate, from a seed of their own, so that their times are known beforehand.
+
+    With a ramp the rate rises linearly from 0 within its seconds, which begin with the warm-up, if there is one.
+    """
 
     rate_rps: float
     measure_s: float
     warmup_s: float = 1.0
     seed: int = 1
+    ramp_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,7 @@ class LoadPlan:
     samples: Path
     locust: Path  # prefix of the files that Locust writes
     loads: tuple[Load, ...] = ()  # in this order
+    receiver: str = ""  # base URL of the process that receives callbacks
 
     def to_json(self) -> dict[str, Any]:
         scenario, samples, locust = self.scenario.to_json(), str(self.samples), str(self.locust)

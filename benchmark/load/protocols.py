@@ -16,11 +16,15 @@ from contract.errors import BadModelAnswer
 from contract.timing import SERVER_TIMING_HEADER, request_start_header
 
 POLL_EVERY_S = 0.05
-PATIENCE_S = 30.0  # timeout of a flow that polls
+PATIENCE_S = 30.0  # timeout of a flow that polls, or waits for a callback
+CALLBACK_HEADER = "Callback-URL"
+CALLBACK_PATH = "/callbacks"  # of the receiver
+CALLBACK_WAIT_S = 10.0  # for which the receiver holds a request for a callback that has not come
+_TRANSIENT = (0, 503)  # no answer, or the service is away: what was accepted is asked for again
 
 
 class Request(NamedTuple):
-    """The next request, and how long to wait before sending it."""
+    """The next request, and how long to wait before sending it. The path is a URL if it goes to another server."""
 
     method: str
     path: str
@@ -61,6 +65,7 @@ class JudgedAnswer(NamedTuple):
     requests: int = 1
     items: int = 1  # rows in the answer
     is_early: bool = False  # it came earlier than its own content allows
+    first_ns: int = 0  # when the first response was complete, if others followed; otherwise 0
 
 
 Flow = Generator[Request, Response, JudgedAnswer]
@@ -79,6 +84,7 @@ class Ask:
     read: Callable[[bytes], float | None] = lambda _: None  # returns an answer's duration; raises BadModelAnswer
     stage_clock: bool = False  # whether requests carry the time at which they were sent
     least_times_answer: float = 0.0  # an answer of d seconds takes at least this many times d; 0 if unknown
+    receiver: str = ""  # base URL at which callbacks are received
 
     def flow(self) -> Flow:
         """Return a new flow for one answer."""
@@ -133,20 +139,50 @@ def poll(ask: Ask) -> Flow:
 
     A service may also answer the first request directly.
     """
-    response = first = yield ask.request()
-    requests, error = 1, ""
-    place = urlsplit(first.headers.get("Location", ""))._replace(scheme="", netloc="").geturl()
-    if first.status == 202 and not place:
+    first = yield ask.request()
+    again = Request("GET", _location(first), ask.headers, None, POLL_EVERY_S)
+    return (yield from _await_answer(ask, first, again))
+
+
+def callback(ask: Ask) -> Flow:
+    """Submit with the address of a receiver, then wait there until the service has delivered the answer.
+
+    The last part of the Location is the job's id. The receiver holds each request for a while: 202 if nothing came.
+    """
+    request = ask.request()
+    first = yield request._replace(headers={**request.headers, CALLBACK_HEADER: ask.receiver + CALLBACK_PATH})
+    job_id = _location(first).rpartition("/")[2]
+    place = f"{ask.receiver}{CALLBACK_PATH}/{job_id}?wait_s={CALLBACK_WAIT_S:g}" if job_id else ""
+    return (yield from _await_answer(ask, first, Request("GET", place, {}, None)))
+
+
+def path_of(url: str) -> str:
+    """Return the path of a URL with its query, as a request line has it; empty if there is no URL."""
+    return urlsplit(url)._replace(scheme="", netloc="").geturl()
+
+
+def _location(response: Response) -> str:
+    """Return the path of the Location of a response; empty if there is none."""
+    return path_of(response.headers.get("Location", ""))
+
+
+def _await_answer(ask: Ask, first: Response, again: Request) -> Generator[Request, Response, JudgedAnswer]:
+    """Ask again until the answer of an accepted request is there. While nobody answers, it is still asked for."""
+    response, requests, error = first, 1, ""
+    if first.status == 202 and not again.path:
         error = "status 202 without a Location header"
-    while response.status == 202 and not error:
-        response = yield Request("GET", place, ask.headers, None, POLL_EVERY_S)
+    is_waiting = first.status == 202
+    while is_waiting and not error:
+        pause_s = POLL_EVERY_S if response.status in _TRANSIENT else again.after_s
+        response = yield again._replace(after_s=pause_s)
         requests += 1
-        if response.status == 202 and response.done_ns - first.sent_ns > PATIENCE_S * 1e9:
+        is_waiting = response.status == 202 or response.status in _TRANSIENT
+        if is_waiting and response.done_ns - first.sent_ns > PATIENCE_S * 1e9:
             error = f"no answer within {PATIENCE_S:g} s"
-    return ask.judge(response, first.sent_ns, requests, error=error)
+    return ask.judge(response, first.sent_ns, requests, error=error)._replace(first_ns=first.done_ns)
 
 
-PROTOCOLS: dict[str, Callable[[Ask], Flow]] = {"predict": predict, "batch": batch, "poll": poll}
+PROTOCOLS: dict[str, Callable[[Ask], Flow]] = {"predict": predict, "batch": batch, "poll": poll, "callback": callback}
 
 
 def no_answer(cause: BaseException | None) -> str:

@@ -23,7 +23,7 @@ from locust.html import get_html_report
 from locust.runners import LocalRunner
 from locust.stats import PERCENTILES_TO_REPORT, StatsCSVFileWriter, stats_history
 
-from benchmark.load.arrivals import arrivals_until
+from benchmark.load.arrivals import times_of
 from benchmark.load.peak import CLIMB_GROWTH, grows
 from benchmark.load.plan import Arrivals, Level, LoadPlan, Pause, Waves
 from benchmark.load.samples import SampleWriter
@@ -142,10 +142,7 @@ def _send_arrivals(asking: AskingUser, writer: SampleWriter, arrivals: Arrivals)
     """
     writer.users, pool, first_ns = 0, Pool(), time.monotonic_ns()
     start_ns = first_ns + int(arrivals.warmup_s * 1e9)
-    due_ns = [
-        first_ns + int(at_s * 1e9)
-        for at_s in arrivals_until(arrivals.rate_rps, arrivals.seed, arrivals.warmup_s + arrivals.measure_s)
-    ]
+    due_ns = [first_ns + int(at_s * 1e9) for at_s in times_of(arrivals)]
     _send_when_due(asking, pool, [at_ns for at_ns in due_ns if at_ns < start_ns])
     _sleep_until(start_ns)
     _say("measuring", users=0)

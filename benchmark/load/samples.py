@@ -42,6 +42,7 @@ class SampleWriter:
                 "" if exception is None else f"{type(exception).__name__}: {exception}"[:200],
                 answer.requests,
                 answer.items,
+                (answer.first_ns or answer.done_ns) - start_ns if answer.done_ns else 0,
             )
         )
 

@@ -12,7 +12,7 @@ from locust.contrib.fasthttp import FAILURE_EXCEPTIONS
 
 from benchmark.load.arrivals import poisson_arrivals
 from benchmark.load.plan import LoadPlan
-from benchmark.load.protocols import Ask, JudgedAnswer, Request, Response, no_answer
+from benchmark.load.protocols import Ask, JudgedAnswer, Request, Response, no_answer, path_of
 from benchmark.load.scenario_requests import ask_of
 from benchmark.load.shapes import PACING_S
 
@@ -44,7 +44,8 @@ class AskingUser(FastHttpUser):
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)
         session, base_url = self.client, self.client.base_url or ""
-        self._http = session.client.clientpool.get_client(base_url)
+        self._clients = session.client.clientpool
+        self._http = self._clients.get_client(base_url)
         self._prefix: str = urlsplit(base_url).path.rstrip("/")
         if session.auth_header:  # from a host such as http://user:password@host
             self._http.default_headers["Authorization"] = session.auth_header
@@ -74,9 +75,12 @@ class AskingUser(FastHttpUser):
         )
 
     def _send(self, request: Request) -> Response:
+        http, path = self._http, self._prefix + request.path
+        if request.path.startswith("http"):
+            http, path = self._clients.get_client(request.path), path_of(request.path)
         sent_ns = time.monotonic_ns()
         try:
-            response = self._http.request(request.method, self._prefix + request.path, request.body, request.headers)
+            response = http.request(request.method, path, request.body, request.headers)
             body = response.read()
         except FAILURE_EXCEPTIONS as error:
             return Response(0, {}, b"", sent_ns, time.monotonic_ns(), no_answer(error))
@@ -162,7 +166,11 @@ class OpenLoopUser(AskingUser):
 
 def user_class(plan: LoadPlan) -> type[AskingUser]:
     """Return the user class of a plan. Raises ScenarioError."""
-    asked = ask_of(plan.scenario, plan.endpoint, plan.seed, plan.answer_bounds_s, stage_clock=plan.stage_clock)
+    asked = ask_of(
+        *(plan.scenario, plan.endpoint, plan.seed, plan.answer_bounds_s),
+        stage_clock=plan.stage_clock,
+        receiver=plan.receiver,
+    )
     # Waves and arrivals share one user's connections.
     more = {"concurrency": MAX_IN_FLIGHT} if plan.loads else {}
     return type("PlannedUser", (ClosedLoopUser,), {"host": plan.url, "asked": asked, **more})

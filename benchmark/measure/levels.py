@@ -128,4 +128,5 @@ def _plan(trial: Trial, load: Levels) -> LoadPlan:
         samples=run.file("samples", trial.cell, ".csv"),
         locust=run.file("locust", trial.cell),
         loads=load.loads,
+        receiver=trial.stack.receiver_url,
     )

@@ -15,8 +15,9 @@ SAMPLE_COLUMNS = (  # a sample is one answer, or the failure to get one
     "error",
     "requests",  # HTTP requests for this answer
     "items",  # rows in the answer
+    "first_ns",  # since start_ns: until the first response, which may only say that the answer comes later
 )
-ONE_OF_EACH = ("requests", "items")  # missing in older records, where both are 1
+ONE_OF_EACH = ("requests", "items")  # missing in older records, where both are 1; so may first_ns be
 
 
 class ResourceSample(NamedTuple):

@@ -211,17 +211,23 @@ def utc_now() -> str:
 
 
 def read_samples(path: Path) -> pd.DataFrame:
-    """Return raw samples: SAMPLE_COLUMNS, `end_ns`, `latency_ms`, and `response_ms` since the scheduled time."""
-    derived = ["end_ns", "latency_ms", "response_ms"]
+    """Return raw samples: SAMPLE_COLUMNS, `end_ns`, `latency_ms`, and two times since the scheduled one.
+
+    `response_ms` is until the answer, `accepted_ms` until the first response to its request.
+    """
+    derived = ["end_ns", "latency_ms", "response_ms", "accepted_ms"]
     frame = _read_csv(path, {"server_timing": "string", "error": "string"})
     if frame is None:
         return pd.DataFrame(columns=[*SAMPLE_COLUMNS, *derived])
     for column in ONE_OF_EACH:
         frame[column] = frame[column].fillna(1).astype("int64") if column in frame else 1
+    first_ns = frame["first_ns" if "first_ns" in frame else "latency_ns"]
+    frame["first_ns"] = first_ns.fillna(frame["latency_ns"]).astype("int64")
     frame["ok"] = frame["ok"].astype(bool)
     frame["end_ns"] = frame["start_ns"] + frame["latency_ns"]
     frame["latency_ms"] = frame["latency_ns"] / 1e6
     frame["response_ms"] = (frame["end_ns"] - frame["scheduled_ns"]) / 1e6
+    frame["accepted_ms"] = (frame["start_ns"] + frame["first_ns"] - frame["scheduled_ns"]) / 1e6
     return frame
 
 

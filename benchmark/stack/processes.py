@@ -21,6 +21,7 @@ from benchmark.stack.environments import python_for
 from benchmark.stack.watchdog import Guard, stop_groups
 
 HOST = loopback.HOST
+RECEIVER_ROLE = "receiver"
 READY_TIMEOUT_S = 30.0
 STOP_GRACE_S = 5.0
 _LOG_TAIL_LINES = 15
@@ -107,6 +108,12 @@ class Stack:
     def base_url(self) -> str:
         """The URL of the scoring handler, without a path."""
         return f"http://{HOST}:{self.port('scoring')}"
+
+    @property
+    def receiver_url(self) -> str:
+        """The URL of the process that receives callbacks, without a path; empty if there is none."""
+        ports = [running.port for running in self.processes if running.role == RECEIVER_ROLE]
+        return f"http://{HOST}:{ports[0]}" if ports else ""
 
     def port(self, role: str) -> int:
         return next(running.port for running in self.processes if running.role == role)

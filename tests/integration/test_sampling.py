@@ -178,3 +178,15 @@ def test_a_real_stack_is_sampled_by_role(tmp_path: Path, watching: Watching, sam
         with Sampler(pids, samples.append):
             until(lambda: {sample.role for sample in samples} == set(pids), "every role is sampled")
     assert all(sample.cpu_ns > 0 for sample in samples)
+
+
+def test_cpu_of_children_that_came_and_went_between_two_samples_counts(
+    tmp_path: Path, watching: Watching, samples: list[ResourceSample]
+) -> None:
+    spin = "import time\nwhile time.process_time() < 0.1: pass"
+    program = f"import subprocess, sys\nwhile True: subprocess.run([sys.executable, '-c', {spin!r}])"
+    with started([sys.executable, "-c", program], tmp_path / "log", watching) as process:
+        parent = psutil.Process(process.pid)
+        with Sampler({"parent": process.pid}, samples.append):
+            until(lambda: parent.cpu_times().children_user > 0.5, "children have ended")
+    assert samples[-1].cpu_ns - samples[0].cpu_ns > 3e8

@@ -112,7 +112,7 @@ def check(run: Run, contender: Contender, entry: Entry, guard: Guard, scratch: P
 
     def independently(rps: float, number: int) -> TryOutcome:
         with session.trial(contender, part=f"independent-{number + 1}") as trial:
-            asked = ask_contender(trial.contender, trial.law, _SEED)
+            asked = ask_contender(trial.contender, trial.law, _SEED, receiver=trial.stack.receiver_url)
             return asyncio.run(offer(trial.stack.base_url, asked, rps, _SEED + 500 + number, limit_ms))
 
     searches = {

@@ -23,6 +23,7 @@ QUICK_TAKES: Final = "under five minutes"  # README and Makefile say the same, a
 EXAMPLES: Final = examples(
     "strategies --quick    # all of them once, under five minutes",
     "strategies --strategy hub,micro_batching",
+    "strategies --strategy later    # those that answer later, such as queues",
     "strategies    # full length, under 40 minutes",
 )
 
@@ -30,7 +31,10 @@ EXAMPLES: Final = examples(
 def command(
     strategy: Annotated[
         str,
-        typer.Option(help="Folders of strategies/, separated by commas. Default: all.", rich_help_panel=WHAT),
+        typer.Option(
+            help="Folders of strategies/ or groups (now, later, all), separated by commas. Default: now.",
+            rich_help_panel=WHAT,
+        ),
     ] = "",
     quick: Annotated[
         bool, typer.Option("--quick", help="One block, a quarter of the time per load.", rich_help_panel=HOW_LONG)
@@ -46,10 +50,11 @@ def command(
     results: ResultsOption = RESULTS,
     wait_idle: WaitIdleOption = 0,
 ) -> None:
-    """Measure other ways of serving, such as pools, caches and batches, each against its law. Under 40 minutes.
+    """Measure other ways of serving, such as pools, caches, batches and queues, each against its law.
 
-    Every law is computed and written down, with its tolerance, before anything is measured. --quick takes under five
-    minutes.
+    Every law is computed and written down, with its tolerance, before anything is measured. Those that answer at once
+    take under 40 minutes, with --quick under five; `--strategy later` measures those that answer in a second step.
+
     """
     from benchmark.experiments.experiment import carry_out
     from benchmark.experiments.strategies.discovery import choose_strategies

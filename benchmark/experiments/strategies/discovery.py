@@ -9,6 +9,8 @@ from benchmark.contenders.discovery import ROOT, discover
 from benchmark.errors import ContenderError
 from benchmark.experiments.strategies.law import Strategy
 
+NOW, LATER, ALL = "now", "later", "all"
+GROUPS = (NOW, LATER, ALL)
 _PACKAGE = "strategies"
 
 
@@ -28,7 +30,9 @@ def load_strategy(name: str, scale: float = 1.0) -> Strategy:
     """Return a strategy whose loads take `scale` times as long. Raises StrategyError naming the file."""
     path = ROOT / _PACKAGE / name / "strategy.py"
     if not path.is_file():
-        raise StrategyError(f"there is no strategy {name!r}; choose from {', '.join(strategy_names())}")
+        raise StrategyError(
+            f"there is no strategy {name!r}; choose from {', '.join(strategy_names())}, or of the groups {', '.join(GROUPS)}"
+        )
     make = getattr(importlib.import_module(f"{_PACKAGE}.{name}.strategy"), "strategy", None)
     if make is None:
         raise StrategyError(f"{path}: there is no function strategy(scale)")
@@ -41,11 +45,20 @@ def load_strategy(name: str, scale: float = 1.0) -> Strategy:
 
 
 def choose_strategies(names: str, scale: float) -> dict[str, Strategy]:
-    """Return the named strategies (separated by commas), or all. Raises StrategyError for an unknown one, or none."""
-    wanted = [name.strip() for name in names.split(",") if name.strip()] or strategy_names()
-    if not wanted:
+    """Return the named strategies and groups (separated by commas), by default those that answer at once.
+
+    Raises StrategyError for an unknown one, or none.
+    """
+    chosen: dict[str, Strategy] = {}
+    for name in [name.strip() for name in names.split(",") if name.strip()] or [NOW]:
+        if name in GROUPS:
+            every = {each: load_strategy(each, scale) for each in strategy_names()}
+            chosen |= {each: strategy for each, strategy in every.items() if name in (ALL, strategy.group)}
+        else:
+            chosen[name] = load_strategy(name, scale)
+    if not chosen:
         raise StrategyError(f"{ROOT / _PACKAGE} holds no strategy")
-    return {name: load_strategy(name, scale) for name in wanted}
+    return chosen
 
 
 def faults_of(strategy: Strategy, contenders: Container[str]) -> Iterator[str]:
@@ -58,9 +71,14 @@ def faults_of(strategy: Strategy, contenders: Container[str]) -> Iterator[str]:
             yield f"{says!r}: a computation has no load, given {load!r}"
         if subject not in strategy.computations and load not in strategy.loads:
             yield f"{says!r}: there is no load {load!r}, expected one of {list(strategy.loads)}"
-    for name in strategy.kills:
+    if strategy.group not in (NOW, LATER):
+        yield f"the group is {strategy.group!r}, expected {NOW!r} or {LATER!r}"
+    for name in (*strategy.kills, *strategy.watched):
         if name not in strategy.loads:
-            yield f"kills: there is no load {name!r}, expected one of {list(strategy.loads)}"
+            yield f"kills or watched: there is no load {name!r}, expected one of {list(strategy.loads)}"
+    for each in strategy.over_time:
+        if each.load not in strategy.watched:
+            yield f"{each.title!r}: the load {each.load!r} is not watched"
     for law in strategy.laws:
         if not all(map(math.isfinite, (law.expected, law.at_least, law.at_most))):
             yield f"{law.says!r}: expected finite numbers, given {law.at_least} to {law.at_most}"
@@ -73,6 +91,9 @@ def _asked(strategy: Strategy) -> Iterator[tuple[str, str, str]]:
     yield from ((each.says, each.subject, each.load) for each in strategy.figures)
     yield from (
         (chart.title, name, load) for chart in strategy.charts for name in chart.subjects for load in chart.over
+    )
+    yield from (
+        (each.title, name, each.load) for each in (*strategy.over_time, *strategy.stages) for name in each.subjects
     )
     if gain := strategy.gain:
         yield from ((gain.says, name, gain.load) for name in (gain.better, gain.worse))

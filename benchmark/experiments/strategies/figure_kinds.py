@@ -1,6 +1,8 @@
 """The figures that laws are about. A folder of strategies/ may make further ones of its service's statistics."""
 
 import math
+from collections.abc import Callable
+from statistics import fmean
 from typing import Final
 
 from benchmark.experiments.strategies import observed
@@ -12,6 +14,9 @@ MEAN: Final = Figure("mean_ms", "ms", observed.mean_ms)
 MEDIAN: Final = Figure("median_ms", "ms", observed.median_ms)
 P99: Final = Figure("p99_ms", "ms", observed.p99_ms)
 WORST: Final = Figure("worst_ms", "ms", observed.worst_ms)
+ACCEPTED_MEAN: Final = Figure("accepted_mean_ms", "ms", observed.accepted_mean_ms)  # until the first response
+ACCEPTED_P99: Final = Figure("accepted_p99_ms", "ms", observed.accepted_p99_ms)
+ACCEPTED_WORST: Final = Figure("accepted_worst_ms", "ms", observed.accepted_worst_ms)
 RATE: Final = Figure("rate_rps", "requests/s", observed.rate_rps)
 ITEMS: Final = Figure("items_per_s", "rows/s", observed.items_per_s)
 FAILURES: Final = Figure("failures", "requests", observed.failures)
@@ -58,6 +63,24 @@ def per(key: str, other: str, unit: str = "") -> Figure:
         return above / below if above is not None and below else None
 
     return Figure(f"{key}_per_{other}", unit, quotient)
+
+
+def mean_over_time(key: str, unit: str = "") -> Figure:
+    """Return the mean of a gauge in a service's statistics while its load was watched."""
+    return _of_series(f"mean_{key}", unit, key, fmean)
+
+
+def peak_over_time(key: str, unit: str = "") -> Figure:
+    """Return the largest value of a gauge in a service's statistics while its load was watched."""
+    return _of_series(f"peak_{key}", unit, key, max)
+
+
+def _of_series(name: str, unit: str, key: str, of: Callable[[list[float]], float]) -> Figure:
+    def value(seen: Observed) -> float | None:
+        known = [float(said[key]) for _, said in seen.series if said.get(key) is not None]
+        return of(known) if known else None
+
+    return Figure(name, unit, value)
 
 
 def _growth(seen: Observed, key: str) -> float | None:

@@ -9,6 +9,7 @@ from typing import Final
 from matplotlib.lines import Line2D
 
 from benchmark.analysis.wording import significant
+from benchmark.experiments.strategies.figures_in_time import LAW_DASH, over_time_picture, stages_picture
 from benchmark.experiments.strategies.schema import ChartData, LawResult, StrategiesSummary, StrategySummary
 from benchmark.report.alt_text import alt_text
 from benchmark.report.charts.axis import number_axis
@@ -21,7 +22,7 @@ from benchmark.report.charts.picture import Draw, Picture, on_page, struck_note
 
 _PANEL_PX: Final = 300.0
 _CUT: Final = 1.4  # times the largest figure: a tolerance that reaches beyond is cut off there
-_LAW_DASH: Final = (0, (1.0, 2.0))
+
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ def strategy_pictures(name: str, strategy: StrategySummary) -> list[Picture]:
     prefix = f"{name.replace('_', '-')}-"  # of its contenders' names, which says nothing in its own section
     charts = [_without_prefix(chart, prefix) for chart in strategy.charts]
     drawn = [_chart_picture(f"{name}-{i}", chart) for i, chart in enumerate(charts) if chart.points]
+    drawn += [over_time_picture(f"{name}-over-time-{i}", e, prefix) for i, e in enumerate(strategy.over_time) if e.lines]
+    drawn += [stages_picture(f"{name}-stages-{i}", e, prefix) for i, e in enumerate(strategy.stages) if e.rows]
     rows = _law_rows(strategy, prefix)
     if rows:
         drawn.append(_laws_picture(f"{name}-laws", rows))
@@ -153,7 +156,7 @@ def _chart_picture(key: str, chart: ChartData) -> Picture:
 
 def _draw_chart(key: str, layout: Layout, chart: ChartData, series: Sequence[Line]) -> Sheet:
     sheet = Sheet(key, layout, [_PANEL_PX])
-    sheet.key([Line2D([], [], color=MUTED, linestyle=_LAW_DASH, linewidth=1.6, label="law")])
+    sheet.key([Line2D([], [], color=MUTED, linestyle=LAW_DASH, linewidth=1.6, label="law")])
     (axes,) = sheet.panels
     axes.set_xlabel(chart.x_label)
     laws = _law_lines(chart)
@@ -168,7 +171,7 @@ def _draw_chart(key: str, layout: Layout, chart: ChartData, series: Sequence[Lin
     number_axis(axes, "y", (0.0, max(heights) * 1.06 or 1.0), is_log=False)
     axes.set_title(called(chart.figure) + (f" [{chart.unit}]" if chart.unit else ""), pad=8)
     for law in laws:
-        axes.plot(law.x, law.y, color=law.style.colour, linestyle=_LAW_DASH, linewidth=2.4)
+        axes.plot(law.x, law.y, color=law.style.colour, linestyle=LAW_DASH, linewidth=2.4)
     lines(axes, series, unit=chart.unit)
     name_ends(axes, series)
     return sheet

@@ -74,10 +74,17 @@ class Seen:
 
 @dataclass(frozen=True)
 class Kill:
-    """SIGKILL to one of the helper processes that a service names in its statistics (`pids`), again and again."""
+    """SIGKILL to one of a contender's helper processes, again and again.
+
+    Without a role they are those that the service names in its statistics (`pids`) and has started. With a role they
+    are the processes below that one: at `depth` 1 its children, such as workers under their supervisor, at 2 its
+    grandchildren, such as what a worker forks, at 0 all of them.
+    """
 
     times: int
     every_s: float = 1.0
+    role: str = ""
+    depth: int = 0
 
 
 @dataclass(frozen=True)
@@ -107,6 +114,31 @@ class Chart:
 
 
 @dataclass(frozen=True)
+class OverTime:
+    """A picture of what a service says of itself in the course of a load that is watched, such as its backlog.
+
+    `expected` is the law: the value by the seconds since the window began, with straight lines in between.
+    """
+
+    title: str
+    key: str  # in the service's statistics
+    unit: str
+    subjects: tuple[str, ...]
+    load: str
+    expected: Mapping[float, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Stages:
+    """A picture of where the time of an answer goes: durations one after the other, from its submission on."""
+
+    title: str
+    subjects: tuple[str, ...]
+    load: str
+    stages: tuple[tuple[str, Figure], ...]  # by name, in order of time
+
+
+@dataclass(frozen=True)
 class Gain:
     """The one figure of a strategy: how much better it is than doing without, as a ratio of two measured figures."""
 
@@ -132,8 +164,12 @@ class Strategy:
     seen: tuple[Seen, ...] = ()
     gain: Gain | None = None
     charts: tuple[Chart, ...] = ()
+    over_time: tuple[OverTime, ...] = ()
+    stages: tuple[Stages, ...] = ()
     kills: Mapping[str, Kill] = field(default_factory=dict)  # by load
+    watched: tuple[str, ...] = ()  # loads under which the statistics are read all the time
     computations: Mapping[str, Computation] = field(default_factory=dict)  # by name
+    group: str = "now"  # `later` if the answer comes in a second step
 
     @property
     def figures(self) -> tuple[Law | Seen, ...]:
@@ -145,6 +181,7 @@ class Strategy:
         asked = {each.load for each in self.figures if each.subject == subject}
         asked |= {load for chart in self.charts if subject in chart.subjects for load in chart.over}
         asked |= {self.gain.load} if self.gain and subject in (self.gain.better, self.gain.worse) else set()
+        asked |= {each.load for each in (*self.over_time, *self.stages) if subject in each.subjects}
         return [name for name in self.loads if name in asked]
 
     @property
@@ -152,5 +189,6 @@ class Strategy:
         """The contenders that are measured, in the order in which they are named."""
         named = [each.subject for each in self.figures]
         named += [subject for chart in self.charts for subject in chart.subjects]
+        named += [subject for each in (*self.over_time, *self.stages) for subject in each.subjects]
         named += [self.gain.better, self.gain.worse] if self.gain else []
         return [name for name in dict.fromkeys(named) if name not in self.computations]

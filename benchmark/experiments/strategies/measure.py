@@ -60,11 +60,15 @@ def _load(session: Session, contender: Contender, job: Job, strategy: Strategy, 
 
 
 class _Watcher:
-    """Follows the load generator: reads the service's statistics at both ends of each window, and kills helpers."""
+    """Follows the load generator: reads the service's statistics at both ends of each window, and kills helpers.
+
+    Under a load that is watched it also reads them twice a second in between.
+    """
 
     def __init__(self, job: Job, loads: list[str], strategy: Strategy) -> None:
-        self._job, self._loads, self._kills = job, iter(loads), strategy.kills
+        self._job, self._loads, self._strategy = job, iter(loads), strategy
         self._load, self._kill = "", _NO_KILL
+        self._is_watched = False
         self._killed, self._due_s = 0, 0.0
 
     def __call__(self, trial: Trial, event: str) -> None:
@@ -73,20 +77,22 @@ class _Watcher:
                 self._load = next(self._loads)
                 self._killed = 0
                 self._write(trial, "before", _statistics(trial))
-                self._kill = self._kills.get(self._load, _NO_KILL)
+                self._is_watched = self._load in self._strategy.watched
+                self._kill = self._strategy.kills.get(self._load, _NO_KILL)
                 self._due_s = time.monotonic() + self._kill.every_s
             case "window":
-                self._kill = _NO_KILL
+                self._kill, self._is_watched = _NO_KILL, False
                 said = _statistics(trial)  # at once: the memory takes longer to read
                 self._write(trial, "after", said, pss_mb=_pss_mb(trial), killed=self._killed)
-            case "tick" if self._killed < self._kill.times and time.monotonic() >= self._due_s:
-                self._kill_one(trial)
+            case "tick":
+                if self._is_watched:
+                    self._write(trial, "during", _statistics(trial), t_ns=time.monotonic_ns())
+                if self._killed < self._kill.times and time.monotonic() >= self._due_s:
+                    self._kill_one(trial)
 
     def _kill_one(self, trial: Trial) -> None:
-        """Kill one of the helper processes that the service names, each in turn; only one that it has started."""
-        named = _statistics(trial).get("pids") or []
-        helpers = {each.pid: each for running in trial.stack.processes for each in processes_of(running.pid)[1:]}
-        own = [helpers[pid] for pid in named if pid in helpers and _lives(helpers[pid])]
+        """Kill one of the helper processes, each in turn."""
+        own = [process for process in _helpers(trial, self._kill) if _lives(process)]
         if own:
             with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended by itself
                 own[self._killed % len(own)].kill()
@@ -96,6 +102,32 @@ class _Watcher:
     def _write(self, trial: Trial, when: str, said: Mapping[str, Any], **more: Any) -> None:
         row = {"block": trial.cell.block, **self._job._asdict(), "load": self._load, "when": when, **more}
         trial.session.run.append_line(STATISTICS, {**row, "said": said})
+
+
+def _helpers(trial: Trial, kill: Kill) -> list[psutil.Process]:
+    """Return the processes that may be killed: those below a role, or those that the service names and has started."""
+    if kill.role:
+        roots = [running.pid for running in trial.stack.processes if running.role == kill.role]
+        return [process for root in roots for process in _below(root, kill.depth)]
+    helpers = {each.pid: each for running in trial.stack.processes for each in processes_of(running.pid)[1:]}
+    return [helpers[pid] for pid in _statistics(trial).get("pids") or [] if pid in helpers]
+
+
+def _below(root: int, depth: int) -> list[psutil.Process]:
+    """Return the processes so many generations below one, or all of them at depth 0."""
+    if not depth:
+        return processes_of(root)[1:]
+    generation = processes_of(root)[:1]
+    for _ in range(depth):
+        generation = [child for process in generation for child in _children(process)]
+    return generation
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children()
+    except psutil.NoSuchProcess:
+        return []
 
 
 def _lives(process: psutil.Process) -> bool:

@@ -1,6 +1,6 @@
 """What was observed of one contender under one load, and figures of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ from benchmark.analysis.stats import percentile, rate_in_window
 
 
 def _no_samples() -> pd.DataFrame:
-    columns = ("scheduled_ns", "start_ns", "end_ns", "response_ms", "items")
+    columns = ("scheduled_ns", "start_ns", "end_ns", "response_ms", "accepted_ms", "items")
     return pd.DataFrame({name: pd.Series(dtype=float) for name in columns} | {"ok": pd.Series(dtype=bool)})
 
 
@@ -24,6 +24,8 @@ class Observed:
     end_ns: int = 0
     before: Mapping[str, Any] = field(default_factory=dict)  # the service's statistics when the window began
     after: Mapping[str, Any] = field(default_factory=dict)  # and when it ended
+    # What it said in between, with the seconds since the window began, if the load is watched.
+    series: Sequence[tuple[float, Mapping[str, Any]]] = ()
     cpu_cores: float | None = None  # of all processes of the contender, on average
     pss_mb: float | None = None  # memory of the same, shared pages counted in proportion
     # All that were under way at some time of the window, for the rate; None if these are the samples.
@@ -72,6 +74,23 @@ def worst_ms(observed: Observed) -> float | None:
     """Return the longest latency of a correct answer."""
     good = observed.good
     return float(good["response_ms"].max()) if len(good) else None
+
+
+def accepted_mean_ms(observed: Observed) -> float | None:
+    """Return the mean time until the first response, which may only say that the answer comes later."""
+    good = observed.good
+    return float(good["accepted_ms"].mean()) if len(good) else None
+
+
+def accepted_p99_ms(observed: Observed) -> float | None:
+    """Return the 99th percentile of the time until the first response; None with too few."""
+    return percentile(observed.good["accepted_ms"].to_numpy(dtype=float), 99)
+
+
+def accepted_worst_ms(observed: Observed) -> float | None:
+    """Return the longest time until the first response."""
+    good = observed.good
+    return float(good["accepted_ms"].max()) if len(good) else None
 
 
 def rate_rps(observed: Observed) -> float | None:

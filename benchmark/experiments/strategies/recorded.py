@@ -32,6 +32,7 @@ def predictions(strategy: Strategy) -> dict[str, Any]:
         "loads": {name: asdict(load) for name, load in strategy.loads.items()},
         "asked": {name: strategy.loads_of(name) for name in strategy.contenders},
         "laws": [{**asdict(law), "figure": law.figure.name} for law in strategy.laws],
+        "over_time": [sorted(each.expected.items()) for each in strategy.over_time],
     }
 
 
@@ -44,7 +45,9 @@ def as_measured(name: str, strategy: Strategy, predicted: Mapping[str, Any]) -> 
     laws = tuple(_as_predicted(*pair) for pair in zip(strategy.laws, predicted["laws"], strict=True))
     loads = dict(zip(predicted["loads"], loads_from_json(list(predicted["loads"].values())), strict=True))
     asked = {contender: tuple(names) for contender, names in predicted["asked"].items()}
-    return Measured(replace(strategy, laws=laws), loads, asked)
+    corners = predicted.get("over_time", [each.expected.items() for each in strategy.over_time])  # new in the record
+    over_time = tuple(replace(each, expected=dict(own)) for each, own in zip(strategy.over_time, corners, strict=True))
+    return Measured(replace(strategy, laws=laws, over_time=over_time), loads, asked)
 
 
 def _key(law: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -79,6 +79,48 @@ class ChartData(SummaryPart):
     points: tuple[ChartPoint, ...] = ()
 
 
+class OverTimeLine(SummaryPart):
+    """What one contender said of itself in the course of a load, with the seconds since its window began."""
+
+    subject: str
+    t_s: tuple[float, ...]
+    values: tuple[float, ...]
+    valid: bool = True
+
+
+class OverTimeData(SummaryPart):
+    """What a picture over time shows; `expected` is the law, as corners of a line."""
+
+    title: str
+    key: str
+    unit: str
+    lines: tuple[OverTimeLine, ...] = ()
+    expected: tuple[tuple[float, float], ...] = ()
+
+
+class StagePart(SummaryPart):
+    """How long one stage of an answer took, on average."""
+
+    name: str
+    value: float
+
+
+class StagesRow(SummaryPart):
+    """The stages of one contender's answers, in order."""
+
+    subject: str
+    parts: tuple[StagePart, ...]
+    valid: bool = True
+
+
+class StagesData(SummaryPart):
+    """What a picture of stages shows."""
+
+    title: str
+    unit: str
+    rows: tuple[StagesRow, ...] = ()
+
+
 class StrategySummary(SummaryPart):
     """One strategy: what it claims, and what came of it."""
 
@@ -91,6 +133,8 @@ class StrategySummary(SummaryPart):
     seen: tuple[Result, ...] = ()
     gain: GainResult | None = None
     charts: tuple[ChartData, ...] = ()
+    over_time: tuple[OverTimeData, ...] = ()
+    stages: tuple[StagesData, ...] = ()
     not_available: dict[str, str] = Field({})  # by contender, why it was not measured
 
     @property

@@ -1,7 +1,6 @@
 """The record of a run -> its summary: each law beside what was measured. Reads the record and the folders' laws."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -13,14 +12,14 @@ from benchmark.analysis.summary import summary_head
 from benchmark.analysis.validity import MAX_GENERATOR_CPU, disturbance_reasons, most_late, run_reasons
 from benchmark.errors import NotAvailable
 from benchmark.experiments.strategies.discovery import load_strategy
+from benchmark.experiments.strategies.evidence import Evidence
 from benchmark.experiments.strategies.figure_kinds import FAILURES
-from benchmark.experiments.strategies.law import Chart, Figure, Gain, Law, Seen, Strategy
+from benchmark.experiments.strategies.law import Gain, Law, Seen, Strategy
 from benchmark.experiments.strategies.measure import NOT_THE_STRATEGY, STATISTICS
 from benchmark.experiments.strategies.observed import Observed
+from benchmark.experiments.strategies.pictured import chart_data, over_time_data, stages_data
 from benchmark.experiments.strategies.recorded import Measured, as_measured
 from benchmark.experiments.strategies.schema import (
-    ChartData,
-    ChartPoint,
     GainResult,
     LawResult,
     Result,
@@ -31,37 +30,12 @@ from benchmark.experiments.strategies.schema import (
 from benchmark.load.plan import Arrivals, Level, Load, Pause
 from benchmark.measure.locust_process import late_arrivals
 from benchmark.record.columns import GENERATOR_ROLE
-from benchmark.record.resources import SURROUNDING_ROLES, Disturbance, cpu_ns_between, disturbance_between
+from benchmark.record.resources import SURROUNDING_ROLES, cpu_ns_between, disturbance_between
 from benchmark.record.run import SUMMARY, Run, TrialRecord, Window, read_samples
 
 QUESTION: Final = "Which way of serving helps against which trouble?"
 _NOT_ITS_OWN: Final = (*SURROUNDING_ROLES, GENERATOR_ROLE, *NOT_THE_STRATEGY)
 _LONG_ENOUGH_NS: Final = 1_000_000_000  # to say what share of a core the generator used
-
-
-@dataclass
-class _Subject:
-    """All that was observed of a contender or computation of a strategy."""
-
-    observed: dict[tuple[str, int], Observed] = field(default_factory=dict)  # by load and block
-    reasons: list[Reason] = field(default_factory=list)  # against all of it
-    by_load: dict[str, list[Reason]] = field(default_factory=dict)
-    disturbed: list[Disturbance] = field(default_factory=list)
-    not_available: str = ""
-    run_invalid: bool = False
-
-    def reasons_of(self, load: str) -> list[Reason]:
-        condemned = [because("run_invalid")] if self.run_invalid and self.observed else []
-        return [*condemned, *self.reasons, *self.by_load.get(load, [])]
-
-    def values(self, figure: Figure, load: str) -> dict[int, float | None]:
-        """Return a figure by block."""
-        found = {block: figure.of(seen) for (name, block), seen in sorted(self.observed.items()) if name == load}
-        return {block: value if value is not None and np.isfinite(value) else None for block, value in found.items()}
-
-    def known(self, figure: Figure, load: str) -> list[float]:
-        """Return a figure in each block where it can be told."""
-        return [value for value in self.values(figure, load).values() if value is not None]
 
 
 def summarise(run: Run) -> dict[str, Mapping[str, Any]]:
@@ -101,11 +75,11 @@ def _subjects(
     trials: Sequence[TrialRecord],
     said: Sequence[Mapping[str, Any]],
     condemned: bool,
-) -> dict[str, _Subject]:
+) -> dict[str, Evidence]:
     """Return everything observed by subject."""
     strategy = measured.strategy
     names = (*strategy.contenders, *measured.asked, *strategy.computations)
-    found = {name: _Subject(run_invalid=condemned) for name in names}
+    found = {name: Evidence(run_invalid=condemned) for name in names}
     for trial in trials:
         subject = found[trial.contender]
         if trial.status == "failed":
@@ -123,7 +97,7 @@ def _subjects(
     return found
 
 
-def _note_failure(subject: _Subject, trial: TrialRecord) -> None:
+def _note_failure(subject: Evidence, trial: TrialRecord) -> None:
     if trial.code == NotAvailable.code:
         subject.not_available = trial.reason
     else:
@@ -131,13 +105,14 @@ def _note_failure(subject: _Subject, trial: TrialRecord) -> None:
 
 
 def _observe(
-    subject: _Subject, run: Run, measured: Measured, trial: TrialRecord, said: Sequence[Mapping[str, Any]]
+    subject: Evidence, run: Run, measured: Measured, trial: TrialRecord, said: Sequence[Mapping[str, Any]]
 ) -> None:
     """Add what was observed in one trial of a contender; an interrupted one has windows of its first loads only."""
     samples, resources = read_samples(run.file("samples", trial, ".csv")), run.cell_resources(trial)
     names = measured.asked[trial.contender][: len(trial.windows)]
     for name, window in zip(names, trial.windows, strict=True):
-        own = {row["when"]: row for row in said if row["load"] == name}
+        of_load = [row for row in said if row["load"] == name]
+        own = {row["when"]: row for row in of_load}
         after = own.get("after", {})
         load = measured.loads[name]
         observed = Observed(
@@ -146,6 +121,7 @@ def _observe(
             end_ns=window.end_ns,
             before=own.get("before", {}).get("said", {}),
             after={**after.get("said", {}), "killed": after.get("killed", 0)},
+            series=_series(of_load, window),
             cpu_cores=_cpu_cores(resources, window, _NOT_ITS_OWN),
             pss_mb=after.get("pss_mb"),
             under_way=samples[(samples["end_ns"] > window.start_ns) & (samples["start_ns"] < window.end_ns)],
@@ -157,6 +133,12 @@ def _observe(
     if trial.windows:
         span = trial.windows[0].start_ns, trial.windows[-1].end_ns
         subject.disturbed.append(disturbance_between(resources, *span))
+
+
+def _series(said: Iterable[Mapping[str, Any]], window: Window) -> list[tuple[float, Mapping[str, Any]]]:
+    """Return what the service said while it was watched, with the seconds since the window began."""
+    during = [row for row in said if row["when"] == "during"]
+    return [((row["t_ns"] - window.start_ns) / 1e9, row["said"]) for row in during]
 
 
 def _inside(samples: pd.DataFrame, window: Window, load: Load) -> pd.DataFrame:
@@ -200,7 +182,7 @@ def _cpu_cores(resources: pd.DataFrame, window: Window, without: Sequence[str]) 
     return used_ns / (window.end_ns - window.start_ns)
 
 
-def _entry(strategy: Strategy, subjects: Mapping[str, _Subject]) -> StrategySummary:
+def _entry(strategy: Strategy, subjects: Mapping[str, Evidence]) -> StrategySummary:
     return StrategySummary(
         title=strategy.title,
         trouble=strategy.trouble,
@@ -210,12 +192,14 @@ def _entry(strategy: Strategy, subjects: Mapping[str, _Subject]) -> StrategySumm
         laws=tuple(_law(law, subjects[law.subject]) for law in strategy.laws),
         seen=tuple(Result(**_result(each, subjects[each.subject])) for each in strategy.seen),
         gain=_gain(strategy.gain, subjects) if strategy.gain else None,
-        charts=tuple(_chart(chart, strategy, subjects) for chart in strategy.charts),
+        charts=tuple(chart_data(chart, strategy, subjects) for chart in strategy.charts),
+        over_time=tuple(over_time_data(each, subjects) for each in strategy.over_time),
+        stages=tuple(stages_data(each, subjects) for each in strategy.stages),
         not_available={name: each.not_available for name, each in subjects.items() if each.not_available},
     )
 
 
-def _result(asked: Law | Seen, subject: _Subject) -> dict[str, Any]:
+def _result(asked: Law | Seen, subject: Evidence) -> dict[str, Any]:
     by_block = subject.values(asked.figure, asked.load)
     known = subject.known(asked.figure, asked.load)
     # A figure that one block lacks, such as the statistics of a service that did not answer, rests on the others.
@@ -232,7 +216,7 @@ def _result(asked: Law | Seen, subject: _Subject) -> dict[str, Any]:
     }
 
 
-def _law(law: Law, subject: _Subject) -> LawResult:
+def _law(law: Law, subject: Evidence) -> LawResult:
     """Judge a law by the median of the blocks; a count that must be exact by the worst, since a median hides it."""
     result = _result(law, subject)
     known = subject.known(law.figure, law.load)
@@ -245,7 +229,7 @@ def _law(law: Law, subject: _Subject) -> LawResult:
     return LawResult(**{**result, "value": _rounded(value)}, **bounds, contrast=law.contrast, held=held)
 
 
-def _gain(gain: Gain, subjects: Mapping[str, _Subject]) -> GainResult:
+def _gain(gain: Gain, subjects: Mapping[str, Evidence]) -> GainResult:
     better, worse = (subjects[name].values(gain.figure, gain.load) for name in (gain.better, gain.worse))
     pairs = [(better[block], worse[block]) for block in better if block in worse]
     ratios = [worse / better if gain.less_is_better else better / worse for better, worse in pairs if better and worse]
@@ -260,33 +244,7 @@ def _gain(gain: Gain, subjects: Mapping[str, _Subject]) -> GainResult:
     )
 
 
-def _chart(chart: Chart, strategy: Strategy, subjects: Mapping[str, _Subject]) -> ChartData:
-    points = []
-    for name in chart.subjects:
-        laws = {law.load: law for law in strategy.laws if (law.subject, law.figure.name) == (name, chart.figure.name)}
-        for load, x in chart.over.items():
-            known = subjects[name].known(chart.figure, load)
-            if not known:
-                continue
-            ends = float(np.median(known)), min(known), max(known)
-            value, low, high = (float(f"{end:.6g}") for end in ends)
-            expected = laws[load].expected if load in laws else None
-            valid = not subjects[name].reasons_of(load)
-            line, place = chart.point_of.get(name, (name, x))
-            points.append(
-                ChartPoint(subject=line, x=place, value=value, low=low, high=high, expected=expected, valid=valid)
-            )
-    return ChartData(
-        title=chart.title,
-        figure=chart.figure.name,
-        unit=chart.figure.unit,
-        x_label=chart.x_label,
-        is_log=chart.is_log,
-        points=tuple(points),
-    )
-
-
-def _against(subjects: Mapping[str, Mapping[str, _Subject]]) -> dict[str, list[Reason]]:
+def _against(subjects: Mapping[str, Mapping[str, Evidence]]) -> dict[str, list[Reason]]:
     """Return the reasons against each contender, of all strategies that measure it and of all loads."""
     found: dict[str, list[Reason]] = {}
     for strategy, own in subjects.items():

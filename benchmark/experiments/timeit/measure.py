@@ -89,7 +89,7 @@ def _start_all(timing: _Timing, started: ExitStack, repeat: int) -> dict[str, _R
         except (StackError, ParityError) as error:
             timing.lose(contender.label, error)
         else:
-            asked = ask_contender(trial.contender, trial.law, trial.cell.seed)
+            asked = ask_contender(trial.contender, trial.law, trial.cell.seed, receiver=trial.stack.receiver_url)
             client = PersistentClient(trial.stack.base_url, asked)
             ready[contender.label] = _Ready(trial, started.enter_context(closing(client)))
     return ready

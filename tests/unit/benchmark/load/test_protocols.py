@@ -7,7 +7,8 @@ from itertools import cycle
 import pytest
 
 from benchmark.load import protocols
-from benchmark.load.protocols import Ask, Flow, JudgedAnswer, Request, Response, batch, poll, predict
+from benchmark.errors import ScenarioError
+from benchmark.load.protocols import Ask, Flow, JudgedAnswer, Request, Response, batch, callback, poll, predict
 from benchmark.load.scenario_requests import ask_of, reader
 from benchmark.scenarios.spec import Check
 from contract.errors import BadModelAnswer
@@ -153,3 +154,52 @@ def test_an_answer_may_be_judged_by_its_status_alone() -> None:
     asked = replace(ASK, status=check.status, read=reader(check, (0, 1)))
     assert drive(predict(asked), came(b"whatever", 202))[1].error == ""
     assert drive(predict(asked), came(b"whatever", 200))[1].error == "status 200"
+
+
+ELSEWHERE = replace(ASK, receiver="http://127.0.0.1:9")
+
+
+def test_a_callback_is_waited_for_where_it_is_delivered_by_the_id_of_its_job() -> None:
+    submitted = came(b"", 202, 20, Location="/api/v1/jobs/7")
+    nothing_yet, there = came(b"", 202, 80), Response(200, {}, GOOD, 130 * MS_NS, 135 * MS_NS)
+    (submit, *waits), answer = drive(callback(ELSEWHERE), submitted, nothing_yet, there)
+    assert submit.headers["Callback-URL"] == "http://127.0.0.1:9/callbacks"
+    assert submit.headers["Content-Type"] == "application/json"
+    assert {(each.method, each.path) for each in waits} == {("GET", "http://127.0.0.1:9/callbacks/7?wait_s=10")}
+    assert (answer.error, answer.value, answer.requests) == ("", 0.045, 3)
+    assert (answer.sent_ns, answer.first_ns, answer.done_ns) == (10 * MS_NS, 20 * MS_NS, 135 * MS_NS)
+
+
+def test_a_callback_of_a_job_without_a_place_is_not_waited_for() -> None:
+    _, answer = drive(callback(ELSEWHERE), came(b"", 202))
+    assert answer.error == "status 202 without a Location header"
+
+
+@pytest.mark.parametrize("away", [came(b"", 503, 80), Response(0, {}, b"", 70 * MS_NS, 80 * MS_NS, "refused")])
+@pytest.mark.parametrize("protocol", [poll, callback])
+def test_what_was_accepted_is_asked_for_again_when_nobody_answers(
+    protocol: Callable[[Ask], Flow], away: Response
+) -> None:
+    submitted = came(b"", 202, Location="/jobs/7")
+    (*_, again), answer = drive(protocol(ELSEWHERE), submitted, away, came(done_ms=150))
+    assert again.after_s > 0
+    assert (answer.error, answer.requests) == ("", 3)
+
+
+def test_what_was_not_accepted_is_not_asked_for_again() -> None:
+    _, answer = drive(poll(ASK), came(b"", 503))
+    assert (answer.error, answer.requests) == ("status 503", 1)
+
+
+def test_who_never_comes_back_is_given_up_and_the_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocols, "PATIENCE_S", 1.0)
+    away = Response(0, {}, b"", 900 * MS_NS, 1011 * MS_NS, "refused")
+    _, answer = drive(poll(ASK), came(b"", 202, Location="/jobs/7"), away)
+    assert answer.error == "no answer within 1 s"
+
+
+def test_callbacks_need_somebody_who_receives_them() -> None:
+    scenario = SCORING.model_copy(update={"protocol": "callback"})
+    with pytest.raises(ScenarioError, match="needs a contender with a process of the role 'receiver'"):
+        ask_of(scenario, "/predict", 7, (0.04, 0.05))
+    assert ask_of(scenario, "/predict", 7, (0.04, 0.05), receiver="http://127.0.0.1:9").protocol is callback

@@ -182,6 +182,11 @@ class Recorded:
     def pools(self) -> StrategySummary:
         return self.summary().strategies[POOLS]
 
+    def say_during(self, subject: str, load: str, t_ns: int, **said: float) -> None:
+        """Record what a service said while its load was watched."""
+        row = {"block": 0, "strategy": POOLS, "subject": subject, "load": load, "when": "during", "t_ns": t_ns}
+        self.run.append_line(STATISTICS, {**row, "said": said})
+
     def _say(self, block: int, strategy: str, subject: str, load: str, when: str, said: Mapping[str, float]) -> None:
         row = {"block": block, "strategy": strategy, "subject": subject, "load": load, "when": when, "said": said}
         more = {"pss_mb": 60.0, "killed": 2} if when == "after" else {}

@@ -112,7 +112,7 @@ def test_a_strategy_is_asked_for_its_scale(folder: Folder) -> None:
     [
         ("", "there is no function strategy"),
         ("def strategy(scale):\n    return 'hub'\n", "strategy\\(\\) returns 'hub', expected a Strategy"),
-        (STATES.replace('"use when"', '"use when", kills={"x": 1}'), "kills: there is no load 'x'"),
+        (STATES.replace('"use when"', '"use when", kills={"x": 1}'), "kills or watched: there is no load 'x'"),
     ],
 )
 def test_a_file_that_does_not_state_a_strategy_is_named(folder: Folder, text: str, message: str) -> None:
@@ -132,6 +132,27 @@ def test_where_there_is_no_strategy_nothing_is_measured() -> None:
         choose_strategies("", 1.0)
 
 
-def test_names_may_have_spaces_around_them_and_none_means_all() -> None:
+def test_names_may_have_spaces_around_them_and_all_is_a_group() -> None:
     assert list(choose_strategies(" thread_pool , thread_pool", 0.25)) == ["thread_pool"]
-    assert list(choose_strategies("", 0.25)) == strategy_names()
+    assert list(choose_strategies("all", 0.25)) == strategy_names()
+
+
+def test_without_a_name_those_are_chosen_that_answer_at_once(folder: Folder) -> None:
+    folder("pools", STATES)
+    folder("queues", STATES.replace('"use when"', '"use when", group="later"'))
+    assert list(choose_strategies("", 1.0)) == ["pools"]
+    assert list(choose_strategies("later", 1.0)) == ["queues"]
+    assert list(choose_strategies("queues,now", 1.0)) == ["queues", "pools"]
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ('group="soon"', "the group is 'soon', expected 'now' or 'later'"),
+        ('watched=("x",)', "kills or watched: there is no load 'x'"),
+    ],
+)
+def test_a_group_or_a_load_that_there_is_not_is_named(folder: Folder, more: str, message: str) -> None:
+    folder("broken", STATES.replace('"use when"', f'"use when", {more}'))
+    with pytest.raises(StrategyError, match=message):
+        load_strategy("broken")

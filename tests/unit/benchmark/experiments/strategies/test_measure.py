@@ -295,3 +295,27 @@ def test_the_statistics_of_a_run_that_was_carried_out_are_part_of_its_record(
     assert set(asked) == expected | {("sum", "", "after")}
     assert len(asked) == len(set(asked))
     assert json.loads((run.path / "manifest.json").read_text())["laws"][POOLS]["laws"]
+
+
+def test_a_load_that_is_watched_is_read_at_every_tick_of_its_window(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    says(monkeypatch, {"backlog": 3})
+    watch, trial = _Watcher(POOL, ["busy", "idle"], make_strategy(watched=("busy",))), trial_of(run)
+    for event in ("tick", "measuring", "tick", "tick", "window", "tick", "measuring", "tick", "window"):
+        watch(trial, event)
+    rows = run.lines(STATISTICS)
+    assert [row["when"] for row in rows] == ["before", "during", "during", "after", "before", "after"]
+    assert [row["said"]["backlog"] for row in rows if row["when"] == "during"] == [3, 3]
+    assert rows[1]["t_ns"] < rows[2]["t_ns"]
+
+
+@pytest.mark.parametrize(("role", "depth", "left"), [("scoring", 0, 0), ("scoring", 1, 0), ("scoring", 2, 2), ("x", 0, 2)])
+def test_by_role_those_below_it_are_killed_and_nobody_else(
+    run: Run, monkeypatch: pytest.MonkeyPatch, family: subprocess.Popen[str], role: str, depth: int, left: int
+) -> None:
+    helpers = [child.pid for child in psutil.Process(family.pid).children()]
+    says(monkeypatch, {})
+    watch, trial = watcher_of("busy", busy=Kill(2, 0.0, role, depth)), trial_of(run, (family.pid,))
+    for event in ("measuring", "tick", "tick"):
+        watch(trial, event)
+    eventually(lambda: len(living(helpers)) == left)
+    assert family.poll() is None

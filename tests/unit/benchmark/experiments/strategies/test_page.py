@@ -11,7 +11,7 @@ from benchmark.experiments.experiment import report
 from benchmark.experiments.strategies.experiment import EXPERIMENT
 from benchmark.experiments.strategies.figure_kinds import MAKESPAN
 from benchmark.experiments.strategies.figures import gains_picture, headline, strategy_pictures
-from benchmark.experiments.strategies.law import Chart
+from benchmark.experiments.strategies.law import Chart, OverTime, Stages
 from benchmark.experiments.strategies.page import write_report
 from benchmark.experiments.strategies.schema import StrategiesSummary, StrategySummary
 from benchmark.record.run import SUMMARY
@@ -19,7 +19,13 @@ from benchmark.report.alt_text import LONGEST
 from benchmark.report.charts.picture import Picture
 from tests.unit.benchmark.conftest import SheetsOf
 from tests.unit.benchmark.experiments.strategies.conftest import Begin
-from tests.unit.benchmark.experiments.strategies.synthetic import POOLS, Recorded, make_strategy, other_strategy
+from tests.unit.benchmark.experiments.strategies.synthetic import (
+    FOUR,
+    POOLS,
+    Recorded,
+    make_strategy,
+    other_strategy,
+)
 from tests.unit.benchmark.report.looks import struck, unreadable, words
 
 PARTS = ("which", POOLS, "method", "doubts", "reproduce")
@@ -208,3 +214,20 @@ def printed(recorded: Recorded) -> list[str]:
     with console.capture() as capture:
         console.print(EXPERIMENT.table(recorded.run.summary))
     return [line.rstrip() for line in capture.get().splitlines()]
+
+
+def test_a_strategy_that_answers_later_shows_its_backlog_and_its_stages(record: Begin) -> None:
+    strategy = make_strategy(
+        watched=("busy",),
+        over_time=(OverTime("The backlog stays", "backlog", "jobs", ("two",), "busy", {0.0: 0.0, 2.0: 4.0}),),
+        stages=(Stages("Where the time goes", ("two",), FOUR, (("wave", MAKESPAN),)),),
+    )
+    recorded = record(strategies={POOLS: strategy})
+    recorded.whole()
+    start_ns = recorded.run.cells()[1].windows[-2].start_ns
+    for t_s in range(3):
+        recorded.say_during("two", "busy", start_ns + t_s * 10**9, backlog=t_s)
+    page = page_of(recorded)
+    assert "The backlog stays" in page
+    assert "Where the time goes" in page
+    assert "Dotted: the law, computed before the run." in page

@@ -1,0 +1,22 @@
+"""Schedules: the same for the same seed, at the rate that was asked for, even or rising."""
+
+import pytest
+
+from benchmark.load.arrivals import arrivals_until, times_of
+from benchmark.load.plan import Arrivals
+
+
+def test_a_seed_gives_the_same_times_again_and_another_one_others() -> None:
+    assert arrivals_until(50, 1, 2.0) == arrivals_until(50, 1, 2.0) != arrivals_until(50, 2, 2.0)
+
+
+def test_a_load_is_due_from_its_warmup_to_its_end() -> None:
+    load = Arrivals(50, measure_s=2.0, warmup_s=0.5, seed=3)
+    assert times_of(load) == arrivals_until(50, 3, 2.5)
+
+
+@pytest.mark.parametrize(("until_s", "expected"), [(5.0, 1_250), (10.0, 5_000), (20.0, 15_000)])
+def test_a_ramp_rises_from_nothing_to_its_rate_and_stays_there(until_s: float, expected: int) -> None:
+    due_s = times_of(Arrivals(1_000, measure_s=20.0, warmup_s=0.0, seed=1, ramp_s=10.0))
+    assert due_s == sorted(due_s)
+    assert sum(at_s < until_s for at_s in due_s) == pytest.approx(expected, abs=4 * expected**0.5)
