@@ -207,8 +207,10 @@ def deliver(
         raise DeliveryError(error.detail) from error
     except TimeoutError:
         raise DeliveryError(f"The receiver of the callback did not answer within {timeout_s:g} s.") from None
-    except (OSError, http.client.HTTPException) as error:
-        raise DeliveryError(f"The receiver of the callback gave no answer: {error or type(error).__name__}.") from error
+    except OSError as error:
+        raise DeliveryError(f"The receiver of the callback gave no answer: {error.strerror or error}.") from error
+    except http.client.HTTPException as error:
+        raise DeliveryError("The receiver of the callback gave no answer of HTTP.") from error
     if 300 <= status < 400:
         raise DeliveryError(f"The receiver of the callback answered {status}, and redirects are not followed.")
     if not 200 <= status < 300:

@@ -168,9 +168,7 @@ class Inbox:
                 del self._waiting[message_id]
 
 
-def make_receiver(
-    store: Store, secret: bytes, max_body_bytes: int, now_s: Callable[[], float] = time.time
-) -> FastAPI:
+def make_receiver(store: Store, secret: bytes, max_body_bytes: int, now_s: Callable[[], float] = time.time) -> FastAPI:
     """Create the app."""
     inbox = Inbox(store)
     routes = APIRouter()

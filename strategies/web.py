@@ -59,7 +59,7 @@ def create_app(
 
 
 def serve(create: Callable[[Settings], FastAPI], **overrides: object) -> None:
-    """Serve an app until SIGTERM, configured by SERVING_* variables and overrides, with the server of the async twin."""
+    """Serve an app until SIGTERM, configured by SERVING_* variables and overrides, with the async twin's server."""
     try:
         settings = load_settings("async", "scoring", **overrides)
     except SettingsError as error:

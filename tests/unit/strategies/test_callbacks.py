@@ -46,7 +46,7 @@ def resolve_to(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> list[str]:
         families = [socket.AF_INET6 if ":" in each else socket.AF_INET for each in addresses]
         return [(f, socket.SOCK_STREAM, 6, "", (a, port)) for f, a in zip(families, addresses, strict=True)]
 
-    monkeypatch.setattr(callbacks.socket, "getaddrinfo", resolve)
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
     return asked
 
 
@@ -147,7 +147,7 @@ def test_a_name_that_nobody_knows_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     def fail(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "unknown")
 
-    monkeypatch.setattr(callbacks.socket, "getaddrinfo", fail)
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
     with pytest.raises(InvalidRequest, match=r"'nobody\.example', cannot be found"):
         check_callback_url("http://nobody.example/", ())
 
@@ -166,7 +166,7 @@ def test_a_name_that_nobody_knows_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     ],
 )
 def test_what_is_allowed_by_name_or_network_may_be_called(url: str, allowed: str) -> None:
-    check_callback_url(url, CallbackSettings(allow=allowed).allow)  # type: ignore[arg-type]
+    check_callback_url(url, CallbackSettings(allow=allowed).allow)
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_no_address_of_this_machine_or_network_is_ever_public(address: IPv4Addre
         return
     inner = getattr(address, "ipv4_mapped", None) or address
     assert inner.is_global
-    assert not (inner.is_private or inner.is_loopback or inner.is_multicast or inner.is_link_local)
+    assert not any((inner.is_private, inner.is_loopback, inner.is_multicast, inner.is_link_local))
 
 
 @given(st.integers(0, 2**32 - 1).map(IPv4Address), st.sampled_from(["{}", "::ffff:{}", "2002:{:x}:{:x}::"]))
@@ -242,7 +242,7 @@ def test_a_setting_that_cannot_be_is_refused(given: dict[str, Any]) -> None:
 def test_without_a_secret_no_callback_is_accepted() -> None:
     with pytest.raises(InvalidRequest, match="no secret"):
         CallbackSettings(allow=LOOPBACK).check("http://127.0.0.1/")
-    CallbackSettings(allow=LOOPBACK, secret="s").check("http://127.0.0.1/")  # type: ignore[arg-type]
+    CallbackSettings(allow=LOOPBACK, secret="s").check("http://127.0.0.1/")
 
 
 # The delivery
@@ -381,17 +381,18 @@ def test_a_receiver_that_never_ends_its_answer_is_given_up(
 
 
 @pytest.mark.parametrize(
-    "answer", [hanging_up, saying(b"220 smtp.example ESMTP\r\n"), saying(b"HTTP/1.1 abc\r\n\r\n"), saying(b"\0" * 70_000)]
+    "answer",
+    [hanging_up, saying(b"220 smtp.example ESMTP\r\n"), saying(b"HTTP/1.1 abc\r\n\r\n"), saying(b"\0" * 70_000)],
 )
 def test_what_is_no_answer_of_http_is_a_failure(answer: Callable[[socket.socket, threading.Event], None]) -> None:
-    with listening(answer) as server, pytest.raises(DeliveryError, match=r"gave no answer: .+\.$"):
+    with listening(answer) as server, pytest.raises(DeliveryError, match=r"gave no answer.+\.$"):
         send(server.url)
 
 
 def test_a_receiver_that_is_down_is_a_failure() -> None:
     with listening(saying(OK)) as server:
         pass
-    with pytest.raises(DeliveryError, match="gave no answer: .*refused"):
+    with pytest.raises(DeliveryError, match=r"gave no answer: .*refused"):
         send(server.url)
 
 
@@ -474,7 +475,7 @@ def test_a_certificate_that_is_not_trusted_or_of_another_host_is_refused(
     if host == "other.example":
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     resolve_to(monkeypatch, "127.0.0.1")
-    with listening(saying(OK), context) as server, pytest.raises(DeliveryError, match="(?i)certificate"):
+    with listening(saying(OK), context) as server, pytest.raises(DeliveryError, match=r"(?i)certificate"):
         send(f"https://{host}:{server.port}/")
     assert server.received == []
 
@@ -484,7 +485,7 @@ def test_a_certificate_that_is_not_trusted_or_of_another_host_is_refused(
 
 def test_it_is_that_of_standard_webhooks() -> None:
     """The example with which the libraries of Standard Webhooks are tested."""
-    settings = CallbackSettings(secret="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")  # type: ignore[arg-type]
+    settings = CallbackSettings(secret="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
     headers = signed("msg_p5jXN8AQM9LWM0D4loKWxJek", b'{"test": 2432232314}', settings.key, 1614265330.7)
     assert headers["webhook-timestamp"] == "1614265330"
     assert headers["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
