@@ -42,7 +42,9 @@ def take_over(names: Iterable[str], summary: Path) -> None:
     """Keep the summary of a run of these strategies as the recorded one. They are of one group, else SystemExit."""
     groups = {load_strategy(name).group for name in names}
     if len(groups) != 1:
-        raise SystemExit("a run of both groups, expected one of each: `make record-strategies`, and with STRATEGY=later")
+        raise SystemExit(
+            "a run of both groups, expected one of each: `make record-strategies`, and with STRATEGY=later"
+        )
     shutil.copy(summary, RECORDS[groups.pop()])
 
 

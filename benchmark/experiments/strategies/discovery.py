@@ -30,9 +30,8 @@ def load_strategy(name: str, scale: float = 1.0) -> Strategy:
     """Return a strategy whose loads take `scale` times as long. Raises StrategyError naming the file."""
     path = ROOT / _PACKAGE / name / "strategy.py"
     if not path.is_file():
-        raise StrategyError(
-            f"there is no strategy {name!r}; choose from {', '.join(strategy_names())}, or of the groups {', '.join(GROUPS)}"
-        )
+        known = f"{', '.join(strategy_names())}, or of the groups {', '.join(GROUPS)}"
+        raise StrategyError(f"there is no strategy {name!r}; choose from {known}")
     make = getattr(importlib.import_module(f"{_PACKAGE}.{name}.strategy"), "strategy", None)
     if make is None:
         raise StrategyError(f"{path}: there is no function strategy(scale)")
@@ -79,6 +78,10 @@ def faults_of(strategy: Strategy, contenders: Container[str]) -> Iterator[str]:
     for each in strategy.over_time:
         if each.load not in strategy.watched:
             yield f"{each.title!r}: the load {each.load!r} is not watched"
+    yield from _faults_of_laws(strategy)
+
+
+def _faults_of_laws(strategy: Strategy) -> Iterator[str]:
     for law in strategy.laws:
         if not all(map(math.isfinite, (law.expected, law.at_least, law.at_most))):
             yield f"{law.says!r}: expected finite numbers, given {law.at_least} to {law.at_most}"
@@ -92,8 +95,6 @@ def _asked(strategy: Strategy) -> Iterator[tuple[str, str, str]]:
     yield from (
         (chart.title, name, load) for chart in strategy.charts for name in chart.subjects for load in chart.over
     )
-    yield from (
-        (each.title, name, each.load) for each in (*strategy.over_time, *strategy.stages) for name in each.subjects
-    )
+    yield from ((each.title, name, each.load) for each in strategy.under_one_load for name in each.subjects)
     if gain := strategy.gain:
         yield from ((gain.says, name, gain.load) for name in (gain.better, gain.worse))

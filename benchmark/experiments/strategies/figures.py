@@ -24,7 +24,6 @@ _PANEL_PX: Final = 300.0
 _CUT: Final = 1.4  # times the largest figure: a tolerance that reaches beyond is cut off there
 
 
-
 @dataclass(frozen=True)
 class _Drawn:
     """What is drawn under the name of a contender."""
@@ -62,7 +61,9 @@ def strategy_pictures(name: str, strategy: StrategySummary) -> list[Picture]:
     prefix = f"{name.replace('_', '-')}-"  # of its contenders' names, which says nothing in its own section
     charts = [_without_prefix(chart, prefix) for chart in strategy.charts]
     drawn = [_chart_picture(f"{name}-{i}", chart) for i, chart in enumerate(charts) if chart.points]
-    drawn += [over_time_picture(f"{name}-over-time-{i}", e, prefix) for i, e in enumerate(strategy.over_time) if e.lines]
+    drawn += [
+        over_time_picture(f"{name}-over-time-{i}", e, prefix) for i, e in enumerate(strategy.over_time) if e.lines
+    ]
     drawn += [stages_picture(f"{name}-stages-{i}", e, prefix) for i, e in enumerate(strategy.stages) if e.rows]
     rows = _law_rows(strategy, prefix)
     if rows:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-
 from matplotlib.lines import Line2D
 
 from benchmark.analysis.wording import significant
@@ -37,7 +36,8 @@ def over_time_picture(key: str, course: OverTimeData, prefix: str) -> Picture:
         Line(line.subject.removeprefix(prefix), line.t_s, line.values, chosen[line.subject], struck=not line.valid)
         for line in course.lines
     ]
-    law = [Line("law", *zip(*course.expected, strict=True), Style(MUTED, ""))] if course.expected else []
+    x, y = [t_s for t_s, _ in course.expected], [value for _, value in course.expected]
+    law = [Line("law", x, y, Style(MUTED, ""))] if course.expected else []
     called = course.key.replace("_", " ")
     said = [f"{line.label} at most {significant(max(line.y))} {course.unit}".rstrip() for line in drawn]
     return Picture(
@@ -99,5 +99,3 @@ def stages_picture(key: str, stages: StagesData, prefix: str) -> Picture:
         element=on_page(lambda layout: bars_sheet(key, layout, rows, entries, stages.unit)),
         data=rows_csv(stages.unit, rows),
     )
-
-

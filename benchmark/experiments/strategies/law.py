@@ -176,12 +176,17 @@ class Strategy:
         """Every figure that is asked for, with a law or without."""
         return (*self.laws, *self.seen)
 
+    @property
+    def under_one_load(self) -> tuple[OverTime | Stages, ...]:
+        """The pictures that show one load."""
+        return (*self.over_time, *self.stages)
+
     def loads_of(self, subject: str) -> list[str]:
         """Return the loads that a contender is put under, in order: those that anything here asks of it."""
         asked = {each.load for each in self.figures if each.subject == subject}
         asked |= {load for chart in self.charts if subject in chart.subjects for load in chart.over}
         asked |= {self.gain.load} if self.gain and subject in (self.gain.better, self.gain.worse) else set()
-        asked |= {each.load for each in (*self.over_time, *self.stages) if subject in each.subjects}
+        asked |= {each.load for each in self.under_one_load if subject in each.subjects}
         return [name for name in self.loads if name in asked]
 
     @property
@@ -189,6 +194,6 @@ class Strategy:
         """The contenders that are measured, in the order in which they are named."""
         named = [each.subject for each in self.figures]
         named += [subject for chart in self.charts for subject in chart.subjects]
-        named += [subject for each in (*self.over_time, *self.stages) for subject in each.subjects]
+        named += [subject for each in self.under_one_load for subject in each.subjects]
         named += [self.gain.better, self.gain.worse] if self.gain else []
         return [name for name in dict.fromkeys(named) if name not in self.computations]

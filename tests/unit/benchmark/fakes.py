@@ -88,6 +88,7 @@ class FakeStack:
             yield SimpleNamespace(
                 contender=contender,
                 base_url=f"http://{contender.name}.invalid",
+                receiver_url="",
                 processes=(),
                 check_alive=lambda: None,
                 port=lambda role: 1,

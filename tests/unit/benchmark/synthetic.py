@@ -117,6 +117,7 @@ def samples_of(start_ns: Any, latency_ns: Any, **columns: Any) -> pd.DataFrame:
         "error": "",
         "requests": 1,
         "items": 1,
+        "first_ns": latency_ns,
         **columns,
     }
     return pd.DataFrame(values, index=range(len(start_ns)))

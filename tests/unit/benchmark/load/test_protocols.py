@@ -6,8 +6,8 @@ from itertools import cycle
 
 import pytest
 
-from benchmark.load import protocols
 from benchmark.errors import ScenarioError
+from benchmark.load import protocols
 from benchmark.load.protocols import Ask, Flow, JudgedAnswer, Request, Response, batch, callback, poll, predict
 from benchmark.load.scenario_requests import ask_of, reader
 from benchmark.scenarios.spec import Check

@@ -45,7 +45,10 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
         {"gain": Gain("times", MEDIAN, "z", "one", "two")},
         "'times': there is no load 'z'",
     ),
-    "a kill under an unknown load": ({"kills": {"storm": Kill(1)}}, "kills: there is no load 'storm', expected one of"),
+    "a kill under an unknown load": (
+        {"kills": {"storm": Kill(1)}},
+        "kills or watched: there is no load 'storm', expected one of",
+    ),
     "no bound above": ({"laws": (law(at_most=inf),)}, "'a law': expected finite numbers, given 1 to inf"),
     "an expectation beside its tolerance": (
         {"laws": (law(expected=2),)},

@@ -308,7 +308,9 @@ def test_a_load_that_is_watched_is_read_at_every_tick_of_its_window(run: Run, mo
     assert rows[1]["t_ns"] < rows[2]["t_ns"]
 
 
-@pytest.mark.parametrize(("role", "depth", "left"), [("scoring", 0, 0), ("scoring", 1, 0), ("scoring", 2, 2), ("x", 0, 2)])
+@pytest.mark.parametrize(
+    ("role", "depth", "left"), [("scoring", 0, 0), ("scoring", 1, 0), ("scoring", 2, 2), ("x", 0, 2)]
+)
 def test_by_role_those_below_it_are_killed_and_nobody_else(
     run: Run, monkeypatch: pytest.MonkeyPatch, family: subprocess.Popen[str], role: str, depth: int, left: int
 ) -> None:

@@ -224,7 +224,7 @@ def test_a_strategy_that_answers_later_shows_its_backlog_and_its_stages(record: 
     )
     recorded = record(strategies={POOLS: strategy})
     recorded.whole()
-    start_ns = recorded.run.cells()[1].windows[-2].start_ns
+    start_ns = recorded.run.trials()[1].windows[-2].start_ns
     for t_s in range(3):
         recorded.say_during("two", "busy", start_ns + t_s * 10**9, backlog=t_s)
     page = page_of(recorded)

@@ -376,7 +376,7 @@ LATER = {
 def test_what_was_watched_is_a_line_by_the_seconds_since_the_load_began(record: Begin) -> None:
     recorded = record(strategies={POOLS: make_strategy(**LATER)})
     recorded.whole()
-    start_ns = recorded.run.cells()[1].windows[-2].start_ns  # of `busy`, before `idle`
+    start_ns = recorded.run.trials()[1].windows[-2].start_ns  # of `busy`, before `idle`
     for t_s, backlog in ((0.5, 1), (1.0, 3)):
         recorded.say_during("two", "busy", start_ns + int(t_s * 1e9), backlog=backlog)
     (course,) = recorded.pools().over_time
