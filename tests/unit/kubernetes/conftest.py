@@ -35,7 +35,8 @@ class Manifests:
     @property
     def workers(self) -> dict[str, Document]:
         """The Deployments that work on it, by name."""
-        return {name: d for name, d in self.of("Deployment").items() if name in {"job-rq-worker", "push-worker"}}
+        names = {"job-rq-worker", "job-rq-callbacks", "push-worker"}
+        return {name: d for name, d in self.of("Deployment").items() if name in names}
 
     @property
     def has_jobs(self) -> bool:

@@ -14,7 +14,7 @@ from contract.schema import HEALTHCHECK_PATH, READY_PATH
 from contract.settings import load_settings
 from docker import verbs
 from strategies.callbacks import CallbackSettings, check_callback_url
-from strategies.job_rq.parameters import QUEUE
+from strategies.job_rq.parameters import CALLBACKS, JOBS, LONGEST_MS
 from strategies.push_worker.dispatcher import DispatcherSettings
 from strategies.push_worker.service import ApiSettings
 from strategies.push_worker.stream import MESSAGES
@@ -44,7 +44,7 @@ def listening(jobs: Manifests) -> list[dict[str, Any]]:
 
 def test_what_a_container_runs_is_a_module_that_can_be_run(jobs: Manifests) -> None:
     modules = [container["args"][0] for container in ours(jobs)]
-    assert len(modules) == 5
+    assert len(modules) == 6
     for module in modules:
         text = (ROOT / Path(*module.split("."))).with_suffix(".py").read_text()
         assert 'if __name__ == "__main__":' in text, module
@@ -56,7 +56,7 @@ def test_the_image_is_built_with_the_others() -> None:
 
 def test_a_variable_that_a_container_is_given_is_read_by_it(jobs: Manifests) -> None:
     for container in ours(jobs):
-        given = set(jobs.environment_of(container)) - {"TMPDIR", "DATABASE_PASSWORD"}
+        given = set(jobs.environment_of(container)) - {"TMPDIR", "DATABASE_PASSWORD"}  # the latter is in the URL
         assert given <= names_read(container["args"][0]), container["args"]
 
 
@@ -130,7 +130,9 @@ def test_a_pod_has_the_time_to_finish_what_it_has_begun(jobs: Manifests, monkeyp
         waits_s = main(workload).get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
         drain_s = load_settings("async", "scoring").drain_timeout_s
         assert pod(workload)["terminationGracePeriodSeconds"] > waits_s + drain_s, name
-    assert pod(jobs.workers["job-rq-worker"])["terminationGracePeriodSeconds"] > 30, "more than the default"
+    delivery_s = CallbackSettings().timeout_s
+    assert pod(jobs.workers["job-rq-callbacks"])["terminationGracePeriodSeconds"] > 2 * delivery_s
+    assert pod(jobs.workers["job-rq-worker"])["terminationGracePeriodSeconds"] > LONGEST_MS / 1e3
 
 
 @pytest.mark.parametrize(("name", "folder"), [("jobs-redis", "/data"), ("database", "/var/lib/postgresql/data")])
@@ -151,7 +153,7 @@ def test_redis_has_on_disk_what_it_has_acknowledged(jobs: Manifests) -> None:
 def test_a_callback_leaves_the_cluster_only_to_where_the_service_lets_it(jobs: Manifests) -> None:
     (block,) = [
         peer["ipBlock"]
-        for rule in jobs.of("NetworkPolicy")["job-rq-worker"]["spec"]["egress"]
+        for rule in jobs.of("NetworkPolicy")["job-rq-callbacks"]["spec"]["egress"]
         for peer in rule["to"]
         if "ipBlock" in peer
     ]
@@ -174,7 +176,12 @@ def _is_refused(address: str) -> bool:
 def test_without_keda_there_are_as_many_workers_as_the_overlay_says() -> None:
     folder = KUBERNETES / "overlays" / "jobs"
     workers = Manifests(folder, build(folder)).workers
-    assert {name: d["spec"]["replicas"] for name, d in workers.items()} == {"job-rq-worker": 2, "push-worker": 2}
+    assert {name: d["spec"]["replicas"] for name, d in workers.items()} == dict.fromkeys(workers, 2)
+
+
+def test_each_queue_has_workers_of_its_own(jobs: Manifests) -> None:
+    names = ("job-rq-worker", "job-rq-callbacks")
+    assert [main(jobs.workers[name])["args"][1:] for name in names] == [[JOBS], [CALLBACKS]]
 
 
 @pytest.fixture(scope="module")
@@ -197,7 +204,8 @@ def test_with_keda_every_worker_is_scaled_and_nothing_undoes_it(scaled: Manifest
 
 def test_it_counts_what_waits_where_the_services_put_it(scaled: Manifests) -> None:
     expected = {
-        "job-rq-worker": ("redis", {"listName": f"rq:queue:{QUEUE}"}, "listLength", "STRATEGY_REDIS_URL"),
+        "job-rq-worker": ("redis", {"listName": f"rq:queue:{JOBS}"}, "listLength", "STRATEGY_REDIS_URL"),
+        "job-rq-callbacks": ("redis", {"listName": f"rq:queue:{CALLBACKS}"}, "listLength", "STRATEGY_REDIS_URL"),
         "push-worker": ("redis-streams", {"stream": MESSAGES}, "streamLength", "PUSH_REDIS_URL"),
     }
     for name, (kind, where, target, url) in expected.items():

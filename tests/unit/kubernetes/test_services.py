@@ -104,7 +104,7 @@ def test_who_may_talk_to_whom(manifests: Manifests) -> None:
         *_asked("seed", ("redis", 6379)),
     }
     if manifests.has_jobs:
-        for name in ("job-rq", "job-rq-worker"):
+        for name in ("job-rq", "job-rq-worker", "job-rq-callbacks"):
             expected |= _asked(name, ("jobs-redis", 6379))
         for name in ("push-api", "push-worker"):
             expected |= _asked(name, ("jobs-redis", 6379), ("database", 5432))
@@ -135,7 +135,7 @@ def _edges(manifests: Manifests, direction: str, peers: str) -> set[Edge]:
 def test_nothing_else_may_talk(manifests: Manifests) -> None:
     policies = manifests.of("NetworkPolicy")
     assert policies["default-deny"]["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
-    # Beside pods of ours, only the name server is reached, and by the workers the receivers of callbacks.
+    # Beside pods of ours, only the name server is reached, and by one worker the receivers of callbacks.
     foreign = [
         (name, port["port"])
         for name, policy in policies.items()
@@ -144,7 +144,7 @@ def test_nothing_else_may_talk(manifests: Manifests) -> None:
         if not all(set(peer) == {"podSelector"} for peer in rule[peers])
         for port in rule["ports"]
     ]
-    callbacks = [("job-rq-worker", 80), ("job-rq-worker", 443)] if manifests.has_jobs else []
+    callbacks = [("job-rq-callbacks", 80), ("job-rq-callbacks", 443)] if manifests.has_jobs else []
     keda = [("keda", 6379)] if manifests.folder.name == "jobs-keda" else []
     assert foreign == [("names", 53), ("names", 53), *callbacks, *keda]
 
