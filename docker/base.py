@@ -55,7 +55,7 @@ def _postgres_first(root: Path) -> Sequence[str]:
     shutil.copy(ROOT / "docker" / "postgres.sh", root / "postgres.sh")
     (programs,) = (root / "usr" / "lib" / "postgresql").glob("*/bin")
     path = f"/{programs.relative_to(root)}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    return [f"ENV PATH={path}", 'ENTRYPOINT ["sh", "/postgres.sh"]', "STOPSIGNAL SIGINT"]
+    return [f"ENV PATH={path}", 'ENTRYPOINT ["sh", "/postgres.sh"]']
 
 
 def _mirror_and_suite() -> tuple[str, str]:
