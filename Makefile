@@ -140,7 +140,7 @@ docker-sizes: ## write the size of each image to doc/images.md
 docker-stop: ## stop and remove all containers of this project
 	@$(CONTAINERS) stop
 
-docker-up: ## start all services with docker/compose.yaml; PROFILE=bench adds Locust with its web UI on port 8089
+docker-up: ## start all services with docker/compose.yaml; PROFILE=bench adds Locust on port 8089, PROFILE=jobs what answers later
 	@$(CONTAINERS) up
 
 docker-down: ## stop the containers that `make docker-up` started

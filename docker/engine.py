@@ -11,8 +11,10 @@ from benchmark.stack.images import PROJECT
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCAL_BASE = f"{PROJECT}-base:local"  # built by `make docker-base`
+LOCAL_POSTGRES = f"{PROJECT}-postgres:local"  # built by `make docker-base PROFILE=jobs`
 DEFAULT_BASE = "python:3.13-slim-bookworm"
 DEFAULT_REDIS = "redis:7-alpine"
+DEFAULT_POSTGRES = "postgres:17-bookworm"
 
 
 class DockerError(Exception):
@@ -89,6 +91,11 @@ def base_image() -> str:
 def redis_image() -> str:
     """Return REDIS_IMAGE, else the image of `make docker-base`, else the official Redis image."""
     return os.environ.get("REDIS_IMAGE") or (LOCAL_BASE if has_image(LOCAL_BASE) else DEFAULT_REDIS)
+
+
+def postgres_image() -> str:
+    """Return POSTGRES_IMAGE, else the image of `make docker-base PROFILE=jobs`, else the official PostgreSQL image."""
+    return os.environ.get("POSTGRES_IMAGE") or (LOCAL_POSTGRES if has_image(LOCAL_POSTGRES) else DEFAULT_POSTGRES)
 
 
 def last_line(text: str) -> str:

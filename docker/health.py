@@ -14,9 +14,13 @@ TIMEOUT_S = 2.0
 
 def port() -> int:
     """Return the port of the service that is this container's first process."""
+    return int(os.environ.get("SERVING_PORT") or 0) or _usual_port()
+
+
+def _usual_port() -> int:
     role = Path("/proc/1/cmdline").read_bytes().rstrip(b"\0").rpartition(b"\0")[2].decode()
     ports: dict[str, int] = json.loads(Path(__file__).with_name("ports.json").read_text())
-    return int(os.environ.get("SERVING_PORT") or 0) or ports[role]
+    return ports[role]
 
 
 def main() -> int:

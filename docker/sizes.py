@@ -6,7 +6,7 @@ from docker.engine import ROOT, DockerError
 
 PAGE = ROOT / "doc" / "images.md"
 _BEGIN, _END = "<!-- generated: sizes -->", "<!-- end -->"
-_IMAGES = ("sync", "async", "store", "bench")
+_IMAGES = ("sync", "async", "store", "bench", "jobs")
 _COPIES = ("the locked requirements", "our own modules, compiled")  # in the order of the Dockerfiles
 
 

@@ -1,4 +1,5 @@
-# The other images: `store` seeds or runs the feature store, `bench` is Locust with our users.
+# The other images: `store` seeds or runs the feature store, `bench` is Locust with our users, `jobs` is what answers
+# later; its command names the module: a service, a worker, the dispatcher or the receiver of callbacks.
 ARG BASE_IMAGE=python:3.13-slim-bookworm
 
 FROM ${BASE_IMAGE} AS base
@@ -23,6 +24,12 @@ FROM sources AS sources-of-bench
 COPY benchmark benchmark
 COPY sync/contender.toml sync/
 COPY async/contender.toml async/
+RUN python -m compileall -q /app
+
+FROM sources AS sources-of-jobs
+COPY docker/health.py ./
+COPY async async
+COPY strategies strategies
 RUN python -m compileall -q /app
 
 FROM base AS tool
@@ -52,6 +59,19 @@ CMD ["--class-picker"]
 ARG VERSION=unknown
 ARG COMMIT=unknown
 LABEL org.opencontainers.image.title="sync-or-async load generator" \
+    org.opencontainers.image.version="${VERSION}" \
+    org.opencontainers.image.revision="${COMMIT}" \
+    org.opencontainers.image.licenses="MIT"
+
+FROM tool AS jobs
+COPY --from=sources-of-jobs /app /app
+ENV PYTHONPATH=/app:/app/async \
+    SERVING_HOST=0.0.0.0
+ENTRYPOINT ["python", "-m"]
+CMD ["strategies.job_rq.service"]
+ARG VERSION=unknown
+ARG COMMIT=unknown
+LABEL org.opencontainers.image.title="sync-or-async services that answer later" \
     org.opencontainers.image.version="${VERSION}" \
     org.opencontainers.image.revision="${COMMIT}" \
     org.opencontainers.image.licenses="MIT"

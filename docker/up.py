@@ -2,7 +2,9 @@
 
 import json
 import os
+import secrets
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from benchmark.stack.images import PROJECT, image_name
@@ -10,6 +12,7 @@ from docker import engine
 from docker.engine import DockerError
 
 HEALTHY_TIMEOUT_S = 120.0
+PROFILES = ("bench", "jobs")  # of docker/compose.yaml: what is started only if PROFILE names it
 _FILE = "docker/compose.yaml"
 
 
@@ -19,28 +22,38 @@ def up() -> None:
     single = engine.ask("ps", "--filter", f"label={PROJECT}=run", "--format", "{{.Names}}").split()
     if single:
         raise DockerError(f"the ports are used by {', '.join(single)}: run `make docker-stop` first")
-    engine.run_command([*_compose(), "up", "--detach"], _images())
+    engine.run_command([*_compose(profiles()), "up", "--detach"], _variables())
     _await_health()
     for container in _containers():
         ports = ", ".join(sorted({p[0]["HostIp"] + ":" + p[0]["HostPort"] for p in _ports(container) if p}))
-        print(f"{_service(container):<14} {_state(container):<10} {ports}")
+        print(f"{_service(container):<16} {_state(container):<10} {ports}")
 
 
 def down() -> None:
     """Stop and remove everything that `up` started. Raises DockerError."""
     engine.check_engine()
-    engine.run_command([*_compose("bench"), "down", "--remove-orphans"], _images())
+    engine.run_command([*_compose(PROFILES), "down", "--remove-orphans"], _variables())
 
 
-def _compose(profile: str = "") -> list[str]:
-    wanted = profile or os.environ.get("PROFILE", "")
-    command = [*engine.compose(), "--project-name", PROJECT, "--file", _FILE]
-    return [*command, "--profile", wanted] if wanted else command
+def profiles() -> list[str]:
+    """Return the profiles that the variable PROFILE names, separated by commas. Raises DockerError."""
+    names = [name.strip() for name in os.environ.get("PROFILE", "").split(",") if name.strip()]
+    if unknown := sorted(set(names) - set(PROFILES)):
+        raise DockerError(f"PROFILE names {', '.join(unknown)}, expected {' or '.join(PROFILES)}")
+    return names
 
 
-def _images() -> dict[str, str]:
-    names = {f"{name.upper()}_IMAGE": image_name(name) for name in ("sync", "async", "store", "bench")}
-    return {**names, "REDIS_IMAGE": engine.redis_image()}
+def _compose(wanted: Iterable[str]) -> list[str]:
+    options = [word for profile in wanted for word in ("--profile", profile)]
+    return [*engine.compose(), "--project-name", PROJECT, "--file", _FILE, *options]
+
+
+def _variables() -> dict[str, str]:
+    """Return what compose puts into the file: the names of images, and a secret that nobody else knows."""
+    names = {f"{name.upper()}_IMAGE": image_name(name) for name in ("sync", "async", "store", *PROFILES)}
+    secret = os.environ.get("CALLBACK_SECRET") or secrets.token_hex(32)
+    others = {"REDIS_IMAGE": engine.redis_image(), "POSTGRES_IMAGE": engine.postgres_image()}
+    return {**names, **others, "CALLBACK_SECRET": secret}
 
 
 def _await_health() -> None:

@@ -17,12 +17,12 @@ from docker import engine
 from docker.base import make_base
 from docker.engine import ROOT, DockerError
 from docker.sizes import write_sizes
-from docker.up import down, up
+from docker.up import PROFILES, down, profiles, up
 from docker.wheels import provide_wheels
 
 ARCHITECTURES = ("sync", "async")
-IMAGES = (*ARCHITECTURES, "store")  # without `bench`, which is large and needed only by the profile bench
-_LISTS = {"store": "store", "bench": "benchmark"}
+IMAGES = (*ARCHITECTURES, "store")  # without those that only a profile needs
+_LISTS = {"store": "store", "bench": "benchmark", "jobs": "jobs"}
 _CHECK_BASE = "import sys, venv, ensurepip; sys.exit(0 if sys.version_info >= (3, 11) else 'Python is too old')"
 _STOP_TIMEOUT_S = 35  # above SERVING_DRAIN_TIMEOUT_S
 
@@ -165,7 +165,7 @@ def main(argv: Sequence[str]) -> int:
     """Run the command and return the exit status."""
     parser = argparse.ArgumentParser(prog="python3 -m docker.verbs")
     verbs = parser.add_subparsers(dest="verb", required=True)
-    verbs.add_parser("build").add_argument("names", nargs="*", choices=[[], *IMAGES, "bench"])
+    verbs.add_parser("build").add_argument("names", nargs="*", choices=[[], *IMAGES, *PROFILES])
     runs = verbs.add_parser("run")
     runs.add_argument("role", choices=("scoring", "model", "redis"))
     runs.add_argument("architecture", nargs="?", choices=ARCHITECTURES, default="sync")
@@ -197,7 +197,7 @@ def _do(given: argparse.Namespace) -> None:
 
 
 def _needed() -> tuple[str, ...]:
-    return (*IMAGES, "bench") if "bench" in os.environ.get("PROFILE", "") else IMAGES
+    return (*IMAGES, *profiles())  # the image of a profile bears its name
 
 
 if __name__ == "__main__":

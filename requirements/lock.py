@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 # The largest first; the others are held to the same versions.
-LOCKS = ("dev", "benchmark", "docs", "sync", "async", "store", "test")
+LOCKS = ("dev", "benchmark", "docs", "sync", "async", "store", "jobs", "test")
 OPTIONS = (
     "--universal",
     "--python-version=3.11",

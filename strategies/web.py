@@ -60,10 +60,10 @@ def create_app(
     return app
 
 
-def serve(create: Callable[[Settings], FastAPI]) -> None:
-    """Serve an app until SIGTERM, configured by SERVING_* variables, with the server of the async twin."""
+def serve(create: Callable[[Settings], FastAPI], **overrides: object) -> None:
+    """Serve an app until SIGTERM, configured by SERVING_* variables and overrides, with the async twin's server."""
     try:
-        settings = load_settings("async", "scoring")
+        settings = load_settings("async", "scoring", **overrides)
     except SettingsError as error:
         sys.exit(f"{sys.argv[0]}: {error}")
     logging.basicConfig(level=settings.log_level.upper(), stream=sys.stderr)

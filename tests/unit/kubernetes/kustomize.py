@@ -106,7 +106,8 @@ def _tag(document: Document, image: dict[str, str]) -> None:
 
 def containers(document: Document) -> Iterator[dict[str, Any]]:
     """Yield the containers of a workload; none of anything else."""
-    yield from document.get("spec", {}).get("template", {}).get("spec", {}).get("containers", [])
+    spec = document.get("spec", {}).get("template", {}).get("spec", {})
+    yield from [*spec.get("initContainers", []), *spec.get("containers", [])]
 
 
 def _one(documents: list[Document], kind: str, name: str) -> Document:

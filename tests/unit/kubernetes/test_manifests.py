@@ -14,18 +14,19 @@ import yaml
 from benchmark.contenders.discovery import ROOT, discover
 from benchmark.stack.images import image_name
 from contract.settings import PORTS
-from docker.engine import DEFAULT_REDIS
-from tests.unit.kubernetes.conftest import KUBERNETES, OVERLAYS, Manifests, main, pod
+from docker.engine import DEFAULT_POSTGRES, DEFAULT_REDIS
+from tests.unit.kubernetes.conftest import KUBERNETES, OVERLAYS, Manifests, all_containers, main, pod
 from tests.unit.kubernetes.kustomize import Document, build
 
 OLDEST = "1.30"  # the first one with a preStop that sleeps, by default
-_HASH = re.compile(r"^(serving|sync-scoring|async-scoring|locust)-[a-z0-9]{10}$")
+_HASH = re.compile(r"^(serving|sync-scoring|async-scoring|locust|jobs|job-rq|push)-[a-z0-9]{10}$")
 
 
 @pytest.mark.parametrize("version", [OLDEST, kubernetes_validate.latest_version()])
 def test_every_manifest_validates(manifests: Manifests, version: str) -> None:
     for document in manifests.documents:
-        kubernetes_validate.validate(document, version, strict=True)
+        if document["kind"] != "ScaledObject":  # KEDA's own, see test_jobs.py
+            kubernetes_validate.validate(document, version, strict=True)
 
 
 def test_a_wrong_manifest_does_not_validate(manifests: Manifests) -> None:
@@ -66,7 +67,7 @@ def test_every_file_is_used() -> None:
     listed = set()
     for plan in KUBERNETES.rglob("kustomization.yaml"):
         content = yaml.safe_load(plan.read_text())
-        names = [*content["resources"], *(patch["path"] for patch in content["patches"])]
+        names = [*content["resources"], *(patch["path"] for patch in content.get("patches", []))]
         names += [name for entry in content.get("configMapGenerator", []) for name in entry["envs"]]
         listed |= {plan, *((plan.parent / name).resolve() for name in names)}
     assert {path for path in KUBERNETES.rglob("*") if path.is_file()} == {path for path in listed if path.is_file()}
@@ -92,8 +93,8 @@ def test_a_service_finds_the_pods_of_its_name_and_a_port_of_theirs(manifests: Ma
 
 
 def test_a_deployment_selects_its_own_pods_and_no_others(manifests: Manifests) -> None:
-    for name, deployment in manifests.of("Deployment").items():
-        assert manifests.selected(deployment["spec"]["selector"]["matchLabels"]) == [name]
+    for name, workload in manifests.of("Deployment", "StatefulSet").items():
+        assert manifests.selected(workload["spec"]["selector"]["matchLabels"]) == [name]
 
 
 def test_every_service_grows_on_cpu_and_keeps_most_pods_when_nodes_are_drained(manifests: Manifests) -> None:
@@ -105,43 +106,54 @@ def test_every_service_grows_on_cpu_and_keeps_most_pods_when_nodes_are_drained(m
         for pdb in manifests.of("PodDisruptionBudget").values()
         for name in manifests.selected(pdb["spec"]["selector"]["matchLabels"])
     ]
-    assert set(scaled) == set(kept) == set(manifests.services)
+    asked = {**manifests.services, **manifests.apis}
+    assert set(scaled) == set(asked)
+    assert set(kept) == {*asked, *manifests.workers}
     for name, spec in scaled.items():
-        assert spec["scaleTargetRef"]["kind"] == manifests.services[name]["kind"]
-        assert "replicas" not in manifests.services[name]["spec"], "each apply would undo what the autoscaler did"
+        assert spec["scaleTargetRef"]["kind"] == asked[name]["kind"]
+        assert "replicas" not in asked[name]["spec"], "each apply would undo what the autoscaler did"
         assert spec["minReplicas"] < spec["maxReplicas"]
         assert [metric["resource"]["name"] for metric in spec["metrics"]] == ["cpu"]
 
 
-def test_images_are_those_that_docker_build_makes_and_the_redis_of_docker_up(
+def test_images_are_those_that_docker_build_makes_and_the_databases_of_docker_up(
     manifests: Manifests, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for variable in ("IMAGE_PREFIX", "IMAGE_TAG"):
         monkeypatch.delenv(variable, raising=False)
     kinds = {name: name.split("-")[0] for name in manifests.services}
     kinds |= {"seed": "store", "locust-master": "bench", "locust-worker": "bench"}
+    kinds |= dict.fromkeys((*manifests.apis, *manifests.workers), "jobs")
     expected = {name: image_name(kind) for name, kind in kinds.items()} | {"redis": DEFAULT_REDIS}
-    assert {name: main(workload)["image"] for name, workload in manifests.workloads.items()} == expected
+    if manifests.has_jobs:
+        expected |= {"jobs-redis": DEFAULT_REDIS, "database": DEFAULT_POSTGRES}
+    for name, workload in manifests.workloads.items():
+        assert {container["image"] for container in all_containers(workload)} == {expected[name]}, name
+    assert set(manifests.workloads) == set(expected)
 
 
 def test_a_pod_may_do_nothing_that_it_need_not(manifests: Manifests) -> None:
     for name, workload in manifests.workloads.items():
-        spec, container = pod(workload), main(workload)
+        spec = pod(workload)
         security = spec["securityContext"]
         assert (security["runAsNonRoot"], security["runAsUser"]) == (True, 10001), name
         assert security["seccompProfile"] == {"type": "RuntimeDefault"}, name
         assert spec["automountServiceAccountToken"] is False, name
-        assert container["securityContext"] == {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        }, name
-        assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in spec["volumes"]}
+        for container in all_containers(workload):
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }, name
+        claimed = {claim["metadata"]["name"] for claim in workload["spec"].get("volumeClaimTemplates", [])}
+        mounted = {mount["name"] for container in all_containers(workload) for mount in container["volumeMounts"]}
+        assert mounted == {volume["name"] for volume in spec["volumes"]} | claimed
 
 
 def test_requests_and_limits_are_set_and_in_order(manifests: Manifests) -> None:
-    for name, workload in manifests.workloads.items():
-        resources = main(workload)["resources"]
+    found = [(name, each) for name, workload in manifests.workloads.items() for each in all_containers(workload)]
+    for name, container in found:
+        resources = container["resources"]
         for quantity, parse in (("cpu", _cores), ("memory", _mebibytes)):
             assert 0 < parse(resources["requests"][quantity]) <= parse(resources["limits"][quantity]), name
 

@@ -9,8 +9,8 @@ import pytest
 
 from contract.schema import HEALTHCHECK_PATH, READY_PATH, predict_path
 from contract.settings import PREFIX, Role, Settings, load_settings
-from tests.unit.kubernetes.conftest import Manifests, main, pod
-from tests.unit.kubernetes.kustomize import Document
+from tests.unit.kubernetes.conftest import KUBERNETES, Manifests, main, pod
+from tests.unit.kubernetes.kustomize import Document, build
 
 
 @pytest.fixture(autouse=True)
@@ -103,6 +103,11 @@ def test_who_may_talk_to_whom(manifests: Manifests) -> None:
         *_asked("async-scoring", ("async-model", 8000), ("redis", 6379)),
         *_asked("seed", ("redis", 6379)),
     }
+    if manifests.has_jobs:
+        for name in ("job-rq", "job-rq-worker", "job-rq-callbacks"):
+            expected |= _asked(name, ("jobs-redis", 6379))
+        for name in ("push-api", "push-worker"):
+            expected |= _asked(name, ("jobs-redis", 6379), ("database", 5432))
     assert _edges(manifests, "egress", "to") == expected
     assert _edges(manifests, "ingress", "from") == expected
 
@@ -130,7 +135,7 @@ def _edges(manifests: Manifests, direction: str, peers: str) -> set[Edge]:
 def test_nothing_else_may_talk(manifests: Manifests) -> None:
     policies = manifests.of("NetworkPolicy")
     assert policies["default-deny"]["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
-    # Beside pods of ours, only the name server is reached.
+    # Beside pods of ours, only the name server is reached, and by one worker the receivers of callbacks.
     foreign = [
         (name, port["port"])
         for name, policy in policies.items()
@@ -139,7 +144,9 @@ def test_nothing_else_may_talk(manifests: Manifests) -> None:
         if not all(set(peer) == {"podSelector"} for peer in rule[peers])
         for port in rule["ports"]
     ]
-    assert foreign == [("names", 53), ("names", 53)]
+    callbacks = [("job-rq-callbacks", 80), ("job-rq-callbacks", 443)] if manifests.has_jobs else []
+    keda = [("keda", 6379)] if manifests.folder.name == "jobs-keda" else []
+    assert foreign == [("names", 53), ("names", 53), *callbacks, *keda]
 
 
 def test_a_policy_opens_a_port_on_which_somebody_listens(manifests: Manifests) -> None:
@@ -151,8 +158,9 @@ def _ports(workload: Document) -> set[int]:
     return {port["containerPort"] for port in main(workload)["ports"]}
 
 
-def test_a_command_of_the_deployment_page_names_what_is_there(manifests: Manifests) -> None:
-    page = (manifests.folder.parents[3] / "doc" / "deployment.md").read_text()
+def test_a_command_of_the_deployment_page_names_what_is_there() -> None:
+    page = (KUBERNETES.parents[1] / "doc" / "deployment.md").read_text()
     named = set(re.findall(r"(?:deployment|service|job)/([a-z-]+)", page))
     assert named
-    assert named <= set(manifests.of("Deployment", "Service", "Job"))
+    documents = build(KUBERNETES / "overlays" / "jobs")  # which holds everything
+    assert named <= {d["metadata"]["name"] for d in documents if d["kind"] in {"Deployment", "Service", "Job"}}
