@@ -1,16 +1,10 @@
-"""The databases of the push worker: the same tests against SQLite and PostgreSQL, and what each does when it fails."""
+"""The databases of the push worker: the same tests against SQLite and PostgreSQL."""
 
 import asyncio
-import os
-import signal
-import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import pytest
 import uvloop
@@ -19,13 +13,11 @@ from hypothesis import strategies as st
 
 from benchmark.contenders.discovery import ROOT
 from benchmark.stack.processes import own_environment
-from strategies.postgres_server import PostgresServer
-from strategies.push_worker import sqlite
-from strategies.push_worker.database import Database, DatabaseAway, DatabaseError, Row, Status, open_database
+from strategies.push_worker.database import Database, DatabaseError, Row, Status, open_database
+from tests.integration.strategies.databases import opened, run
 
 pytestmark = pytest.mark.integration
 
-PATIENCE_S = 60.0
 IN_ORDER = (Status.PENDING, Status.QUEUED, Status.ERROR, Status.SUCCESS)
 # A process that submits for ever, and says what was accepted once it was.
 SUBMITTING = """
@@ -42,26 +34,6 @@ async def main():
 
 asyncio.run(main())
 """
-
-
-def run(check: Coroutine[Any, Any, None]) -> None:
-    """Run on the event loop that serves. What hangs fails the test."""
-
-    async def bounded() -> None:
-        async with asyncio.timeout(PATIENCE_S):
-            await check
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(bounded())
-
-
-@asynccontextmanager
-async def opened(url: str) -> AsyncIterator[Database]:
-    database = await open_database(url)
-    try:
-        yield database
-    finally:
-        await database.close()
 
 
 async def publish(database: Database) -> None:
@@ -304,123 +276,3 @@ def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(DatabaseError, match="not a database"):
         asyncio.run(open_database(f"sqlite:///{path}"))
     assert path.read_text().startswith("Dear reader")
-
-
-def test_a_file_that_another_process_holds_answers_503_until_it_lets_go(
-    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sqlite, "_BUSY_S", 0.05)
-
-    async def check() -> None:
-        async with opened(sqlite_url) as database:
-            await database.submit("a", b"[1.0]")
-            other = sqlite3.connect(sqlite.path_of(sqlite_url), isolation_level=None)
-            other.execute("BEGIN IMMEDIATE")
-            refused = await asyncio.gather(*(database.submit(key, b"[1.0]") for key in "bcd"), return_exceptions=True)
-            assert [type(each) for each in refused] == [DatabaseAway] * 3
-            assert await database.find("b") is None
-            assert await database.find("a") is not None
-            other.execute("ROLLBACK")
-            other.close()
-            assert (await database.submit("b", b"[1.0]"))[1]
-
-    run(check())
-
-
-def test_a_full_disk_accepts_nothing_and_what_is_kept_can_still_be_read(
-    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    connect = sqlite._connect
-
-    def connect_to_little(path: Path) -> sqlite3.Connection:
-        connection = connect(path)
-        connection.execute("PRAGMA max_page_count = 32")
-        return connection
-
-    async def check() -> None:
-        async with opened(sqlite_url) as database:
-            await database.submit("a", b"[1.0]")
-            with pytest.raises(DatabaseAway):
-                await database.submit("b", b"1" * 1_000_000)
-            assert await database.find("b") is None
-            assert (await database.statistics())["outbox"] == 1
-            assert (await database.submit("c", b"[1.0]"))[1]
-
-    asyncio.run(open_for_good(sqlite_url))
-    monkeypatch.setattr(sqlite, "_connect", connect_to_little)
-    run(check())
-
-
-async def open_for_good(url: str) -> None:
-    """Create the tables."""
-    async with opened(url):
-        pass
-
-
-def test_a_server_that_is_killed_answers_503_loses_nothing_and_is_used_again_when_it_is_back(
-    postgres: PostgresServer, postgres_url: str
-) -> None:
-    accepted: list[str] = []
-    refused: list[str] = []
-
-    async def submit(database: Database, keys: list[str]) -> None:
-        for key in keys:
-            try:
-                accepted.append((await database.submit(key, b"[1.0]"))[0].key)
-            except DatabaseAway:
-                refused.append(key)
-
-    async def check() -> None:
-        async with opened(postgres_url) as database:
-            callers = [
-                asyncio.create_task(submit(database, [f"{caller}-{n}" for n in range(400)])) for caller in range(8)
-            ]
-            while len(accepted) < 200:
-                await asyncio.sleep(0.01)
-            postgres.kill()
-            while not refused:
-                await asyncio.sleep(0.01)
-            with pytest.raises(DatabaseAway):
-                await database.find(accepted[0])
-            postgres.start()
-            await asyncio.gather(*callers)
-            kept = {message.key for message in await database.unpublished(10_000)}
-            assert set(accepted) - kept == set()
-            assert set(accepted) | set(refused) == {f"{caller}-{n}" for caller in range(8) for n in range(400)}
-
-    run(check())
-
-
-def test_a_server_that_was_started_again_costs_no_error_if_nobody_asked_meanwhile(
-    postgres: PostgresServer, postgres_url: str
-) -> None:
-    async def check() -> None:
-        async with opened(postgres_url) as database:
-            await asyncio.gather(*(database.submit(str(number), b"[1.0]") for number in range(50)))
-            postgres.stop()
-            postgres.start()
-            assert len(await database.unpublished(100)) == 50
-            assert all(await asyncio.gather(*(database.find(str(number)) for number in range(50))))
-
-    run(check())
-
-
-def test_a_server_that_hangs_answers_503(postgres: PostgresServer, postgres_url: str) -> None:
-    async def check() -> None:
-        async with opened(postgres_url) as database:
-            await database.submit("a", b"[1.0]")
-            backends = subprocess.run(
-                ["pgrep", "-P", str(postgres.pid)], capture_output=True, text=True, check=True
-            ).stdout.split()
-            pids = [postgres.pid, *map(int, backends)]
-            for pid in pids:
-                os.kill(pid, signal.SIGSTOP)
-            try:
-                with pytest.raises(DatabaseAway):
-                    await database.find("a")
-            finally:
-                for pid in pids:
-                    os.kill(pid, signal.SIGCONT)
-            assert await database.find("a") is not None
-
-    run(check())
