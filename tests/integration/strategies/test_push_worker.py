@@ -21,6 +21,7 @@ from aiohttp import web
 
 from benchmark.stack.processes import Stack, free_port
 from feature_store.server import HOST, embedded_server
+from strategies.postgres_server import PostgresServer
 from strategies.push_worker.database import Message
 from strategies.push_worker.dispatcher import Dispatcher, DispatcherSettings, dispatch, pusher
 from strategies.push_worker.envelope import ACKNOWLEDGED, DEAD_PATH, PUSH_PATH, Envelope, unwrap
@@ -171,7 +172,7 @@ def test_a_status_that_acknowledges_ends_the_delivery(status: int, server: str) 
 
 
 @pytest.mark.parametrize(
-    "status", [203, 206, 301, 304, 400, 404, 429, 500, 502, 503, 0], ids=lambda s: str(s or "lost")
+    "status", [203, 206, 301, 304, 400, 404, 429, 500, 502, 504, 0], ids=lambda s: str(s or "lost")
 )
 def test_anything_else_has_the_message_delivered_again(status: int, server: str) -> None:
     async def answer(envelope: Envelope) -> int:
@@ -271,6 +272,26 @@ def test_while_nobody_listens_messages_wait_and_are_delivered_when_somebody_does
             async with endpoint.serving():
                 await holds(lambda: is_done_with(client, 3))
             assert [each.attempt for each in endpoint.pushed] == [1, 1, 1]
+
+    run(check())
+
+
+def test_a_worker_that_can_take_nothing_now_uses_up_no_attempt_however_long_that_lasts(server: str) -> None:
+    seen = Counter[str]()
+
+    async def answer(envelope: Envelope) -> int:
+        seen[envelope.message.id] += 1
+        return 204 if seen[envelope.message.id] > 6 else 503
+
+    async def check() -> None:
+        endpoint = Endpoint(answer)
+        async with endpoint.serving(), dispatching(server, endpoint) as client:
+            await publish(client, messages("1", "2"))
+            await holds(lambda: is_done_with(client, 2))
+            assert {each.attempt for each in endpoint.pushed} == {1}
+            assert seen == {"1": 7, "2": 7}
+            assert endpoint.dead == []
+            assert (await statistics(client))["redelivered"] == 12
 
     run(check())
 
@@ -403,9 +424,10 @@ def ask(stack: Stack, path: str, body: bytes | None = None) -> tuple[int, dict[s
         return 0, {}, None
 
 
-def result_of(stack: Stack, numbers: list[float]) -> tuple[int, Any]:
+def result_of(stack: Stack, numbers: list[float], until_s: float | None = None) -> tuple[int, Any]:
     """Submit until it is accepted, and ask until there is a result."""
-    deadline_s, body, path = time.monotonic() + PATIENCE_S, json.dumps(numbers).encode(), SUMMARIES_PATH
+    deadline_s = until_s or time.monotonic() + PATIENCE_S
+    body, path = json.dumps(numbers).encode(), SUMMARIES_PATH
     while time.monotonic() < deadline_s:
         status, headers, document = ask(stack, path, body)
         if status == 202 and "location" in headers:
@@ -439,8 +461,9 @@ def test_while_worker_dispatcher_broker_and_api_are_killed_nothing_is_lost_and_e
     stacks: Stacks,
 ) -> None:
     stack = stacks.get("push-worker-killed")
+    until_s = time.monotonic() + PATIENCE_S
     with ThreadPoolExecutor(12) as pool:
-        asked = [pool.submit(result_of, stack, [10.0, number, -number]) for number in range(JOBS)]
+        asked = [pool.submit(result_of, stack, [10.0, number, -number], until_s) for number in range(JOBS)]
         for role in ("worker", "dispatcher", "broker", "scoring", "dispatcher", "worker"):
             time.sleep(0.15)
             kill_child_of(stack, role)
@@ -449,6 +472,28 @@ def test_while_worker_dispatcher_broker_and_api_are_killed_nothing_is_lost_and_e
     found = ask(stack, STATISTICS_PATH)[2]
     assert (found["success"], found["effects"], found["duplicate_effects"]) == (JOBS, JOBS, 0)
     assert (found["backlog"], found["error"], found["dead"]) == (0, 0, 0)
+
+
+def test_while_the_database_is_killed_nothing_is_lost_and_nothing_is_given_up(
+    stacks: Stacks, postgres: PostgresServer
+) -> None:
+    """`postgres` skips this where there is no such server; the contender runs one of its own."""
+    stack = stacks.get("push-worker-postgres-new")
+    until_s = time.monotonic() + PATIENCE_S
+    with ThreadPoolExecutor(12) as pool:
+        asked = [pool.submit(result_of, stack, [10.0, number, -number], until_s) for number in range(JOBS)]
+        for number in range(2):
+            until(partial(_is_accepted, stack, [5.0, 5.0, number]), "the database is up")
+            kill_child_of(stack, "database")
+        assert {str(answer.result()) for answer in asked} == {str((200, {"total": 20.0}))}
+    until(lambda: ask(stack, STATISTICS_PATH)[2]["backlog"] == 0, "all is done")
+    found = ask(stack, STATISTICS_PATH)[2]
+    assert (found["effects"], found["duplicate_effects"]) == (JOBS + 2, 0)
+    assert (found["backlog"], found["error"], found["dead"]) == (0, 0, 0)
+
+
+def _is_accepted(stack: Stack, numbers: list[float]) -> bool:
+    return ask(stack, SUMMARIES_PATH, json.dumps(numbers).encode())[0] in (200, 202)
 
 
 def test_64_requests_at_once_for_one_new_summary_make_one_message(stacks: Stacks) -> None:
