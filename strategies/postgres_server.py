@@ -156,10 +156,12 @@ class PostgresServer:
 
     def _is_ready(self) -> bool:
         """Whether the server says so, in the file that pg_ctl reads, too. It listens a little earlier."""
-        with contextlib.suppress(OSError, ValueError):
+        try:
             lines = (self._data / "postmaster.pid").read_text().splitlines()
-            return int(lines[0]) == self.pid and [line.strip() for line in lines[7:8]] == ["ready"]
-        return False
+        except OSError:
+            return False
+        # It is written line by line: the process id first, what the server is doing eighth.
+        return lines[:1] == [str(self.pid)] and [line.strip() for line in lines[7:8]] == ["ready"]
 
     def _run(self, program: str, *arguments: str, given: str = "") -> None:
         found = subprocess.run(

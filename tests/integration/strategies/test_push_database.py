@@ -1,17 +1,17 @@
 """The databases of the push worker: the same tests against SQLite and PostgreSQL, and what each does when it fails."""
 
 import asyncio
-import os
 import signal
 import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import uvloop
 from hypothesis import given, settings
@@ -409,18 +409,20 @@ def test_a_server_that_hangs_answers_503(postgres: PostgresServer, postgres_url:
     async def check() -> None:
         async with opened(postgres_url) as database:
             await database.submit("a", b"[1.0]")
-            backends = subprocess.run(
-                ["pgrep", "-P", str(postgres.pid)], capture_output=True, text=True, check=True
-            ).stdout.split()
-            pids = [postgres.pid, *map(int, backends)]
-            for pid in pids:
-                os.kill(pid, signal.SIGSTOP)
+            server = psutil.Process(postgres.pid)
+            processes = [server, *server.children()]
             try:
+                signal_all(processes, signal.SIGSTOP)
                 with pytest.raises(DatabaseAway):
                     await database.find("a")
             finally:
-                for pid in pids:
-                    os.kill(pid, signal.SIGCONT)
+                signal_all(processes, signal.SIGCONT)
             assert await database.find("a") is not None
 
     run(check())
+
+
+def signal_all(processes: list[psutil.Process], number: signal.Signals) -> None:
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):  # some of a server's processes come and go
+            process.send_signal(number)

@@ -269,7 +269,8 @@ def test_a_message_is_published_when_the_relay_is_woken_and_else_when_it_sweeps(
                 await asyncio.sleep(0.05)
                 await database.submit("a", b"[1.0]")
                 woken.wake()
-                await until(lambda: broker.got == ["a"])
+                await until(lambda: woken.published)
+            assert broker.got == ["a"]
             async with Relay(database, broker.publish, 0.05).running():
                 await asyncio.sleep(0.02)
                 await database.submit("b", b"[1.0]")
