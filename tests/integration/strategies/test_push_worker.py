@@ -35,7 +35,7 @@ from tests.integration.processes import until
 pytestmark = pytest.mark.integration
 
 PATIENCE_S = 30.0
-JOBS = 120
+JOBS = 80
 
 Answer = Callable[[Envelope], Awaitable[int]]
 
