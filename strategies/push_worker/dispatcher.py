@@ -15,6 +15,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
+from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
 import aiohttp
@@ -73,7 +74,9 @@ class Outcome(Enum):
 
     ACKNOWLEDGED = "acknowledged"
     FAILED = "failed"
-    UNREACHED = "unreached"  # no connection: nobody has seen the message, so it was not an attempt
+    # Neither is an attempt: the message is not what is wrong.
+    REFUSED = "refused"  # 503: the worker can take nothing now
+    UNREACHED = "unreached"  # no connection: nobody has seen the message
 
 
 class Pushed(NamedTuple):
@@ -195,11 +198,11 @@ class Dispatcher:
             await self._deliver(delivery)
 
     async def _deliver(self, delivery: Delivery) -> None:
-        """Push a message and note what came of it. While nobody listens, wait."""
+        """Push a message and note what came of it."""
         gap_s = None if delivery.failed_s is None else time.monotonic() - delivery.failed_s
         attempt = delivery.failures + 1
         queued_ms = time.time() * 1e3 - delivery.entry.published_ms
-        pushed, push_ms = await self._push_until_reached(wrap(delivery.entry, self._subscription.stream, attempt))
+        pushed, push_ms = await self._push_until_taken(wrap(delivery.entry, self._subscription.stream, attempt))
         self._count("attempts")
         self._count("push_ms", push_ms)
         if gap_s is not None:
@@ -215,14 +218,18 @@ class Dispatcher:
         else:
             self._fail(delivery, attempt, pushed.answer)
 
-    async def _push_until_reached(self, body: bytes) -> tuple[Pushed, float]:
-        """Push until somebody is there. Return the outcome, and how long that last push took, in ms."""
+    async def _push_until_taken(self, body: bytes) -> tuple[Pushed, float]:
+        """Push until somebody takes it. Return the outcome, and how long that last push took, in ms.
+
+        Meanwhile the message keeps its slot: where nothing is taken, no more are needed.
+        """
         pause_s = 0.0
         while True:
             begun_s = time.monotonic()
             pushed = await self._push(body)
-            if pushed.outcome is not Outcome.UNREACHED or not self._goes_on:
+            if pushed.outcome in (Outcome.ACKNOWLEDGED, Outcome.FAILED) or not self._goes_on:
                 return pushed, (time.monotonic() - begun_s) * 1e3
+            self._count("redelivered", pushed.outcome is Outcome.REFUSED)
             pause_s = _next_pause_s(pause_s)
             await asyncio.sleep(pause_s)
 
@@ -284,8 +291,7 @@ def pusher(session: aiohttp.ClientSession, url: str) -> Push:
         try:
             async with session.post(url, data=body, headers=_HEADERS, allow_redirects=False) as response:
                 await response.read()
-                is_done = response.status in ACKNOWLEDGED
-                return Pushed(Outcome.ACKNOWLEDGED if is_done else Outcome.FAILED, f"answered {response.status}")
+                return Pushed(_outcome_of(response.status), f"answered {response.status}")
         except aiohttp.ClientConnectorError:
             return Pushed(Outcome.UNREACHED, "reached nobody")
         except TimeoutError:
@@ -294,6 +300,12 @@ def pusher(session: aiohttp.ClientSession, url: str) -> Push:
             return Pushed(Outcome.FAILED, f"lost its connection ({type(error).__name__})")
 
     return push
+
+
+def _outcome_of(status: int) -> Outcome:
+    if status in ACKNOWLEDGED:
+        return Outcome.ACKNOWLEDGED
+    return Outcome.REFUSED if status == HTTPStatus.SERVICE_UNAVAILABLE else Outcome.FAILED
 
 
 async def dispatch(settings: DispatcherSettings, stopping: asyncio.Event) -> None:
