@@ -52,6 +52,9 @@ def _postgres_first(root: Path) -> Sequence[str]:
     """Make PostgreSQL start as the user of the other containers, who must have a name for it."""
     with (root / "etc" / "passwd").open("a") as passwd:
         passwd.write("service:x:10001:10001::/tmp:/usr/sbin/nologin\n")
+    sockets = root / "run" / "postgresql"
+    sockets.mkdir(exist_ok=True)
+    sockets.chmod(0o1777)  # as in the official image; what is mounted there takes it over
     shutil.copy(ROOT / "docker" / "postgres.sh", root / "postgres.sh")
     (programs,) = (root / "usr" / "lib" / "postgresql").glob("*/bin")
     path = f"/{programs.relative_to(root)}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

@@ -38,10 +38,11 @@ def _an_engine() -> None:
 
 @pytest.fixture(scope="session")
 def base(_an_engine: None) -> str:
-    """The base image: BASE_IMAGE, else one made here where that can be done, else the default."""
+    """The base image: BASE_IMAGE, else one made here where that can be done, else the default. So with PostgreSQL's."""
     can_make_one = not os.environ.get("BASE_IMAGE") and os.geteuid() == 0 and shutil.which("debootstrap")
-    if can_make_one and (not engine.has_image(engine.LOCAL_BASE) or os.environ.get("CI")):
-        made = make("docker-base")
+    local = (engine.LOCAL_BASE, engine.LOCAL_POSTGRES)
+    if can_make_one and (not all(map(engine.has_image, local)) or os.environ.get("CI")):
+        made = make("docker-base", PROFILE="jobs")
         assert made.returncode == 0, made.stdout
     return engine.base_image()
 

@@ -1,6 +1,7 @@
 """docker/compose.yaml and its profiles: what is started when, with which image, and what it is told."""
 
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -41,7 +42,7 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], dict[str,
 
 
 def profiles_told(command: list[str]) -> list[str]:
-    return [after for before, after in zip(command, command[1:], strict=False) if before == "--profile"]
+    return [after for before, after in pairwise(command) if before == "--profile"]
 
 
 def test_the_profiles_are_those_of_the_file() -> None:
