@@ -125,7 +125,7 @@ record-strategies: strategies ## measure anew what doc/choosing.md shows; under 
 docker-build: ## build the images of the services on BASE_IMAGE, with their unit tests
 	@$(CONTAINERS) build
 
-docker-base: ## build a base image from Debian packages, if BASE_IMAGE and REDIS_IMAGE cannot be pulled
+docker-base: ## build a base image from Debian packages, if BASE_IMAGE and REDIS_IMAGE cannot be pulled; PROFILE=jobs PostgreSQL, too
 	@$(CONTAINERS) base
 
 docker-run-model-sync docker-run-model-async docker-run-scoring-sync docker-run-scoring-async: ## run one service as a container

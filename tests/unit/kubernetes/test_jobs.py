@@ -12,7 +12,7 @@ from benchmark.contenders.discovery import ROOT
 from contract.errors import InvalidRequest
 from contract.schema import HEALTHCHECK_PATH, READY_PATH
 from contract.settings import load_settings
-from docker import verbs
+from docker import up
 from strategies.callbacks import CallbackSettings, check_callback_url
 from strategies.job_rq.parameters import CALLBACKS, JOBS, LONGEST_MS
 from strategies.push_worker.dispatcher import DispatcherSettings
@@ -51,7 +51,7 @@ def test_what_a_container_runs_is_a_module_that_can_be_run(jobs: Manifests) -> N
 
 
 def test_the_image_is_built_with_the_others() -> None:
-    assert "jobs" in verbs.PROFILES
+    assert "jobs" in up.PROFILES
 
 
 def test_a_variable_that_a_container_is_given_is_read_by_it(jobs: Manifests) -> None:
