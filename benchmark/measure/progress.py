@@ -27,9 +27,9 @@ class Progress:
             disable=not console.is_terminal,
         )
         self._task: TaskID | None = None
-        self._left = 0
         self._cell_s = 0.0
-        self._took_s: list[float] = []
+        self._left_s = 0.0  # as expected beforehand
+        self._done_s, self._took_s = 0.0, 0.0  # of the finished trials: as expected, and as it was
         self._last_s = time.monotonic()
 
     def __enter__(self) -> "Progress":
@@ -41,7 +41,7 @@ class Progress:
 
     def begin(self, path: Path, cells: int, cell_s: float) -> None:
         """Announce a run: the number of trials, and the expected duration of each."""
-        self._left, self._cell_s, self._last_s = cells, cell_s, time.monotonic()
+        self._left_s, self._cell_s, self._last_s = cells * cell_s, cell_s, time.monotonic()
         self.console.print(
             f"measuring {cells} trials, about {_minutes(cells * cell_s)}; raw data in {path}", soft_wrap=True
         )
@@ -52,11 +52,15 @@ class Progress:
         if self._task is not None:
             self._bar.update(self._task, contender=contender, phase=phase, remaining=self._remaining())
 
-    def cell_done(self, cell: TrialRecord) -> None:
-        """Count a finished trial. Print a line if there is no bar, or if the trial failed."""
-        now_s = time.monotonic()
-        self._took_s.append(now_s - self._last_s)
-        self._last_s, self._left = now_s, self._left - 1
+    def cell_done(self, cell: TrialRecord, expected_s: float = 0.0) -> None:
+        """Count a finished trial. Print a line if there is no bar, or if the trial failed.
+
+        `expected_s` is how long it was expected to take, if trials differ.
+        """
+        now_s, expected_s = time.monotonic(), expected_s or self._cell_s
+        self._took_s += now_s - self._last_s
+        self._done_s += expected_s
+        self._last_s, self._left_s = now_s, self._left_s - expected_s
         if self._task is not None:
             self._bar.advance(self._task)
         if cell.status != "measured":
@@ -70,8 +74,8 @@ class Progress:
         self.console.print(sentence, soft_wrap=True, markup=False)
 
     def _remaining(self) -> str:
-        per_cell_s = sum(self._took_s) / len(self._took_s) if self._took_s else self._cell_s
-        return _minutes(max(self._left * per_cell_s - (time.monotonic() - self._last_s), 0))
+        pace = self._took_s / self._done_s if self._done_s else 1.0
+        return _minutes(max(self._left_s * pace - (time.monotonic() - self._last_s), 0))
 
 
 def _minutes(seconds: float) -> str:

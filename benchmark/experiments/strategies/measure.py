@@ -42,7 +42,7 @@ def measure(session: Session, assignment: Assignment[StrategiesPlan]) -> None:
                 cell = _compute(session, job, strategy.computations[job.subject], block)
             else:
                 cell = _load(session, contenders[job.subject], job, strategy, block)
-            session.progress.cell_done(cell)
+            session.progress.cell_done(cell, plan.job_s(job))
 
 
 def _load(session: Session, contender: Contender, job: Job, strategy: Strategy, block: int) -> TrialRecord:

@@ -50,9 +50,10 @@ class StrategiesPlan:
 
     def expected_s(self) -> float:
         """Return about how long one block takes."""
-        return sum(self._expected_s(job) for job in self.jobs)
+        return sum(self.job_s(job) for job in self.jobs)
 
-    def _expected_s(self, job: Job) -> float:
+    def job_s(self, job: Job) -> float:
+        """Return about how long one trial takes."""
         strategy = self.strategies[job.strategy]
         return _START_S + sum(seconds_of(strategy.loads[name]) for name in strategy.loads_of(job.subject))
 

@@ -64,3 +64,16 @@ def test_a_cell_may_end_before_a_run_was_announced(progress: Progress, output: i
     progress.phase("sync", "start")
     progress.cell_done(TrialRecord(0, "sync", 1))
     assert len(lines(output)) == 1
+
+
+def test_what_is_left_counts_trials_by_how_long_each_was_expected_to_take(
+    progress: Progress, output: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("benchmark.measure.progress.time.monotonic", lambda: clock[0])
+    with progress:
+        progress.begin(Path("/x"), cells=3, cell_s=40.0)
+        for expected_s, took_s in ((90.0, 180.0), (20.0, 40.0)):
+            clock[0] += took_s
+            progress.cell_done(TrialRecord(0, "sync", 1), expected_s)
+    assert [line.rpartition("about ")[2] for line in lines(output)[1:]] == ["1:00 left", "0:20 left"]
