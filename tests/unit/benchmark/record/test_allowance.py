@@ -168,4 +168,4 @@ def test_pages_name_the_other_limits() -> None:
     ],
 )
 def test_compare_names_limits_that_differ(other: dict[str, Any], said: str) -> None:
-    assert circumstances({"environment": recorded(2)}, {"environment": other}) == [said]
+    assert circumstances({"plan": {}, "environment": recorded(2)}, {"plan": {}, "environment": other}) == [said]
