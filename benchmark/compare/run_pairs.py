@@ -8,6 +8,7 @@ from typing import Any
 from benchmark.analysis.comparable import planned_users
 from benchmark.errors import RecordError
 from benchmark.record.allowance import cores_text
+from benchmark.record.damage import readable
 from benchmark.record.run import Run
 
 
@@ -26,8 +27,9 @@ class ComparedSide:
 def open_side(text: str) -> ComparedSide:
     """Open RUN or RUN:contender. Raises RecordError with the valid choices."""
     path, contender = (text, None) if Path(text).exists() else _split(text)
-    run = Run.open(Path(path))
-    known = list(run.summary["contenders"])
+    with readable(Path(path)):
+        run = Run.open(Path(path))
+        known = list(run.summary["contenders"])
     if contender is not None and contender not in known:
         raise RecordError(f"{path} has no contender {contender!r}; choose from {', '.join(known)}")
     return ComparedSide(run, contender)
