@@ -31,7 +31,7 @@ _ALWAYS: Final = {
         *("command", "started_utc", "seed", "plan", "contenders", "settings", "environment"),
         "busy_before_start",
     ),
-    "summary.json": ("contenders", "started_utc", "valid", "complete"),
+    "summary.json": ("started_utc", "valid", "complete"),
 }
 _NAMES: Final = {dict: "an object", str: "a text", int: "a number", float: "a number", bool: "true or false"}
 
