@@ -86,12 +86,14 @@ def report(
 def _redraw(run_directory: Path) -> Path:
     """Compute the summary of a recorded run again, render its page, and return the page's path."""
     from benchmark.experiments.experiment import report
+    from benchmark.record.damage import readable
     from benchmark.record.run import Run
 
-    run = Run.open(run_directory)
-    experiment = experiment_of(run.manifest["command"])
-    path = report(experiment, run)
-    print_outcome(run, experiment)
+    with readable(run_directory):
+        run = Run.open(run_directory)
+        experiment = experiment_of(run.manifest["command"])
+        path = report(experiment, run)
+        print_outcome(run, experiment)
     return path
 
 

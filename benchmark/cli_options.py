@@ -212,6 +212,9 @@ def conclude(run: "Run", experiment: Outcome) -> NoReturn:
     print_outcome(run, experiment)
     if not run.summary["complete"]:
         raise typer.Exit(EXIT_INTERRUPTED)
+    if not any(trial.status == "measured" for trial in run.trials()):
+        console.print("Nothing was measured.")
+        raise typer.Exit(EXIT_FAILED)
     raise typer.Exit(0 if run.summary["valid"] else EXIT_INVALID)
 
 

@@ -1,4 +1,4 @@
-"""Masks secrets in URLs (user, password, query values) before they are logged or recorded."""
+"""Masks secrets before they are logged or recorded: in URLs, and where a name says that its value is one."""
 
 import re
 from typing import Any
@@ -11,20 +11,44 @@ _USER = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)(?:(?!://)[^\s'\"])*@")
 # The values of a query, such as `?password=...` or `?token=...`.
 _QUERY = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^\s?#'\"]*\?)([^\s#'\",]*)")
 _VALUE = re.compile(r"=[^&]*")
+# Names whose value is a secret, as whole words of NAMES_LIKE_THIS, such as `AWS_SECRET_ACCESS_KEY` or `api-key`.
+_KINDS = (
+    "KEY|KEYS|APIKEY|APIKEYS|TOKEN|TOKENS|PASSWORD|PASSWORDS|PASSWD|PASS|PASSPHRASE|PWD|SECRET|SECRETS|CREDENTIAL|"
+    "CREDENTIALS|AUTH|AUTHORIZATION|COOKIE|DSN|SIGNATURE|WEBHOOK"
+)
+_SECRET_NAME = re.compile(
+    rf"(?:^|[^A-Za-z0-9])(?:[A-Za-z0-9]*(?:PASSWORD|SECRET|TOKEN)|{_KINDS})(?:$|[^A-Za-z0-9])", re.I
+)
+# `NAME=value` in a text such as a command line, where NAME is like the above.
+_ASSIGNED = re.compile(
+    rf"((?<![A-Za-z0-9])(?:[A-Za-z0-9]+[_-])*(?:[A-Za-z0-9]*(?:PASSWORD|SECRET|TOKEN)|{_KINDS})(?:[_-][A-Za-z0-9]+)*[=])"
+    r"([^\s'\"&;]+)",
+    re.I,
+)
 
 
 def masked(value: Any) -> Any:
     """Return a value with user names, passwords and query values of all URLs in it masked.
 
-    Everything that is logged or recorded passes through here, so no list of secret settings is needed.
+    So are texts below a name of a secret, and what such a name is set to within a text: by the kind of name, so no
+    list of settings is needed. Everything that is logged or recorded passes through here.
     """
     if isinstance(value, str):
-        return _masked(value) if "://" in value else value
+        text = _masked(value) if "://" in value else value
+        return _ASSIGNED.sub(rf"\g<1>{MASK}", text) if "=" in text else text
     if isinstance(value, dict):
-        return {key: masked(each) for key, each in value.items()}
+        return {
+            key: MASK if isinstance(each, str) and each and is_secret_name(str(key)) else masked(each)
+            for key, each in value.items()
+        }
     if isinstance(value, list | tuple):
         return [masked(each) for each in value]
     return value
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a name says that its value is a secret, such as `HF_TOKEN` or `db_password`."""
+    return bool(_SECRET_NAME.search(name))
 
 
 def _masked(text: str) -> str:

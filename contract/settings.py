@@ -32,6 +32,7 @@ _THREADS = {"scoring": 64, "model": 128}
 # once at a time, so its pool needs one connection per thread and model.
 _ASYNC_POOL = 2048
 _HTTPX_IDLE = 20
+_REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 _UNSET = (None, "", 0, "0")
 
 
@@ -139,6 +140,11 @@ class Settings(BaseSettings):
         clients = _HTTP_CLIENTS[self.architecture]
         if self.http_client not in clients:
             raise ValueError(f"http_client is {self.http_client!r}, expected {' or '.join(clients)}")
+        if not self.redis_url.startswith(_REDIS_SCHEMES) or _has_space(self.redis_url):
+            # Without the value: what has no scheme would be shown with its password.
+            raise ValueError(
+                f"redis_url is no URL of Redis, expected {' or '.join(_REDIS_SCHEMES)}, then host:port/number"
+            )
         for url in self.model_urls:
             if not _is_http_url(url):
                 raise ValueError(f"model_urls holds {url!r}, expected http://host:port/path")
@@ -149,10 +155,14 @@ def _split(value: object) -> object:
     return tuple(url.strip() for url in value.split(",") if url.strip()) if isinstance(value, str) else value
 
 
+def _has_space(url: str) -> bool:
+    return any(character.isspace() for character in url)
+
+
 def _is_http_url(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        return not _has_space(url) and parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:  # an invalid port
         return False
 

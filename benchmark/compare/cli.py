@@ -44,19 +44,21 @@ def compare(
     from benchmark.compare.gate import unseen
     from benchmark.compare.run_pairs import circumstances, open_side
     from benchmark.compare.verdict import compare_figures, sentence
+    from benchmark.record.damage import readable
 
     try:
         sides = open_side(a), open_side(b)
-        pairs = _pairs(*sides)
+        with readable(*dict.fromkeys(side.run.path for side in sides)):
+            pairs = _pairs(*sides)
+            comparisons = compare_figures(pairs)
+            started_utc = [str(side.summary["started_utc"]) for side in sides]
+            differences = circumstances(sides[0].run.manifest, sides[1].run.manifest)
     except BenchmarkError as error:
         console.print(f"error: {error}", style="red", soft_wrap=True, markup=False)
         raise typer.Exit(EXIT_USAGE) from error
-    comparisons = compare_figures(pairs)
-    for letter, side in zip("AB", sides, strict=True):
-        console.print(
-            f"{letter}: {side.run.path.name}, started {side.summary['started_utc']}", soft_wrap=True, markup=False
-        )
-    for difference in circumstances(sides[0].run.manifest, sides[1].run.manifest):
+    for letter, side, started in zip("AB", sides, started_utc, strict=True):
+        console.print(f"{letter}: {side.run.path.name}, started {started}", soft_wrap=True, markup=False)
+    for difference in differences:
         console.print(f"   they differ in {difference}", soft_wrap=True, markup=False)
     console.print(_table(comparisons))
     console.print(sentence(comparisons), soft_wrap=True, markup=False)

@@ -7,6 +7,8 @@ from typing import Any
 
 from benchmark.analysis.comparable import planned_users
 from benchmark.errors import RecordError
+from benchmark.record.allowance import cores_text
+from benchmark.record.damage import readable
 from benchmark.record.run import Run
 
 
@@ -25,8 +27,9 @@ class ComparedSide:
 def open_side(text: str) -> ComparedSide:
     """Open RUN or RUN:contender. Raises RecordError with the valid choices."""
     path, contender = (text, None) if Path(text).exists() else _split(text)
-    run = Run.open(Path(path))
-    known = list(run.summary["contenders"])
+    with readable(Path(path)):
+        run = Run.open(Path(path))
+        known = list(run.summary["contenders"])
     if contender is not None and contender not in known:
         raise RecordError(f"{path} has no contender {contender!r}; choose from {', '.join(known)}")
     return ComparedSide(run, contender)
@@ -66,6 +69,7 @@ def circumstances(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
         values = [_dig(manifest, keys) for manifest in (a, b)]
         if values[0] != values[1]:
             found.append(f"{name}: {_short(values[0])}, then {_short(values[1])}")
+    found += _limits(a.get("environment") or {}, b.get("environment") or {})
     users = [planned_users(manifest) for manifest in (a, b)]
     if users[0] != users[1]:
         found.append(f"users: {users[0]}, then {users[1]}; so peaks are not compared")
@@ -79,11 +83,26 @@ def circumstances(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
 _CIRCUMSTANCES = {
     "commit": ("environment", "git", "commit"),
     "CPU": ("environment", "machine", "cpu_model"),
-    "cores": ("environment", "machine", "cores"),
     "kernel": ("environment", "machine", "kernel"),
     "Python": ("environment", "python"),
     "settings": ("settings", "services"),
     "scale": ("plan", "scale"),
+}
+
+
+def _limits(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+    """Return how two runs differ in what they could use of their machines. Older records tell only of the cores."""
+    texts = [("cores", cores_text(a), cores_text(b))]
+    if a.get("allowance") and b.get("allowance"):
+        texts += [(name, *(_dig(each, keys) for each in (a, b))) for name, keys in _LIMITS.items()]
+    return [f"{name}: {one}, then {other}" for name, one, other in texts if one != other]
+
+
+_LIMITS = {
+    "CPU quota [cores]": ("allowance", "cpu_quota_cores"),
+    "memory limit [GB]": ("allowance", "memory_limit_gb"),
+    "frequency governor": ("allowance", "frequency_governor"),
+    "open files": ("open_files", "soft"),
 }
 
 

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from pydantic import ValidationError
-
 from benchmark.analysis.wording import minute_utc
 from benchmark.errors import RecordError
 from benchmark.experiments.registry import REGISTRY, experiment_of
+from benchmark.record.damage import readable
 from benchmark.record.run import Run
 from benchmark.report.answers import REASON, Answer
 from benchmark.report.charts.inline import for_page
@@ -99,7 +98,8 @@ def _read_all(results: Path) -> tuple[list[Listed], list[str]]:
         if path.parent.is_symlink():
             continue  # `latest`, which is one of the others
         try:
-            runs.append(_read(path.parent))
+            with readable(path.parent):
+                runs.append(_read(path.parent))
         except RecordError as error:
             refused.append(str(error).replace(str(path.parent), path.parent.name))
     return sorted(runs, key=lambda run: (run.started_utc, run.folder), reverse=True), refused
@@ -110,7 +110,7 @@ def _read(path: Path) -> Listed:
     manifest = run.manifest
     summary = run.summary if (path / "summary.json").exists() else None
     command = str(manifest.get("command", ""))
-    return Listed(
+    listed = Listed(
         folder=path.name,
         command=command,
         started_utc=str(manifest.get("started_utc", "")),
@@ -119,6 +119,9 @@ def _read(path: Path) -> Listed:
         answers=_answers(run, command) if summary else [],
         page=f"{quote(path.name)}/{REPORT_NAME}" if (path / REPORT_NAME).exists() else None,
     )
+    # Everything that the page will take from it, now that a failure still names the run.
+    _ = (listed.date, listed.complete, listed.state, listed.compares, listed.remarks, listed.machine)
+    return listed
 
 
 def _answers(run: Run, command: str) -> list[Answer]:
@@ -128,7 +131,7 @@ def _answers(run: Run, command: str) -> list[Answer]:
     """
     try:
         found = [answer for answer in experiment_of(command).answers(run) if answer.topic != REASON]
-    except (RecordError, ValidationError, KeyError, TypeError):
+    except Exception:  # whatever a summary of another version, or a damaged one, may cause
         found = []
     return found or [Answer(text) for text in [run.summary.get("verdict")] if isinstance(text, str)]
 
@@ -156,6 +159,6 @@ def _drawing(folder: Path, command: str) -> str:
         if (folder / name).exists():
             try:
                 return for_page((folder / name).read_text(encoding="utf-8"), prefix=f"{command}-")
-            except ValueError:  # no drawing, or no text
+            except (OSError, ValueError, RecursionError):  # no drawing, or no text
                 return ""
     return ""

@@ -37,6 +37,8 @@ from locust.runners import MasterRunner, WorkerRunner
 
 from benchmark.contenders.answer_law import law_of
 from benchmark.contenders.discovery import Contender, choose, discover
+from benchmark.errors import LoadError
+from benchmark.load.base_url import base_url
 from benchmark.load.samples import SampleWriter
 from benchmark.load.scenario_requests import ask_of
 from benchmark.load.shapes import END_SIGNAL, EXAMPLES, PACING_S, SPAWN_PER_S, Example
@@ -46,6 +48,7 @@ from benchmark.stack.background import served
 from benchmark.stack.processes import RECEIVER_ROLE
 from contract.garbage_collection import freeze_startup_objects
 from contract.limits import raise_open_files
+from contract.secrets import masked
 
 STOP_TIMEOUT_S = 15
 _REPORT_S = 5
@@ -72,13 +75,34 @@ def _attributes(contender: Contender, loop: str) -> dict[str, Any]:
     receiver = f"http://127.0.0.1:{receivers[0]}" if receivers else ""
     asked = ask_of(scenario, contender.endpoint, seed, bounds_s, stage_clock=stage_clock, receiver=receiver)
     return {
-        "host": os.environ.get("HOST_URL", "http://127.0.0.1:{port}").format(name=contender.name, port=port),
+        "host": _host(contender, port),
         "asked": asked,
         "row": f"{asked.path} ({contender.name}, {loop})",
         "seed": seed,
         "pacing_s": float(os.environ.get("PACING_S", PACING_S)),
         "rate_rps": float(os.environ.get("OPEN_RPS", "10")) / float(os.environ.get("OPEN_USERS", "1")),
     }
+
+
+def _host(contender: Contender, port: int) -> str:
+    """Return the base URL of a contender. Ends the program with a sentence if HOST_URL is none."""
+    given = os.environ.get("HOST_URL") or "http://127.0.0.1:{port}"
+    try:
+        return base_url(given.format(name=contender.name, port=port), "HOST_URL", contender.endpoint)
+    except (KeyError, IndexError, ValueError):
+        raise SystemExit(f"HOST_URL is {masked(given)!r}, expected no braces but {{name}} and {{port}}") from None
+    except LoadError as error:
+        raise SystemExit(str(error)) from None
+
+
+def check_host(environment: Environment, **_: Any) -> None:
+    """Clean what `--host` names, before it takes the place of every class's own. Ends the program if it is no URL."""
+    if not environment.host:
+        return
+    try:
+        environment.host = base_url(environment.host, "--host")
+    except LoadError as error:
+        raise SystemExit(str(error)) from None
 
 
 def _bounds_s(contender: Contender) -> tuple[float, float]:
@@ -220,6 +244,7 @@ def keep_garbage_collection_short(**_: Any) -> None:
 
 
 raise_open_files()
+events.init.add_listener(check_host)
 events.init.add_listener(record_samples)
 events.init.add_listener(end_on_signal)
 events.init.add_listener(keep_garbage_collection_short)

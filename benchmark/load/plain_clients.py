@@ -56,7 +56,7 @@ class Connection:
             connection.request(request.method, path, request.body, request.headers)
             response = connection.getresponse()
             body = response.read()
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             connection.close()
             return Response(0, {}, b"", sent_ns, time.monotonic_ns(), no_answer(error))
         return Response(response.status, response.headers, body, sent_ns, time.monotonic_ns())
@@ -99,6 +99,6 @@ async def _send(session: aiohttp.ClientSession, base_url: str, request: Request)
             request.method, url, data=request.body, headers=request.headers, allow_redirects=False
         ) as response:
             body = await response.read()
-    except (aiohttp.ClientError, OSError) as error:
+    except (aiohttp.ClientError, OSError, ValueError) as error:
         return Response(0, {}, b"", sent_ns, time.monotonic_ns(), no_answer(error))
     return Response(response.status, response.headers, body, sent_ns, time.monotonic_ns())

@@ -2,6 +2,7 @@
 
 import random
 import time
+from http.client import HTTPException
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -9,8 +10,11 @@ import gevent
 from gevent.pool import Pool
 from locust import FastHttpUser, task
 from locust.contrib.fasthttp import FAILURE_EXCEPTIONS
+from locust.exception import StopTest
 
+from benchmark.errors import LoadError
 from benchmark.load.arrivals import poisson_arrivals
+from benchmark.load.base_url import base_url
 from benchmark.load.plan import LoadPlan
 from benchmark.load.protocols import Ask, JudgedAnswer, Request, Response, no_answer, path_of
 from benchmark.load.scenario_requests import ask_of
@@ -42,11 +46,15 @@ class AskingUser(FastHttpUser):
     row: ClassVar[str] = ""  # of Locust's statistics, for its requests; by default their path
 
     def __init__(self, environment: Any) -> None:
+        try:  # also what was typed into the web UI, which is checked nowhere else
+            self.host = base_url(self.host or "", "the host", self.asked.path)
+        except LoadError as error:
+            raise StopTest(str(error)) from error
         super().__init__(environment)
-        session, base_url = self.client, self.client.base_url or ""
+        session, url = self.client, self.client.base_url or ""
         self._clients = session.client.clientpool
-        self._http = self._clients.get_client(base_url)
-        self._prefix: str = urlsplit(base_url).path.rstrip("/")
+        self._http = self._clients.get_client(url)
+        self._prefix: str = urlsplit(url).path.rstrip("/")
         if session.auth_header:  # from a host such as http://user:password@host
             self._http.default_headers["Authorization"] = session.auth_header
 
@@ -82,7 +90,7 @@ class AskingUser(FastHttpUser):
         try:
             response = http.request(request.method, path, request.body, request.headers)
             body = response.read()
-        except FAILURE_EXCEPTIONS as error:
+        except (*FAILURE_EXCEPTIONS, ValueError, HTTPException) as error:  # ValueError: a name that is no host's
             return Response(0, {}, b"", sent_ns, time.monotonic_ns(), no_answer(error))
         return Response(response.get_code(), response.info(), body, sent_ns, time.monotonic_ns())
 

@@ -18,15 +18,19 @@ from dataclasses import dataclass
 import psutil
 
 from benchmark.measure.sampling import cpu_ns_of, processes_of
+from benchmark.record.provenance import of_own_cpus
 from benchmark.record.resources import BUSY, HARNESS, IDLE, STEAL, Disturbance, MachineTimes, disturbance
 from benchmark.stack.cgroups import Counters
 
 
 def machine_times() -> MachineTimes:
-    """Return the machine's CPU times so far. Guests of this machine are part of its user time."""
-    times = psutil.cpu_times()
+    """Return the CPU times so far of the cores that this process may run on: its children run on no others.
+
+    Guests of this machine are part of its user time.
+    """
+    cpus = of_own_cpus(psutil.cpu_times(percpu=True))
     busy_s, idle_s, steal_s = (
-        sum(getattr(times, field, 0.0) for field in fields)
+        sum(getattr(cpu, field, 0.0) for cpu in cpus for field in fields)
         for fields in (("user", "nice", "system", "irq", "softirq"), ("idle", "iowait"), ("steal",))
     )
     return MachineTimes(busy_s * 1e9, idle_s * 1e9, steal_s * 1e9)

@@ -5,19 +5,22 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 
 from benchmark.contenders.discovery import ROOT
+from benchmark.record.allowance import allowance, own_cpus
 from contract.limits import open_files
 
 BUSY_PROBE_S = 1.0
+T = TypeVar("T")
 
 
 def environment() -> dict[str, Any]:
-    """Return the machine, the Python version, all installed packages, the commit and the limits of open files.
+    """Return the machine, what of it this run may use, the Python version, all installed packages, and the commit.
 
     Contains neither host name nor user name.
     """
@@ -30,6 +33,7 @@ def environment() -> dict[str, Any]:
             "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
             "architecture": platform.machine(),
         },
+        "allowance": allowance(),
         "python": platform.python_version(),
         "python_build": sys.version,
         "open_files": open_files()._asdict(),
@@ -39,9 +43,16 @@ def environment() -> dict[str, Any]:
 
 
 def busy_share(seconds: float = BUSY_PROBE_S) -> float:
-    """Return the share of all cores that is in use now, including steal time."""
-    times = psutil.cpu_times_percent(interval=seconds)
-    return round(1 - (times.idle + getattr(times, "iowait", 0.0)) / 100, 4)
+    """Return the share of the cores that this process may run on that is in use now, including steal time."""
+    cpus = of_own_cpus(psutil.cpu_times_percent(interval=seconds, percpu=True))
+    idle = sum(cpu.idle + getattr(cpu, "iowait", 0.0) for cpu in cpus) / len(cpus)
+    return round(1 - idle / 100, 4)
+
+
+def of_own_cpus(times: Sequence[T]) -> Sequence[T]:
+    """Return of the times of each CPU those of the CPUs that this process may run on."""
+    own = own_cpus()
+    return [times[cpu] for cpu in own] if max(own) < len(times) else times  # some are switched off
 
 
 def _packages() -> dict[str, str]:

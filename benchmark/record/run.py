@@ -15,18 +15,20 @@ results/latest       link to the newest complete run
 
 import contextlib
 import io
+import itertools
 import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import pandas as pd
 
 from benchmark.errors import RecordError
 from benchmark.record.columns import ONE_OF_EACH, SAMPLE_COLUMNS, ResourceSample
+from benchmark.record.damage import WHAT_TO_DO, check_manifest, parse_lines, reading
 from contract.secrets import masked
 
 SCHEMA, OLDEST_SCHEMA = 2, 1  # the version written; the oldest version that can be read
@@ -63,6 +65,11 @@ class TrialRecord:
     code: str = ""  # the error's code
 
     @property
+    def text(self) -> tuple[object, ...]:
+        """What must be text, whatever a file says."""
+        return self.contender, self.reason, self.part, self.code
+
+    @property
     def key(self) -> str:
         """The stem of this trial's files."""
         return f"{self.block}-{self.contender}{self.part and '-'}{self.part}"
@@ -77,10 +84,10 @@ class Run:
     @classmethod
     def create(cls, results: Path, command: str, manifest: dict[str, Any]) -> "Run":
         """Make a new run directory and write its manifest. Raises RecordError."""
-        path = results / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{command}"
+        path = _make_folder(results, f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{command}")
         with _writing(path):
             for folder in _FOLDERS:
-                (path / folder).mkdir(parents=True)
+                (path / folder).mkdir()
         run = cls(path)
         run.write_json("manifest.json", {"schema": SCHEMA, "command": command, **manifest})
         return run
@@ -95,6 +102,7 @@ class Run:
                 f"{path} has schema {schema}, but this version reads schemas {OLDEST_SCHEMA} to {SCHEMA}: "
                 "use the version that recorded it"
             )
+        check_manifest(path, run.manifest)
         return run
 
     @property
@@ -119,7 +127,9 @@ class Run:
 
     def trials(self) -> list[TrialRecord]:
         """Return all trials that have ended, in the order of measuring."""
-        return [TrialRecord(**{**d, "windows": [Window(**w) for w in d["windows"]]}) for d in self.lines(_CELLS)]
+        documents = self.lines(_CELLS)
+        with reading(self.path / _CELLS):
+            return [_trial(document) for document in documents]
 
     def cells(self) -> list[TrialRecord]:
         """Return the trials that cover a contender in a block completely, without those that are a part of it."""
@@ -133,18 +143,21 @@ class Run:
     def lines(self, name: str) -> list[dict[str, Any]]:
         """Return the documents of a file that `append_line` has written; an empty list if there is no file."""
         path = self.path / name
-        if not path.exists():
-            return []
-        # An incomplete last line, as after a full disk, is skipped.
-        whole = path.read_text().rpartition("\n")[0]
-        return [json.loads(line) for line in whole.splitlines()]
+        with reading(path):
+            if not path.exists():
+                return []
+            # An incomplete last line, as after a full disk, is skipped.
+            return parse_lines(path, path.read_text().rpartition("\n")[0])
 
     def cell_samples(self, cell: TrialRecord) -> pd.DataFrame:
         """Return a trial's samples: SAMPLE_COLUMNS, `latency_ms`, and `measured` for those inside a window.
 
-        A sample belongs to the window in which the answer came.
+        A sample belongs to the window in which the answer came. Raises RecordError.
         """
-        frame = read_samples(self.file("samples", cell, ".csv"))
+        path = self.file("samples", cell, ".csv")
+        if cell.status == "measured" and cell.windows and not _has_head(path):
+            raise RecordError(f"{path} is missing or empty, but {cell.contender} was measured: {WHAT_TO_DO}")
+        frame = read_samples(path)
         frame["measured"] = False
         for window in cell.windows:
             inside = frame["end_ns"].between(window.start_ns, window.end_ns, inclusive="left")
@@ -162,8 +175,13 @@ class Run:
 
     def cell_resources(self, cell: TrialRecord) -> pd.DataFrame:
         """Return a trial's resource samples: the fields of ResourceSample."""
-        frame = _read_csv(self.file("resources", cell, ".csv"))
-        return pd.DataFrame(columns=list(ResourceSample._fields)) if frame is None else frame
+        path = self.file("resources", cell, ".csv")
+        with reading(path):
+            frame = _read_csv(path)
+            if frame is None:
+                return pd.DataFrame(columns=list(ResourceSample._fields))
+            numbers = ["t_ns", "cpu_ns", "rss_bytes"]
+            return frame.astype({**dict.fromkeys(numbers, "int64"), "role": "string"}).astype({"role": object})
 
     @contextlib.contextmanager
     def resource_writer(self, cell: TrialRecord) -> Iterator["ResourceWriter"]:
@@ -176,7 +194,7 @@ class Run:
 
     def write_json(self, name: str, document: dict[str, Any]) -> None:
         """Write a document atomically, with the secrets in its URLs masked."""
-        with _writing(self.path):
+        with _writing(self.path / name):
             part = self.path / f"{name}.part"
             part.write_text(json.dumps(masked(document), indent=2, allow_nan=False) + "\n")
             part.replace(self.path / name)
@@ -185,7 +203,7 @@ class Run:
         """Return a document of the run. Raises RecordError."""
         try:
             document: dict[str, Any] = json.loads((self.path / name).read_text())
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise RecordError(f"{self.path} is not a run directory: {name} cannot be read ({error})") from error
         if not isinstance(document, dict):
             raise RecordError(f"{self.path} is not a run directory: {name} is not a JSON object")
@@ -213,8 +231,13 @@ def utc_now() -> str:
 def read_samples(path: Path) -> pd.DataFrame:
     """Return raw samples: SAMPLE_COLUMNS, `end_ns`, `latency_ms`, and two times since the scheduled one.
 
-    `response_ms` is until the answer, `accepted_ms` until the first response to its request.
+    `response_ms` is until the answer, `accepted_ms` until the first response to its request. Raises RecordError.
     """
+    with reading(path):
+        return _read_samples(path)
+
+
+def _read_samples(path: Path) -> pd.DataFrame:
     derived = ["end_ns", "latency_ms", "response_ms", "accepted_ms"]
     frame = _read_csv(path, {"server_timing": "string", "error": "string"})
     if frame is None:
@@ -223,7 +246,9 @@ def read_samples(path: Path) -> pd.DataFrame:
         frame[column] = frame[column].fillna(1).astype("int64") if column in frame else 1
     first_ns = frame["first_ns" if "first_ns" in frame else "latency_ns"]
     frame["first_ns"] = first_ns.fillna(frame["latency_ns"]).astype("int64")
-    frame["ok"] = frame["ok"].astype(bool)
+    whole = ["users", "scheduled_ns", "start_ns", "latency_ns", "status", "bytes"]
+    frame = frame.astype({**dict.fromkeys(whole, "int64"), "detail_s": "float64"})
+    frame["ok"] = frame["ok"].astype("int64").astype(bool)
     frame["end_ns"] = frame["start_ns"] + frame["latency_ns"]
     frame["latency_ms"] = frame["latency_ns"] / 1e6
     frame["response_ms"] = (frame["end_ns"] - frame["scheduled_ns"]) / 1e6
@@ -256,6 +281,34 @@ class ResourceWriter:
             self._file.close()
         except OSError as error:
             self.failure = self.failure or error
+
+
+def _has_head(path: Path) -> bool:
+    with reading(path):
+        if not path.exists():
+            return False
+        with path.open("rb") as file:
+            return file.readline().endswith(b"\n")
+
+
+def _trial(document: dict[str, Any]) -> TrialRecord:
+    trial = TrialRecord(**{**document, "windows": [Window(**window) for window in document["windows"]]})
+    if trial.status not in get_args(CellStatus) or not all(isinstance(each, str) for each in trial.text):
+        raise ValueError(f"a trial that a run does not write: {document}")
+    return trial
+
+
+def _make_folder(results: Path, name: str) -> Path:
+    """Make the folder of a run and return it; another run that began within the same second has a number behind it."""
+    for number in itertools.count(1):
+        path = results / (name if number == 1 else f"{name}-{number}")
+        with _writing(path), contextlib.suppress(FileExistsError):
+            results.mkdir(parents=True, exist_ok=True)
+            path.mkdir()
+            return path
+        if not results.is_dir():
+            break
+    raise RecordError(f"cannot write to {results}: it is a file, expected a folder")
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from benchmark.analysis.reasons import merged
 from benchmark.analysis.wording import MISSING, first_line, unbroken
 from benchmark.errors import RecordError
+from benchmark.record.allowance import cores_text, limits_text
 from benchmark.report.charts.picture import Draw, headline_files
 
 REPORT_NAME: Final = "report.html"
@@ -47,8 +48,9 @@ def machine_line(environment: Mapping[str, Any]) -> str:
     machine = environment.get("machine") or {}
     parts = [
         machine.get("cpu_model"),
-        f"{machine['cores']} cores" if machine.get("cores") else None,
+        cores_text(environment),
         f"{machine['memory_gb']} GB" if machine.get("memory_gb") else None,
+        *limits_text(environment),
         machine.get("os"),
         f"kernel {machine['kernel']}" if machine.get("kernel") else None,
         f"Python {environment['python']}" if environment.get("python") else None,

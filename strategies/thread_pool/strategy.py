@@ -14,7 +14,8 @@ CALLS: Final = 10
 WAVES: Final = {"one": 1, "eight": 8, "thirty-two": 32}
 _STALL, _THREADS = said("loop_stall_ms", "ms"), said("threads", "threads")
 _QUIET_MS: Final = 20.0  # a stall that nobody notices
-_TO_THREAD: Final = min(32, (os.cpu_count() or 1) + 4)  # of asyncio's own pool
+# Of asyncio's own pool, whose size follows the affinity from Python 3.13 on, but never a quota.
+_TO_THREAD: Final = min(32, (getattr(os, "process_cpu_count", os.cpu_count)() or 1) + 4)
 _POOLS: Final = {"thread-pool-shared": SHARED, "thread-pool-to-thread": _TO_THREAD, "thread-pool-anyio": SHARED}
 
 

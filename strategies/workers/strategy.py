@@ -1,6 +1,5 @@
 """How many worker processes: where "2 x cores + 1" holds, and where it does not."""
 
-import os
 from collections.abc import Iterator
 from typing import Final
 
@@ -20,13 +19,14 @@ from benchmark.experiments.strategies.law import (
 )
 from benchmark.experiments.strategies.observed import Observed
 from benchmark.load.plan import Level, Waves
+from benchmark.record.allowance import whole_cores
 from strategies.laws import closed_rate_rps, mean_in_turn_ms, mean_shared_ms
 from strategies.workers.parameters import KILLED, MODEL_MS, SYNC_WORKERS
 
 USERS: Final = 16  # more than there are workers, so that none is ever without work
 BUSY, AT_ONCE, WITH_KILLS = f"{USERS} users", "five at once", "with kills"
 FIVE: Final = 5
-CORES: Final = os.cpu_count() or 1
+CORES: Final = whole_cores()
 SLEEPING: Final = {f"workers-sync-{n}": n for n in SYNC_WORKERS}
 COMPUTING: Final = {f"workers-cpu-{n}": n for n in SYNC_WORKERS}
 SEVERAL_AT_ONCE: Final = ("workers-gthread", "workers-gevent", "workers-uvicorn", "workers-granian")

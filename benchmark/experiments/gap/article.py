@@ -11,6 +11,7 @@ from benchmark.experiments.gap.answers import answers, customary_answers
 from benchmark.experiments.gap.formats import NAMES, first_upper
 from benchmark.experiments.gap.schema import Attribution, Explained, parse
 from benchmark.experiments.gap.stages import TITLES
+from benchmark.record.allowance import MISSING_CORES, cores_text
 from benchmark.report.answers import Answer
 from benchmark.report.charts.picture import Picture
 from benchmark.report.tables import TableRow
@@ -113,7 +114,7 @@ def _recorded(data: Explained, manifest: Mapping[str, Any]) -> str:
     """Return where and how the run was made, in one line."""
     environment = manifest.get("environment") or {}
     machine = environment.get("machine") or {}
-    where = f"{machine.get('cores', '?')} cores of {machine.get('cpu_model', 'an unknown CPU')}"
+    where = f"{cores_text(environment) or MISSING_CORES} of {machine.get('cpu_model', 'an unknown CPU')}"
     how = f"make explain{' QUICK=1' if data.quick else ''}"
     python = environment.get("python", "of unknown version")
     return f">\n> Recorded with `{how}` on {where}, Python {python}, {data.started_utc[:10]}.\n"

@@ -18,6 +18,7 @@ from benchmark.experiments.gap.schema import (
     none_of,
     shown,
 )
+from benchmark.record.allowance import cores_text
 from benchmark.report.answers import Answer
 
 _WORTH_A_LINE_MS: Final = 0.1  # a share of the models' sleep
@@ -76,7 +77,7 @@ def where_time_goes(data: Explained) -> list[Answer]:
 
 def doubts(data: Explained, manifest: Mapping[str, Any]) -> list[str]:
     """Return what speaks against the figures: of this run first, then what holds for every run."""
-    machine = (manifest.get("environment") or {}).get("machine") or {}
+    environment = manifest.get("environment") or {}
     defaults = (manifest.get("settings") or {}).get("defaults") or {}
     intervals = sum(len(each.shares) + len(each.interactions) for each in data.attribution.values())
     rate = data.attribution.get("peak_rps")
@@ -95,7 +96,7 @@ def doubts(data: Explained, manifest: Mapping[str, Any]) -> list[str]:
             for name, cost in data.clock_cost.items()
             if (effects := _clock_effects(cost))
         ),
-        SAY.doubt_machine(cores=machine.get("cores")),
+        SAY.doubt_machine(cores=cores_text(environment)),
         SAY.doubt_workers(workers=defaults.get("workers")),
         SAY.doubt_chance(count=intervals),
         SAY.doubt_network(),

@@ -16,6 +16,7 @@ from benchmark.experiments.gap.attribution import Responses, attribute, attribut
 from benchmark.experiments.gap.contenders import COMPARED, level_of, summarise_contenders
 from benchmark.experiments.gap.scheduling_delay import waiting
 from benchmark.experiments.prediction.summarise import bounds, crossover, lead_s, over_users, peaks, what_ifs
+from benchmark.record.allowance import recorded_cores
 from benchmark.record.manifest import recorded_contenders
 from benchmark.record.run import SCHEMA, Run, TrialRecord
 
@@ -37,7 +38,7 @@ def summarise(run: Run, predicted: Mapping[str, Any]) -> tuple[dict[str, Any], d
     anatomy, doubts = stage_anatomy(
         run, _anatomy_cells(run, mains), {n: law_of(v[0].contender).asked for n, v in mains.items()}
     )
-    limits = bounds(mains, manifest["environment"]["machine"]["cores"])
+    limits = bounds(mains, recorded_cores(manifest["environment"]) or 1)
     lead = lead_s(run.cells(), variants, predicted)
     reasons += [*doubts, *_too_late(lead)]
     contenders = summarise_contenders(run, mains, _shared_blocks(explain, by_label))

@@ -20,7 +20,7 @@ class Bound:
 
     lone_ms: float  # latency of a single user
     demands_ms: Mapping[str, float]  # CPU per request by process, the load generator's included
-    cores: int
+    cores: float
     threads: int | None = None  # None where nobody waits for one
 
     def rate_rps(self, users: int) -> float:
@@ -30,7 +30,7 @@ class Bound:
         return 1e3 * min(waiting / self.lone_ms, 1 / max(demands), self.cores / sum(demands))
 
 
-def bound_of(light: Measured, cores: int) -> Bound | None:
+def bound_of(light: Measured, cores: float) -> Bound | None:
     """Return the bound of a contender from its light levels: CPU at the highest of them; None without any."""
     latencies_ms = light.latency_ms(LOW_USERS)
     users = max((users for users, blocks in light.by_users.items() if any(block.n for block in blocks)), default=None)

@@ -7,7 +7,6 @@ be learnt without any.
 """
 
 import asyncio
-import json
 import math
 import os
 import time
@@ -29,6 +28,7 @@ from benchmark.measure.machine_load import Watch
 from benchmark.measure.sampling import cpu_ns_of_tree
 from benchmark.measure.session import Session
 from benchmark.record.columns import GENERATOR_ROLE
+from benchmark.record.damage import parse_lines, reading
 from benchmark.stack.processes import Stack
 
 RECORD = "bursts.jsonl"
@@ -85,8 +85,9 @@ def measure_bursts(session: Session, contender: Contender, plan: CalibrationPlan
 def read_bursts(run_path: Path) -> list[Burst]:
     """Return all bursts of a run."""
     path = run_path / RECORD
-    whole = path.read_text().rpartition("\n")[0] if path.exists() else ""
-    return [Burst(**json.loads(line)) for line in whole.splitlines()]
+    with reading(path):
+        whole = path.read_text().rpartition("\n")[0] if path.exists() else ""
+        return [Burst(**document) for document in parse_lines(path, whole)]
 
 
 async def _measure(stack: Stack, contender: Contender, size: int, seconds: float) -> Burst | None:

@@ -15,7 +15,6 @@ calibration.py):
 `ratio` is the rate of `to` over the rate of `from`.
 """
 
-import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -32,6 +31,7 @@ from benchmark.errors import ContenderError
 from benchmark.experiments.prediction.demand import Demands, GeneratorDemand
 from benchmark.experiments.prediction.simulation import Demand, Network, Steady, constant, simulate, simulate_burst
 from benchmark.experiments.prediction.what_ifs import WhatIf
+from benchmark.record.allowance import whole_cores
 from contract.settings import PREFIX, Settings
 
 USERS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -131,7 +131,7 @@ def calibrated(contender: Contender, demands: Demands, generator: GeneratorDeman
         scoring=constant(demands.scoring_ms),
         store=constant(demands.store_ms),
         model=constant(demands.model_ms),
-        cores=len(os.sched_getaffinity(0)),
+        cores=whole_cores(),
         **network_settings(contender),
     )
     # What a model burns for an answer was measured with the rest; the network has it as work of its own.
@@ -225,7 +225,7 @@ def simulate_all(jobs: Mapping[tuple[Any, ...], Job]) -> dict[tuple[Any, ...], S
     # A new interpreter each time would spend a second on imports, a dozen times in a run.
     context = get_context("forkserver")
     context.set_forkserver_preload([__name__])
-    with ProcessPoolExecutor(len(os.sched_getaffinity(0)), mp_context=context) as pool:
+    with ProcessPoolExecutor(whole_cores(), mp_context=context) as pool:
         return dict(zip(jobs, pool.map(steady, jobs.values(), chunksize=2), strict=True))
 
 

@@ -14,7 +14,7 @@ _MANY_USERS = 10**6  # for whom the number of users binds no more
 Mains = Mapping[str, Sequence[Measured]]  # by contender, the best source first
 
 
-def bounds(mains: Mains, cores: int) -> dict[str, Bound]:
+def bounds(mains: Mains, cores: float) -> dict[str, Bound]:
     """Return by contender the simple bound on its rate, from its light levels."""
     lights = {name: next((v for v in own if v.facts["phase"] == "light"), None) for name, own in mains.items()}
     found = {name: bound_of(light, cores) for name, light in lights.items() if light}

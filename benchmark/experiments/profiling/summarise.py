@@ -18,6 +18,7 @@ from benchmark.contenders.discovery import Contender
 from benchmark.experiments.profiling.export import list_profiles
 from benchmark.experiments.profiling.libraries import by_kind
 from benchmark.experiments.profiling.recorders import CPU_SAMPLER
+from benchmark.record.damage import reading
 from benchmark.record.resources import Disturbance
 from benchmark.record.run import Run, TrialRecord
 from contract.timing import parse_server_timing
@@ -339,7 +340,9 @@ def _name(row: CallsRow) -> str:
 
 def _read_shares(run: Run) -> pd.DataFrame:
     path = run.path / SHARES.file
-    return pd.read_csv(path) if path.exists() else pd.DataFrame(columns=list(SHARES.columns))
+    with reading(path):
+        empty = pd.DataFrame(columns=list(SHARES.columns))
+        return pd.read_csv(path)[list(SHARES.columns)] if path.exists() else empty
 
 
 def _r(value: float) -> float | None:

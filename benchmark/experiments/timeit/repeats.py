@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.errors import RecordError
+from benchmark.record.damage import reading
 
 REPEATS_NAME, TABLE_NAME = "repeats.csv", "timeit.csv"
 COLUMNS = ("repeat", "n", "contender", "seconds")  # repeats count from 0; seconds for all n calls together
@@ -32,14 +33,12 @@ def read_repeats(folder: Path) -> pd.DataFrame:
     """Return every timing of a run, in the order of measuring: COLUMNS. Raises RecordError."""
     path = folder / REPEATS_NAME
     kinds = dict(zip(COLUMNS, ("int64", "int64", "string", "float64"), strict=True))
-    if not path.exists():
-        return pd.DataFrame(columns=list(COLUMNS)).astype(kinds)
-    try:
+    with reading(path):
+        if not path.exists():
+            return pd.DataFrame(columns=list(COLUMNS)).astype(kinds)
         whole = path.read_text().rpartition("\n")[0]  # a row that was cut off, as by a full disk, is no timing
         # Without the defaults, which would take a contender named `null` for a missing value.
         return pd.read_csv(io.StringIO(whole), usecols=list(COLUMNS), dtype=kinds, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise RecordError(f"{path} cannot be read: {error}") from error
 
 
 def write_table(folder: Path, repeats: pd.DataFrame, labels: Sequence[str]) -> None:

@@ -38,7 +38,10 @@ def for_page(svg: str, prefix: str = "") -> str:
             raise KeyError(root.tag)
     except (ElementTree.ParseError, KeyError) as error:
         raise ValueError("no drawing, or one without a viewBox") from error
-    element = _kept(root, prefix)
+    try:
+        element = _kept(root, prefix)
+    except RecursionError as error:
+        raise ValueError("no drawing: its elements are nested without end") from error
     element.tag, element.attrib = "svg", {"viewBox": view, "aria-hidden": "true"}
     return ElementTree.tostring(element, encoding="unicode")
 
@@ -58,7 +61,7 @@ def _kept(element: Element, prefix: str) -> Element:
             kept.set(name, painted)
         elif name == "style" and (style := _style(value, prefix)):
             kept.set(name, style)
-    kept.extend(_kept(child, prefix) for child in element if child.tag.removeprefix(_SVG) in _ELEMENTS)
+    kept.extend([_kept(child, prefix) for child in element if child.tag.removeprefix(_SVG) in _ELEMENTS])
     return kept
 
 

@@ -17,7 +17,7 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from benchmark.cli import app
-from benchmark.cli_options import PYTHON, end_on_signals
+from benchmark.cli_options import PYTHON, conclude, end_on_signals
 from benchmark.contenders.discovery import ROOT, discover
 from benchmark.experiments.bench.experiment import EXPERIMENT
 from benchmark.experiments.registry import REGISTRY, ExperimentRow
@@ -50,6 +50,24 @@ def said(answer: Result) -> str:
 
 def python(*arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_a_run_that_measured_nothing_ends_with_the_status_of_what_could_not_be_measured(tmp_path: Path) -> None:
+    run = make_run(tmp_path, [A])
+    record(run, 0, "a", status="failed", reason="port 5001 is taken")
+    run.note_end(False)
+    summary = {"complete": True, "valid": False, "contenders": {}, "reasons": [], "notes": []}
+    run.write_json("summary.json", {"schema": 1, **summary})
+    with pytest.raises(typer.Exit) as ended:
+        conclude(run, ShownNowhere())
+    assert ended.value.exit_code == FAILED
+
+
+class ShownNowhere:
+    """An experiment without figures or answers."""
+
+    table = staticmethod(lambda _: None)
+    answers = staticmethod(lambda _: ())
 
 
 def test_the_module_is_the_program_and_names_its_verbs() -> None:

@@ -107,6 +107,10 @@ def test_latency_counts_from_before_the_stamp_so_that_no_stage_of_the_server_is_
             Wire(Clock(), raises=OSError(24, "Too many open files")),
             "no answer (status 0): OSError: [Errno 24] Too many open files",
         ),
+        (
+            Wire(Clock(), raises=UnicodeError("label empty or too long")),  # of a name that is no host's
+            "no answer (status 0): UnicodeError: label empty or too long",
+        ),
         (Wire(Clock(), raises=ConnectionRefusedError()), "no answer (status 0): ConnectionRefusedError: "),
         (Wire(Clock(), status=503), "status 503"),
     ],

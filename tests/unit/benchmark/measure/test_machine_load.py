@@ -1,6 +1,7 @@
 """What others had of the machine, from what it says of itself and from what our processes used."""
 
 import contextlib
+import os
 from collections import namedtuple
 from types import SimpleNamespace
 from typing import Any, cast
@@ -21,14 +22,21 @@ SECOND_NS = 10**9
 
 def test_guests_are_part_of_the_user_time_and_a_disk_is_waited_for_in_idleness(monkeypatch: pytest.MonkeyPatch) -> None:
     linux = namedtuple("linux", "user nice system idle iowait irq softirq steal guest guest_nice")
-    monkeypatch.setattr(psutil, "cpu_times", lambda: linux(10.0, 1.0, 4.0, 50.0, 5.0, 0.5, 0.25, 3.0, 7.0, 0.75))
+    monkeypatch.setattr(psutil, "cpu_times", lambda **_: [linux(10.0, 1.0, 4.0, 50.0, 5.0, 0.5, 0.25, 3.0, 7.0, 0.75)])
     assert machine_times() == MachineTimes(15.75 * SECOND_NS, 55.0 * SECOND_NS, 3.0 * SECOND_NS)
 
 
 def test_a_system_that_knows_no_steal_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
     other = namedtuple("other", "user nice system idle")
-    monkeypatch.setattr(psutil, "cpu_times", lambda: other(10.0, 1.0, 4.0, 50.0))
+    monkeypatch.setattr(psutil, "cpu_times", lambda **_: [other(10.0, 1.0, 4.0, 50.0)])
     assert machine_times() == MachineTimes(15.0 * SECOND_NS, 50.0 * SECOND_NS, 0.0)
+
+
+def test_cores_that_this_run_may_not_use_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu = namedtuple("cpu", "user idle")
+    monkeypatch.setattr(psutil, "cpu_times", lambda **_: [cpu(1.0, 9.0), cpu(2.0, 8.0), cpu(4.0, 6.0)])
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 2})
+    assert machine_times() == MachineTimes(5.0 * SECOND_NS, 15.0 * SECOND_NS, 0.0)
 
 
 @pytest.mark.parametrize(

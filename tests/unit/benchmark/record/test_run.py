@@ -343,3 +343,9 @@ def test_a_directory_in_place_of_latest_is_one_sentence(run: Run) -> None:
     with pytest.raises(RecordError) as raised:
         run.point_latest_here()
     assert "latest" in one_sentence(raised)
+
+
+def test_two_runs_that_begin_within_the_same_second_do_not_collide(tmp_path: Path) -> None:
+    runs = [Run.create(tmp_path, "bench", {"seed": seed}) for seed in range(3)]
+    assert len({run.path for run in runs}) == len(runs)
+    assert [run.manifest["seed"] for run in runs] == [0, 1, 2]

@@ -69,3 +69,39 @@ def test_an_error_of_a_setting_holds_no_secret() -> None:
         settings_from({"SERVING_MODEL_URLS": f"ftp://u:{SECRET}@h/x", "SERVING_REDIS_TIMEOUT_MS": URLS[0]})
     assert SECRET not in str(caught.value)
     assert "SERVING_REDIS_TIMEOUT_MS" in str(caught.value)
+
+
+SECRET_NAMES = (
+    "HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "DB_PASSWORD", "API_KEY", "api-key", "SERVING_API_KEYS", "PGPASSWORD",
+    "CLIENT_SECRET", "GITHUB_TOKEN", "SENTRY_DSN", "BASIC_AUTH", "SSH_PASSPHRASE", "Authorization", "key", "token",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SECRET_NAMES)
+def test_a_value_whose_name_is_that_of_a_secret_is_masked_wherever_it_stands(tmp_path: Path, name: str) -> None:
+    process = {"role": "scoring", "env": {name: SECRET, "SERVING_THREADS": "64"}}
+    run = Run.create(
+        tmp_path, "bench", {"contenders": {"a": {"process": [process]}}, "command_line": f"x {name}={SECRET}"}
+    )
+    written = (run.path / "manifest.json").read_text()
+    assert SECRET not in written
+    assert run.manifest["contenders"]["a"]["process"][0]["env"] == {name: "***", "SERVING_THREADS": "64"}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {
+            "keyboard": "a",
+            "SERVING_MODEL_LAW": "uniform",
+            "monkey": "b",
+            "author": "c",
+            "compass": "d",
+            "tokenize": "e",
+        },
+        {"tokens": 5, "key": None, "packages": {"tokenizers": "1.0", "cookiecutter": "2.0"}},
+        {"plan": "--set model_cpu_ms=5 --contenders sync,async"},
+    ],
+)
+def test_what_only_looks_like_the_name_of_a_secret_stays(document: dict[str, object]) -> None:
+    assert masked(document) == document

@@ -25,6 +25,11 @@ HEAD = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1
         '<animate attributeName="href" values="javascript:alert(1)"/>',
         '<set attributeName="onmouseover" to="alert(1)"/>',
         '<script xmlns="http://www.w3.org/1999/xhtml">alert(1)</script>',
+        '<use href="data:image/svg+xml,alert"/>',
+        '<svg onload="alert(1)"><g onclick="alert(2)"/></svg>',
+        '<iframe xmlns="http://www.w3.org/1999/xhtml" srcdoc="alert"/>',
+        '<path d="M0 0" filter="url(http://elsewhere.test/alert)"/>',
+        '<text style="behavior: url(#alert)">here</text>',
     ],
 )
 def test_what_acts_or_loads_stays_outside(inside: str) -> None:
@@ -61,3 +66,8 @@ def test_colours_are_those_of_the_page() -> None:
 def test_what_is_no_drawing_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="no drawing"):
         for_page(text)
+
+
+def test_a_drawing_that_is_nested_without_end_is_refused() -> None:
+    with pytest.raises(ValueError, match="no drawing"):
+        for_page(f"{HEAD}>{'<g>' * 50_000}{'</g>' * 50_000}</svg>")
