@@ -4,19 +4,12 @@ run/services.json lists the processes that `up` has started. Each is added as it
 if `up` crashes. Until all are ready, a guard stops them if `up` ends early.
 """
 
-import fcntl
-import json
-import os
 import signal
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Final
-
-import psutil
-from pydantic import Field, TypeAdapter, ValidationError
+from typing import Final
 
 from benchmark.contenders.discovery import ROOT, Contender, Process, discover
 from benchmark.errors import ServicesError
@@ -31,88 +24,13 @@ from benchmark.stack.processes import (
     start_role,
     stop_processes,
 )
+from benchmark.stack.services_state import Service, State, living, locked
 from benchmark.stack.watchdog import Guard, stop_groups
 
 RUN = ROOT / "run"
 # By default the feature store ends with its parent process.
 _STAY: Final = {"FEATURE_STORE_STAY": "1"}
 _POLL_S: Final = 0.05
-_SAME_START_S: Final = 0.05  # the system counts starts in ticks of 10 ms
-_SAME_BOOT_S: Final = 2.0
-
-
-@dataclass(frozen=True)
-class Service:
-    """A process that `up` has started, the leader of its own process group."""
-
-    pid: Annotated[int, Field(gt=1, strict=True)]
-    role: str
-    born: float  # start time of the process, in seconds since the epoch
-    boot: float | None = None  # start time of the system, by its clock at that time
-    port: int = 0
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether it still runs. A process id that now belongs to another process does not count."""
-        process = self._process()
-        try:
-            return process is not None and process.status() != psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return False
-
-    @property
-    def has_a_group(self) -> bool:
-        """Whether the process group with its id, if there is one, is still its own, whether it is alive or not."""
-        # The system does not reuse an id while a process group has it, except after a reboot.
-        since_boot = self.boot is not None and abs(self.boot - psutil.boot_time()) < _SAME_BOOT_S
-        return self._process() is not None or (since_boot and not psutil.pid_exists(self.pid))
-
-    def _process(self) -> psutil.Process | None:
-        try:
-            process = psutil.Process(self.pid)
-            boot = psutil.boot_time()
-            # Relative to the system's start, since the clock may have been changed in between.
-            since_boot_s = self.born - (boot if self.boot is None else self.boot)
-            return process if abs(process.create_time() - boot - since_boot_s) < _SAME_START_S else None
-        except (psutil.Error, ValueError, OverflowError):
-            return None
-
-
-_SERVICES: Final = TypeAdapter(list[Service])
-
-
-class _State:
-    """services.json: the processes that `up` started and `down` has not stopped yet."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._path = folder / "services.json"
-
-    def read(self) -> list[Service]:
-        """Return the started processes. Raises ServicesError if the file cannot be read."""
-        try:
-            return _SERVICES.validate_json(self._path.read_bytes())
-        except FileNotFoundError:
-            return []
-        except (OSError, ValidationError) as error:
-            ports = ", ".join(sorted({str(process.port) for _, process in _distinct(discover().values())}))
-            why = error.strerror if isinstance(error, OSError) else "it is not a list of services"
-            raise ServicesError(
-                f"{self._path} cannot be read ({why}), so the running services are unknown: delete the file, and "
-                f"stop the processes that listen on the ports {ports} yourself"
-            ) from error
-
-    def write(self, services: Sequence[Service]) -> None:
-        """Write the list of services atomically. Raises ServicesError."""
-        part = self._path.with_suffix(".part")
-        try:
-            if services:
-                part.write_text(json.dumps([asdict(service) for service in services], indent=1) + "\n")
-                part.replace(self._path)
-            else:
-                self._path.unlink(missing_ok=True)
-        except OSError as error:
-            raise ServicesError(f"cannot write {self._path}: {error.strerror}") from error
 
 
 def up(folder: Path | None = None, known: Mapping[str, Contender] | None = None) -> Generator[str, None, None]:
@@ -122,7 +40,7 @@ def up(folder: Path | None = None, known: Mapping[str, Contender] | None = None)
     Raises BenchmarkError.
     """
     wanted = list(_distinct((discover() if known is None else known).values()))
-    with _locked(folder or RUN) as state, closing(Guard()) as guard:
+    with locked(folder or RUN) as state, closing(Guard()) as guard:
         kept = _clear_away(state)
         missing = [(c, p) for c, p in wanted if not any(service.port == p.port for service in kept)]
         refuse_taken((process.port, f"{process.role} of {contender.name}") for contender, process in missing)
@@ -147,15 +65,26 @@ def down(folder: Path | None = None) -> Iterator[str]:
     if not folder.exists():
         yield "nothing to stop"
         return
-    with _locked(folder) as state:
+    with locked(folder) as state:
         services = state.read()
         alive = [service for service in services if service.is_alive]
-        stop_groups({service.pid for service in services if service.has_a_group})
-        left = [str(service.pid) for service in alive if service.is_alive]
-        if left:
-            raise ServicesError(f"the processes {', '.join(left)} cannot be stopped; did another user start them?")
+        if left := _stop(services):
+            state.write(left)
+            raise ServicesError(f"{_named(left)} cannot be stopped and still run; did another user start them?")
         state.write([])
     yield f"stopped {len(alive)} services" if alive else "nothing to stop"
+
+
+def _stop(services: Iterable[Service]) -> list[Service]:
+    """Stop services with their workers, and return those of which something still runs."""
+    groups = {service.pid: service for service in services if service.has_a_group}
+    stop_groups(set(groups))
+    remaining = living(groups)
+    return [service for pid, service in groups.items() if pid in remaining or service.is_alive]
+
+
+def _named(services: Iterable[Service]) -> str:
+    return "the processes " + ", ".join(f"{service.pid} ({service.role})" for service in services)
 
 
 def served(contenders: Iterable[Contender]) -> list[Contender]:
@@ -174,23 +103,22 @@ def _distinct(contenders: Iterable[Contender]) -> Iterator[tuple[Contender, Proc
                 yield contender, process
 
 
-def _clear_away(state: _State) -> list[Service]:
+def _clear_away(state: State) -> list[Service]:
     """Return the running services. Of those that have ended, stop remaining processes such as workers."""
     services = state.read()
     alive = [service for service in services if service.is_alive]
-    stop_groups({service.pid for service in services if service not in alive and service.has_a_group})
-    state.write(alive)
+    left = _stop(service for service in services if service not in alive)
+    state.write([*alive, *left])
     return alive
 
 
-def _start(contender: Contender, process: Process, state: _State, started: dict[int, Running], guard: Guard) -> None:
+def _start(contender: Contender, process: Process, state: State, started: dict[int, Running], guard: Guard) -> None:
     """Start one process and add it to services.json. Raises StackError or ServicesError."""
     ports = {other.role: other.port for other in contender.process}
     with _uninterrupted():
         running = start_role(contender, process, ports, state.folder / "logs", guard, _STAY)
         started[process.port] = running
-        born = psutil.Process(running.pid).create_time()
-        state.write([*state.read(), Service(running.pid, process.role, born, psutil.boot_time(), process.port)])
+        state.write([*state.read(), Service.of(running.pid, process.role, process.port)])
 
 
 def _await(contender: Contender, process: Process, started: Mapping[int, Running], kept: Sequence[Service]) -> str:
@@ -210,21 +138,6 @@ def _await(contender: Contender, process: Process, started: Mapping[int, Running
             )
         time.sleep(_POLL_S)
     return f"{line}  already up"
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[_State]:
-    """Hold the lock that lets only one `up` or `down` run at a time. Raises ServicesError."""
-    try:
-        (folder / "logs").mkdir(parents=True, exist_ok=True)
-        lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o644)
-    except OSError as error:
-        raise ServicesError(f"cannot write to {folder}: {error.strerror}") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield _State(folder)
-    finally:
-        os.close(lock)
 
 
 @contextmanager

@@ -16,8 +16,9 @@ import pytest
 from benchmark.contenders.discovery import ROOT, Contender, Process
 from benchmark.errors import ServicesError, StackError
 from benchmark.stack import background as services
-from benchmark.stack.background import Service, down, up
+from benchmark.stack.background import down, up
 from benchmark.stack.processes import HOST, free_port
+from benchmark.stack.services_state import Service
 from benchmark.stack.watchdog import stop_groups
 from tests.integration.processes import IDLE, Watching, members, pair, started, until
 
@@ -322,6 +323,47 @@ def test_a_clock_that_was_set_meanwhile_makes_nobody_another(monkeypatch: pytest
     monkeypatch.setattr("psutil._pslinux.boot_time", lambda: boot + 3600)
     assert psutil.Process(os.getpid()).create_time() == pytest.approx(known.born + 3600)
     assert known.is_alive
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts the starts of processes in ticks")
+def test_a_step_of_the_clock_makes_down_forget_nobody(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bring_up(folder, with_program(WITH_WORKER, ready="tcp"))
+    seen = set(pids(folder))
+    real = psutil.Process.create_time
+    monkeypatch.setattr(psutil.Process, "create_time", lambda process: real(process) + 3600)
+    os.kill(max(seen), signal.SIGKILL)  # its worker is left, and known by the group alone
+    real_boot = psutil.boot_time()
+    monkeypatch.setattr(psutil, "boot_time", lambda: real_boot - 30)
+    assert list(down(folder)) != NOTHING
+    assert members(seen) == []
+
+
+def test_a_process_that_started_at_another_tick_is_another() -> None:
+    known = Service.of(os.getpid(), "model", 1)
+    assert known.is_alive
+    assert known.ticks is not None
+    assert not replace(known, ticks=known.ticks + 1).is_alive
+    assert not replace(known, boot_id="another").is_alive
+
+
+def test_down_for_services_of_another_user_says_so_and_forgets_none(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bring_up(folder, with_program(WITH_WORKER, ready="tcp"))
+    seen = pids(folder)
+    until(lambda: len(members(set(seen))) == 3, "the worker runs")
+    os.kill(seen[1], signal.SIGKILL)  # only its worker is left
+
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    with monkeypatch.context() as other_user:
+        other_user.setattr("benchmark.stack.watchdog.os.killpg", refuse)
+        with pytest.raises(ServicesError, match=rf"{seen[0]}.*{seen[1]}.* cannot be stopped and still run"):
+            list(down(folder))
+    assert pids(folder) == seen
+    assert list(down(folder)) == ["stopped 1 services"]
+    assert members(set(seen)) == []
 
 
 def test_a_group_whose_leader_has_ended_is_ours_only_until_the_system_is_started_anew() -> None:
