@@ -1,7 +1,7 @@
 """`up` and `down`: start and stop the services of all contenders in the background, for curl and the browser.
 
-run/services.json lists the processes that `up` has started. Each is added as it starts, so that `down` finds it even
-if `up` crashes. Until all are ready, a guard stops them if `up` ends early.
+run/services.json lists the processes that `up` has started. Each is added before its program begins, so that `down`
+finds it even if `up` crashes. Until all are ready, a guard stops them if `up` ends early.
 """
 
 import signal
@@ -17,6 +17,8 @@ from benchmark.stack.ports import refuse_taken
 from benchmark.stack.processes import (
     HOST,
     READY_TIMEOUT_S,
+    Launch,
+    ProcessLauncher,
     Running,
     Stack,
     await_ready,
@@ -50,13 +52,16 @@ def up(folder: Path | None = None, known: Mapping[str, Contender] | None = None)
                 _start(contender, process, state, started, guard)
             for contender, process in wanted:
                 yield _await(contender, process, started, kept)
+            with _uninterrupted():
+                for running in started.values():
+                    guard.release(running.pid)
         except BaseException:
-            stop_processes([running.popen for running in started.values()], guard)
-            state.write(kept)
+            with _uninterrupted():
+                stop_processes([running.popen for running in started.values()], guard)
+                ended = {running.pid for running in started.values()}
+                ended -= living(ended)
+                state.write([service for service in state.read() if service.pid not in ended])
             raise
-        with _uninterrupted():
-            for running in started.values():
-                guard.release(running.pid)
 
 
 def down(folder: Path | None = None) -> Iterator[str]:
@@ -113,12 +118,15 @@ def _clear_away(state: State) -> list[Service]:
 
 
 def _start(contender: Contender, process: Process, state: State, started: dict[int, Running], guard: Guard) -> None:
-    """Start one process and add it to services.json. Raises StackError or ServicesError."""
+    """Add one process to services.json, and start its program only then. Raises StackError or ServicesError."""
     ports = {other.role: other.port for other in contender.process}
+
+    def announce(_: Launch, pid: int) -> None:
+        state.write([*state.read(), Service.of(pid, process.role, process.port)])
+
     with _uninterrupted():
-        running = start_role(contender, process, ports, state.folder / "logs", guard, _STAY)
-        started[process.port] = running
-        state.write([*state.read(), Service.of(running.pid, process.role, process.port)])
+        launcher = ProcessLauncher(announce)
+        started[process.port] = start_role(contender, process, ports, state.folder / "logs", guard, _STAY, launcher)
 
 
 def _await(contender: Contender, process: Process, started: Mapping[int, Running], kept: Sequence[Service]) -> str:

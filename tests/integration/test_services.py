@@ -5,7 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,8 @@ from benchmark.errors import ServicesError, StackError
 from benchmark.stack import background as services
 from benchmark.stack.background import down, up
 from benchmark.stack.processes import HOST, free_port
-from benchmark.stack.services_state import Service
-from benchmark.stack.watchdog import stop_groups
+from benchmark.stack.services_state import Service, State
+from benchmark.stack.watchdog import Guard, stop_groups
 from tests.integration.processes import IDLE, Watching, members, pair, started, until
 
 pytestmark = pytest.mark.integration
@@ -220,6 +221,57 @@ def test_an_up_that_is_killed_leaves_nothing_either(folder: Path, watching: Watc
     command.popen.communicate()
     until(lambda: members(seen) == [], "the guard has stopped them")
     assert Command("down", folder, contender, watching).end() == (OK, "nothing to stop\n")
+
+
+def test_a_program_begins_only_when_it_is_written_down(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marker = tmp_path / "begun"
+    contender = with_program(f"open({str(marker)!r}, 'w').close()\n{LISTEN}{IDLE}", ready="tcp")
+    monkeypatch.setattr(services, "discover", lambda: {})
+    real = State.write
+
+    def slow(state: State, listed: Sequence[Service]) -> None:
+        time.sleep(0.3)  # time enough for a program that does not wait
+        if len(listed) == 2:
+            assert not marker.exists()
+        real(state, listed)
+
+    monkeypatch.setattr(State, "write", slow)
+    bring_up(folder, contender)
+    assert marker.exists()
+
+
+def test_up_without_its_guard_starts_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed() -> Guard:
+        guard = Guard()
+        guard._process.kill()
+        guard._process.wait()
+        return guard
+
+    monkeypatch.setattr(services, "Guard", killed)
+    with pytest.raises(StackError, match="the process that would stop it has ended"):
+        bring_up(folder, two())
+    assert pids(folder) == []
+
+
+def test_an_up_that_is_interrupted_at_its_very_end_leaves_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: set[int] = set()
+
+    class Late(Guard):
+        def release(self, group: int) -> None:
+            if not seen:
+                os.kill(os.getpid(), signal.SIGINT)
+            seen.add(group)
+            super().release(group)
+
+    monkeypatch.setattr(services, "Guard", Late)
+    with pytest.raises(KeyboardInterrupt):
+        bring_up(folder, two())
+    assert len(seen) == 2
+    assert (members(seen), pids(folder)) == ([], [])
 
 
 def test_an_interrupted_up_keeps_what_was_up_before(folder: Path, watching: Watching) -> None:
