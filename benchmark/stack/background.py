@@ -41,9 +41,10 @@ def up(folder: Path | None = None, known: Mapping[str, Contender] | None = None)
     Yields a line per service. If it ends before the last line, the processes that it started are stopped again.
     Raises BenchmarkError.
     """
-    wanted = list(_distinct((discover() if known is None else known).values()))
+    wanted = list(_distinct(served(discover().values()) if known is None else known.values()))
     with locked(folder or RUN) as state, closing(Guard()) as guard:
         kept = _clear_away(state)
+        _refuse_other_settings(wanted, kept)
         missing = [(c, p) for c, p in wanted if not any(service.port == p.port for service in kept)]
         refuse_taken((process.port, f"{process.role} of {contender.name}") for contender, process in missing)
         started: dict[int, Running] = {}  # by port
@@ -92,9 +93,15 @@ def _named(services: Iterable[Service]) -> str:
     return "the processes " + ", ".join(f"{service.pid} ({service.role})" for service in services)
 
 
+def known_contenders() -> dict[str, Contender]:
+    """Return what `up` can start, by name. Raises ContenderError."""
+    return discover()
+
+
 def served(contenders: Iterable[Contender]) -> list[Contender]:
     """Return the contenders that `up` starts: the first of those that share a scoring port."""
-    found = {(contender.name): contender for contender, process in _distinct(contenders) if process.role == "scoring"}
+    usual = [each for each in contenders if each.follows_contract and not each.harness_floor]
+    found = {(contender.name): contender for contender, process in _distinct(usual) if process.role == "scoring"}
     return list(found.values())
 
 
@@ -103,9 +110,21 @@ def _distinct(contenders: Iterable[Contender]) -> Iterator[tuple[Contender, Proc
     seen: set[int] = set()
     for contender in contenders:
         for process in contender.process:
-            if process.port not in seen and contender.follows_contract and not contender.harness_floor:
+            if process.port not in seen:
                 seen.add(process.port)
                 yield contender, process
+
+
+def _refuse_other_settings(wanted: Iterable[tuple[Contender, Process]], kept: Iterable[Service]) -> None:
+    """Raise ServicesError if a service that is up has other settings than the one that is asked for on its port."""
+    up_now = {service.port: service for service in kept if service.settings is not None}
+    for contender, process in wanted:
+        service = up_now.get(process.port)
+        if service and service.settings != process.env:
+            raise ServicesError(
+                f"{process.role} of {contender.name}: port {process.port} has a service that is up with other "
+                "settings: run `make down` first, or use --free-ports"
+            )
 
 
 def _clear_away(state: State) -> list[Service]:
@@ -122,7 +141,7 @@ def _start(contender: Contender, process: Process, state: State, started: dict[i
     ports = {other.role: other.port for other in contender.process}
 
     def announce(_: Launch, pid: int) -> None:
-        state.write([*state.read(), Service.of(pid, process.role, process.port)])
+        state.write([*state.read(), Service.of(pid, process.role, process.port, process.env)])
 
     with _uninterrupted():
         launcher = ProcessLauncher(announce)

@@ -61,12 +61,13 @@ class Service:
     port: int = 0
     ticks: int | None = None  # start time of the process by the kernel's own count, which no change of the clock moves
     boot_id: str = ""  # which start of the system these ticks count from
+    settings: dict[str, str] | None = None  # its environment in the contender's row
 
     @classmethod
-    def of(cls, pid: int, role: str, port: int) -> "Service":
+    def of(cls, pid: int, role: str, port: int, settings: dict[str, str] | None = None) -> "Service":
         """Return the service that a process of this user is, as it runs now. Raises psutil.Error if it is gone."""
         born = psutil.Process(pid).create_time()
-        return cls(pid, role, born, psutil.boot_time(), port, start_ticks(pid), boot_id())
+        return cls(pid, role, born, psutil.boot_time(), port, start_ticks(pid), boot_id(), settings)
 
     @property
     def is_alive(self) -> bool:
