@@ -13,6 +13,14 @@ BENCH_FLAGS := $(if $(QUICK),--quick) $(if $(FULL),--full) $(if $(FIELD),--field
 DOCKER ?= docker
 export DOCKER
 
+# A variable that nobody reads is a typing mistake, such as QUIK=1, and would pass silently.
+KNOWN := PYTHON BIN EXAMPLE QUICK FULL FIELD SCALE SITE ALL HTML STRATEGY WEB_HOST MASTER BENCH_ARGS EXPLAIN_ARGS \
+	STRATEGIES_ARGS EXPERIMENT_ARGS UP_ARGS DOCKER BASE_IMAGE REDIS_IMAGE IMAGE_PREFIX IMAGE_TAG PROFILE HOST_ADDRESS \
+	MIRROR SUITE SERVING_% LOCUST_% SHELL MAKEFLAGS
+GIVEN := $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
+UNKNOWN := $(filter-out $(KNOWN),$(GIVEN))
+$(if $(UNKNOWN),$(error $(UNKNOWN) is not a variable of this Makefile; expected one of $(KNOWN)))
+
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev bench explain strategies report experiments experiment1 experiment2 experiment3 response-time \
 	load-test max-performance stress-test locust-ui locust-master locust-worker up down seed test lint format lock diff \
@@ -63,8 +71,8 @@ locust-master: up ## a Locust master with the web UI, for `make locust-worker`
 locust-worker: install ## a Locust worker; MASTER=host if the master runs on another machine
 	@$(LOCUST) --worker --master-host $(or $(MASTER),127.0.0.1)
 
-up: install ## start Redis and the four services in the background, on their usual ports
-	@$(BIN)/python -m benchmark up
+up: install ## start Redis and the four services in the background; UP_ARGS="--help" for other contenders, settings, ports
+	@$(BIN)/python -m benchmark up $(UP_ARGS)
 
 down: install ## stop the services that `make up` started
 	@$(BIN)/python -m benchmark down

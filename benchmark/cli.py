@@ -14,12 +14,16 @@ from rich.table import Table
 from benchmark.cli_options import (
     EXIT_INTERRUPTED,
     RESULTS,
+    FreePortsOption,
     ResultsOption,
+    SettingOption,
+    UpContendersOption,
     console,
     examples,
     fail,
     help_of,
     measuring_command,
+    parse_settings,
     print_outcome,
 )
 from benchmark.compare.cli import compare
@@ -98,16 +102,27 @@ def _redraw(run_directory: Path) -> Path:
 
 
 @app.command(
-    epilog=examples("up", "contenders    # lists the ports", "down    # stops them again"), rich_help_panel=SERVICES
+    epilog=examples(
+        "up",
+        "up --contenders async-aiohttp --set model_cpu_ms=5 --free-ports",
+        "contenders    # lists the ports",
+        "down    # stops them again",
+    ),
+    rich_help_panel=SERVICES,
 )
-def up() -> None:
+def up(contenders: UpContendersOption = "", setting: SettingOption = None, free_ports: FreePortsOption = False) -> None:
     """Start the feature store and all services in the background, on their usual ports. Takes seconds.
 
-    Services that are already up stay. Ctrl-C during the start stops those that were started.
+    Services that are already up stay. Ctrl-C during the start stops those that were started. Settings are given with
+    --set: SERVING_... variables of the shell are refused.
     """
     from benchmark.stack import background as services
+    from benchmark.stack.chosen import to_start
 
-    with measuring_command(), closing(services.up()) as lines:
+    with (
+        measuring_command(),
+        closing(services.up(known=to_start(contenders, parse_settings(setting), free_ports))) as lines,
+    ):
         try:
             for line in lines:
                 console.print(line, soft_wrap=True, markup=False)

@@ -55,6 +55,13 @@ ContendersOption = Annotated[
         rich_help_panel=WHAT,
     ),
 ]
+UpContendersOption = Annotated[
+    str,
+    typer.Option(
+        help="Names separated by commas, as listed by `contenders`. Default: one for each port of the usual ones.",
+        rich_help_panel=WHAT,
+    ),
+]
 RealContendersOption = Annotated[
     str,
     typer.Option(
@@ -127,6 +134,13 @@ def choose_contenders(names: str, whole_field: bool = False) -> list[Contender]:
 def choose_real_contenders(names: str) -> list[Contender]:
     """Return the same without contenders that measure the harness itself, unless they are named."""
     return [contender for contender in choose_contenders(names) if names or not contender.harness_floor]
+
+
+def refuse_together(**options: object) -> None:
+    """Raise typer.BadParameter if more than one of these options is given: one of them would be ignored."""
+    given = [name for name, value in options.items() if value]
+    if len(given) > 1:
+        raise typer.BadParameter(f"{' and '.join(given)} exclude each other: give one of them")
 
 
 def parse_levels(text: str) -> list[int]:

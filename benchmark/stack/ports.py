@@ -39,7 +39,7 @@ def refuse_taken(wanted: Iterable[tuple[int, str]]) -> None:
     if taken:
         raise StackError(
             f"{', '.join(taken)}: stop the process that listens there (after `make up`: `make down`), "
-            "or measure with --free-ports"
+            "or take free ports with --free-ports"
         )
 
 

@@ -8,8 +8,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -18,6 +19,7 @@ from benchmark.errors import StackError
 from benchmark.stack import ports as loopback
 from benchmark.stack.cgroups import Counters
 from benchmark.stack.environments import python_for
+from benchmark.stack.parent_death import end_with_parent
 from benchmark.stack.watchdog import Guard, stop_groups
 
 HOST = loopback.HOST
@@ -25,6 +27,8 @@ RECEIVER_ROLE = "receiver"
 READY_TIMEOUT_S = 30.0
 STOP_GRACE_S = 5.0
 _LOG_TAIL_LINES = 15
+# The shell is replaced by the program, and ends without it if the harness is gone before it says a line.
+_WHEN_TOLD = 'read -r _ && exec "$@" </dev/null'
 _FREE_PORTS = range(20_000, 32_000)
 
 
@@ -80,15 +84,19 @@ class Launcher(Protocol):
         ...
 
 
+@dataclass(frozen=True)
 class ProcessLauncher:
     """Starts plain processes, each in its own process group."""
+
+    announce: Callable[[Launch, int], None] | None = None  # told the process id before the program begins
 
     def launch(self, launch: Launch, guard: Guard | None) -> Running:
         own = launch.process.requirements
         python = python_for(launch.contender.folder / own) if own else sys.executable
         argv = command(launch.process, launch.ports, str(python))
         try:
-            popen = start_process(argv, launch.log, guard, _environment(launch))
+            announce = partial(self.announce, launch) if self.announce else None
+            popen = start_process(argv, launch.log, guard, _environment(launch), announce=announce)
         except OSError as error:
             raise StackError(f"{launch.where}: {argv[0]} cannot be started: {error.strerror}") from error
         return Running(launch.process.role, popen, launch.log, launch.port)
@@ -170,24 +178,45 @@ def start_role(
 
 
 def start_process(
-    argv: list[str], log: Path, guard: Guard | None, env: Mapping[str, str], talking: bool = False
+    argv: list[str],
+    log: Path,
+    guard: Guard | None,
+    env: Mapping[str, str],
+    talking: bool = False,
+    announce: Callable[[int], None] | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a process in its own group, with its output in a file, monitored by the guard if there is one.
 
-    A `talking` process has pipes to the harness as its standard input and output.
+    A `talking` process has pipes to the harness as its standard input and output. One that is announced outlives the
+    harness: its program begins only when `announce` has returned. All others end with it. Raises StackError.
     """
+    if announce:
+        argv = ["/bin/sh", "-c", _WHEN_TOLD, "sh", *argv]
     with log.open("ab") as output:
         popen = subprocess.Popen(
             argv,
-            stdin=subprocess.PIPE if talking else subprocess.DEVNULL,
+            stdin=subprocess.PIPE if talking or announce else subprocess.DEVNULL,
             stdout=subprocess.PIPE if talking else output,
             stderr=output,
             env=dict(env),
             cwd=ROOT,
             start_new_session=True,
+            preexec_fn=None if announce else end_with_parent(),  # noqa: PLW1509 - takes no lock
         )
-    if guard:
-        guard.watch(popen.pid)
+    try:
+        if guard:
+            guard.watch(popen.pid)
+        if announce:
+            announce(popen.pid)
+            assert popen.stdin is not None
+            with popen.stdin as told:
+                told.write(b"\n")
+    except BaseException as error:
+        popen.kill()
+        popen.wait()
+        if isinstance(error, BrokenPipeError):
+            raise StackError(f"{argv[0]} is not started: the process that would stop it has ended") from error
+        raise
     return popen
 
 

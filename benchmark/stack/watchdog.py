@@ -31,12 +31,13 @@ class Guard:
         self._pipe: IO[str] = self._process.stdin
 
     def watch(self, group: int) -> None:
-        """Stop a process group when this process is gone."""
+        """Stop a process group when this process is gone. Raises BrokenPipeError if the guard has been killed."""
         self._say(f"+{group}")
 
     def release(self, group: int) -> None:
         """Forget a process group that has ended."""
-        self._say(f"-{group}")
+        with contextlib.suppress(BrokenPipeError):
+            self._say(f"-{group}")
 
     def undo(self, command: list[str]) -> None:
         """Run a command when this process is gone. It must be harmless if there is nothing to undo."""
@@ -48,7 +49,8 @@ class Guard:
 
     def close(self) -> None:
         """End the guard, which stops all groups that were not released."""
-        self._pipe.close()
+        with contextlib.suppress(BrokenPipeError):  # of a guard that was killed
+            self._pipe.close()
         self._process.wait()
 
     def _say(self, line: str) -> None:

@@ -5,7 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,10 @@ import pytest
 from benchmark.contenders.discovery import ROOT, Contender, Process
 from benchmark.errors import ServicesError, StackError
 from benchmark.stack import background as services
-from benchmark.stack.background import Service, down, up
+from benchmark.stack.background import down, up
 from benchmark.stack.processes import HOST, free_port
-from benchmark.stack.watchdog import stop_groups
+from benchmark.stack.services_state import Service, State
+from benchmark.stack.watchdog import Guard, stop_groups
 from tests.integration.processes import IDLE, Watching, members, pair, started, until
 
 pytestmark = pytest.mark.integration
@@ -221,6 +223,57 @@ def test_an_up_that_is_killed_leaves_nothing_either(folder: Path, watching: Watc
     assert Command("down", folder, contender, watching).end() == (OK, "nothing to stop\n")
 
 
+def test_a_program_begins_only_when_it_is_written_down(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marker = tmp_path / "begun"
+    contender = with_program(f"open({str(marker)!r}, 'w').close()\n{LISTEN}{IDLE}", ready="tcp")
+    monkeypatch.setattr(services, "discover", lambda: {})
+    real = State.write
+
+    def slow(state: State, listed: Sequence[Service]) -> None:
+        time.sleep(0.3)  # time enough for a program that does not wait
+        if len(listed) == 2:
+            assert not marker.exists()
+        real(state, listed)
+
+    monkeypatch.setattr(State, "write", slow)
+    bring_up(folder, contender)
+    assert marker.exists()
+
+
+def test_up_without_its_guard_starts_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed() -> Guard:
+        guard = Guard()
+        guard._process.kill()
+        guard._process.wait()
+        return guard
+
+    monkeypatch.setattr(services, "Guard", killed)
+    with pytest.raises(StackError, match="the process that would stop it has ended"):
+        bring_up(folder, two())
+    assert pids(folder) == []
+
+
+def test_an_up_that_is_interrupted_at_its_very_end_leaves_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: set[int] = set()
+
+    class Late(Guard):
+        def release(self, group: int) -> None:
+            if not seen:
+                os.kill(os.getpid(), signal.SIGINT)
+            seen.add(group)
+            super().release(group)
+
+    monkeypatch.setattr(services, "Guard", Late)
+    with pytest.raises(KeyboardInterrupt):
+        bring_up(folder, two())
+    assert len(seen) == 2
+    assert (members(seen), pids(folder)) == ([], [])
+
+
 def test_an_interrupted_up_keeps_what_was_up_before(folder: Path, watching: Watching) -> None:
     contender = with_program(SILENT)
     bring_up(folder, contender.model_copy(update={"process": contender.process[:1]}))
@@ -322,6 +375,47 @@ def test_a_clock_that_was_set_meanwhile_makes_nobody_another(monkeypatch: pytest
     monkeypatch.setattr("psutil._pslinux.boot_time", lambda: boot + 3600)
     assert psutil.Process(os.getpid()).create_time() == pytest.approx(known.born + 3600)
     assert known.is_alive
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts the starts of processes in ticks")
+def test_a_step_of_the_clock_makes_down_forget_nobody(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bring_up(folder, with_program(WITH_WORKER, ready="tcp"))
+    seen = set(pids(folder))
+    real = psutil.Process.create_time
+    monkeypatch.setattr(psutil.Process, "create_time", lambda process: real(process) + 3600)
+    os.kill(max(seen), signal.SIGKILL)  # its worker is left, and known by the group alone
+    real_boot = psutil.boot_time()
+    monkeypatch.setattr(psutil, "boot_time", lambda: real_boot - 30)
+    assert list(down(folder)) != NOTHING
+    assert members(seen) == []
+
+
+def test_a_process_that_started_at_another_tick_is_another() -> None:
+    known = Service.of(os.getpid(), "model", 1)
+    assert known.is_alive
+    assert known.ticks is not None
+    assert not replace(known, ticks=known.ticks + 1).is_alive
+    assert not replace(known, boot_id="another").is_alive
+
+
+def test_down_for_services_of_another_user_says_so_and_forgets_none(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bring_up(folder, with_program(WITH_WORKER, ready="tcp"))
+    seen = pids(folder)
+    until(lambda: len(members(set(seen))) == 3, "the worker runs")
+    os.kill(seen[1], signal.SIGKILL)  # only its worker is left
+
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    with monkeypatch.context() as other_user:
+        other_user.setattr("benchmark.stack.watchdog.os.killpg", refuse)
+        with pytest.raises(ServicesError, match=rf"{seen[0]}.*{seen[1]}.* cannot be stopped and still run"):
+            list(down(folder))
+    assert pids(folder) == seen
+    assert list(down(folder)) == ["stopped 1 services"]
+    assert members(set(seen)) == []
 
 
 def test_a_group_whose_leader_has_ended_is_ours_only_until_the_system_is_started_anew() -> None:

@@ -267,6 +267,30 @@ def test_nothing_is_left_when_the_harness_is_killed(tmp_path: Path, guard: Guard
         stop_groups(groups)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
+def test_nothing_is_left_when_harness_and_guard_are_killed_together(tmp_path: Path, watching: Watching) -> None:
+    harness = subprocess.Popen(
+        [sys.executable, "-c", HARNESS, "null", str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    watching.watch(harness.pid)
+    groups: set[int] = set()
+    try:
+        assert harness.stdout is not None
+        groups = {int(pid) for pid in harness.stdout.readline().split()}
+        (guard,) = [
+            each for each in psutil.Process(harness.pid).children() if "watchdog.py" in " ".join(each.cmdline())
+        ]
+        guard.suspend()  # it cannot act on the end of the harness
+        harness.kill()
+        guard.kill()
+        until(lambda: not members(groups), "everything has been stopped", 10)
+    finally:
+        harness.kill()
+        harness.communicate()
+        watching.release(harness.pid)
+        stop_groups(groups)
+
+
 def test_a_guard_stops_what_it_watches_and_not_what_was_released(tmp_path: Path, watching: Watching) -> None:
     command = [sys.executable, "-c", IDLE]
     with (

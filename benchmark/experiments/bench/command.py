@@ -23,6 +23,7 @@ from benchmark.cli_options import (
     parse_levels,
     parse_settings,
     parse_sweep,
+    refuse_together,
 )
 from contract.limits import open_files
 
@@ -119,6 +120,8 @@ def command(
     from benchmark.measure.progress import Progress
     from benchmark.stack.containers import ContainerLauncher
 
+    refuse_together(**{"--quick": quick, "--full": full})
+    refuse_together(**{"--contenders": contenders, "--field": field})
     with measuring_command():
         chosen, swept_setting = choose_contenders(contenders, whole_field=field), parse_sweep(sweep)
         if swept_setting:

@@ -10,6 +10,7 @@ from benchmark.cli_options import (
     RESULTS,
     WHAT,
     FreePortsOption,
+    RealContendersOption,
     ResultsOption,
     SeedOption,
     SettingOption,
@@ -25,8 +26,8 @@ from contract.limits import open_files
 
 EXAMPLES = examples(
     "profile --scale 0.1    # under three minutes",
-    "profile --contender sync --contender async-aiohttp",
-    "profile --profiler pyinstrument --side server --contender async",
+    "profile --contenders sync,async-aiohttp",
+    "profile --profiler pyinstrument --side server --contenders async",
 )
 
 
@@ -45,13 +46,8 @@ class ProfiledSide(StrEnum):
 
 
 def command(
-    contender: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A name as listed by `contenders`; repeatable. Default: the usual ones, without `null`.",
-            rich_help_panel=WHAT,
-        ),
-    ] = None,
+    contenders: RealContendersOption = "",
+    contender: Annotated[list[str] | None, typer.Option(hidden=True, help="The former name of --contenders.")] = None,
     profiler: Annotated[
         list[Profiler] | None,
         typer.Option(help="Which profiler; repeatable. Default: both.", rich_help_panel=WHAT),
@@ -103,7 +99,7 @@ def command(
     from benchmark.measure.progress import Progress
 
     with measuring_command():
-        chosen = choose_real_contenders(",".join(contender or []))
+        chosen = choose_real_contenders(",".join(filter(None, [contenders, *(contender or [])])))
         refuse_beyond(users, open_files().soft, files_per_user(chosen))
         plan = ProfilePlan(
             requests=requests,
