@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import pairwise
 from typing import Any, Final
 
 from huey import RedisExpireHuey, RedisHuey
@@ -50,7 +51,7 @@ class Flaky:
 
     def figures(self) -> dict[str, float]:
         """Return how often each job was tried, 0 if they differ, and the times between the tries."""
-        gaps_s = [after - before for t in self.tries.values() for before, after in zip(t, t[1:], strict=False)]
+        gaps_s = [after - before for t in self.tries.values() for before, after in pairwise(t)]
         tries = {len(each) for each in self.tries.values()}
         return {
             "attempts": float(tries.pop()) if len(tries) == 1 else 0.0,

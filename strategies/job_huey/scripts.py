@@ -15,7 +15,8 @@ return number
 """
 
 # KEYS: row, open, counters, least wait. ARGV: id, now, consumer, prefix of heartbeats, ms that the job waited, then
-# names and amounts of counters. Returns whether the job may be worked on: not if it is done, or if a living consumer works on it.
+# names and amounts of counters. Returns whether the job may be worked on: not if it is done, or if a living consumer
+# works on it.
 CLAIM: Final = """
 local state, owner = unpack(redis.call('HMGET', KEYS[1], 'state', 'consumer'))
 if not state or state == 'finished' then return 0 end

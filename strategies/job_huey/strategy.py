@@ -124,8 +124,8 @@ def strategy(scale: float) -> Strategy:
     """Return the strategy with its laws. A quick run looks at order, waits and kills, and at what needs no service."""
     in_full = scale >= 1
     rate_rps = LOAD * closed_rate_rps(1, OCCUPIED_MS)
-    classes = Arrivals(rate_rps, measure_s=12.0 if in_full else 4.0, warmup_s=1.0, seed=SEED)
-    kill, naive = _kill(7 if in_full else 1), _kill(4)
+    classes = Arrivals(rate_rps, measure_s=11.5 if in_full else 4.0, warmup_s=1.0, seed=SEED)
+    kill, naive = _kill(7 if in_full else 1), _kill(3)
     laws = (
         *_order(), *_waits(classes), *_kept(kill),
         *((*_lost(naive), *_gets()) if in_full else ()),
@@ -144,7 +144,7 @@ def strategy(scale: float) -> Strategy:
             CLASSES: classes,
             KILLS: Arrivals(5.0, measure_s=_killed_s(kill), warmup_s=0.4),
             **({NAIVE_KILLS: Arrivals(20.0, measure_s=_killed_s(naive), warmup_s=0.4)} if in_full else {}),
-            **({ONE: Waves(1, 8, warmup_count=BODIES)} if in_full else {}),
+            **({ONE: Waves(1, 3, warmup_count=BODIES)} if in_full else {}),
         },
         laws=laws,
         seen=tuple(_seen()),
@@ -181,7 +181,7 @@ def _kill(times: int) -> Kill:
 
 def _killed_s(kill: Kill) -> float:
     """Return how long a load with kills takes: until the last dead consumer is known to be dead, too."""
-    return kill.times * kill.every_s + 3.0
+    return kill.times * kill.every_s + 2.6
 
 
 def _order() -> Iterator[Law]:

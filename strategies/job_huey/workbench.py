@@ -76,7 +76,7 @@ class Workbench:
         self.jobs.rows.write_effect(row, only_once=self._settings.keeps)
         return result
 
-    def _end(self, task: Any, value: Any, error: Exception | None) -> None:
+    def _end(self, task: Any, _: Any, error: Exception | None) -> None:
         """Close the row, unless Redis failed: then the job is worked on again."""
         if task.name != TASK or isinstance(error, RedisError):
             return
