@@ -1,4 +1,4 @@
-"""`python -m strategies.job_huey.consumer [-n]`: one worker thread, as `huey_consumer -w 1` has.
+"""`python -m strategies.job_huey.consumer [-n]`: huey's consumer with one worker, like `huey_consumer -w 1`.
 
 SIGTERM interrupts the job that is worked on, and SIGINT lets it end, as huey means them. With -n no periodic task is
 enqueued: one consumer of all should do that, since each does it for itself.
@@ -70,7 +70,7 @@ def _sweep(bench: Workbench) -> None:
 
 
 def _put_back(bench: Workbench, task: Any) -> None:
-    """Put an interrupted job back, for another consumer. Without Redis one of those will find it later."""
+    """Put an interrupted job back, for another consumer. Without Redis it is found later, as that of a dead one."""
     if task.name == TASK:
         bench.jobs.put_back(task.args[0])
 
