@@ -38,7 +38,7 @@ def over_time_picture(key: str, course: OverTimeData, prefix: str) -> Picture:
     ]
     x, y = [t_s for t_s, _ in course.expected], [value for _, value in course.expected]
     law = [Line("law", x, y, Style(MUTED, ""))] if course.expected else []
-    called = course.key.replace("_", " ")
+    called = course.gauge.replace("_", " ")
     said = [f"{line.label} at most {significant(max(line.y))} {course.unit}".rstrip() for line in drawn]
     return Picture(
         key=key,
@@ -50,7 +50,7 @@ def over_time_picture(key: str, course: OverTimeData, prefix: str) -> Picture:
         ),
         alt=alt_text(f"Lines, {called} over time", said),
         element=on_page(lambda layout: _draw_course(key, layout, course, drawn, law)),
-        data=lines_csv(_SECONDS, {course.key: [*drawn, *law]}),
+        data=lines_csv(_SECONDS, {course.gauge: [*drawn, *law]}),
     )
 
 
@@ -64,7 +64,7 @@ def _draw_course(key: str, layout: Layout, course: OverTimeData, drawn: Sequence
     heights = [y for line in (*drawn, *law) for y in line.y]
     number_axis(axes, "x", (0.0, max(places) * 1.02), is_log=False)
     number_axis(axes, "y", (0.0, max(heights) * 1.06 or 1.0), is_log=False)
-    axes.set_title(course.key.replace("_", " ") + (f" [{course.unit}]" if course.unit else ""), pad=8)
+    axes.set_title(course.gauge.replace("_", " ") + (f" [{course.unit}]" if course.unit else ""), pad=8)
     for line in law:
         axes.plot(line.x, line.y, color=MUTED, linestyle=LAW_DASH, linewidth=2.4)
     lines(axes, drawn, unit=course.unit)

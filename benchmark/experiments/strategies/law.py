@@ -121,7 +121,7 @@ class OverTime:
     """
 
     title: str
-    key: str  # in the service's statistics
+    gauge: str  # in the service's statistics
     unit: str
     subjects: tuple[str, ...]
     load: str

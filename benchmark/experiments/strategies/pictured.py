@@ -50,14 +50,14 @@ def over_time_data(asked: OverTime, subjects: Mapping[str, Evidence]) -> OverTim
     for name in asked.subjects:
         of_load = [seen for (load, _), seen in sorted(subjects[name].observed.items()) if load == asked.load]
         series = next((seen.series for seen in of_load if seen.series), ())
-        known = [(t_s, float(said[asked.key])) for t_s, said in series if said.get(asked.key) is not None]
+        known = [(t_s, float(said[asked.gauge])) for t_s, said in series if said.get(asked.gauge) is not None]
         if known:
             t_s, values = zip(*known, strict=True)
             valid = not subjects[name].reasons_of(asked.load)
             lines.append(OverTimeLine(subject=name, t_s=t_s, values=values, valid=valid))
     return OverTimeData(
         title=asked.title,
-        key=asked.key,
+        gauge=asked.gauge,
         unit=asked.unit,
         lines=tuple(lines),
         expected=tuple(sorted(asked.expected.items())),

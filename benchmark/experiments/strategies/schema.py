@@ -92,7 +92,7 @@ class OverTimeData(SummaryPart):
     """What a picture over time shows; `expected` is the law, as corners of a line."""
 
     title: str
-    key: str
+    gauge: str
     unit: str
     lines: tuple[OverTimeLine, ...] = ()
     expected: tuple[tuple[float, float], ...] = ()

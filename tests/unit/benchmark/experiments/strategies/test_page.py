@@ -230,4 +230,5 @@ def test_a_strategy_that_answers_later_shows_its_backlog_and_its_stages(record: 
     page = page_of(recorded)
     assert "The backlog stays" in page
     assert "Where the time goes" in page
+    assert "***" not in page, "nothing of it is a secret"
     assert "Dotted: the law, computed before the run." in page
