@@ -27,7 +27,7 @@ def command_line() -> str:
     context = typer.Context(group, info_name=PROGRAM)
     text = get_docs_for_click(obj=group, ctx=context, name=PROGRAM, title="Command line")
     short = text.replace(f"{ROOT}/", "").replace(f"\n## `{PROGRAM} ", "\n## `")
-    for style in ("[dim]", "[/]"):  # of the terminal
+    for style in ("[bold]", "[dim]", "[/]"):  # of the terminal
         short = short.replace(style, "")
     return f"{short.strip()}\n"
 
