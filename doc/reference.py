@@ -1,5 +1,6 @@
 """The page doc/cli.md, every command with its options as `--help` says them; and the table of the strategies."""
 
+import re
 from pathlib import Path
 from typing import Final
 
@@ -27,8 +28,9 @@ def command_line() -> str:
     context = typer.Context(group, info_name=PROGRAM)
     text = get_docs_for_click(obj=group, ctx=context, name=PROGRAM, title="Command line")
     short = text.replace(f"{ROOT}/", "").replace(f"\n## `{PROGRAM} ", "\n## `")
-    for style in ("[bold]", "[dim]", "[/]"):  # of the terminal
+    for style in ("[dim]", "[/]"):  # of the terminal
         short = short.replace(style, "")
+    short = re.sub(r"\[bold\]Examples\n((?:.+\n)+)", r"**Examples**:\n\n```sh\n\1```\n", short)
     return f"{short.strip()}\n"
 
 
