@@ -1,4 +1,4 @@
-"""The service of jobs in huey against a Redis of its own: what is accepted, what is found later, and what is refused."""
+"""The service of jobs in huey against a Redis of its own: what it accepts, what is found later, what it refuses."""
 
 import asyncio
 from collections.abc import Callable, Iterator

@@ -76,9 +76,7 @@ def test_the_lowest_class_that_waits_is_taken_and_within_it_the_first(jobs: list
     starts = starts_s(due, waits_by_class_ms(due, classes, ticks * TICK_S * 1e3))
     ranks = list(zip(classes, range(len(due)), strict=True))
     for start_s, rank in zip(starts, ranks, strict=True):
-        waiting = [
-            other for other, at_s, later_s in zip(ranks, due, starts, strict=True) if at_s <= start_s <= later_s
-        ]
+        waiting = [other for other, at_s, later_s in zip(ranks, due, starts, strict=True) if at_s <= start_s <= later_s]
         assert rank == min(waiting)
     assert all(after - before >= ticks * TICK_S for before, after in pairwise(sorted(starts)))
 
