@@ -1,5 +1,6 @@
 """The model: it blocks the worker for as long as the job's number says, and may keep what it has predicted."""
 
+import math
 import random
 import time
 from collections.abc import MutableMapping, Sequence
@@ -21,7 +22,7 @@ class Model:
         self.hits = self.misses = 0
 
     def predict(self, numbers: Sequence[float], seed: int) -> float:
-        """Return twice the sum, at once if it is known. Raises BadModelAnswer for a negative number."""
+        """Return twice the sum, at once if it is known. Raises BadModelAnswer if it has none."""
         key = tuple(numbers)
         if self._kept is not None and key in self._kept:
             self.hits += 1
@@ -34,7 +35,11 @@ class Model:
 
 
 def _predict(numbers: Sequence[float], model_ms: float) -> float:
+    """Return twice the sum. Raises BadModelAnswer for a negative number, and for a sum that is too large for JSON."""
     time.sleep(model_ms / 1e3)
     if min(numbers) < 0:
         raise BadModelAnswer("The model has no answer for a negative number.")
-    return 2 * sum(numbers)
+    total = 2 * sum(numbers)
+    if not math.isfinite(total):
+        raise BadModelAnswer("The model has no answer for numbers that are so large.")
+    return total

@@ -11,7 +11,7 @@ import time
 import uuid
 from typing import Any
 
-from huey.exceptions import CancelExecution
+from huey.exceptions import CancelExecution, RetryTask
 from redis.exceptions import RedisError
 
 from contract.errors import BadModelAnswer
@@ -73,12 +73,15 @@ class Workbench:
             result: dict[str, Any] = {"total": self._model.predict(row.numbers, row.number)}
         except BadModelAnswer as error:  # another try would end alike
             return {"failed": error.detail}
-        self.jobs.rows.write_effect(row, only_once=self._settings.keeps)
+        try:
+            self.jobs.rows.write_effect(row, only_once=self._settings.keeps)
+        except RedisError as error:  # huey would store it as the result, and the job would be said to have failed
+            raise RetryTask from error
         return result
 
     def _end(self, task: Any, _: Any, error: Exception | None) -> None:
-        """Close the row, unless Redis failed: then the job is worked on again."""
-        if task.name != TASK or isinstance(error, RedisError):
+        """Close the row, unless the effect could not be written: then the job is worked on again."""
+        if task.name != TASK or isinstance(error, RetryTask):
             return
         self._ended_s = time.time()
         cache = {"hits": float(self._model.hits), "misses": float(self._model.misses)}
