@@ -405,6 +405,7 @@ def test_down_for_services_of_another_user_says_so_and_forgets_none(
     seen = pids(folder)
     until(lambda: len(members(set(seen))) == 3, "the worker runs")
     os.kill(seen[1], signal.SIGKILL)  # only its worker is left
+    until(lambda: psutil.Process(seen[1]).status() == psutil.STATUS_ZOMBIE, "it has ended")
 
     def refuse(*_: object) -> None:
         raise PermissionError

@@ -98,8 +98,8 @@ def test_a_contender_whose_scenario_nobody_knows_is_refused_with_those_that_ther
 
 
 def test_a_protocol_that_nobody_knows_is_refused_with_those_that_there_are(tmp_path: Path) -> None:
-    with pytest.raises(ScenarioError, match=r"there is no protocol 'callback'; choose from predict, batch, poll"):
-        ask_of(mine(tmp_path, GOOD + "protocol = 'callback'"), "/", 1, (0, 1))
+    with pytest.raises(ScenarioError, match=r"there is no protocol 'fax'; choose from predict, batch, poll, callback"):
+        ask_of(mine(tmp_path, GOOD + "protocol = 'fax'"), "/", 1, (0, 1))
 
 
 def test_a_secret_is_sent_and_never_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from benchmark import cli
 from benchmark.errors import StackError
 from benchmark.experiments import experiment
+from benchmark.record.run import TrialRecord
 
 SUMMARY: dict[str, Any] = {
     "schema": 1,
@@ -34,6 +35,9 @@ class _Ran:
     def __init__(self, summary: dict[str, Any]) -> None:
         self.manifest: dict[str, Any] = {}
         self.summary, self.path = summary, Path("results/run")
+
+    def trials(self) -> list[TrialRecord]:
+        return [TrialRecord(0, "sync", 1)]
 
 
 def explain(monkeypatch: pytest.MonkeyPatch, *arguments: str, **changes: Any) -> tuple[int, str, list[Any]]:
