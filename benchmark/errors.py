@@ -4,6 +4,8 @@ BenchmarkError
 ├── ContenderError     a contender.toml cannot be used: which file, which key, what was expected
 ├── UnknownContender   a name on the command line that no contender.toml has
 ├── ScenarioError      a scenario.toml cannot be used, or no scenario has the name that a contender gives
+├── ShapeError         a rate over time, or the log that it is read from, cannot be understood
+├── ObjectiveError     a service level objective cannot be understood
 ├── SettingRefused     a setting that a contender does not accept, or that its row already sets
 ├── StackError         a contender's process cannot start, died, or did not become ready
 ├── NotAvailable       a contender's own environment cannot be built
@@ -30,6 +32,14 @@ class UnknownContender(BenchmarkError):
 
 class ScenarioError(BenchmarkError):
     pass
+
+
+class ShapeError(BenchmarkError):
+    code = "shape"
+
+
+class ObjectiveError(BenchmarkError):
+    code = "objective"
 
 
 class SettingRefused(BenchmarkError):
