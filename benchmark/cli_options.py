@@ -12,7 +12,15 @@ from rich.console import Console, RenderableType
 from rich.markup import escape
 
 from benchmark.contenders.discovery import ROOT, Contender, choose, discover
-from benchmark.errors import BenchmarkError, ContenderError, ScenarioError, SettingRefused, UnknownContender
+from benchmark.errors import (
+    BenchmarkError,
+    ContenderError,
+    ObjectiveError,
+    ScenarioError,
+    SettingRefused,
+    ShapeError,
+    UnknownContender,
+)
 from contract.limits import raise_open_files
 
 if TYPE_CHECKING:
@@ -30,8 +38,10 @@ class Outcome(Protocol):
     def answers(self) -> Callable[["Run"], Sequence["Answer"]]: ...
 
 
-EXIT_FAILED, EXIT_USAGE, EXIT_INVALID, EXIT_INTERRUPTED = 1, 2, 3, 130
+EXIT_FAILED, EXIT_USAGE, EXIT_INVALID, EXIT_BROKEN, EXIT_INTERRUPTED = 1, 2, 3, 4, 130
 RESULTS = ROOT / "results"
+
+_WRONG_USAGE = (UnknownContender, ContenderError, ScenarioError, SettingRefused, ShapeError, ObjectiveError)
 
 # Panels of `--help`.
 WHAT, HOW_LONG, CONDITIONS, OUTPUT = "What to measure", "How long", "Conditions", "Output"
@@ -255,5 +265,4 @@ def print_outcome(run: "Run", experiment: Outcome) -> None:
 def fail(error: BenchmarkError) -> NoReturn:
     """Print an error and exit."""
     console.print(f"[red]error:[/] {escape(str(error))}", soft_wrap=True)
-    wrong_usage = isinstance(error, UnknownContender | ContenderError | ScenarioError | SettingRefused)
-    raise typer.Exit(EXIT_USAGE if wrong_usage else EXIT_FAILED)
+    raise typer.Exit(EXIT_USAGE if isinstance(error, _WRONG_USAGE) else EXIT_FAILED)

@@ -41,6 +41,7 @@ REGISTRY = [
     ExperimentRow("timeit", "benchmark.experiments.timeit"),
     ExperimentRow("locust", "benchmark.experiments.breaking_point"),
     ExperimentRow("explain", "benchmark.experiments.gap"),
+    ExperimentRow("promise", "benchmark.experiments.promise"),
     ExperimentRow("strategies", "benchmark.experiments.strategies"),
 ]
 

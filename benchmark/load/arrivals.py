@@ -5,7 +5,7 @@ import random
 from collections.abc import Iterator
 from itertools import takewhile
 
-from benchmark.load.plan import Arrivals
+from benchmark.load.plan import Arrivals, Scheduled
 
 
 def poisson_arrivals(rate_rps: float, seed: int, ramp_s: float = 0.0) -> Iterator[float]:
@@ -27,6 +27,8 @@ def arrivals_until(rate_rps: float, seed: int, seconds: float, ramp_s: float = 0
     return list(takewhile(lambda t_s: t_s < seconds, poisson_arrivals(rate_rps, seed, ramp_s)))
 
 
-def times_of(load: Arrivals) -> list[float]:
+def times_of(load: Arrivals | Scheduled) -> list[float]:
     """Return when the requests of a load are due, in seconds since its warm-up began."""
+    if isinstance(load, Scheduled):
+        return list(load.at_s)
     return arrivals_until(load.rate_rps, load.seed, load.warmup_s + load.measure_s, load.ramp_s)

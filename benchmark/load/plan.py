@@ -42,13 +42,21 @@ class Arrivals:
 
 
 @dataclass(frozen=True)
+class Scheduled:
+    """An open loop whose requests are due at these times, in seconds since it began, in order."""
+
+    at_s: tuple[float, ...]
+    warmup_s: float = 0.0
+
+
+@dataclass(frozen=True)
 class Pause:
     """No requests, to see what a contender uses while it is idle."""
 
     pause_s: float
 
 
-Load = Level | Waves | Arrivals | Pause
+Load = Level | Waves | Arrivals | Scheduled | Pause
 _LOADS: Final = TypeAdapter(tuple[Load, ...])  # a load is recognised by its required fields
 
 

@@ -25,7 +25,7 @@ from locust.stats import PERCENTILES_TO_REPORT, StatsCSVFileWriter, stats_histor
 
 from benchmark.load.arrivals import times_of
 from benchmark.load.peak import CLIMB_GROWTH, grows
-from benchmark.load.plan import Arrivals, Level, LoadPlan, Pause, Waves
+from benchmark.load.plan import Arrivals, Level, LoadPlan, Pause, Scheduled, Waves
 from benchmark.load.samples import SampleWriter
 from benchmark.load.users import AskingUser, user_class
 from contract.garbage_collection import freeze_startup_objects
@@ -107,7 +107,7 @@ def _apply_all(plan: LoadPlan, environment: Environment, runner: LocalRunner, wr
                 runner.stop()
             case Waves():
                 _send_waves(asking, writer, load)
-            case Arrivals():
+            case Arrivals() | Scheduled():
                 _send_arrivals(asking, writer, load)
             case Pause():
                 start_ns = _begin_in_silence(0)
@@ -135,7 +135,7 @@ def _send_wave(asking: AskingUser, size: int) -> None:
     pool.join()
 
 
-def _send_arrivals(asking: AskingUser, writer: SampleWriter, arrivals: Arrivals) -> None:
+def _send_arrivals(asking: AskingUser, writer: SampleWriter, arrivals: Arrivals | Scheduled) -> None:
     """Send requests at their scheduled times, and wait until each has its answer or has failed.
 
     What is due in the window is measured, however late the answer comes.

@@ -1,5 +1,6 @@
 """The manifest of a run: plan, settings and machine, written before anything is measured."""
 
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,7 +23,7 @@ def make_manifest(
     """Return the manifest of a run that is about to start, on a machine of which a share is `busy`."""
     return {
         "started_utc": utc_now(),
-        "command_line": " ".join(["python -m benchmark", *sys.argv[1:]]),
+        "command_line": f"python -m benchmark {shlex.join(sys.argv[1:])}".rstrip(),
         "seed": seed,
         "plan": dict(plan),
         "contenders": {c.label: c.model_dump(mode="json", exclude={"folder"}) for c in contenders},

@@ -9,7 +9,7 @@ from benchmark.contenders.discovery import Contender, choose, discover
 from benchmark.experiments.experiment import Assignment
 from benchmark.experiments.strategies.law import Strategy
 from benchmark.experiments.strategies.recorded import predictions
-from benchmark.load.plan import Arrivals, Level, Load, Pause, Waves
+from benchmark.load.plan import Arrivals, Level, Load, Pause, Scheduled, Waves
 from benchmark.load.scenario_requests import refuse_unknown
 
 FULL_BLOCKS, QUICK_BLOCKS = 3, 1
@@ -90,5 +90,7 @@ def seconds_of(load: Load) -> float:
             return load.warmup_s + load.measure_s
         case Waves():
             return (load.count + load.warmup_count) * _WAVE_S
+        case Scheduled():
+            return load.at_s[-1] if load.at_s else 0.0
         case Pause():
             return load.pause_s

@@ -18,6 +18,7 @@ from benchmark.experiments.breaking_point import plan as locust_plan
 from benchmark.experiments.breaking_point.summarise import OPEN_LOOP
 from benchmark.experiments.experiment import carry_out
 from benchmark.experiments.gap.plan import Phase
+from benchmark.experiments.promise import experiment as promise
 from benchmark.experiments.strategies import experiment as strategies
 from benchmark.experiments.strategies import measure as strategies_measure
 from benchmark.experiments.strategies import plan as strategies_plan
@@ -34,6 +35,8 @@ from benchmark.record.run import Run, TrialRecord, read_samples
 from tests.unit.benchmark.experiments.gap.conftest import Explain, levels, stopping
 from tests.unit.benchmark.experiments.gap.conftest import measure_well as measure_factors
 from tests.unit.benchmark.experiments.profiling.synthetic import Profiling
+from tests.unit.benchmark.experiments.promise.synthetic import assigned
+from tests.unit.benchmark.experiments.promise.synthetic import write_trial as write_promise
 from tests.unit.benchmark.experiments.strategies.synthetic import LATENCY_MS, POOLS, make_strategy, write_trial
 from tests.unit.benchmark.fakes import failing, fake_stack, make_progress, measure_well
 from tests.unit.benchmark.synthetic import make_contender, samples_of
@@ -123,11 +126,22 @@ def record_strategies(results: Path, patch: pytest.MonkeyPatch, kind: Kind) -> R
     return carry_out(strategies.EXPERIMENT, strategies_plan.assign(plan), results, make_progress())
 
 
+def record_promise(results: Path, patch: pytest.MonkeyPatch, kind: Kind) -> Run:
+    def measure(trial: Trial, plan: LoadPlan) -> None:
+        if kind in ERRORS and trial.cell.contender == "two":
+            raise ERRORS[kind]
+        write_promise(trial.session.run, trial.cell, plan.loads)
+
+    fake_stack(patch, measure)
+    return carry_out(promise.EXPERIMENT, assigned([ONE, TWO], "60 for 4s"), results, make_progress())
+
+
 RECORDERS: dict[str, Recorder] = {
     "bench": Recorder(record_bench, "two"),
     "timeit": Recorder(record_timeit, "two"),
     "profile": Recorder(record_profile, "async"),
     "locust": Recorder(record_locust, "two"),
     "explain": Recorder(record_explain, "cell-runtime"),
+    "promise": Recorder(record_promise, "two"),
     "strategies": Recorder(record_strategies, "two"),
 }

@@ -29,7 +29,7 @@ from benchmark.experiments.strategies.recorded import predictions
 from benchmark.experiments.strategies.schema import LawResult, StrategiesSummary, StrategySummary
 from benchmark.experiments.strategies.summarise import summarise
 from benchmark.load.arrivals import arrivals_until
-from benchmark.load.plan import Arrivals, Level, Load, Pause, Waves
+from benchmark.load.plan import Arrivals, Level, Load, Pause, Scheduled, Waves
 from benchmark.record.columns import SAMPLE_COLUMNS, ResourceSample
 from benchmark.record.resources import BUSY, HARNESS, IDLE, STEAL
 from benchmark.record.run import SUMMARY, Run, TrialRecord, Window
@@ -132,6 +132,8 @@ def _under(load: Load, start_ns: int, latency_ns: int) -> tuple[pd.DataFrame, Wi
             return samples_of(due_ns, latency_ns, users=users), Window(users, start_ns, end_ns)
         case Pause(pause_s):
             return samples_of([], latency_ns), Window(0, start_ns, start_ns + int(pause_s * 1e9))
+        case Scheduled():
+            raise NotImplementedError("no strategy has such a load")
 
 
 @dataclass

@@ -1,0 +1,105 @@
+"""The command `promise`."""
+
+from typing import Annotated
+
+import typer
+
+from benchmark.cli_options import (
+    CONDITIONS,
+    EXIT_BROKEN,
+    HOW_LONG,
+    RESULTS,
+    WHAT,
+    FreePortsOption,
+    RealContendersOption,
+    ResultsOption,
+    SeedOption,
+    SettingOption,
+    WaitIdleOption,
+    choose_real_contenders,
+    conclude,
+    console,
+    examples,
+    measuring_command,
+    parse_settings,
+    refuse_together,
+)
+
+EXAMPLES = examples(
+    "promise    # p99 < 100 ms from nothing to 200 requests/s within a minute, and a minute there",
+    "promise --slo 'p99<100ms' --slo 'errors<0.1%' --rate 200",
+    "promise --shape '200 for 10s -> 1000 for 10s -> 200 for 20s' --contenders async-aiohttp",
+    "promise --shape 'sine 50 to 200 every 2min for 4min' --require async-aiohttp    # exit status 4 if it is broken",
+    "promise --shape 'replay access.log at 10x'    # the times of a log, ten times as fast",
+)
+_RATE_FOR_S = 60
+
+
+def command(
+    slo: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="An objective such as 'p99<100ms' or 'errors<0.1%'; repeatable. Default: these two.",
+            rich_help_panel=WHAT,
+        ),
+    ] = None,
+    shape: Annotated[
+        str,
+        typer.Option(
+            help="The rate over time, such as '0 -> 12000/min in 1min, hold 1min', '200 -> 1000 for 10s -> 200', "
+            "'sine 50 to 200 every 2min for 4min', 'bursts 50 to 400, 8s and 2s, for 1min' or 'replay access.log'. "
+            "Default: the first of these.",
+            rich_help_panel=WHAT,
+        ),
+    ] = "",
+    rate: Annotated[
+        float,
+        typer.Option(min=0, help="The same rate for a minute, in requests per second.", rich_help_panel=WHAT),
+    ] = 0,
+    contenders: RealContendersOption = "",
+    require: Annotated[
+        str,
+        typer.Option(
+            help="Contenders, separated by commas, that must keep the promise: otherwise the exit status is 4.",
+            rich_help_panel=CONDITIONS,
+        ),
+    ] = "",
+    quick: Annotated[
+        bool,
+        typer.Option("--quick", help="An eighth of the time of the usual shape.", rich_help_panel=HOW_LONG),
+    ] = False,
+    seed: SeedOption = 1,
+    setting: SettingOption = None,
+    free_ports: FreePortsOption = False,
+    wait_idle: WaitIdleOption = 0,
+    results: ResultsOption = RESULTS,
+) -> None:
+    """Say whether each contender keeps a promise under a load that changes. About nine minutes.
+
+    Requests come at their own times, the same for every contender, and latency counts from when they were due.
+
+    Exit status: 0 measured and VALID, 1 could not be measured, 2 wrong usage, 3 measured but INVALID,
+    4 a contender of --require does not keep the promise, 130 interrupted.
+    """
+    refuse_together(**{"--shape": shape, "--rate": rate, "--quick": quick})
+    from benchmark.experiments.experiment import carry_out
+    from benchmark.experiments.promise.experiment import EXPERIMENT
+    from benchmark.experiments.promise.plan import DEFAULT_SHAPE, QUICK_SHAPE, assign, make_plan
+    from benchmark.experiments.promise.schema import PromiseSummary
+    from benchmark.load.rates import parse_shape
+    from benchmark.measure.progress import Progress
+
+    with measuring_command():
+        written = shape or (f"{rate:g} for {_RATE_FOR_S}s" if rate else QUICK_SHAPE if quick else DEFAULT_SHAPE)
+        required = [name.strip() for name in require.split(",") if name.strip()]
+        plan = make_plan(parse_shape(written), slo or (), seed, required)
+        assignment = assign(choose_real_contenders(contenders), plan, parse_settings(setting), free_ports)
+        run = carry_out(EXPERIMENT, assignment, results, Progress(console), wait_idle)
+    try:
+        conclude(run, EXPERIMENT)
+    except typer.Exit as ended:
+        broken = PromiseSummary.model_validate(run.summary).broken_requirements
+        if ended.exit_code == 0 and broken:
+            console.print(f"--require: {', '.join(broken)} does not keep the promise")
+            raise typer.Exit(EXIT_BROKEN) from None
+        raise
