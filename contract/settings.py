@@ -27,7 +27,7 @@ _HTTP_CLIENTS = {"sync": ("requests", "urllib3"), "async": ("httpx", "aiohttp", 
 # The model is called twice per request, so it gets twice the threads of the scoring handler.
 _THREADS = {"scoring": 64, "model": 128}
 # Requests beyond this number would only wait, so they are refused early. A model may be called by several handlers.
-_MAX_IN_FLIGHT = {"scoring": 128, "model": 1024}
+_MAX_IN_FLIGHT: dict[Role, int] = {"scoring": 128, "model": 1024}
 # In the async twin the pool is so large that no request queues for a connection: httpx and its successor httpx2 scan
 # their whole queue whenever a connection is taken or returned, so queueing costs more CPU than the connections it
 # saves. They also check every idle connection, so few are kept. A thread of the sync twin calls each model at most
@@ -174,6 +174,11 @@ def _is_http_url(url: str) -> bool:
         return not _has_space(url) and parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:  # an invalid port
         return False
+
+
+def max_in_flight(role: Role) -> int:
+    """Return how many requests a worker lets in by default."""
+    return _MAX_IN_FLIGHT[role]
 
 
 def load_settings(architecture: Architecture, role: Role, **overrides: object) -> Settings:

@@ -9,7 +9,7 @@ from typing import get_args
 from benchmark.contenders.discovery import Contender, Process
 from benchmark.errors import SettingRefused
 from contract.schema import predict_path
-from contract.settings import PREFIX, Architecture, Role, Settings, SettingsError, settings_from
+from contract.settings import PREFIX, Architecture, Role, Settings, SettingsError, max_in_flight, settings_from
 
 # The harness sets these for every process that it starts.
 SEED, STAGE_CLOCK = f"{PREFIX}MODEL_SEED", f"{PREFIX}STAGE_CLOCK"
@@ -33,6 +33,21 @@ def variables(settings: Mapping[str, str]) -> dict[str, str]:
 def with_variables(contender: Contender, env: Mapping[str, str]) -> Contender:
     """Return a contender with these variables in all its processes, overriding its row."""
     return contender.model_copy(update={"process": tuple(with_env(process, env) for process in contender.process)})
+
+
+def with_room_for(contender: Contender, at_once: int) -> Contender:
+    """Return a contender whose scoring handler lets in so many requests at once, unless its row sets a limit.
+
+    A closed loop of more users than the limit would measure how fast a service refuses them.
+    """
+
+    def room(process: Process) -> Process:
+        own = PREFIX + "MAX_IN_FLIGHT"
+        if process.role != "scoring" or own in process.env or at_once <= max_in_flight("scoring"):
+            return process
+        return with_env(process, {own: str(at_once)})
+
+    return contender.model_copy(update={"process": tuple(map(room, contender.process))})
 
 
 def with_overrides(contenders: Iterable[Contender], overrides: Mapping[str, str]) -> list[Contender]:

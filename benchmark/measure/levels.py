@@ -12,7 +12,7 @@ from typing import Any
 from benchmark.contenders.answer_law import scoring_settings
 from benchmark.contenders.discovery import Contender
 from benchmark.errors import LoadError
-from benchmark.load.plan import Level, Load, LoadPlan
+from benchmark.load.plan import Level, Load, LoadPlan, Waves
 from benchmark.measure.session import Session
 from benchmark.measure.trial import Trial
 from benchmark.record.columns import GENERATOR_ROLE
@@ -30,6 +30,14 @@ class Levels:
     climb: tuple[Level, ...] = ()
     stage_clock: bool = True
     loads: tuple[Load, ...] = ()
+    room: int = 0  # requests that the service lets in at once, at least; 0: as many as the loads need
+
+    @property
+    def at_once(self) -> int:
+        """How many requests a closed loop or a wave has under way at most; an open loop asks for no room."""
+        levels = [*self.levels, *self.climb, *(load for load in self.loads if isinstance(load, Level))]
+        waves = [load.size for load in self.loads if isinstance(load, Waves)]
+        return max((self.room, *(level.users for level in levels), *waves))
 
 
 OnEvent = Callable[[Trial, str], None]  # called with the name of each event of the load generator
@@ -49,7 +57,12 @@ def hold(
     """
     log = session.logs(TrialRecord(block, contender.label, 0, part=part)) / f"{contender.label}-{GENERATOR_ROLE}.log"
     with session.trial(
-        contender, block, part, stage_clock=load.stage_clock, companion=_generator(session, contender, load, log)
+        contender,
+        block,
+        part,
+        stage_clock=load.stage_clock,
+        at_once=load.at_once,
+        companion=_generator(session, contender, load, log),
     ) as trial:
         generator = trial.companion(trial)
         with trial.resources({GENERATOR_ROLE: generator.pid}) as sampler:

@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmark.contenders.answer_law import law_of, scoring_settings
 from benchmark.contenders.discovery import Contender
-from benchmark.contenders.service_settings import SEED, STAGE_CLOCK, with_variables
+from benchmark.contenders.service_settings import SEED, STAGE_CLOCK, with_room_for, with_variables
 from benchmark.errors import BenchmarkError, RecordError
 from benchmark.measure.progress import Progress
 from benchmark.measure.trial import ParityError, Trial, check_parity_of
@@ -41,13 +41,15 @@ class Session:
         part: str = "",
         *,
         stage_clock: bool = True,
+        at_once: int = 0,
         companion: AbstractContextManager[Any] | None = None,
     ) -> Iterator[Trial]:
         """Start a contender in fresh processes, check its answers against the contract, and stop it at the end.
 
-        Every outcome is recorded. `part` distinguishes several trials of a contender within a block. `companion` is
-        entered before the services start, so that a load generator can load meanwhile. Raises StackError,
-        ParityError (without starting anything if an earlier trial raised it), or what the block raises.
+        Every outcome is recorded. `part` distinguishes several trials of a contender within a block. Its scoring
+        handler lets in `at_once` requests, or more; 0 leaves the limit that it has. `companion` is entered before the
+        services start, so that a load generator can load meanwhile. Raises StackError, ParityError (without starting
+        anything if an earlier trial raised it), or what the block raises.
         """
         cell = TrialRecord(block, contender.label, seed=self.seed * 1000 + block, part=part)
         try:
@@ -55,7 +57,7 @@ class Session:
                 if contender.label in self._refused:
                     raise self._refused[contender.label]
                 started = opened.enter_context(companion) if companion else None
-                yield self._started(contender, cell, stage_clock, started, opened)
+                yield self._started(with_room_for(contender, at_once), cell, stage_clock, started, opened)
         except RecordError as error:
             cell.status, cell.code, cell.reason = "interrupted", error.code, str(error)
             raise

@@ -72,7 +72,7 @@ def measure_bursts(session: Session, contender: Contender, plan: CalibrationPlan
 
     Raises StackError, ParityError, or LoadError if a request is not answered rightly.
     """
-    with session.trial(contender, block, "bursts") as trial:
+    with session.trial(contender, block, "bursts", at_once=max(plan.burst_sizes)) as trial:
         for size in plan.burst_sizes:
             trial.phase(f"bursts of {size}")
             with Watch(os.getpid()) as watch:

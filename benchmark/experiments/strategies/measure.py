@@ -28,6 +28,7 @@ STATISTICS: Final = "statistics.jsonl"  # what services and computations said, a
 STATISTICS_PATH: Final = "/api/v1/stats"
 NOT_THE_STRATEGY: Final = ("redis", "model")  # roles of which neither CPU nor memory counts
 _PATIENCE_S: Final = 20.0
+_ROOM: Final = 1024  # requests that a service lets in: the laws are about queues, which a refusal would cut off
 _NO_KILL: Final = Kill(0)
 
 
@@ -49,7 +50,7 @@ def _load(session: Session, contender: Contender, job: Job, strategy: Strategy, 
     """Put a contender under all its loads."""
     names = strategy.loads_of(job.subject)
     watcher = _Watcher(job, names, strategy)
-    loads = Levels((), loads=tuple(strategy.loads[name] for name in names))
+    loads = Levels((), loads=tuple(strategy.loads[name] for name in names), room=_ROOM)
     try:
         hold(session, contender, loads, block, job.strategy, watcher)
     except RecordError:

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from benchmark.contenders.discovery import Contender, discover
-from benchmark.contenders.service_settings import settings_of, with_env, with_overrides
+from benchmark.contenders.service_settings import settings_of, with_env, with_overrides, with_room_for
 from benchmark.errors import SettingRefused
 from benchmark.record.manifest import recorded_contenders
 
@@ -104,3 +104,15 @@ def test_a_pool_has_the_size_that_serves_its_client(name: str, settings: dict[st
     assert found is not None
     assert found.model_pool_size == pool
     assert found.model_pool_idle == idle
+
+
+@pytest.mark.parametrize(("at_once", "limit"), [(0, 128), (128, 128), (512, 512)])
+def test_a_closed_loop_is_let_in_whole_and_a_smaller_one_changes_nothing(at_once: int, limit: int) -> None:
+    settings = settings_of(with_room_for(KNOWN["async"], at_once), "scoring")
+    assert settings is not None
+    assert settings.max_in_flight == limit
+
+
+def test_a_row_that_sets_its_own_limit_keeps_it() -> None:
+    contender = with_row("sync", "scoring", SERVING_MAX_IN_FLIGHT="7")
+    assert with_room_for(contender, 512) == contender
