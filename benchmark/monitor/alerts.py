@@ -86,8 +86,7 @@ class Webhook:
         try:
             status = await asyncio.wait_for(self._post(self._url, told), _POST_TIMEOUT_S)
         except Exception as error:  # whatever it is, watching goes on
-            # Without its text, which may hold the URL.
-            return (
-                f"no answer within {_POST_TIMEOUT_S:g} s" if isinstance(error, TimeoutError) else type(error).__name__
-            )
+            late = isinstance(error, TimeoutError)
+            # Without the error's text, which may hold the URL.
+            return f"no answer within {_POST_TIMEOUT_S:g} s" if late else type(error).__name__
         return "" if 200 <= status < 300 else f"status {status}"

@@ -35,7 +35,7 @@ def load_beside(folder: Path, watch: Watch, end_ns: int) -> Load:
             np.add.at(counted, second[inside & rows].to_numpy(), 1)
     if not (good.any() or failed.any()):
         raise RecordError(f"{run.path.name} had no load while this watch lasted: both must run at the same time, here")
-    return Load(run.path.name, np.arange(last) + 0.5, good, failed)
+    return Load(run.path.name, np.arange(last, dtype=np.float64) + 0.5, good, failed)
 
 
 def _same_time(run: Run, watch: Watch, end_ns: int) -> bool:
@@ -43,8 +43,7 @@ def _same_time(run: Run, watch: Watch, end_ns: int) -> bool:
     try:
         began = datetime.fromisoformat(str(run.manifest["started_utc"]))
         ended = run.manifest.get("finished_utc")
-        return began <= watch.utc(end_ns) and (
-            not ended or datetime.fromisoformat(ended) >= watch.utc(watch.started_ns)
-        )
+        over = bool(ended) and datetime.fromisoformat(str(ended)) < watch.utc(watch.started_ns)
+        return not over and began <= watch.utc(end_ns)
     except (KeyError, ValueError, TypeError):
         return False

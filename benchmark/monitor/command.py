@@ -1,6 +1,7 @@
 """The command `monitor`."""
 
 from datetime import UTC, datetime
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -82,7 +83,7 @@ def monitor(
     Exit status: 0 all were well, 1 one was down or stalled, or it could not be watched, 2 wrong usage.
     """
     targets = _targets(urls or [], out)
-    _refuse_unusable(every, timeout, stall, webhook)
+    _refuse_unusable(every, timeout, stall, seconds, webhook)
     folder = out or RESULTS / "monitor" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     with measuring_command():
         if targets:
@@ -103,9 +104,11 @@ def _targets(urls: list[str], out: Path | None) -> "list[Target]":
         raise typer.BadParameter(str(error)) from error
 
 
-def _refuse_unusable(every: float, timeout: float, stall: float, webhook: str) -> None:
+def _refuse_unusable(every: float, timeout: float, stall: float, seconds: float | None, webhook: str) -> None:
     from urllib.parse import urlsplit
 
+    if not all(map(isfinite, (every, timeout, stall, seconds or 0))):
+        raise typer.BadParameter("seconds must be finite numbers")
     if stall > timeout:
         raise typer.BadParameter(f"--stall {stall:g} is above --timeout {timeout:g}: nothing would be seen to stall")
     if timeout / every > _MOST_IN_FLIGHT:
@@ -148,7 +151,7 @@ def _draw(folder: Path, beside: Path | None) -> bool:
     load, note = _beside(beside, watch, end_ns) if beside else (None, "")
     path = page.write(folder, watch, probes, seen, load, note)
     for each in seen:
-        console.print(page.sentence(each, watch, end_ns), soft_wrap=True, markup=False)
+        console.print(page.sentence(each, end_ns), soft_wrap=True, markup=False)
     if note:
         console.print(f"{note} Draw it again with --out {folder} --beside RUN.", soft_wrap=True, markup=False)
     console.print(f"report: {path}", soft_wrap=True, markup=False)

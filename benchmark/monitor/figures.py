@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -28,7 +28,7 @@ _MOST_POINTS: Final = 300  # of a line: more than there are pixels would only ma
 _ANSWERS: Final = "#0072b2"
 _FAILED: Final = "#d55e00"
 # Hatched, too, so that both can be told apart without colours.
-_SHADES: Final = {
+_SHADES: Final[dict[str, dict[str, Any]]] = {
     "down": {"facecolor": "#d55e00", "alpha": 0.35, "hatch": "///"},
     "stalled": {"facecolor": "#ca8600", "alpha": 0.25, "hatch": "..."},
 }

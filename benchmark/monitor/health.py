@@ -116,9 +116,9 @@ class Health:
 def changes(service: str, probes: Iterable[Probe], stall_ms: float) -> list[Change]:
     """Return the changes that were reported of a service while these answers came, computed from them again."""
     health = Health(service)
-    found = [
+    found = (
         health.see(kind, probe.scheduled_ns, at_ns, probe.said) for at_ns, kind, probe in _in_time(probes, stall_ms)
-    ]
+    )
     return [change for change in found if change]
 
 

@@ -17,8 +17,8 @@ def write(
     watch: Watch,
     probes: Mapping[str, Sequence[Probe]],
     seen: Sequence[Seen],
-    load: Load | None,
-    note: str,
+    load: Load | None = None,
+    note: str = "",
 ) -> Path:
     """Write the page of a watch and return its path; `note` says why a load is missing. Raises RecordError."""
     end_ns = end_of(watch, probes)
@@ -26,7 +26,7 @@ def write(
         templates(Path(__file__).parent)
         .get_template("page.html.j2")
         .render(
-            answers=[sentence(each, watch, end_ns) for each in seen],
+            answers=[sentence(each, end_ns) for each in seen],
             well=is_well(seen),
             watch=watch,
             date=minute_utc(watch.started_utc),
@@ -45,7 +45,7 @@ def is_well(seen: Sequence[Seen]) -> bool:
     return not any(each.outages for each in seen)
 
 
-def sentence(seen: Seen, watch: Watch, end_ns: int) -> str:
+def sentence(seen: Seen, end_ns: int) -> str:
     """Return what was seen of a service, as a sentence."""
     if not seen.asked:
         return f"{seen.service} was not asked."

@@ -119,6 +119,8 @@ def _outcome(asked: "asyncio.Future[int]") -> tuple[int, str]:
     error = asked.exception()
     if error is None:
         return asked.result(), ""
+    if isinstance(error.__cause__, OSError):  # what the client library only wraps
+        error = error.__cause__
     return 0, " ".join(f"{type(error).__name__}: {error}".split())[:_MOST_CHARACTERS]
 
 

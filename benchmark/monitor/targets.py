@@ -36,5 +36,5 @@ def _asked(text: str) -> str:
 
 def _name(url: str, alone: bool) -> str:
     """Return host and port, and the path where it takes that to tell services apart; never a password."""
-    short = masked(url).partition("://")[2]
+    short = str(masked(url)).partition("://")[2]
     return short.partition("/")[0] if alone else short
