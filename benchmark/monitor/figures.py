@@ -29,8 +29,8 @@ _ANSWERS: Final = "#0072b2"
 _FAILED: Final = "#d55e00"
 # Hatched, too, so that both can be told apart without colours.
 _SHADES: Final[dict[str, dict[str, Any]]] = {
-    "down": {"facecolor": "#d55e00", "alpha": 0.35, "hatch": "///"},
-    "stalled": {"facecolor": "#ca8600", "alpha": 0.25, "hatch": "..."},
+    "down": {"facecolor": ("#d55e00", 0.35), "hatch": "///"},
+    "stalled": {"facecolor": ("#ca8600", 0.25), "hatch": "..."},
 }
 _UNITS: Final = (("s", 1.0), ("min", 60.0), ("h", 3600.0))
 

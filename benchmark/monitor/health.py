@@ -14,6 +14,8 @@ Kind = Literal["good", "slow", "failed"]
 
 _WINDOW: Final = 5
 _BAD: Final = 3
+_SIGNS: Final[dict[State, Kind]] = {"down": "failed", "stalled": "slow"}
+_Seen = tuple[int, Kind]  # when it was asked, and what became of it
 
 
 class Probe(NamedTuple):
@@ -67,50 +69,49 @@ class Outage:
 
 
 class Health:
-    """The state of one service, from what is seen of it, one after the other."""
+    """The state of one service, from what is seen of it, one after the other.
+
+    It becomes bad by the latest answers as they come. It becomes well by the latest questions: that an old one is
+    overdue, which is known only later, does not count against a service that answers again.
+    """
 
     def __init__(self, service: str) -> None:
         self.service = service
         self.state: State = "well"
         self.why = ""
-        self.since_ns = 0
         self._bad_since_ns = 0
-        self._seen: deque[tuple[Kind, int]] = deque(maxlen=_WINDOW)
+        self._as_they_came: deque[_Seen] = deque(maxlen=_WINDOW)
+        self._as_asked: list[_Seen] = []
 
     def see(self, kind: Kind, scheduled_ns: int, noticed_ns: int, why: str = "") -> Change | None:
         """Take in one answer, or that one is overdue; return a change of the state if it makes one."""
-        self._seen.append((kind, scheduled_ns))
-        state = self._judged()
-        if state == self.state:
+        self._as_they_came.append((scheduled_ns, kind))
+        self._as_asked = sorted([*self._as_asked, (scheduled_ns, kind)])[-_WINDOW:]
+        before, self.state = self.state, self._judged()
+        if self.state == before:
             return None
-        lasted_ns = 0
-        if state == "well":
-            since_ns, why = self._first("good"), "answers again"
+        if self.state == "well":
+            since_ns, self.why = self._as_asked[0][0], ""
+            self._as_they_came.clear()
             lasted_ns = since_ns - self._bad_since_ns
-        else:
-            since_ns = self._first("slow", "failed")
-            if self.state == "well":
-                self._bad_since_ns = since_ns
-            else:
-                since_ns = max(since_ns, self.since_ns)
-        self.state, self.since_ns, self.why = state, since_ns, why
-        return Change(self.service, state, since_ns, noticed_ns, why, lasted_ns)
+            return Change(self.service, self.state, since_ns, noticed_ns, "answers again", lasted_ns)
+        since_ns = min(asked_ns for asked_ns, kind in self._as_they_came if kind == _SIGNS[self.state])
+        if before == "well":
+            since_ns = min(asked_ns for asked_ns, kind in self._as_they_came if kind != "good")
+            self._bad_since_ns = since_ns
+        self.why = why
+        return Change(self.service, self.state, since_ns, noticed_ns, why)
 
     def _judged(self) -> State:
-        kinds = [kind for kind, _ in self._seen]
+        kinds = [kind for _, kind in self._as_they_came]
         if self.state == "well":
             if len(kinds) - kinds.count("good") < _BAD:
                 return "well"
             return "down" if kinds.count("failed") >= kinds.count("slow") else "stalled"
-        if kinds.count("good") == _WINDOW:
+        if [kind for _, kind in self._as_asked] == ["good"] * _WINDOW:
             return "well"
         last = kinds[-_BAD:]
-        if last == ["failed"] * _BAD:
-            return "down"
-        return "stalled" if last == ["slow"] * _BAD else self.state
-
-    def _first(self, *kinds: Kind) -> int:
-        return min(scheduled_ns for kind, scheduled_ns in self._seen if kind in kinds)
+        return next((state for state, sign in _SIGNS.items() if last == [sign] * _BAD), self.state)
 
 
 def changes(service: str, probes: Iterable[Probe], stall_ms: float) -> list[Change]:
@@ -127,10 +128,10 @@ def outages(probes: Sequence[Probe], changed: Sequence[Change], stall_ms: float)
     if probes and not changed and not any(probe.kind(stall_ms) == "good" for probe in probes):
         state: State = "down" if any(probe.kind(stall_ms) == "failed" for probe in probes) else "stalled"
         return [Outage(state, probes[0].scheduled_ns, None, probes[0].said)]
-    ends = [*(change.since_ns for change in changed[1:]), None]
+    ends: list[int | None] = [*(change.since_ns for change in changed), None]
     return [
         Outage(change.state, change.since_ns, end_ns, change.why)
-        for change, end_ns in zip(changed, ends, strict=True)
+        for change, end_ns in zip(changed, ends[1:], strict=True)
         if change.state != "well"
     ]
 

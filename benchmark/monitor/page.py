@@ -30,7 +30,7 @@ def write(
             well=is_well(seen),
             watch=watch,
             date=minute_utc(watch.started_utc),
-            minutes=significant((end_ns - watch.started_ns) / 60e9),
+            lasted=_lasted((end_ns - watch.started_ns) / 1e9),
             picture=picture_of(watch, probes, seen, load),
             rows=[_row(each) for each in seen],
             outages=[_outage_row(each, outage, watch, end_ns) for each in seen for outage in each.outages],
@@ -63,6 +63,10 @@ def sentence(seen: Seen, end_ns: int) -> str:
     return f"{seen.service} was {listing(times)}" + (
         f", and still {last.state} at the end." if last.until_ns is None else ", and well at the end."
     )
+
+
+def _lasted(seconds: float) -> str:
+    return f"{significant(seconds)} s" if seconds < 120 else f"{significant(seconds / 60)} minutes"
 
 
 def _row(seen: Seen) -> tuple[str, Sequence[str]]:
