@@ -51,13 +51,11 @@ class ProbeWriter:
     """Appends probes to a new samples.csv, each at once. Raises RecordError."""
 
     def __init__(self, folder: Path, watch: Watch) -> None:
+        if (folder / SAMPLES).exists():
+            raise RecordError(f"{folder} holds a watch already: give another --out, or no URL to draw that one again")
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._file = (folder / SAMPLES).open("x", newline="")
-        except FileExistsError:
-            raise RecordError(
-                f"{folder} holds a watch already: give another --out, or no URL to draw that one again"
-            ) from None
         except OSError as error:
             raise RecordError(f"cannot write to {folder}: {error.strerror}") from error
         write_whole(folder / _WATCH, (json.dumps(asdict(watch), indent=2) + "\n").encode())
