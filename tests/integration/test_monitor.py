@@ -75,6 +75,15 @@ class Service(http.server.ThreadingHTTPServer):
         """The monitor hangs up when it no longer waits: no fault of the stub."""
 
 
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    """Give back the signals that a command takes over, if it runs within the test."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
 @pytest.fixture
 def services() -> Iterator[list[Service]]:
     """A service and a webhook; what a test adds is closed, too."""
@@ -122,15 +131,15 @@ class Monitor:
 
 
 def test_a_service_that_is_well_ends_with_0(tmp_path: Path, services: list[Service]) -> None:
-    monitor = Monitor(tmp_path, services[0].url, "--every", "0.05", "--timeout", "5", "--stall", "5", "--for", "0.5")
-    status, said = monitor.end()
-    assert status == WELL, said
-    assert "was well all the time" in said
-    watch, probes = read_watch(monitor.folder)
+    folder, patient = tmp_path / "watch", ["--every", "0.05", "--timeout", "5", "--stall", "5"]
+    ended = CliRunner().invoke(app, ["monitor", services[0].url, *patient, "--for", "0.5", "--out", str(folder)])
+    assert ended.exit_code == WELL, ended.output
+    assert "was well all the time" in ended.output
+    watch, probes = read_watch(folder)
     (seen,) = probes.values()
     assert {each.status for each in seen} == {200}
     assert watch.services == {f"{HOST}:{services[0].server_port}": f"{services[0].url}/api/v1/healthcheck"}
-    assert "WELL" in (monitor.folder / "report.html").read_text()
+    assert "WELL" in (folder / "report.html").read_text()
 
 
 def test_a_service_that_stalls_dies_and_comes_back_is_reported_each_time(

@@ -1,6 +1,8 @@
 """`monitor` refuses what cannot be meant, with a sentence and exit status 2, and draws a watch again."""
 
 import re
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,15 @@ WELL, NOT_WELL, USAGE = 0, 1, 2
 URL = "http://127.0.0.1:9"
 
 
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    """Give back the signals that a command takes over."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
 def monitor(*arguments: str) -> tuple[Result, str]:
     answer = CliRunner().invoke(app, ["monitor", *arguments], env={"COLUMNS": "200"})
     return answer, " ".join(re.sub("[│╭╮╰╯─]", " ", answer.output).split())
@@ -25,7 +36,7 @@ def monitor(*arguments: str) -> tuple[Result, str]:
         ([], "expected the URL of a service"),
         (["ftp://a.example"], "expected the base URL of a service"),
         ([URL, "--every", "0"], "--every"),
-        ([URL, "--every", "nan"], "finite"),
+        ([URL, "--every", "nan"], "--every"),
         ([URL, "--for", "inf"], "finite"),
         ([URL, "--for", "0"], "--for"),
         ([URL, "--stall", "2"], "nothing would be seen to stall"),
