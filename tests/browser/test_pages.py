@@ -121,3 +121,15 @@ def top_px(element: Locator) -> float:
     box = element.bounding_box()
     assert box is not None
     return box["y"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_script_that_a_record_brings_along_would_not_run(pages: dict[str, Path], page: Page, kind: str) -> None:
+    opened(page, pages[kind]).evaluate(
+        """() => {
+            const script = document.createElement("script");
+            script.textContent = "window.ran = true";
+            document.body.append(script);
+        }"""
+    )
+    assert page.evaluate("window.ran") is None
