@@ -89,7 +89,7 @@ def test_where_it_cannot_be_installed_it_is_skipped_aloud(
     audited: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(audit, "VENV", audited / "venv")
-    monkeypatch.setattr(audit.sys, "executable", "/bin/false")
+    monkeypatch.setattr(sys, "executable", "/bin/false")
     assert audit.main([]) == 0
     assert capsys.readouterr().out.startswith("SKIPPED: dependencies are not audited: its environment cannot be made")
 

@@ -8,6 +8,7 @@ import json
 import re
 from statistics import mean
 
+import psutil
 import pytest
 
 from benchmark.load import parity
@@ -50,3 +51,15 @@ def test_an_answer_is_json_with_one_number_and_nothing_else(twin: Stack) -> None
     (answered,) = ask_all(twin, [Asked(b"[1]")], clients=1)
     assert list(json.loads(answered.body)) == ["detail"]
     assert answered.headers["content-type"] == "application/json"
+
+
+def test_every_process_listens_on_loopback_and_nowhere_else(twin: Stack) -> None:
+    for running in twin.processes:
+        root = psutil.Process(running.pid)
+        listening = {
+            connection.laddr.ip
+            for process in [root, *root.children(recursive=True)]
+            for connection in process.net_connections("inet")
+            if connection.status == psutil.CONN_LISTEN
+        }
+        assert listening == {"127.0.0.1"}, running.role
