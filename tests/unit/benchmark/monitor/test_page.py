@@ -12,13 +12,9 @@ from benchmark.monitor.health import Probe
 from benchmark.monitor.page import is_well, sentence, write
 from benchmark.monitor.summary import end_of, seen_of
 from benchmark.record.run import Run
-from tests.unit.benchmark.monitor.watched import STARTED_NS, WATCH, A, B, probe, probes
+from tests.unit.benchmark.monitor.watched import BAD, GOOD, LOAD, STARTED_NS, WATCH, A, B, probe, probes
 from tests.unit.benchmark.synthetic import Held, make_contender, make_run, record, samples_of
 from tests.unit.plain import faults
-
-GOOD = {A: list(probes("." * 100)), B: list(probes("." * 100, B))}
-BAD = {A: list(probes("." * 20 + "t" * 20 + "." * 30 + "x" * 10 + "." * 20)), B: list(probes("." * 100, B))}
-LOAD = Load("20261128T070000Z-bench", np.arange(10.0), np.full(10, 50.0), np.zeros(10))
 
 
 def said(answered: dict[str, list[Probe]]) -> list[str]:

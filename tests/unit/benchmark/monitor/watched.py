@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
+from benchmark.monitor.beside import Load
 from benchmark.monitor.health import Probe
 from benchmark.monitor.record import Watch
 
@@ -38,3 +41,8 @@ def probe(number: int, answer: str, service: str = A) -> Probe:
 
 def probes(answers: str, service: str = A) -> Sequence[Probe]:
     return [probe(number, answer, service) for number, answer in enumerate(answers)]
+
+
+GOOD = {A: list(probes("." * 100)), B: list(probes("." * 100, B))}
+BAD = {A: list(probes("." * 20 + "t" * 20 + "." * 30 + "x" * 10 + "." * 20)), B: list(probes("." * 100, B))}
+LOAD = Load("20261128T070000Z-bench", np.arange(10.0), np.full(10, 50.0), np.zeros(10))
