@@ -25,6 +25,7 @@ from tests.integration.test_faults import until, until_seeded
 pytestmark = pytest.mark.integration
 
 TIMEOUTS = {"SERVING_MODEL_TIMEOUT_MS": "400", "SERVING_REDIS_TIMEOUT_MS": "400"}
+TALKATIVE = {"SERVING_LOG_LEVEL": "debug"}
 GOOD = Asked(b"[5.1,3.5,1.4,0.2]")
 LIMIT = Settings().max_body_bytes
 WRONG = {
@@ -47,8 +48,8 @@ WRONG = {
 
 @pytest.fixture(scope="module")
 def twins(stacks: Stacks) -> dict[str, Stack]:
-    """Both twins, with short timeouts."""
-    started = {name: stacks.start(CONTENDERS[name], {**FAST, **TIMEOUTS}) for name in TWINS}
+    """Both twins, with short timeouts, and a log of all that they have to say."""
+    started = {name: stacks.start(CONTENDERS[name], {**FAST, **TIMEOUTS, **TALKATIVE}) for name in TWINS}
     for stack in started.values():
         until_seeded(stack)
     return started
@@ -85,6 +86,17 @@ def test_garbage_is_never_the_services_fault(twins: dict[str, Stack]) -> None:
     assert sync == asynchronous
     assert {status for status, _ in sync} <= {200, 400}
     assert sum(status == 400 for status, _ in sync) > 100
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_what_a_client_sends_is_not_logged(twins: dict[str, Stack], name: str) -> None:
+    secret = {"Authorization": "Bearer S3CRET", "Cookie": "session=S3CRET", "Content-Type": "application/json"}
+    requests = [Asked(body, "?token=S3CRET", secret) for body in (GOOD.body, b'["S3CRET"]', b"S3CRET")]
+    requests.append(Asked(GOOD.body, "?entity_id=S3CRET", secret))
+    assert [answered.status for answered in ask_all(twins[name], requests, clients=1)] == [200, 400, 400, 404]
+    logs = {running.role: running.log.read_text() for running in twins[name].processes}
+    assert "settings: " in logs["scoring"]
+    assert [role for role, text in logs.items() if "S3CRET" in text] == []
 
 
 @pytest.mark.parametrize("name", TWINS)
