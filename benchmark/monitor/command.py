@@ -84,8 +84,8 @@ def monitor(
     """
     targets = _targets(urls or [], out)
     _refuse_unusable(every, timeout, stall, seconds, webhook)
-    folder = out or RESULTS / "monitor" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     with measuring_command():
+        folder = out or _new_folder()
         if targets:
             _watch(targets, folder, every, timeout, stall, seconds, webhook)
             end_on_signals()  # asyncio has given the signals back to the system
@@ -123,6 +123,12 @@ def _refuse_unusable(every: float, timeout: float, stall: float, seconds: float 
         usable = False
     if not usable:  # without its value, which is often a secret
         raise typer.BadParameter("--webhook is no URL, expected http://... or https://...")
+
+
+def _new_folder() -> Path:
+    from benchmark.monitor.record import new_folder
+
+    return new_folder(RESULTS / "monitor", f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
 
 
 def _watch(

@@ -4,6 +4,7 @@ A row is on its way to the disk as soon as there is an answer, so that nothing i
 """
 
 import csv
+import itertools
 import json
 import time
 from collections.abc import Sequence
@@ -45,6 +46,22 @@ class Watch:
 
     def time_of_day(self, at_ns: int) -> str:
         return f"{self.utc(at_ns):%H:%M:%S}"
+
+
+def new_folder(parent: Path, name: str) -> Path:
+    """Make a folder and return it; where there is one of this name, it gets a number. Raises RecordError."""
+    for number in itertools.count(1):
+        path = parent / (name if number == 1 else f"{name}-{number}")
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            path.mkdir()
+            return path
+        except FileExistsError:
+            if not parent.is_dir():
+                break
+        except OSError as error:
+            raise RecordError(f"cannot write to {parent}: {error.strerror}") from error
+    raise RecordError(f"cannot write to {parent}: it is a file, expected a folder")
 
 
 class ProbeWriter:

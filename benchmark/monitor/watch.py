@@ -1,6 +1,7 @@
 """A watch from its beginning to its end: asks, writes, alerts, and shows the state in one line."""
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -71,9 +72,9 @@ class Watcher:
             self._tell(changed)
 
     def _tell(self, changed: Change) -> None:
-        self._say(sentence(changed, self._watch))
         if self.webhook:
             self.webhook.tell(message(changed, self._watch))
+        self._say(sentence(changed, self._watch))
 
 
 def carry_out(
@@ -81,13 +82,23 @@ def carry_out(
 ) -> None:
     """Watch until it is time or a signal comes, which is the usual end. Raises RecordError if a row was not written."""
     writer = ProbeWriter(folder, watch)
-    watcher = Watcher(watch, writer, lambda text: console.print(text, soft_wrap=True, markup=False))
+    watcher = Watcher(watch, writer, _say_on(console))
     try:
         asyncio.run(_watch(watcher, targets, watch, console, seconds, webhook))
     finally:
         writer.close()
     if watcher.failure:
         raise watcher.failure
+
+
+def _say_on(console: Console) -> Callable[[str], None]:
+    """Return what says something on a console; watching goes on if nobody reads it any more."""
+
+    def say(text: str) -> None:
+        with contextlib.suppress(OSError, SystemExit):  # the latter is how Rich ends a program that nobody reads
+            console.print(text, soft_wrap=True, markup=False)
+
+    return say
 
 
 async def _watch(
@@ -106,7 +117,7 @@ async def _watch(
                 return answer.status
 
         if webhook:
-            watcher.webhook = Webhook(webhook, post, lambda text: console.print(text, soft_wrap=True, markup=False))
+            watcher.webhook = Webhook(webhook, post, _say_on(console))
         schedule = Schedule(watch.every_s, watch.timeout_s, watch.stall_s)
         prober = Prober(targets, schedule, ask, watcher.saw, watcher.overdue)
         showing = asyncio.create_task(_show(watcher, console))

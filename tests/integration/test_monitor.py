@@ -179,14 +179,21 @@ def test_a_signal_is_its_usual_end(tmp_path: Path, services: list[Service]) -> N
     assert (monitor.folder / "report.html").exists()
 
 
-def test_one_that_is_killed_has_lost_no_sample_and_is_drawn_afterwards(tmp_path: Path, services: list[Service]) -> None:
+def test_one_that_nobody_reads_and_that_is_then_killed_has_lost_no_sample(
+    tmp_path: Path, services: list[Service]
+) -> None:
     monitor = Monitor(tmp_path, services[0].url, *PATIENT)
-    monitor.await_samples(5)
-    monitor.end(signal.SIGKILL)
+    assert monitor.popen.stdout is not None
+    assert monitor.popen.stdout.readline().startswith("watching ")
+    monitor.popen.stdout.close()
+    services[0].status = 500  # which it says to nobody
+    monitor.await_samples(10)
+    monitor.popen.kill()
+    monitor.popen.wait()
     _, probes = read_watch(monitor.folder)
-    assert sum(map(len, probes.values())) >= 5
+    assert sum(map(len, probes.values())) >= 10
     again = CliRunner().invoke(app, ["monitor", "--out", str(monitor.folder)])
-    assert again.exit_code == WELL, again.output
+    assert again.exit_code == NOT_WELL, again.output
     assert (monitor.folder / "report.html").exists()
 
 

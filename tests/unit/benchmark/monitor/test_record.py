@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.errors import RecordError
-from benchmark.monitor.record import SAMPLES, ProbeWriter, Watch, read_watch
+from benchmark.monitor.record import SAMPLES, ProbeWriter, Watch, new_folder, read_watch
 from benchmark.monitor.targets import Target
 from tests.unit.benchmark.monitor.watched import WATCH, A, B, probe
 
@@ -69,3 +69,11 @@ def test_no_password_is_written(tmp_path: Path) -> None:
     watch = Watch.begin([Target("a", "http://me:hunter2@a.example/health")], 0.1, 1.0, 0.5)
     ProbeWriter(tmp_path, watch).close()
     assert "hunter2" not in (tmp_path / "watch.json").read_text()
+
+
+def test_two_watches_that_begin_in_the_same_second_have_a_folder_each(tmp_path: Path) -> None:
+    parent = tmp_path / "results" / "monitor"
+    assert [new_folder(parent, "now").name for _ in range(3)] == ["now", "now-2", "now-3"]
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RecordError, match="expected a folder"):
+        new_folder(tmp_path / "file", "now")
