@@ -1,7 +1,7 @@
 """The commands of `python -m benchmark`.
 
 Exit status: 0 measured and VALID, 1 could not be measured, 2 wrong usage, 3 measured but INVALID,
-130 interrupted.
+130 interrupted. Of `monitor`: 0 all well, 1 something was down or stalled.
 """
 
 from contextlib import closing
@@ -30,6 +30,7 @@ from benchmark.compare.cli import compare
 from benchmark.contenders.discovery import Contender, discover
 from benchmark.errors import BenchmarkError
 from benchmark.experiments.registry import REGISTRY, experiment_of
+from benchmark.monitor.command import monitor
 
 MEASURE, RESULTS_PANEL, SERVICES = "Measure", "Look at results", "Services"
 
@@ -58,6 +59,16 @@ app.command(
     ),
     rich_help_panel=RESULTS_PANEL,
 )(compare)
+
+app.command(
+    help=help_of(monitor),
+    epilog=examples(
+        "monitor http://127.0.0.1:5001 http://127.0.0.1:8001    # both scoring handlers, until Ctrl-C",
+        "monitor http://127.0.0.1:8001 --for 600 --webhook https://example.com/alerts",
+        "monitor --out results/monitor/20261128T070000Z --beside results/latest    # draw it beside the load of a run",
+    ),
+    rich_help_panel=SERVICES,
+)(monitor)
 
 
 @app.command(

@@ -1,8 +1,11 @@
 """The pages of a service: index, Swagger UI and the OpenAPI document.
 
-Swagger UI's files come from an installed package, so that /docs works without internet access.
+Swagger UI's files come from an installed package, so that /docs works without internet access. Each page says itself
+what it may load and run, so that no answer needs a header for it: nothing from elsewhere, and no script but its own.
 """
 
+import base64
+import hashlib
 import html
 from functools import cache
 from importlib.resources import files
@@ -17,6 +20,9 @@ _ASSETS = {
     "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
     "favicon-32x32.png": "image/png",
 }
+_POLICY = (
+    "default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
+)
 _NUMBERS_EXAMPLE = [5.1, 3.5, 1.4, 0.2]
 _GET_PATHS = {
     schema.HEALTHCHECK_PATH: "The process lives",
@@ -48,11 +54,13 @@ def index_page(settings: Settings) -> bytes:
 def swagger_page(settings: Settings) -> bytes:
     """Return the page at /docs."""
     assets = schema.ASSETS_PATH
+    script = f'SwaggerUIBundle({{url: "{schema.OPENAPI_PATH}", dom_id: "#swagger-ui"}})'
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return _page(
         html.escape(_title(settings)),
-        f'<div id="swagger-ui"></div><script src="{assets}/swagger-ui-bundle.js"></script>'
-        f'<script>SwaggerUIBundle({{url: "{schema.OPENAPI_PATH}", dom_id: "#swagger-ui"}})</script>',
+        f'<div id="swagger-ui"></div><script src="{assets}/swagger-ui-bundle.js"></script><script>{script}</script>',
         f'<link rel="stylesheet" href="{assets}/swagger-ui.css">',
+        f"{_POLICY}; script-src 'self' 'sha256-{digest}'; connect-src 'self'",
     )
 
 
@@ -167,9 +175,10 @@ def _description(settings: Settings) -> str:
     return "Waits as long as a remote model would, and answers with the duration that it drew."
 
 
-def _page(title: str, body: str, head: str) -> bytes:
+def _page(title: str, body: str, head: str, policy: str = _POLICY) -> bytes:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<link rel="icon" href="{schema.ASSETS_PATH}/favicon-32x32.png"><title>{title}</title>{head}</head>'
         f"<body>{body}</body></html>"

@@ -1,6 +1,6 @@
 """`make lock`: resolve every list into a lock with hashes, and without an index address.
 
-The lists of pyproject.toml, and those of strategies that need an environment of their own.
+The lists of pyproject.toml, that of the audit, and those of strategies that need an environment of their own.
 """
 
 import subprocess
@@ -36,8 +36,8 @@ def lists(root: Path = ROOT) -> Iterator[tuple[str, list[str]]]:
     for name in LOCKS:
         held = [] if name == LOCKS[0] else ["--constraint", f"requirements/{LOCKS[0]}.txt"]
         yield f"requirements/{name}.txt", ["pyproject.toml", "--extra", name, *held]
-    # Held to none of our versions, which may not do for them.
-    for path in sorted(root.glob("strategies/*/*.in")):
+    # Held to none of our versions, which may not do for them: what audits the others, and strategies of their own.
+    for path in (*sorted(root.glob("requirements/*.in")), *sorted(root.glob("strategies/*/*.in"))):
         source = path.relative_to(root)
         yield str(source.with_suffix(".txt")), [str(source)]
 

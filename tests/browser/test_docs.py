@@ -91,3 +91,18 @@ def test_what_a_page_asks_of_others_is_seen_and_goes_nowhere(page: Page, seen: S
     page.set_content('<img src="http://elsewhere.test/x.png">')
     assert seen.hosts == {"elsewhere.test"}
     assert any("ERR_NAME_NOT_RESOLVED" in error for error in seen.errors)
+
+
+def test_a_script_that_somebody_puts_into_a_page_does_not_run(page: Page, seen: Seen, service: Service) -> None:
+    for path in (schema.INDEX_PATH, schema.DOCS_PATH):
+        page.goto(service.url(path))
+        page.evaluate(
+            """() => {
+                const script = document.createElement("script");
+                script.textContent = "window.ran = true";
+                document.body.append(script);
+            }"""
+        )
+        assert page.evaluate("window.ran") is None
+        assert any("Content Security Policy" in error for error in seen.errors)
+        seen.errors.clear()

@@ -11,13 +11,16 @@ from playwright.sync_api import Locator, Page
 from benchmark.experiments.bench.page import write_bench_report
 from benchmark.experiments.index import write_joined_report
 from benchmark.experiments.registry import REGISTRY
+from benchmark.monitor.page import write as write_watch
+from benchmark.monitor.summary import seen_of
 from tests.browser.conftest import Seen
 from tests.unit.benchmark.conftest import make_run
 from tests.unit.benchmark.experiments.recorders import RECORDERS
+from tests.unit.benchmark.monitor.watched import BAD, LOAD, WATCH
 
 pytestmark = pytest.mark.browser
 
-KINDS = [*(row.name for row in REGISTRY), "bench, INVALID in part", "index"]
+KINDS = [*(row.name for row in REGISTRY), "bench, INVALID in part", "index", "monitor"]
 DESK, PHONE = (1280, 800), (390, 844)
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
 OPEN_ALL = "document.querySelectorAll('details').forEach(each => { each.open = true; })"
@@ -34,6 +37,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]
     run = make_run(tmp_path_factory.mktemp("invalid"), "invalid_contender")
     found["bench, INVALID in part"] = write_bench_report(run)
     found["index"] = write_joined_report(results)
+    found["monitor"] = write_watch(tmp_path_factory.mktemp("watch"), WATCH, BAD, seen_of(WATCH, BAD), LOAD)
     yield found
     shutil.rmtree(results)
 
@@ -121,3 +125,15 @@ def top_px(element: Locator) -> float:
     box = element.bounding_box()
     assert box is not None
     return box["y"]
+
+
+@pytest.mark.parametrize("kind", ["bench", "index"])
+def test_a_script_that_a_record_brings_along_would_not_run(pages: dict[str, Path], page: Page, kind: str) -> None:
+    opened(page, pages[kind]).evaluate(
+        """() => {
+            const script = document.createElement("script");
+            script.textContent = "window.ran = true";
+            document.body.append(script);
+        }"""
+    )
+    assert page.evaluate("window.ran") is None

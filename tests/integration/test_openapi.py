@@ -1,18 +1,13 @@
-"""The four services keep the promises of their OpenAPI documents, and their answers the law of their models."""
+"""The four services keep the promises of their OpenAPI documents."""
 
 import contextlib
-import http.client
 import json
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
 
 import pytest
-from scipy import stats
 
 from benchmark.stack.processes import HOST, Stack
 from contract import schema
@@ -96,53 +91,3 @@ def test_a_broken_body_is_the_clients_fault(twins: dict[str, Stack], twin: str, 
         connection.shutdown(socket.SHUT_WR)
         status_line = connection.makefile("rb").readline()
     assert status_line == b"" or status_line.split()[1] == b"400"  # who breaks off may get no answer
-
-
-# --- the law of the answers
-
-ANSWERS = 1_000
-CLIENTS = 16
-FASTER = {"SERVING_MODEL_MIN_MS": "4", "SERVING_MODEL_MAX_MS": "5"}
-SLOWER = {"SERVING_MODEL_MIN_MS": "5", "SERVING_MODEL_MAX_MS": "6"}
-MEAN_OF_TWO_UNIFORMS = stats.triang(0.5, loc=0.004, scale=0.001)
-UNIFORM = stats.uniform(loc=0.004, scale=0.001)
-P_VALUE = 0.001  # of a thousand runs that keep the law, one fails
-
-
-def ask_many(stack: Stack, role: str) -> list[float]:
-    """Return the answers, in seconds, to a thousand requests of sixteen clients."""
-
-    def ask(count: int) -> Iterator[float]:
-        with closing(http.client.HTTPConnection(HOST, stack.port(role), timeout=TIMEOUT_S)) as connection:
-            for number in range(count):
-                connection.request("POST", stack.contender.endpoint, f"[{number}, 3.5, 1.4, 0.2]")
-                answer = connection.getresponse()
-                assert answer.status == 200
-                yield schema.parse_answer(answer.read(), 0)
-
-    shares = [ANSWERS // CLIENTS + (client < ANSWERS % CLIENTS) for client in range(CLIENTS)]
-    with ThreadPoolExecutor(CLIENTS) as clients:
-        answers = [answer for share in clients.map(lambda count: list(ask(count)), shares) for answer in share]
-    assert len(answers) == ANSWERS
-    return answers
-
-
-@pytest.fixture(scope="module", params=TWINS)
-def faster(request: pytest.FixtureRequest, stacks: Stacks) -> Stack:
-    """A twin whose models take 4 to 5 ms."""
-    return stacks.start(CONTENDERS[request.param], FASTER)
-
-
-def test_scores_follow_the_law_of_the_mean_of_two_uniforms(faster: Stack) -> None:
-    assert stats.kstest(ask_many(faster, "scoring"), MEAN_OF_TWO_UNIFORMS.cdf).pvalue > P_VALUE
-
-
-def test_a_models_answers_are_uniform_and_the_test_tells_them_from_scores(faster: Stack) -> None:
-    answers = ask_many(faster, "model")
-    assert stats.kstest(answers, UNIFORM.cdf).pvalue > P_VALUE
-    assert stats.kstest(answers, MEAN_OF_TWO_UNIFORMS.cdf).pvalue < P_VALUE
-
-
-def test_the_scores_of_models_that_are_1_ms_slower_do_not_follow_that_law(stacks: Stacks) -> None:
-    slower = stacks.start(CONTENDERS[TWINS[0]], SLOWER)
-    assert stats.kstest(ask_many(slower, "scoring"), MEAN_OF_TWO_UNIFORMS.cdf).pvalue < P_VALUE

@@ -1,5 +1,7 @@
 """The pages and the OpenAPI document of the four services."""
 
+import base64
+import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -160,3 +162,16 @@ def test_every_asset_of_the_pages_exists(settings: Settings) -> None:
 def test_an_asset_that_no_page_uses_is_an_unknown_path(name: str) -> None:
     with pytest.raises(errors.UnknownPath):
         docs.asset(name)
+
+
+@pytest.mark.parametrize("page", [docs.index_page, docs.swagger_page])
+def test_a_page_runs_no_script_but_its_own_and_asks_nobody_else(page: Any, settings: Settings) -> None:
+    text = page(settings).decode()
+    (policy,) = re.findall(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">', text)
+    rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
+    assert rules["default-src"] == rules["base-uri"] == rules["form-action"] == "'none'"
+    inline = re.findall(r"<script>(.*?)</script>", text)
+    allowed = ["'self'" for _ in inline]
+    allowed += [f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in inline]
+    assert rules.get("script-src", "") == " ".join(allowed)
+    assert text.index("Content-Security-Policy") < text.index("<title>")  # it holds for what comes after it
