@@ -9,9 +9,12 @@ from collections.abc import Callable
 from typing import Any
 
 import uvicorn
+from uvicorn.config import LOGGING_CONFIG
 from uvicorn.supervisors import Multiprocess
 
 from async_api import serve  # noqa: F401 - imported early, as in the sync twin; uvicorn loads it by name
+from contract import logs
+from contract.api_keys import load_keys
 from contract.limits import raise_open_files
 from contract.settings import Settings, SettingsError, load_settings
 
@@ -56,11 +59,12 @@ def server_options(settings: Settings) -> dict[str, Any]:
         "timeout_graceful_shutdown": settings.drain_timeout_s,
         "access_log": False,
         "log_level": settings.log_level,
+        "log_config": logs.config(settings) or LOGGING_CONFIG,
         # Set explicitly: the defaults depend on installed packages or on the environment.
         "interface": "asgi3",
         "lifespan": "on",
         "env_file": None,
-        "use_colors": False,
+        "use_colors": None if logs.is_own(settings) else False,  # uvicorn would look for its own formatters
         "forwarded_allow_ips": "127.0.0.1,::1",
     }
 
@@ -83,6 +87,8 @@ def main(argv: list[str], run: Callable[[Settings, str], None] = run) -> int:
         return 2
     try:
         settings = load_settings("async", argv[0])  # type: ignore[arg-type]
+        logs.set_up(settings)
+        load_keys(settings)  # those that cannot be read are refused here, before there are workers
     except SettingsError as error:
         print(f"async_api.server: {error}", file=sys.stderr)
         return 2

@@ -13,6 +13,7 @@ from uvicorn.supervisors import Multiprocess
 
 from async_api import granian_server, server
 from async_api.web import InFlight, answer, read_body
+from contract.api_keys import refuse_keys
 from contract.limits import raise_open_files
 from contract.schema import parse_scoring_numbers
 from contract.settings import Settings, SettingsError, load_settings
@@ -66,6 +67,7 @@ def main(argv: list[str]) -> None:
     """Serve until SIGTERM."""
     try:
         settings = load_settings("async", "scoring")
+        refuse_keys(settings)
     except SettingsError as error:
         sys.exit(f"strategies.workers.asgi_service: {error}")
     raise_open_files()

@@ -16,6 +16,8 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from contract import logs
+from contract.api_keys import load_keys
 from contract.limits import OWN_FILES, open_files, raise_open_files
 from contract.settings import Settings, SettingsError, load_settings
 from sync_api import serve, web
@@ -177,6 +179,7 @@ def server_options(settings: Settings) -> dict[str, Any]:
         "graceful_timeout": settings.drain_timeout_s,
         "accesslog": None,
         "loglevel": settings.log_level,
+        "logconfig_dict": logs.config(settings),
         "control_socket_disable": True,
         "worker_exit": _close_clients,
         # Set explicitly: the defaults depend on installed packages or on the environment.
@@ -220,10 +223,11 @@ def main(argv: list[str], run: Callable[[Settings, str], None] = run) -> int:
         return 2
     try:
         settings = load_settings("sync", argv[0])  # type: ignore[arg-type]
+        logs.set_up(settings)
+        load_keys(settings)  # those that cannot be read are refused here, before there are workers
     except SettingsError as error:
         print(f"sync_api.server: {error}", file=sys.stderr)
         return 2
-    logging.basicConfig(level=settings.log_level.upper(), stream=sys.stderr)
     raise_open_files()
     run(settings, *argv[1:] or ["serve"])
     return 0
