@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from contract.schema import predict_path
-from contract.secrets import masked
+from contract.secrets import MASK, is_secret_name, masked
 
 PREFIX = "SERVING_"
 
@@ -238,5 +238,4 @@ def _checked(kind: type[Settings], values: Mapping[str, object]) -> Settings:
 
 def _shown(location: tuple[int | str, ...], value: object) -> object:
     """Return a refused value without its secrets."""
-    name = str(location[0])
-    return masked({name: value})[name]
+    return MASK if is_secret_name(str(location[0])) else masked(value)

@@ -160,3 +160,23 @@ def test_every_asset_of_the_pages_exists(settings: Settings) -> None:
 def test_an_asset_that_no_page_uses_is_an_unknown_path(name: str) -> None:
     with pytest.raises(errors.UnknownPath):
         docs.asset(name)
+
+
+@pytest.mark.parametrize("architecture", get_args(Architecture))
+def test_api_keys_are_documented_only_where_a_service_asks_for_them(architecture: Architecture) -> None:
+    def document(role: Role, api_keys: str) -> dict[str, Any]:
+        return docs.openapi_document(load_settings(architecture, role, api_keys=api_keys))
+
+    assert document("model", "a:read:b") == document("model", "")
+    off, on = document("scoring", ""), document("scoring", "a:read:b")
+    assert "security" not in json.dumps(off)
+    assert {"401", "403"}.isdisjoint(status for _, _, each in operations(off) for status in each["responses"])
+    assert on["security"] == [{"ApiKey": []}, {"Bearer": []}]
+    assert on["components"]["securitySchemes"]["ApiKey"] == {"type": "apiKey", "in": "header", "name": "X-API-Key"}
+    refused = {each["operationId"]: {"401", "403"} <= set(each["responses"]) for _, _, each in operations(on)}
+    assert refused == {"predict": True, "ready": True, "healthcheck": False}
+    assert {each["operationId"]: each.get("security") for _, _, each in operations(on)} == {
+        "predict": None,
+        "ready": None,
+        "healthcheck": [],  # open
+    }
