@@ -160,6 +160,16 @@ def test_both_twins_answer_a_key_with_the_same_bytes(
         assert ours.headers.get("www-authenticate") == error.headers().get("WWW-Authenticate")
 
 
+@pytest.mark.parametrize("twin", ["sync", "async"])
+def test_a_connection_on_which_a_request_was_refused_stays_usable(services: Services, twin: str) -> None:
+    with closing(http.client.HTTPConnection(HOST, services.get(twin).port, timeout=20)) as connection:
+        for headers, status in (({}, 401), ({"X-API-Key": READS}, 403), ({"X-API-Key": ASKS}, 200)) * 2:
+            connection.request("POST", predict_path(twin), BODY, {**JSON, **headers})
+            answer = connection.getresponse()
+            assert (answer.status, answer.getheader("Connection")) == (status, None if twin == "async" else "keep-alive")
+            answer.read()
+
+
 @pytest.mark.parametrize("name", SERVERS)
 def test_every_process_logs_json_into_a_file_of_its_own_with_the_lines_of_its_server(
     services: Services, name: str
@@ -217,6 +227,7 @@ def test_a_log_of_json_on_stderr_is_nothing_but_json_from_start_to_stop(
     }
     process = start_process([sys.executable, "-m", module, "model"], service.stderr, guard, env)
     try:
+        until(lambda: service.stderr.read_text().count("settings: ") == workers, f"{name} has its workers")
         until(lambda: service.answers(schema.HEALTHCHECK_PATH, {}), f"{name} is alive")
     finally:
         stop_processes([process], guard)
