@@ -25,7 +25,7 @@ from contract.settings import PREFIX, Settings, SettingsError
 HANDLER: Final = "service"  # the name of our handler, by which it is found and replaced
 KEPT_DAYS: Final = 7
 # The loggers of the servers; each has handlers of its own unless it is told otherwise.
-SERVERS: Final = ("gunicorn.error", "gunicorn.access", "uvicorn", "uvicorn.access", "_granian", "granian.access")
+SERVERS: Final = ("uvicorn", "uvicorn.access", "_granian", "granian.access")
 _PID, _SERVICE = "{pid}", "{service}"
 _SECONDS_PER_DAY: Final = 86_400
 _QUIET_S: Final = 60.0  # between two complaints about a file that cannot be written

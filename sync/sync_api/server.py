@@ -14,6 +14,7 @@ from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from contract import logs
@@ -167,6 +168,15 @@ class Server(BaseApplication):  # type: ignore[misc]
         return app
 
 
+class ServiceLog(Logger):  # type: ignore[misc]
+    """gunicorn's log as part of the service's. With a `logconfig` it would also log every request."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+
+
 def server_options(settings: Settings) -> dict[str, Any]:
     """Return gunicorn's settings."""
     return {
@@ -179,7 +189,7 @@ def server_options(settings: Settings) -> dict[str, Any]:
         "graceful_timeout": settings.drain_timeout_s,
         "accesslog": None,
         "loglevel": settings.log_level,
-        "logconfig_dict": logs.config(settings),
+        "logger_class": ServiceLog if logs.is_own(settings) else Logger,
         "control_socket_disable": True,
         "worker_exit": _close_clients,
         # Set explicitly: the defaults depend on installed packages or on the environment.
