@@ -88,9 +88,10 @@ class Incoming:
         head = self.data[:size].lower()
         self.work = self.data.startswith((b"POST ", b"\r\nPOST "))
         if head.find(_TRANSFER_ENCODING) >= 0:
-            self._size, self._at, self._chunked = 0, size, head.find(_CONTENT_LENGTH) < 0
-            if not self._chunked:
+            if _value(head, _TRANSFER_ENCODING) != b"chunked" or head.find(_CONTENT_LENGTH) >= 0:
                 self._hand_over(size)
+            else:
+                self._size, self._at, self._chunked = 0, size, True
         elif (at := head.find(_CONTENT_LENGTH)) >= 0:
             self._add_length(head, at)
         if head.find(_EXPECT) >= 0:

@@ -6,9 +6,12 @@ from flask import Blueprint, Flask, Request, Response, jsonify, request
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
-from contract import docs, errors, schema
-from contract.scoring import InFlight as InFlight  # used by the handlers
+from contract import docs, errors, schema, scoring
 from contract.settings import Settings
+
+
+class InFlight(scoring.InFlight):
+    """Limits the requests in flight. The server counts those that wait for a thread, which have no handler yet."""
 
 
 def read_body(request: Request, limit_bytes: int) -> bytes:

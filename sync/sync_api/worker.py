@@ -42,6 +42,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.alive = True
         self._settings = self.app.settings
         self._connections: set[Connection] = set()
         self._in_flight: set[Connection] = set()  # threads remove theirs: single operations on sets are atomic
@@ -83,10 +84,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def accept(self, listener: socket.socket) -> None:
         """Accept connections; their requests are waited for in the poller."""
-        for _ in range(_ACCEPT_AT_ONCE):
-            if len(self._connections) >= self.worker_connections and not self._make_room():
-                self.set_accept_enabled(False)  # until a connection ends
-                return
+        if len(self._connections) >= self.worker_connections and not self._make_room():
+            self.set_accept_enabled(False)  # until a connection ends
+            return
+        for _ in range(min(_ACCEPT_AT_ONCE, self.worker_connections - len(self._connections))):
             if not self._accept_one(listener):
                 return
 
@@ -247,8 +248,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def _resume(self, conn: Connection) -> None:
         """Go on with a connection whose answer was sent, where something happened meanwhile."""
-        if conn.state is not State.IDLE:
-            return
+        if conn.state is State.IDLE:
+            self._go_on(conn)
+
+    def _go_on(self, conn: Connection) -> None:
         if not conn.ended:
             self._watch(conn)
         self._advance(conn)
