@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from sync_api import held
 from sync_api.incoming import Incoming
 
 _LEFT_AFTER_S = 0.1  # a client that has stopped sending is taken to have left if its request waits longer than that
@@ -32,8 +33,9 @@ class Connection:
     )  # fmt: skip
     sock: "Output"
 
-    def __init__(self, client: socket.socket, address: Any, server: Any, incoming: Incoming) -> None:
-        self.socket, self.client, self.server, self.incoming = client, address, server, incoming
+    def __init__(self, client: socket.socket, server: tuple[str, int], incoming: Incoming) -> None:
+        self.socket, self.server, self.incoming = client, server, incoming
+        self.client: Any = None  # its address, once a thread has asked for it
         self.state = State.IDLE
         self.deadline_s = 0.0  # of the state, on the monotonic clock
         self.registered = True  # with the poller
@@ -97,7 +99,7 @@ class Output:
     def _send(self, data: bytes) -> None:
         self._before()
         try:
-            sent = self._socket.send(data)
+            sent = held.send(self._socket, data)
         except BlockingIOError:
             sent = 0
         if sent < len(data):
@@ -112,6 +114,6 @@ class Output:
             if left_s <= 0 or not writable.poll(left_s * 1000):
                 raise ConnectionAbortedError("the client does not read its answer")
             try:
-                rest = rest[self._socket.send(rest) :]
+                rest = rest[self._socket.send(rest, socket.MSG_DONTWAIT) :]
             except BlockingIOError:
                 continue

@@ -1,6 +1,7 @@
 """Parses whole requests with gunicorn's parser, strictly, and says what is wrong in the words of the contract."""
 
 import io
+import socket
 from typing import Any
 
 from gunicorn.http import errors as gunicorn_errors
@@ -23,6 +24,8 @@ class _Whole(Unreader):  # type: ignore[misc]
 
 def parse(cfg: Any, conn: Connection) -> Request:
     """Return the request of a connection. Raises ServiceError."""
+    if conn.client is None:
+        conn.client = _address(conn.socket)
     try:
         request = Request(cfg, _Whole(conn.request), conn.client)
     except gunicorn_errors.LimitRequestLine:
@@ -38,6 +41,14 @@ def parse(cfg: Any, conn: Connection) -> Request:
         request.force_close()
     request._expected_100_continue = False  # the poller has told the client already
     return request
+
+
+def _address(client: socket.socket) -> tuple[str, int]:
+    try:
+        host, port, *_ = client.getpeername() or ("", 0)  # a socket of the file system has no name
+    except OSError:  # it has left
+        return "", 0
+    return host, port
 
 
 def check(request: Request) -> None:

@@ -6,10 +6,8 @@ So a client that is slow to send holds no thread, as if a buffering proxy stood 
 import errno
 import heapq
 import logging
-import selectors
 import socket
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from email.utils import formatdate
 from functools import partial
@@ -18,14 +16,15 @@ from typing import Any
 from gunicorn.workers.gthread import ThreadWorker
 
 from contract import errors, wire
+from sync_api import held
 from sync_api.connection import Connection, Output, State
 from sync_api.incoming import Incoming
 from sync_api.parsing import parse
+from sync_api.threads import Threads
 
 logger = logging.getLogger("sync_api")
 
 _ASIDE_THREADS = 8  # answer what is no work while all others are busy; several, since a readiness check may block one
-_RECEIVE_BYTES = 32_768
 _ACCEPT_AT_ONCE = 16
 _SWEEP_S = 1.0
 _LINGER_S = 2.0  # for a client to read its last answer, while what it still sends is discarded
@@ -46,25 +45,33 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self._settings = self.app.settings
         self._connections: set[Connection] = set()
         self._in_flight: set[Connection] = set()  # threads remove theirs: single operations on sets are atomic
-        self._aside = ThreadPoolExecutor(_ASIDE_THREADS, "aside")
+        self._aside = Threads(_ASIDE_THREADS, "aside", self.handle)
+        self._name = self._settings.host, self._settings.port
         self._refusals: dict[bool, bytes] = {}  # by whether the connection is kept
         self._next_sweep_s = 0.0
 
+    def init_process(self) -> None:
+        """Prepare and run, in the new process; as gthread does, but for its thread pool and selector."""
+        self.poller = held.make_poller()
+        self.method_queue.init()
+        super(ThreadWorker, self).init_process()
+
     def run(self) -> None:
         """Serve until a signal, then drain."""
-        self.poller.register(self.method_queue.fileno(), selectors.EVENT_READ, self.method_queue.run_callbacks)
+        self.poller.register(self.method_queue.fileno(), 0, self.method_queue.run_callbacks)
+        self.tpool = Threads(self.cfg.threads, "handler", self.handle)
+        for pool in (self.tpool, self._aside):
+            pool.start()
         self.set_accept_enabled(True)
         self._sweep()
         while self.alive:
-            self.wait_for_and_dispatch_events(_SWEEP_S)
+            self.poller.dispatch(_SWEEP_S)
             if time.monotonic() >= self._next_sweep_s:
                 if not self.is_parent_alive():
                     break
                 self._sweep()
         self.alive = False
         self._drain()
-        self.tpool.shutdown(wait=False)
-        self._aside.shutdown(wait=False)
 
     def _drain(self) -> None:
         """Take what has arrived, accept no more, and wait for the requests in flight."""
@@ -76,7 +83,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
                 pass
             listener.close()
         while self._connections and time.monotonic() < deadline_s:
-            self.wait_for_and_dispatch_events(_SWEEP_S / 10)
+            self.poller.dispatch(_SWEEP_S / 10)
             self._sweep()
         for conn in list(self._connections):
             if conn.state is not State.BUSY:
@@ -93,19 +100,18 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def _accept_one(self, listener: socket.socket) -> bool:
         try:
-            client, address = listener.accept()
+            client = held.accept(listener)
         except OSError as error:
             if error.errno in {errno.EMFILE, errno.ENFILE}:
                 self._accept_fewer(error)
             elif error.errno not in {errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED}:
                 raise
             return False
-        client.setblocking(False)
-        conn = Connection(client, address, listener.getsockname(), Incoming(self._settings.max_body_bytes))
+        conn = Connection(client, self._name, Incoming(self._settings.max_body_bytes))
         conn.sock = Output(client, self._settings.request_timeout_s, partial(self._in_flight.discard, conn))
         conn.deadline_s = time.monotonic() + self.cfg.keepalive
         self._connections.add(conn)
-        self.poller.register(client, selectors.EVENT_READ, partial(self._read, conn))
+        self.poller.register(client, 0, partial(self._read, conn))
         return True
 
     def _make_room(self) -> bool:
@@ -131,7 +137,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def _read(self, conn: Connection, client: socket.socket) -> None:
         """Take what has arrived on a connection."""
         try:
-            received = client.recv(_RECEIVE_BYTES)
+            received = held.receive(client)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
@@ -142,7 +148,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             conn.incoming.feed(received)
             if conn.state is not State.BUSY:
                 self._advance(conn)
-            elif len(conn.incoming.data) > _RECEIVE_BYTES:
+            elif len(conn.incoming.data) > held.RECEIVE_BYTES:
                 self._pause(conn)  # until its request is answered
 
     def _end_by_client(self, conn: Connection) -> None:
@@ -174,7 +180,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if conn.incoming.wants_continue:
             conn.incoming.wants_continue = False
             with suppress(OSError):
-                conn.socket.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+                held.send(conn.socket, b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _start(self, conn: Connection) -> bool:
         """Have a thread answer a whole request, or refuse it here if too many are in flight."""
@@ -189,7 +195,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             return False
         conn.final, conn.request, conn.queued_s = incoming.final, incoming.take(), time.monotonic()
         conn.state = State.BUSY
-        pool.submit(self.handle, conn)
+        pool.submit(conn)
         return True
 
     def _refuse(self, conn: Connection) -> None:
@@ -206,7 +212,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def _send(self, conn: Connection, answer: bytes) -> bool:
         """Send without waiting. False if the client has left or does not read."""
         try:
-            return conn.socket.send(answer) == len(answer)
+            return held.send(conn.socket, answer) == len(answer)
         except OSError:
             return False
 
@@ -263,7 +269,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if conn.state is State.CLOSED:
             return
         try:
-            conn.socket.shutdown(socket.SHUT_WR)
+            held.end_sending(conn.socket)
         except OSError:
             conn.ended = True
         if conn.ended:
@@ -276,7 +282,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def _watch(self, conn: Connection) -> None:
         if not conn.registered:
             conn.registered = True
-            self.poller.register(conn.socket, selectors.EVENT_READ, partial(self._read, conn))
+            self.poller.register(conn.socket, 0, partial(self._read, conn))
 
     def _pause(self, conn: Connection) -> None:
         if conn.registered:
@@ -287,7 +293,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         conn.state = State.CLOSED
         self._pause(conn)
         self._connections.discard(conn)
-        conn.socket.close()
+        held.close(conn.socket)
         if self.alive and not self._accepting:
             self.set_accept_enabled(True)
 

@@ -19,7 +19,14 @@ ROLES: tuple[Role, ...] = get_args(Role)
 PACKAGES = {package.__name__: Path(package.__path__[0]) for package in (sync_api, async_api)}
 # A twin on another server is a contender, which the other one has no counterpart of.
 ON_ANOTHER_SERVER = {"granian_server", "gevent_server"}
-OF_GUNICORN = {"connection", "incoming", "parsing", "worker"}  # gunicorn's threads, whose like uvicorn does not have
+OF_GUNICORN = {
+    "connection",
+    "held",
+    "incoming",
+    "parsing",
+    "threads",
+    "worker",
+}  # Behind gunicorn's threads, whose like uvicorn does not have
 OF_ONE_TWIN = ON_ANOTHER_SERVER | OF_GUNICORN
 MODULES = sorted({path.stem for folder in PACKAGES.values() for path in folder.glob("*.py")} - OF_ONE_TWIN)
 OF_ONE_SERVER = re.compile(r"server\.[A-Z]\w*")  # classes derived from those of gunicorn or uvicorn

@@ -1,8 +1,6 @@
 """The sync twin's worker in one thread: what it reads, lets in, refuses and ends; jobs are done when a test says so."""
 
 import errno
-import select
-import selectors
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -14,6 +12,7 @@ import sync_api.server
 import sync_api.worker
 from contract import errors
 from contract.settings import load_settings
+from sync_api import held
 from sync_api.connection import Output, State
 
 LIMIT = 3
@@ -39,19 +38,16 @@ class FakeListener:
 
 
 class FakePool:
-    """An executor that only writes down what it is given, until it is told to do it."""
+    """Threads that only write down what they are given, until they are told to do it."""
 
-    def __init__(self) -> None:
-        self.jobs: list[tuple[Callable[[Any], Any], Any]] = []
+    def __init__(self, work: Callable[[Any], Any]) -> None:
+        self._work, self.jobs = work, []  # type: Callable[[Any], Any], list[Any]
 
-    def submit(self, work: Callable[[Any], Any], conn: Any) -> None:
-        self.jobs.append((work, conn))
+    def submit(self, conn: Any) -> None:
+        self.jobs.append(conn)
 
     def finish(self) -> None:
-        work, conn = self.jobs.pop(0)
-        work(conn)
-
-    def shutdown(self, wait: bool = True) -> None: ...
+        self._work(self.jobs.pop(0))
 
 
 class Tried:
@@ -84,8 +80,8 @@ class Tried:
 
     def turn(self) -> None:
         """Let the poller handle all that is there."""
-        while self.worker.poller.select(0):
-            self.worker.wait_for_and_dispatch_events(0)
+        while self.worker.poller.dispatch(0):
+            pass
 
     def finish(self) -> None:
         self.worker.tpool.finish()
@@ -101,12 +97,13 @@ class Tried:
 
 
 @pytest.fixture
-def tried() -> Iterator[Tried]:
+def tried(monkeypatch: pytest.MonkeyPatch) -> Iterator[Tried]:
     server = sync_api.server.Server(load_settings("sync", "model", max_in_flight=LIMIT, threads=1))
     worker: Any = sync_api.worker.Worker(1, 1, [], server, 30, server.cfg, server.cfg.logger_class(server.cfg))
-    worker.tpool, worker._aside, worker.poller = FakePool(), FakePool(), selectors.DefaultSelector()
+    worker.tpool, worker._aside, worker.poller = FakePool(worker.handle), FakePool(worker.handle), held.make_poller()
+    monkeypatch.setattr(held, "accept", lambda listener: listener.accept()[0])
     worker.method_queue.init()
-    worker.poller.register(worker.method_queue.fileno(), select.POLLIN, worker.method_queue.run_callbacks)
+    worker.poller.register(worker.method_queue.fileno(), 0, worker.method_queue.run_callbacks)
     worker._sweep()
     made = Tried(worker)
     yield made
@@ -186,17 +183,14 @@ def test_what_is_no_post_is_answered_while_all_threads_are_busy_and_is_not_count
 def test_a_place_is_free_again_before_the_answer_is_sent(tried: Tried, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
 
-    class Watching(socket.socket):
-        def send(self, *_: Any) -> int:
-            seen.append(len(tried.worker._in_flight))
-            return 1_000
+    def send(_: socket.socket, data: bytes) -> int:
+        seen.append(len(tried.worker._in_flight))
+        return len(data)
 
+    monkeypatch.setattr(held, "send", send)
     tried.connect(POST)
-    output = tried.conn().sock
-    output._socket = Watching()
     assert len(tried.worker._in_flight) == 1
     tried.worker.tpool.finish()
-    output._socket.close()
     assert seen == [0]
 
 
