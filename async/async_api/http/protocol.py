@@ -10,7 +10,7 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from async_api.connections import Connections, as_text
+from async_api.http.connections import Connections, as_text
 from contract import wire
 from contract.errors import ExpectationFailed, MalformedRequest, RequestTimeout, ServiceError
 

@@ -12,7 +12,7 @@ from contract.settings import Settings
 from contract.wire import answer_bytes
 
 if TYPE_CHECKING:
-    from async_api.protocol import Protocol
+    from async_api.http.protocol import Protocol
 
 _MOST_CONNECTIONS = 65_536  # if open files have no limit
 _LOOK_EVERY_S = 1.0
