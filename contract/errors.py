@@ -2,7 +2,7 @@
 
 ServiceError
 ├── InvalidRequest        400  the endpoint does not accept the body or its content type
-│   └── MalformedRequest       no HTTP/1.1, or framed in a way that two readers could understand differently
+├── MalformedRequest      400  no HTTP/1.1, or framed in a way that two readers could understand differently
 ├── UnknownPath           404
 ├── UnknownEntity         404
 ├── UnknownJob            404  no job was ever accepted under this id
@@ -60,7 +60,9 @@ class InvalidRequest(ServiceError):
     status = HTTPStatus.BAD_REQUEST
 
 
-class MalformedRequest(InvalidRequest):
+class MalformedRequest(ServiceError):
+    status = HTTPStatus.BAD_REQUEST
+
     def __init__(self) -> None:
         super().__init__("The request is not valid HTTP/1.1.")
 

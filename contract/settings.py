@@ -59,7 +59,7 @@ class Settings(BaseSettings):
     drain_timeout_s: int = Field(30, ge=0, description="seconds that a stopping process waits for its requests")
     max_in_flight: int = Field(
         0,
-        ge=0,
+        ge=1,
         description="requests in one worker before 503, including those that wait; default 128 scoring, 1024 model",
     )
     request_timeout_s: int = Field(
@@ -123,7 +123,7 @@ class Settings(BaseSettings):
             values["port"] = PORTS[architecture, role]
         if values.get("threads") in _UNSET:
             values["threads"] = _THREADS[role]
-        if values.get("max_in_flight") in _UNSET:
+        if values.get("max_in_flight") in (None, ""):
             values["max_in_flight"] = _MAX_IN_FLIGHT[role]
         values["fan_out"] = values.get("fan_out") or _FAN_OUT[architecture]
         values["http_client"] = values.get("http_client") or _HTTP_CLIENTS[architecture][0]

@@ -1,7 +1,6 @@
 """What the FastAPI services of the strategies share: errors and health checks of the contract, statistics, server."""
 
 import logging
-import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
@@ -12,7 +11,8 @@ import uvicorn
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import JSONResponse
 
-from async_api.server import Server, server_options
+from async_api.http.draining import serve_until_signal
+from async_api.server import server_options
 from async_api.web import answer, handle_errors
 from contract import schema
 from contract.garbage_collection import freeze_startup_objects
@@ -68,5 +68,4 @@ def serve(create: Callable[[Settings], FastAPI], **overrides: object) -> None:
         sys.exit(f"{sys.argv[0]}: {error}")
     logging.basicConfig(level=settings.log_level.upper(), stream=sys.stderr)
     raise_open_files()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # as in async_api.server
-    Server(uvicorn.Config(create(settings), **server_options(settings))).run()
+    serve_until_signal(uvicorn.Config(create(settings), **server_options(settings)))
