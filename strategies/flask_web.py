@@ -11,9 +11,9 @@ from contract import schema
 from contract.garbage_collection import freeze_startup_objects
 from contract.limits import raise_open_files
 from contract.settings import Settings, SettingsError, load_settings
+from sync_api.http.worker import Worker
 from sync_api.server import Server
 from sync_api.web import answer, handle_errors
-from sync_api.worker import Worker
 
 # As in strategies.web, which a Flask process must not load: it would bring FastAPI with it.
 STATISTICS_PATH: Final = "/api/v1/stats"

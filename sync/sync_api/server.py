@@ -15,7 +15,7 @@ from contract import wire
 from contract.limits import OWN_FILES, open_files, raise_open_files
 from contract.settings import Settings, SettingsError, load_settings
 from sync_api import serve
-from sync_api.worker import Worker
+from sync_api.http.worker import Worker
 
 # A role, and the module that creates the app if it is not `serve`.
 _COMMANDS = (["scoring"], ["scoring", "idiomatic"], ["model"])

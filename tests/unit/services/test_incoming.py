@@ -6,7 +6,7 @@ import pytest
 
 from contract.errors import BodyTooLarge, HeadTooLarge, RequestLineTooLong
 from contract.wire import MAX_HEAD_BYTES, MAX_LINE_BYTES
-from sync_api.incoming import Incoming
+from sync_api.http.incoming import Incoming
 
 LIMIT = 2000
 HEAD = b"POST /p HTTP/1.1\r\nHost: a\r\n"

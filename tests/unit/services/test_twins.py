@@ -19,16 +19,7 @@ ROLES: tuple[Role, ...] = get_args(Role)
 PACKAGES = {package.__name__: Path(package.__path__[0]) for package in (sync_api, async_api)}
 # A twin on another server is a contender, which the other one has no counterpart of.
 ON_ANOTHER_SERVER = {"granian_server", "gevent_server"}
-OF_GUNICORN = {
-    "connection",
-    "held",
-    "incoming",
-    "parsing",
-    "threads",
-    "worker",
-}  # Behind gunicorn's threads, whose like uvicorn does not have
-OF_ONE_TWIN = ON_ANOTHER_SERVER | OF_GUNICORN
-MODULES = sorted({path.stem for folder in PACKAGES.values() for path in folder.glob("*.py")} - OF_ONE_TWIN)
+MODULES = sorted({path.stem for folder in PACKAGES.values() for path in folder.glob("*.py")} - ON_ANOTHER_SERVER)
 OF_ONE_SERVER = re.compile(r"server\.[A-Z]\w*")  # classes derived from those of gunicorn or uvicorn
 
 
@@ -66,7 +57,7 @@ def signature(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
 
 
 def test_the_twins_have_the_same_modules() -> None:
-    here, there = ({path.stem for path in folder.glob("*.py")} - OF_ONE_TWIN for folder in PACKAGES.values())
+    here, there = ({path.stem for path in folder.glob("*.py")} - ON_ANOTHER_SERVER for folder in PACKAGES.values())
     assert here == there, f"only in one of the twins: {', '.join(sorted(here ^ there))}"
 
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+import sync_api.http.worker
 import sync_api.server
-import sync_api.worker
 from contract import errors
 from contract.settings import load_settings
-from sync_api import held
-from sync_api.connection import Output, State
+from sync_api.http import held
+from sync_api.http.connection import Output, State
 
 LIMIT = 3
 POST = b"POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n[]"
@@ -99,7 +99,7 @@ class Tried:
 @pytest.fixture
 def tried(monkeypatch: pytest.MonkeyPatch) -> Iterator[Tried]:
     server = sync_api.server.Server(load_settings("sync", "model", max_in_flight=LIMIT, threads=1))
-    worker: Any = sync_api.worker.Worker(1, 1, [], server, 30, server.cfg, server.cfg.logger_class(server.cfg))
+    worker: Any = sync_api.http.worker.Worker(1, 1, [], server, 30, server.cfg, server.cfg.logger_class(server.cfg))
     worker.tpool, worker._aside, worker.poller = FakePool(worker.handle), FakePool(worker.handle), held.make_poller()
     monkeypatch.setattr(held, "accept", lambda listener: listener.accept()[0])
     worker.method_queue.init()

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from sync_api import held
-from sync_api.incoming import Incoming
+from sync_api.http import held
+from sync_api.http.incoming import Incoming
 
 _LEFT_AFTER_S = 0.1  # a client that has stopped sending is taken to have left if its request waits longer than that
 

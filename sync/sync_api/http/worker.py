@@ -16,11 +16,11 @@ from typing import Any
 from gunicorn.workers.gthread import ThreadWorker
 
 from contract import errors, wire
-from sync_api import held
-from sync_api.connection import Connection, Output, State
-from sync_api.incoming import Incoming
-from sync_api.parsing import parse
-from sync_api.threads import Threads
+from sync_api.http import held
+from sync_api.http.connection import Connection, Output, State
+from sync_api.http.incoming import Incoming
+from sync_api.http.parsing import parse
+from sync_api.http.threads import Threads
 
 logger = logging.getLogger("sync_api")
 

@@ -9,7 +9,7 @@ from gunicorn.http.message import Request
 from gunicorn.http.unreader import Unreader
 
 from contract import errors, wire
-from sync_api.connection import Connection
+from sync_api.http.connection import Connection
 
 
 class _Whole(Unreader):  # type: ignore[misc]
