@@ -1,6 +1,7 @@
 """Parses whole requests with gunicorn's parser, strictly, and says what is wrong in the words of the contract."""
 
 import io
+import re
 import socket
 from typing import Any
 
@@ -10,6 +11,8 @@ from gunicorn.http.unreader import Unreader
 
 from contract import errors, wire
 from sync_api.http.connection import Connection
+
+_HOST = re.compile(r"[A-Za-z0-9.\-_~%!$&'()*+,;=:\[\]]*")  # as RFC 3986 has it
 
 
 class _Whole(Unreader):  # type: ignore[misc]
@@ -56,11 +59,17 @@ def check(request: Request) -> None:
     version = request.version
     if version not in {(1, 0), (1, 1)} or request.method not in wire.METHODS:
         raise errors.MalformedRequest
-    has_host = False
+    has_host = upgrades = False
     for name, value in request.headers:
         if name == "HOST":
+            if not _HOST.fullmatch(value):
+                raise errors.MalformedRequest
             has_host = True
+        elif name == "UPGRADE":
+            upgrades = True
         elif name == "CONTENT-LENGTH" and len(value) > wire.MAX_LENGTH_DIGITS:
             raise errors.MalformedRequest
     if not has_host and version == (1, 1):
         raise errors.MalformedRequest
+    if upgrades:  # nothing is upgraded, and Flask would look for a websocket
+        request.headers = [(name, value) for name, value in request.headers if name != "UPGRADE"]
