@@ -4,14 +4,19 @@ ServiceError
 ├── InvalidRequest        400  the endpoint does not accept the body or its content type
 ├── Unauthorized          401  no API key, or an unknown one; with `WWW-Authenticate`
 ├── Forbidden             403  an API key without the scope that is needed
+├── MalformedRequest      400  no HTTP/1.1, or framed in a way that two readers could understand differently
 ├── UnknownPath           404
 ├── UnknownEntity         404
 ├── UnknownJob            404  no job was ever accepted under this id
 ├── MethodNotAllowed      405  with `Allow`
+├── RequestTimeout        408  the request did not arrive in time
 ├── KeyReused             409  an `Idempotency-Key` came again with another body
 ├── GoneJob               410  a job that was accepted, and whose result is kept no longer
 ├── BodyTooLarge          413
 ├── TooManyItems          413  a batch of more items than a request may hold
+├── RequestLineTooLong    414
+├── ExpectationFailed     417
+├── HeadTooLarge          431
 ├── BadModelAnswer        502  a model refused, failed or gave an invalid answer
 ├── Unavailable           503  with `Retry-After`
 │   ├── StoreUnreachable
@@ -71,6 +76,13 @@ class Forbidden(ServiceError):
         super().__init__(f"The API key lacks the scope {scope!r}.")
 
 
+class MalformedRequest(ServiceError):
+    status = HTTPStatus.BAD_REQUEST
+
+    def __init__(self) -> None:
+        super().__init__("The request is not valid HTTP/1.1.")
+
+
 class UnknownPath(ServiceError):
     status = HTTPStatus.NOT_FOUND
 
@@ -103,6 +115,13 @@ class MethodNotAllowed(ServiceError):
         return {"Allow": self.allow}
 
 
+class RequestTimeout(ServiceError):
+    status = HTTPStatus.REQUEST_TIMEOUT
+
+    def __init__(self, timeout_s: float) -> None:
+        super().__init__(f"The request did not arrive within {timeout_s:g} s.")
+
+
 class KeyReused(ServiceError):
     status = HTTPStatus.CONFLICT
 
@@ -129,6 +148,28 @@ class TooManyItems(ServiceError):
 
     def __init__(self, items: int, limit: int) -> None:
         super().__init__(f"There are {items} items in the request, expected at most {limit}.")
+
+
+class RequestLineTooLong(ServiceError):
+    status = HTTPStatus.REQUEST_URI_TOO_LONG
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"The request line is longer than {limit_bytes} bytes.")
+
+
+class ExpectationFailed(ServiceError):
+    status = HTTPStatus.EXPECTATION_FAILED
+
+    def __init__(self) -> None:
+        super().__init__("The only expectation that is met is 100-continue.")
+
+
+class HeadTooLarge(ServiceError):
+    status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+
+    def __init__(self, fields: int, field_bytes: int, head_bytes: int) -> None:
+        limits = f"{fields} fields, {field_bytes} bytes each and {head_bytes} bytes together"
+        super().__init__(f"The head of the request is too large; the limits are {limits}.")
 
 
 class BadModelAnswer(ServiceError):

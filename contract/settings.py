@@ -26,6 +26,8 @@ _FAN_OUT = {"sync": "sequential", "async": "concurrent"}
 _HTTP_CLIENTS = {"sync": ("requests", "urllib3"), "async": ("httpx", "aiohttp", "httpx2")}
 # The model is called twice per request, so it gets twice the threads of the scoring handler.
 _THREADS = {"scoring": 64, "model": 128}
+# Requests beyond this number would only wait, so they are refused early. A model may be called by several handlers.
+_MAX_IN_FLIGHT = {"scoring": 128, "model": 1024}
 # In the async twin the pool is so large that no request queues for a connection: httpx and its successor httpx2 scan
 # their whole queue whenever a connection is taken or returned, so queueing costs more CPU than the connections it
 # saves. They also check every idle connection, so few are kept. A thread of the sync twin calls each model at most
@@ -56,7 +58,12 @@ class Settings(BaseSettings):
     keep_alive_s: int = Field(75, ge=1, description="seconds that an idle connection is kept")
     drain_timeout_s: int = Field(30, ge=0, description="seconds that a stopping process waits for its requests")
     max_in_flight: int = Field(
-        1024, ge=1, description="requests in one worker before 503, including those that wait for a thread"
+        0,
+        ge=1,
+        description="requests in one worker before 503, including those that wait; default 128 scoring, 1024 model",
+    )
+    request_timeout_s: int = Field(
+        10, ge=1, description="seconds that a request may take to arrive, from its first byte to its last, before 408"
     )
     max_body_bytes: int = Field(16384, ge=2, description="bytes of a request body before 413")
     stage_clock: bool = Field(True, description="answer with Server-Timing")
@@ -129,6 +136,8 @@ class Settings(BaseSettings):
             values["port"] = PORTS[architecture, role]
         if values.get("threads") in _UNSET:
             values["threads"] = _THREADS[role]
+        if values.get("max_in_flight") in (None, ""):
+            values["max_in_flight"] = _MAX_IN_FLIGHT[role]
         values["fan_out"] = values.get("fan_out") or _FAN_OUT[architecture]
         values["http_client"] = values.get("http_client") or _HTTP_CLIENTS[architecture][0]
         if not _split(values.get("model_urls")):

@@ -40,7 +40,7 @@ _HANDLER_BEGINS = "    @routes.post("
 HANDLERS = ("sync/sync_api/scoring.py", "async/async_api/scoring.py")
 _KEPT = ("manifest.json", "summary.json", "prediction.json")
 _SET_BY_THE_PROGRAM = {"architecture", "role"}
-_ZERO_DEPENDS_ON_THE_SERVICE = {"port", "threads", "model_pool_size", "model_pool_idle"}
+_ZERO_DEPENDS_ON_THE_SERVICE = {"port", "threads", "max_in_flight", "model_pool_size", "model_pool_idle"}
 _SETTINGS_HEAD = """# Settings
 
 Every service reads these from the environment. `.env.example` holds the same list. An empty default

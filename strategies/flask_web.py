@@ -11,7 +11,8 @@ from contract.api_keys import refuse_keys
 from contract.garbage_collection import freeze_startup_objects
 from contract.limits import raise_open_files
 from contract.settings import Settings, SettingsError, load_settings
-from sync_api.server import Server, Worker
+from sync_api.http.worker import Worker
+from sync_api.server import Server
 from sync_api.web import answer, handle_errors
 
 # As in strategies.web, which a Flask process must not load: it would bring FastAPI with it.

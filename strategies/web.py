@@ -1,6 +1,5 @@
 """What the FastAPI services of the strategies share: errors and health checks of the contract, statistics, server."""
 
-import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
@@ -11,7 +10,8 @@ import uvicorn
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import JSONResponse
 
-from async_api.server import Server, server_options
+from async_api.http.draining import serve_until_signal
+from async_api.server import server_options
 from async_api.web import answer, handle_errors
 from contract import logs, schema
 from contract.api_keys import refuse_keys
@@ -69,5 +69,4 @@ def serve(create: Callable[[Settings], FastAPI], **overrides: object) -> None:
     except SettingsError as error:
         sys.exit(f"{sys.argv[0]}: {error}")
     raise_open_files()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # as in async_api.server
-    Server(uvicorn.Config(create(settings), **server_options(settings))).run()
+    serve_until_signal(uvicorn.Config(create(settings), **server_options(settings)))

@@ -30,6 +30,11 @@ TABLE: list[tuple[errors.ServiceError, int, dict[str, str]]] = [
     (errors.ModelNotReady(2), 503, {"Retry-After": "1"}),
     (errors.QueueUnreachable(), 503, {"Retry-After": "1"}),
     (errors.BacklogFull(512), 503, {"Retry-After": "1"}),
+    (errors.MalformedRequest(), 400, {}),
+    (errors.RequestTimeout(10), 408, {}),
+    (errors.RequestLineTooLong(8190), 414, {}),
+    (errors.ExpectationFailed(), 417, {}),
+    (errors.HeadTooLarge(100, 8190, 32768), 431, {}),
     (errors.TooManyInFlight(1024), 503, {"Retry-After": "1"}),
     (errors.ModelTimeout(2, 2000), 504, {}),
 ]

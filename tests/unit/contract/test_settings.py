@@ -44,6 +44,12 @@ def test_a_model_has_twice_the_threads_of_a_scoring_handler(architecture: Archit
     assert load_settings(architecture, "model").threads == 128
 
 
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_a_scoring_handler_sheds_early_and_a_model_serves_several_of_them(architecture: Architecture) -> None:
+    assert load_settings(architecture, "scoring").max_in_flight == 128
+    assert load_settings(architecture, "model").max_in_flight == 1024
+
+
 def test_the_defaults_listen_on_loopback_and_draw_40_to_50_ms() -> None:
     settings = load_settings("sync", "model")
     assert settings.host == "127.0.0.1"
@@ -98,7 +104,7 @@ def test_a_program_overrides_the_environment(monkeypatch: pytest.MonkeyPatch) ->
     assert (settings.architecture, settings.role, settings.workers) == ("sync", "scoring", 2)
 
 
-@pytest.mark.parametrize("variable", ["PORT", "THREADS", "FAN_OUT", "HTTP_CLIENT", "MODEL_URLS"])
+@pytest.mark.parametrize("variable", ["PORT", "THREADS", "MAX_IN_FLIGHT", "FAN_OUT", "HTTP_CLIENT", "MODEL_URLS"])
 def test_an_empty_variable_is_the_default(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
     usual = load_settings("async", "scoring")
     monkeypatch.setenv(f"SERVING_{variable}", "")
