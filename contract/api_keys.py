@@ -63,8 +63,8 @@ class ApiKeys:
         key = self._find(given.strip(" \t"))
         if key is None:
             raise Unauthorized("The API key is unknown.")
-        # A framework may take several slashes at the start for one.
-        scope = PREDICT if f"/{path.lstrip('/')}" == self._predict else READ
+        # Part of the path, since a framework may ignore more slashes before it, or a line break after it.
+        scope = PREDICT if self._predict in path else READ
         if scope not in key.scopes:
             raise Forbidden(scope)
 

@@ -43,7 +43,7 @@ def test_everything_else_needs_a_known_key(path: str) -> None:
     assert outcome(path) is outcome(path, "wrong") is outcome(path, None, "Bearer wrong") is Unauthorized
 
 
-@pytest.mark.parametrize("path", [PREDICT, f"/{PREDICT}", f"//{PREDICT}"])
+@pytest.mark.parametrize("path", [PREDICT, f"/{PREDICT}", f"//{PREDICT}", f"{PREDICT}\n", f"{PREDICT}/"])
 def test_predict_needs_the_scope_predict(path: str) -> None:
     assert (outcome(path, KEY), outcome(path, READ_KEY), outcome(path, BOTH_KEY)) == (None, Forbidden, None)
 

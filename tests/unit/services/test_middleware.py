@@ -1,10 +1,13 @@
 """What stands before the routes: API keys and the log of requests, in both twins alike, and nothing when off."""
 
+import asyncio
+import contextlib
 import logging
 from typing import Any
 
 import pytest
 
+from async_api.middleware import RequestLog
 from benchmark.load.parity import Case, ParityResponse
 from contract import schema
 from contract.api_keys import new_key
@@ -74,6 +77,37 @@ def test_both_twins_let_in_and_refuse_the_same_with_the_same_bytes(services: Ser
         assert second.status == status, case
         if body is not None:
             assert first.body == second.body == body, case
+
+
+@every_twin
+@pytest.mark.parametrize("around", ["{}%0A", "{}/", "{}%00", "{};a", "/.{}"])
+def test_no_other_way_of_writing_the_path_makes_a_key_to_read_one_to_predict(
+    services: Services, twin: Architecture, around: str
+) -> None:
+    path = around.format(schema.predict_path(twin))
+    service = services.make(twin, "scoring", api_keys=LIST)
+    given = {"Content-Type": "application/json", "X-API-Key": READS}
+    assert service.ask(Case(path, path=path, headers=given)).status == 403
+    assert services.world.model_inputs == []
+
+
+@pytest.mark.parametrize("ended", [asyncio.CancelledError(), None], ids=["cancelled", "without an answer"])
+def test_a_request_that_ends_without_an_answer_is_logged_without_a_status(
+    ended: BaseException | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def app(*_: object) -> None:
+        if ended:
+            raise ended
+
+    async def unused(*_: object) -> Any:
+        raise AssertionError
+
+    asked = RequestLog(app, "/p")({"type": "http", "path": "/p"}, unused, unused)
+    with caplog.at_level(logging.INFO), contextlib.suppress(asyncio.CancelledError):
+        asyncio.run(asked)
+    (record,) = caplog.records
+    assert (vars(record)["status"], vars(record)["stages"]) == (None, {})
+    assert record.getMessage().startswith("predict status=none ms=")
 
 
 @every_twin
