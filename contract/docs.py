@@ -11,7 +11,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from contract import errors, schema
+from contract import api_keys, errors, schema
 from contract.settings import Settings
 
 HTML_CONTENT_TYPE = "text/html; charset=utf-8"
@@ -27,6 +27,11 @@ _NUMBERS_EXAMPLE = [5.1, 3.5, 1.4, 0.2]
 _GET_PATHS = {
     schema.HEALTHCHECK_PATH: "The process lives",
     schema.READY_PATH: "Its dependencies answer",
+}
+
+_SECURITY = {
+    "ApiKey": {"type": "apiKey", "in": "header", "name": api_keys.API_KEY_HEADER},
+    "Bearer": {"type": "http", "scheme": "bearer"},
 }
 
 
@@ -74,7 +79,9 @@ def openapi_document(settings: Settings) -> dict[str, Any]:
             **{path: {"get": _get_operation(path, summary, settings)} for path, summary in _GET_PATHS.items()},
             schema.predict_path(settings.architecture): {"post": _predict_operation(settings)},
         },
+        **({"security": [{name: []} for name in _SECURITY]} if api_keys.asks_for_keys(settings) else {}),
         "components": {
+            **({"securitySchemes": _SECURITY} if api_keys.asks_for_keys(settings) else {}),
             "schemas": {
                 "Numbers": {
                     "type": "array",
@@ -106,13 +113,14 @@ def openapi_document(settings: Settings) -> dict[str, Any]:
                     "required": ["type", "title", "status", "detail"],
                     "additionalProperties": False,
                 },
-            }
+            },
         },
     }
 
 
 def _predict_operation(settings: Settings) -> dict[str, Any]:
     statuses: list[type[errors.ServiceError]] = [errors.InvalidRequest, errors.BodyTooLarge, errors.Unavailable]
+    statuses += _refusals(settings)
     parameters = []
     if settings.role == "scoring":
         statuses += [errors.UnknownEntity, errors.BadModelAnswer, errors.ModelTimeout]
@@ -138,15 +146,23 @@ def _predict_operation(settings: Settings) -> dict[str, Any]:
 
 
 def _get_operation(path: str, summary: str, settings: Settings) -> dict[str, Any]:
-    may_fail = path == schema.READY_PATH and settings.role == "scoring"
+    statuses: list[type[errors.ServiceError]] = []
+    open_to_all = path == schema.HEALTHCHECK_PATH
+    if path == schema.READY_PATH and settings.role == "scoring":
+        statuses = [errors.Unavailable, *_refusals(settings)]
     return {
         "operationId": path.rpartition("/")[2],
         "summary": summary,
         "responses": {
             "200": _response("Status", summary),
-            **_problems([errors.Unavailable] if may_fail else []),
+            **_problems(statuses),
         },
+        **({"security": []} if open_to_all and api_keys.asks_for_keys(settings) else {}),
     }
+
+
+def _refusals(settings: Settings) -> list[type[errors.ServiceError]]:
+    return [errors.Unauthorized, errors.Forbidden] if api_keys.asks_for_keys(settings) else []
 
 
 def _problems(statuses: list[type[errors.ServiceError]]) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 ServiceError
 ├── InvalidRequest        400  the endpoint does not accept the body or its content type
+├── Unauthorized          401  no API key, or an unknown one; with `WWW-Authenticate`
+├── Forbidden             403  an API key without the scope that is needed
 ├── MalformedRequest      400  no HTTP/1.1, or framed in a way that two readers could understand differently
 ├── UnknownPath           404
 ├── UnknownEntity         404
@@ -58,6 +60,20 @@ class ServiceError(Exception):
 
 class InvalidRequest(ServiceError):
     status = HTTPStatus.BAD_REQUEST
+
+
+class Unauthorized(ServiceError):
+    status = HTTPStatus.UNAUTHORIZED
+
+    def headers(self) -> dict[str, str]:
+        return {"WWW-Authenticate": 'Bearer realm="API keys"'}
+
+
+class Forbidden(ServiceError):
+    status = HTTPStatus.FORBIDDEN
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"The API key lacks the scope {scope!r}.")
 
 
 class MalformedRequest(ServiceError):

@@ -10,9 +10,10 @@ from typing import Final
 
 _SECOND_NS: Final = 1_000_000_000
 _MS: Final = r"([0-9]{1,12}\.[0-9]{3})"
-# Requires all digits, so that a truncated line is not read as one with a smaller number.
+# Requires all digits, so that a truncated line is not read as one with a smaller number. The line may be the message
+# of a log in JSON, which ends with a quotation mark.
 _LINE: Final = re.compile(
-    rf"\blag t_ns=([0-9]{{1,20}}) n=([0-9]{{1,9}}) mean_ms={_MS} p50_ms={_MS} p99_ms={_MS} max_ms={_MS}\s*$"
+    rf"\blag t_ns=([0-9]{{1,20}}) n=([0-9]{{1,9}}) mean_ms={_MS} p50_ms={_MS} p99_ms={_MS} max_ms={_MS}(?:\s*$|\"[,}}])"
 )
 
 

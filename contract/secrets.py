@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 MASK = "***"
+KEY_PREFIX = "soa_"  # of the API keys that contract.api_keys makes, so that they are known wherever they appear
 
 # Everything from the scheme to the last @ before the next URL (RFC 3986, section 3.2.1). A password may contain
 # characters that are invalid in a URL; masking too much is better than showing part of a password.
@@ -25,17 +26,27 @@ _ASSIGNED = re.compile(
     r"([^\s'\"&;]+)",
     re.I,
 )
+# `Name: value` of a header that carries a secret, as in a dump of a request, and an API key without any name.
+_HEADER = re.compile(
+    r"""((?<![A-Za-z0-9])(?:X-API-Key|(?:Proxy-)?Authorization|(?:Set-)?Cookie)(?:['"]?\s*:|['"],)\s*b?['"]?)"""
+    r"""([^'"\r\n]+)""",
+    re.I,
+)
+_API_KEY = re.compile(rf"{KEY_PREFIX}[A-Za-z0-9_-]{{43}}")
 
 
 def masked(value: Any) -> Any:
     """Return a value with user names, passwords and query values of all URLs in it masked.
 
-    So are texts below a name of a secret, and what such a name is set to within a text: by the kind of name, so no
-    list of settings is needed. Everything that is logged or recorded passes through here.
+    So are API keys, the values of headers that carry secrets, texts below a name of a secret, and what such a name is
+    set to within a text: by the kind of name, so no list of settings is needed. Everything that is logged or recorded
+    passes through here.
     """
     if isinstance(value, str):
         text = _masked(value) if "://" in value else value
-        return _ASSIGNED.sub(rf"\g<1>{MASK}", text) if "=" in text else text
+        text = _ASSIGNED.sub(rf"\g<1>{MASK}", text) if "=" in text else text
+        text = _HEADER.sub(rf"\g<1>{MASK}", text) if ":" in text or "'," in text or '",' in text else text
+        return _API_KEY.sub(MASK, text) if KEY_PREFIX in text else text
     if isinstance(value, dict):
         return {
             key: MASK if isinstance(each, str) and each and is_secret_name(str(key)) else masked(each)

@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from contract.schema import predict_path
-from contract.secrets import masked
+from contract.secrets import MASK, is_secret_name, masked
 
 PREFIX = "SERVING_"
 
@@ -74,6 +74,19 @@ class Settings(BaseSettings):
         0, ge=0, le=1000, description="ms between samples of this process's scheduling delay; 0 is off"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="verbosity of the log")
+    log_format: Literal["text", "json"] = Field("text", description="of the log: lines of text, or one JSON per line")
+    log_file: str = Field(
+        "",
+        description="the log's file, by default stderr; each process has its own, with its number, or {pid}, and the "
+        "day in its name; {service} is the name of the service",
+    )
+    log_requests: bool = Field(False, description="log one line per predict: status, ms, stages")
+
+    api_keys: str = Field(
+        "",
+        description="API keys that a scoring handler asks for: a file, or entries of the form "
+        "name:scope[,scope]:sha256, separated by semicolons; by default it asks for none",
+    )
 
     redis_url: str = Field("redis://127.0.0.1:6379/0", description="the feature store")
     redis_timeout_ms: int = Field(500, ge=1, description="ms to connect to or wait for Redis before 503")
@@ -229,9 +242,14 @@ def _checked(kind: type[Settings], values: Mapping[str, object]) -> Settings:
         return kind(**values)  # type: ignore[arg-type]
     except ValidationError as error:
         lines = [
-            f"{PREFIX}{'_'.join(map(str, e['loc'])).upper()} is {masked(e['input'])!r}: {e['msg']}"
+            f"{PREFIX}{'_'.join(map(str, e['loc'])).upper()} is {_shown(e['loc'], e['input'])!r}: {e['msg']}"
             if e["loc"]
             else masked(e["msg"].removeprefix("Value error, "))
             for e in error.errors()
         ]
         raise SettingsError("; ".join(lines)) from error
+
+
+def _shown(location: tuple[int | str, ...], value: object) -> object:
+    """Return a refused value without its secrets."""
+    return MASK if is_secret_name(str(location[0])) else masked(value)

@@ -1,17 +1,18 @@
 """What the Flask services of the strategies share, as web.py for FastAPI: errors, health checks, statistics, server."""
 
-import logging
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from flask import Blueprint, Flask, Response, jsonify
 
-from contract import schema
+from contract import logs, schema
+from contract.api_keys import refuse_keys
 from contract.garbage_collection import freeze_startup_objects
 from contract.limits import raise_open_files
 from contract.settings import Settings, SettingsError, load_settings
-from sync_api.server import Server, Worker
+from sync_api.http.worker import Worker
+from sync_api.server import Server
 from sync_api.web import answer, handle_errors
 
 # As in strategies.web, which a Flask process must not load: it would bring FastAPI with it.
@@ -45,9 +46,10 @@ def serve(create: Callable[[Settings], Flask], worker: type = Worker) -> None:
     """Serve an app until SIGTERM, configured by SERVING_* variables, with gunicorn as the sync twin runs it."""
     try:
         settings = load_settings("sync", "scoring")
+        refuse_keys(settings)
+        logs.set_up(settings)
     except SettingsError as error:
         sys.exit(f"{sys.argv[0]}: {error}")
-    logging.basicConfig(level=settings.log_level.upper(), stream=sys.stderr)
     raise_open_files()
     _Server(settings, create, worker).run()
 

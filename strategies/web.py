@@ -1,7 +1,5 @@
 """What the FastAPI services of the strategies share: errors and health checks of the contract, statistics, server."""
 
-import logging
-import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
@@ -12,9 +10,11 @@ import uvicorn
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import JSONResponse
 
-from async_api.server import Server, server_options
+from async_api.http.draining import serve_until_signal
+from async_api.server import server_options
 from async_api.web import answer, handle_errors
-from contract import schema
+from contract import logs, schema
+from contract.api_keys import refuse_keys
 from contract.garbage_collection import freeze_startup_objects
 from contract.limits import raise_open_files
 from contract.settings import Settings, SettingsError, load_settings
@@ -64,9 +64,9 @@ def serve(create: Callable[[Settings], FastAPI], **overrides: object) -> None:
     """Serve an app until SIGTERM, configured by SERVING_* variables and overrides, with the async twin's server."""
     try:
         settings = load_settings("async", "scoring", **overrides)
+        refuse_keys(settings)
+        logs.set_up(settings)
     except SettingsError as error:
         sys.exit(f"{sys.argv[0]}: {error}")
-    logging.basicConfig(level=settings.log_level.upper(), stream=sys.stderr)
     raise_open_files()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # as in async_api.server
-    Server(uvicorn.Config(create(settings), **server_options(settings))).run()
+    serve_until_signal(uvicorn.Config(create(settings), **server_options(settings)))

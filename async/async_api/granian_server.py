@@ -12,6 +12,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from async_api.server import main
+from contract import logs
 from contract.limits import open_files
 from contract.settings import Settings
 
@@ -36,6 +37,7 @@ def server_options(settings: Settings) -> dict[str, Any]:
         "workers_kill_timeout": settings.drain_timeout_s,
         "log_access": False,
         "log_level": LogLevels(settings.log_level),
+        "log_dictconfig": logs.config(settings) or None,
     }
 
 

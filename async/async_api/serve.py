@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from functools import partial
@@ -12,7 +11,8 @@ import uvloop
 from fastapi import APIRouter, FastAPI
 from fastapi.telemetry import TelemetryConfig
 
-from async_api import lag, web
+from async_api import lag, middleware, web
+from contract import logs
 from contract.garbage_collection import freeze_startup_objects
 from contract.settings import Role, Settings, load_settings, loggable
 
@@ -41,6 +41,7 @@ def create_app(settings: Settings, make_scoring: _MakeRoutes | None = None) -> F
         telemetry=_NO_TELEMETRY,
     )
     web.handle_errors(app)
+    middleware.add(app, settings)
     for router in routers:
         app.include_router(router)
     logger.info("settings: %s", loggable(settings))
@@ -61,7 +62,7 @@ def prepare(role: Role) -> Settings:
     """Read the settings of a server process and set up its log."""
     settings = load_settings("async", role)
     # Here and not in `main`, which a worker process of uvicorn's supervisor does not run.
-    logging.basicConfig(level=settings.log_level.upper(), stream=sys.stderr)
+    logs.set_up(settings)
     for client in ("httpx", "httpx2"):
         logging.getLogger(client).setLevel(logging.WARNING)  # otherwise it logs every request
     return settings

@@ -1,45 +1,24 @@
 """Serves a service with uvicorn: `python -m async_api.server scoring|model`, configured by SERVING_* variables."""
 
-import asyncio
-import signal
-import socket
 import sys
-import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import uvicorn
-from uvicorn.supervisors import Multiprocess
+from uvicorn.config import LOGGING_CONFIG
 
 from async_api import serve  # noqa: F401 - imported early, as in the sync twin; uvicorn loads it by name
+from async_api.http.connections import Connections
+from async_api.http.draining import serve_until_signal
+from async_api.http.protocol import Protocol
+from contract import logs
+from contract.api_keys import load_keys
 from contract.limits import raise_open_files
 from contract.settings import Settings, SettingsError, load_settings
 
 # A role, and the module that creates the app if it is not `serve`.
 _COMMANDS = (["scoring"], ["scoring", "idiomatic"], ["model"])
-_SETTLE_S = 0.02  # a few iterations of the event loop
-_LINGER_S = 0.5  # time that a stopping server keeps idle connections
-
-
-class Server(uvicorn.Server):
-    """uvicorn. A stopping server still accepts the connections that have arrived, and then closes its sockets."""
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await asyncio.sleep(_SETTLE_S)
-        for server in self.servers:
-            server.close()
-        await self._answer_last_requests()
-        await super().shutdown(sockets)
-
-    async def _answer_last_requests(self) -> None:
-        """Keep idle connections a little longer, since a request may be on its way; uvicorn would close them."""
-        until_s = time.monotonic() + _LINGER_S
-        while self.server_state.connections and time.monotonic() < until_s:
-            for connection in list(self.server_state.connections):
-                cycle = getattr(connection, "cycle", None)
-                if cycle and not cycle.response_complete:
-                    connection.shutdown()  # closes after the answer
-            await asyncio.sleep(_SETTLE_S)
 
 
 def server_options(settings: Settings) -> dict[str, Any]:
@@ -48,7 +27,7 @@ def server_options(settings: Settings) -> dict[str, Any]:
         "host": settings.host,
         "port": settings.port,
         "loop": "uvloop",
-        "http": "httptools",
+        "http": partial(Protocol, Connections(settings)),
         "ws": "none",
         "workers": settings.workers,
         "backlog": settings.backlog,
@@ -56,33 +35,34 @@ def server_options(settings: Settings) -> dict[str, Any]:
         "timeout_graceful_shutdown": settings.drain_timeout_s,
         "access_log": False,
         "log_level": settings.log_level,
+        "log_config": logs.config(settings) or LOGGING_CONFIG,
         # Set explicitly: the defaults depend on installed packages or on the environment.
         "interface": "asgi3",
         "lifespan": "on",
         "env_file": None,
-        "use_colors": False,
-        "forwarded_allow_ips": "127.0.0.1,::1",
+        "use_colors": None if logs.is_own(settings) else False,  # uvicorn would look for its own formatters
+        # What a client says about itself as if it were a proxy has no effect.
+        "proxy_headers": False,
+        "forwarded_allow_ips": "",
     }
 
 
 def run(settings: Settings, app: str) -> None:
-    """Serve until SIGTERM in this process, or in several under uvicorn's supervisor (whose servers stop at once)."""
-    config = uvicorn.Config(f"async_api.{app}:load_{settings.role}", factory=True, **server_options(settings))
-    # After draining, uvicorn raises the signal again, which would end the process with the status of a kill.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    if config.workers > 1:
-        Multiprocess(config, sockets=[config.bind_socket()]).run()
-    else:
-        Server(config).run()
+    """Serve until a signal, in this process, or in several under a supervisor."""
+    serve_until_signal(
+        uvicorn.Config(f"async_api.{app}:load_{settings.role}", factory=True, **server_options(settings))
+    )
 
 
 def main(argv: list[str], run: Callable[[Settings, str], None] = run) -> int:
-    """Serve until SIGTERM with the server `run`; return the exit status."""
+    """Serve until a signal with the server `run`; return the exit status."""
     if argv not in _COMMANDS:
         print("usage: python -m async_api.server scoring [idiomatic] | model", file=sys.stderr)
         return 2
     try:
         settings = load_settings("async", argv[0])  # type: ignore[arg-type]
+        logs.set_up(settings)
+        load_keys(settings)  # those that cannot be read are refused here, before there are workers
     except SettingsError as error:
         print(f"async_api.server: {error}", file=sys.stderr)
         return 2

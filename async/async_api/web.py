@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from contract import docs, errors, schema, scoring
 from contract.settings import Settings
@@ -22,12 +23,15 @@ async def read_body(request: Request, limit_bytes: int) -> bytes:
     schema.check_content_type(request.headers.get("Content-Type"))
     length = request.headers.get("Content-Length")
     schema.check_length(int(length) if length else None, limit_bytes)
-    if length:
-        return await request.body()
-    body = b""  # without Content-Length the bytes are counted
-    async for chunk in request.stream():
-        body += chunk
-        schema.check_length(len(body), limit_bytes)
+    try:
+        if length:
+            return await request.body()
+        body = b""  # without Content-Length the bytes are counted
+        async for chunk in request.stream():
+            body += chunk
+            schema.check_length(len(body), limit_bytes)
+    except ClientDisconnect as error:  # on a server that does not cancel the request
+        raise errors.InvalidRequest("The body cannot be read.") from error
     return body
 
 

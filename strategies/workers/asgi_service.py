@@ -9,10 +9,11 @@ from typing import Any, Final
 import uvicorn
 from fastapi import APIRouter, FastAPI, Request, Response
 from granian import Granian
-from uvicorn.supervisors import Multiprocess
 
 from async_api import granian_server, server
+from async_api.http import draining
 from async_api.web import InFlight, answer, read_body
+from contract.api_keys import refuse_keys
 from contract.limits import raise_open_files
 from contract.schema import parse_scoring_numbers
 from contract.settings import Settings, SettingsError, load_settings
@@ -49,8 +50,7 @@ def load() -> FastAPI:
 
 def run_uvicorn(settings: Settings) -> None:
     """Serve under uvicorn's supervisor until SIGTERM."""
-    config = uvicorn.Config(_APP, factory=True, **server.server_options(settings))
-    Multiprocess(config, sockets=[config.bind_socket()]).run()
+    draining.serve_until_signal(uvicorn.Config(_APP, factory=True, **server.server_options(settings)))
 
 
 def run_granian(settings: Settings) -> None:
@@ -66,6 +66,7 @@ def main(argv: list[str]) -> None:
     """Serve until SIGTERM."""
     try:
         settings = load_settings("async", "scoring")
+        refuse_keys(settings)
     except SettingsError as error:
         sys.exit(f"strategies.workers.asgi_service: {error}")
     raise_open_files()

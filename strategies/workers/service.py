@@ -14,7 +14,7 @@ from contract.schema import parse_scoring_numbers
 from contract.settings import Settings
 from strategies.flask_web import SCORE_PATH, create_app, serve
 from strategies.workers.model import body_of, make_model
-from sync_api.server import Worker
+from sync_api.http.worker import Worker
 from sync_api.web import InFlight, answer, read_body
 
 WORKERS: Final[Mapping[str, type]] = {"sync": SyncWorker, "gthread": Worker}

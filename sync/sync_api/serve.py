@@ -2,16 +2,16 @@
 
 import atexit
 import logging
-import sys
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, Flask
 
+from contract import logs
 from contract.garbage_collection import freeze_startup_objects
 from contract.settings import Role, Settings, load_settings, loggable
-from sync_api import lag, web
+from sync_api import lag, middleware, web
 
 if TYPE_CHECKING:
     from sync_api.features import FeatureStore
@@ -33,6 +33,7 @@ def create_app(settings: Settings, make_scoring: _MakeRoutes | None = None) -> F
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False
     web.handle_errors(app)
+    middleware.add(app, settings)
     if settings.role == "scoring":
         _add_scoring(app, settings, make_scoring)
     else:
@@ -58,7 +59,7 @@ def load_model() -> Flask:
 def prepare(role: Role) -> Settings:
     """Read the settings of a server process and set up its log."""
     settings = load_settings("sync", role)
-    logging.basicConfig(level=settings.log_level.upper(), stream=sys.stderr)
+    logs.set_up(settings)
     return settings
 
 

@@ -9,16 +9,9 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from contract import docs, errors, schema, scoring
 from contract.settings import Settings
 
-FULL = "sync_api.full"  # in the WSGI environ: the limit of requests in flight was reached before this one
-
 
 class InFlight(scoring.InFlight):
-    """Limits the requests in flight. Those that wait for a thread have no handler yet, so the server counts them."""
-
-    def __enter__(self) -> None:
-        if request.environ.get(FULL):
-            raise errors.TooManyInFlight(self.limit)
-        super().__enter__()
+    """Limits the requests in flight. The server counts those that wait for a thread, which have no handler yet."""
 
 
 def read_body(request: Request, limit_bytes: int) -> bytes:
@@ -83,6 +76,11 @@ def make_common_routes(settings: Settings, check: Callable[[], None]) -> Bluepri
 
 def handle_errors(app: Flask) -> None:
     """Answer all errors according to the contract, including those of the framework."""
+
+    @app.before_request
+    def refuse_double_slash() -> None:
+        if request.environ["PATH_INFO"].startswith("//"):  # Flask would take it for one
+            raise errors.UnknownPath
 
     @app.errorhandler(errors.ServiceError)
     def service_error(error: errors.ServiceError) -> Response:

@@ -96,7 +96,7 @@ def asked(stacks: Stacks) -> dict[str, Asked]:
         until_seeded(stack)
         slowest_first = sorted(RAW_REQUESTS, key=lambda raw: 408 not in raw.statuses)
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            answers = pool.map(lambda raw, stack=stack: converse(stack, raw), slowest_first)  # type: ignore[misc]
+            answers = pool.map(lambda raw, stack=stack: converse(stack, raw), slowest_first)
             found[twin] = Asked(stack, {raw.name: answer for raw, answer in zip(slowest_first, answers, strict=True)})
     return found
 

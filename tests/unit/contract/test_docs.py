@@ -175,3 +175,23 @@ def test_a_page_runs_no_script_but_its_own_and_asks_nobody_else(page: Any, setti
     allowed += [f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in inline]
     assert rules.get("script-src", "") == " ".join(allowed)
     assert text.index("Content-Security-Policy") < text.index("<title>")  # it holds for what comes after it
+
+
+@pytest.mark.parametrize("architecture", get_args(Architecture))
+def test_api_keys_are_documented_only_where_a_service_asks_for_them(architecture: Architecture) -> None:
+    def document(role: Role, api_keys: str) -> dict[str, Any]:
+        return docs.openapi_document(load_settings(architecture, role, api_keys=api_keys))
+
+    assert document("model", "a:read:b") == document("model", "")
+    off, on = document("scoring", ""), document("scoring", "a:read:b")
+    assert "security" not in json.dumps(off)
+    assert {"401", "403"}.isdisjoint(status for _, _, each in operations(off) for status in each["responses"])
+    assert on["security"] == [{"ApiKey": []}, {"Bearer": []}]
+    assert on["components"]["securitySchemes"]["ApiKey"] == {"type": "apiKey", "in": "header", "name": "X-API-Key"}
+    refused = {each["operationId"]: {"401", "403"} <= set(each["responses"]) for _, _, each in operations(on)}
+    assert refused == {"predict": True, "ready": True, "healthcheck": False}
+    assert {each["operationId"]: each.get("security") for _, _, each in operations(on)} == {
+        "predict": None,
+        "ready": None,
+        "healthcheck": [],  # open
+    }

@@ -12,6 +12,8 @@ from contract import errors
 # The contract's table: what went wrong, the status, and headers beside the content type.
 TABLE: list[tuple[errors.ServiceError, int, dict[str, str]]] = [
     (errors.InvalidRequest("The body is no JSON."), 400, {}),
+    (errors.Unauthorized("The API key is unknown."), 401, {"WWW-Authenticate": 'Bearer realm="API keys"'}),
+    (errors.Forbidden("read"), 403, {}),
     (errors.UnknownPath(), 404, {}),
     (errors.UnknownEntity("10000", 10_000), 404, {}),
     (errors.UnknownJob("abc"), 404, {}),

@@ -94,6 +94,11 @@ def test_a_line_is_found_behind_what_a_log_puts_before_it(before: str, after: st
     assert parse_lag_line(before + LINE + after) == SAMPLE
 
 
+@pytest.mark.parametrize("after", ['", "pid": 1}', '"}'])
+def test_a_line_is_found_in_a_log_of_json(after: str) -> None:
+    assert parse_lag_line('{"level": "INFO", "message": "' + LINE + after) == SAMPLE
+
+
 @pytest.mark.parametrize(
     "line",
     [

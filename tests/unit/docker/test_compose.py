@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from benchmark.contenders.discovery import ROOT
+from contract.settings import settings_from
 from docker import engine, up
 from docker.engine import DockerError
 from docker.up import PROFILES, profiles
@@ -185,3 +186,16 @@ def test_a_container_may_do_nothing_that_it_need_not(name: str) -> None:
     assert "mem_limit" in service
     if name != "jobs-folders":
         assert service["user"] == "10001:10001"
+
+
+# Operations
+
+
+@pytest.mark.parametrize("name", ["sync-scoring", "sync-model", "async-scoring", "async-model"])
+def test_a_service_is_told_of_log_and_keys_from_outside_and_its_own_defaults_otherwise(name: str) -> None:
+    given = {key: filled(value) for key, value in SERVICES[name]["environment"].items()}
+    asked = {"SERVING_LOG_FORMAT", "SERVING_LOG_REQUESTS"} | ({"SERVING_API_KEYS"} if "scoring" in name else set())
+    assert asked <= set(given)
+    defaults = settings_from({})
+    told = settings_from({key: value for key, value in given.items() if key in asked})
+    assert told == defaults

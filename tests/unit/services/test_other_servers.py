@@ -12,7 +12,7 @@ from granian.constants import HTTPModes, Interfaces, Loops
 
 import async_api.granian_server
 import sync_api.gevent_server
-import sync_api.server
+import sync_api.http.worker
 from contract.limits import OpenFiles
 from contract.settings import load_settings
 from sync_api.server import Server
@@ -66,7 +66,7 @@ def test_gevents_workers_are_told_what_those_with_threads_are_told() -> None:
     settings = load_settings("sync", "scoring", **SETTINGS)
     ours, theirs = (
         Server(settings, "serve", worker).cfg
-        for worker in (sync_api.gevent_server.GreenletWorker, sync_api.server.Worker)
+        for worker in (sync_api.gevent_server.GreenletWorker, sync_api.http.worker.Worker)
     )
     assert ours.worker_class is sync_api.gevent_server.GreenletWorker
     assert {name for name in ours.settings if ours.settings[name].get() != theirs.settings[name].get()} == {

@@ -7,6 +7,7 @@ import pytest
 import uvicorn
 import uvloop
 from gunicorn.workers.gthread import ThreadWorker
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 import async_api.serve
 import async_api.server
@@ -101,12 +102,12 @@ GUNICORN_PINS = {
 }
 UVICORN_PINS = {
     "loop": "uvloop",
-    "http": "httptools",
     "ws": "none",
     "interface": "asgi3",
     "lifespan": "on",
     "use_colors": False,  # else by the terminal
-    "forwarded_allow_ips": "127.0.0.1,::1",
+    "proxy_headers": False,
+    "forwarded_allow_ips": "",  # else FORWARDED_ALLOW_IPS
     "workers": 1,  # else WEB_CONCURRENCY
 }
 
@@ -201,7 +202,8 @@ def test_a_command_line_names_a_role_and_who_composes_it(server: Any, argv: list
 
 def test_the_async_server_runs_on_uvloop_and_httptools() -> None:
     options = async_api.server.server_options(load_settings("async", "scoring"))
-    assert (options["loop"], options["http"]) == ("uvloop", "httptools")
+    assert options["loop"] == "uvloop"
+    assert issubclass(options["http"].func, HttpToolsProtocol)
 
 
 @pytest.mark.parametrize("server", [sync_api.server, async_api.server], ids=["sync", "async"])

@@ -1,48 +1,34 @@
-"""The sync twin's worker without processes: which connections count, and what becomes of those beyond the limit."""
+"""The sync twin's worker in one thread: what it reads, lets in, refuses and ends; jobs are done when a test says so."""
 
-import contextlib
 import errno
-import io
-import logging
 import socket
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from types import SimpleNamespace
+from contextlib import closing
 from typing import Any
 
 import pytest
-from gunicorn.workers.gthread import ThreadWorker
 
+import sync_api.http.worker
 import sync_api.server
+from contract import errors
 from contract.settings import load_settings
+from sync_api.http import held
+from sync_api.http.connection import Output, State
 
 LIMIT = 3
-
-
-class FakeSocket:
-    """A socket that has something to read, an end of file, or an error."""
-
-    def __init__(self, received: bytes | OSError = b"P") -> None:
-        self.received = received
-
-    def setblocking(self, _: bool) -> None: ...
-
-    def recv(self, size: int, flags: int) -> bytes:
-        assert (size, flags) == (1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        if isinstance(self.received, OSError):
-            raise self.received
-        return self.received
-
-    def close(self) -> None: ...
+POST = b"POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n[]"
+HEAD, BODY = POST[:-2], POST[-2:]
+GET = b"GET /p HTTP/1.1\r\nHost: a\r\n\r\n"
+PATIENCE_S = 10.0  # only a failing test waits that long
 
 
 class FakeListener:
     """A listening socket with clients waiting, or one that fails."""
 
-    def __init__(self, clients: int = 0, error: int = errno.EAGAIN) -> None:
-        self.waiting, self._error = [FakeSocket() for _ in range(clients)], error
+    def __init__(self, clients: list[socket.socket], error: int = errno.EAGAIN) -> None:
+        self.waiting, self._error = clients, error
 
-    def accept(self) -> tuple[FakeSocket, tuple[str, int]]:
+    def accept(self) -> tuple[socket.socket, tuple[str, int]]:
         if not self.waiting:
             raise OSError(self._error, "as told")
         return self.waiting.pop(0), ("127.0.0.1", 1)
@@ -52,208 +38,398 @@ class FakeListener:
 
 
 class FakePool:
-    """An executor that only writes down what it is given, until it is told to do it."""
+    """Threads that only write down what they are given, until they are told to do it."""
 
-    def __init__(self) -> None:
-        self.jobs: list[tuple[Callable[[Any], Any], Any, Future[Any]]] = []
+    def __init__(self, work: Callable[[Any], Any]) -> None:
+        self._work, self.jobs = work, []  # type: Callable[[Any], Any], list[Any]
 
-    def submit(self, work: Callable[[Any], Any], conn: Any) -> Future[Any]:
-        self.jobs.append((work, conn, Future()))
-        return self.jobs[-1][2]
+    def submit(self, conn: Any) -> None:
+        self.jobs.append(conn)
 
     def finish(self) -> None:
-        work, conn, future = self.jobs.pop(0)
-        future.set_result(work(conn))
-
-    def shutdown(self, wait: bool = True) -> None: ...
+        self._work(self.jobs.pop(0))
 
 
-class FakePoller:
-    """Remembers what waits to become readable."""
+class Tried:
+    """A worker, its clients, and the requests that its app was asked."""
 
-    def __init__(self) -> None:
-        self.waiting: dict[Any, Any] = {}
+    def __init__(self, worker: Any) -> None:
+        self.worker, self.clients = worker, []  # type: Any, list[socket.socket]
+        self.asked: list[str] = []
+        self.seen_in_flight: list[int] = []
+        worker.wsgi = self.answer
 
-    def register(self, client: Any, _: int, callback: Any) -> None:
-        self.waiting[client] = callback
+    def answer(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        self.asked.append(environ["REQUEST_METHOD"])
+        body = environ["wsgi.input"].read()
+        start_response("200 OK", [("Content-Length", str(len(body)))])
+        return [body]
 
-    def unregister(self, client: Any) -> None:
-        del self.waiting[client]
+    def connect(self, sent: bytes = b"") -> socket.socket:
+        ours, theirs = socket.socketpair()
+        ours.settimeout(PATIENCE_S)
+        self.clients.append(ours)
+        self.worker.accept(FakeListener([theirs]))
+        if sent:
+            self.send(ours, sent)
+        return ours
 
-    def send(self) -> None:
-        """Have every client that is waited for send something."""
-        for client, callback in list(self.waiting.items()):
-            callback(client)
+    def send(self, client: socket.socket, sent: bytes) -> None:
+        client.sendall(sent)
+        self.turn()
 
+    def turn(self) -> None:
+        """Let the poller handle all that is there."""
+        while self.worker.poller.dispatch(0):
+            pass
 
-Told = list[tuple[bool, int]]  # by request: whether its app was told that all is full, and how many places were left
+    def finish(self) -> None:
+        self.worker.tpool.finish()
+        self.turn()
+
+    @property
+    def jobs(self) -> tuple[int, int]:
+        return len(self.worker.tpool.jobs), len(self.worker._aside.jobs)
+
+    def conn(self) -> Any:
+        (only,) = self.worker._connections
+        return only
 
 
 @pytest.fixture
-def told() -> Told:
-    return []
-
-
-def places(worker: Any) -> int:
-    return len(worker._places)
-
-
-@pytest.fixture
-def worker(monkeypatch: pytest.MonkeyPatch, told: Told) -> Iterator[Any]:
+def tried(monkeypatch: pytest.MonkeyPatch) -> Iterator[Tried]:
     server = sync_api.server.Server(load_settings("sync", "model", max_in_flight=LIMIT, threads=1))
-    made: Any = sync_api.server.Worker(1, 1, [], server, 30, server.cfg, logging.getLogger("test"))
-    made.tpool, made._refusing, made.poller = FakePool(), FakePool(), FakePoller()
-    monkeypatch.setattr(made.method_queue, "defer", lambda callback, *args: callback(*args))
-    monkeypatch.setattr(ThreadWorker, "handle", lambda worker, _: worker.wsgi({}, None))
-    monkeypatch.setattr(
-        server, "load", lambda: lambda environ, _: told.append((environ["sync_api.full"], places(made)))
-    )
-    made.load_wsgi()
+    worker: Any = sync_api.http.worker.Worker(1, 1, [], server, 30, server.cfg, server.cfg.logger_class(server.cfg))
+    worker.tpool, worker._aside, worker.poller = FakePool(worker.handle), FakePool(worker.handle), held.make_poller()
+    monkeypatch.setattr(held, "accept", lambda listener: listener.accept()[0])
+    worker.method_queue.init()
+    worker.poller.register(worker.method_queue.fileno(), 0, worker.method_queue.run_callbacks)
+    worker._sweep()
+    made = Tried(worker)
     yield made
-    made.tmp.close()
+    for conn in list(worker._connections):
+        worker._close(conn)
+    for client in made.clients:
+        client.close()
+    worker.method_queue.close()
+    worker.poller.close()
+    worker.tmp.close()
 
 
-def accept(worker: Any, clients: int) -> None:
-    listener = FakeListener(clients)
-    for _ in range(clients):
-        worker.accept(listener)
+def status(client: socket.socket) -> int:
+    return int(client.recv(65_536).split()[1])
 
 
-def test_a_connection_that_has_sent_nothing_holds_no_thread_and_is_no_request(worker: Any) -> None:
-    accept(worker, 5 * LIMIT)
-    assert (worker.tpool.jobs, worker._refusing.jobs) == ([], [])
-    assert len(worker.poller.waiting) == worker.nr_conns == 5 * LIMIT
+def is_closed(client: socket.socket) -> bool:
+    return client.recv(65_536) == b""
 
 
-def test_so_many_requests_are_let_in_those_that_wait_for_a_thread_included(worker: Any) -> None:
-    accept(worker, LIMIT + 2)
-    worker.poller.send()
-    assert (len(worker.tpool.jobs), len(worker._refusing.jobs)) == (LIMIT, 2)
-    assert all(conn.data_ready for _, conn, _ in (*worker.tpool.jobs, *worker._refusing.jobs))
+@pytest.mark.parametrize("sent", [b"", POST[:5], HEAD, POST[:-1], GET[:-1]])
+def test_a_request_that_is_not_whole_holds_no_thread_and_is_not_counted(tried: Tried, sent: bytes) -> None:
+    for _ in range(5 * LIMIT):
+        tried.connect(sent)
+    assert tried.jobs == (0, 0)
+    client = tried.connect(POST)
+    tried.finish()
+    assert status(client) == 200
 
 
-def test_a_request_that_was_answered_makes_room_and_a_refused_one_does_not(worker: Any) -> None:
-    accept(worker, LIMIT + 2)
-    worker.poller.send()
-    worker._refusing.finish()
-    worker._refusing.finish()
-    accept(worker, 1)
-    worker.poller.send()
-    assert len(worker._refusing.jobs) == 1
-    worker.tpool.finish()
-    accept(worker, 2)
-    worker.poller.send()
-    assert (len(worker.tpool.jobs), len(worker._refusing.jobs)) == (LIMIT, 2)
+def test_a_thread_is_given_a_request_with_its_last_byte(tried: Tried) -> None:
+    client = tried.connect()
+    for at in range(len(POST)):
+        assert tried.jobs == (0, 0)
+        tried.send(client, POST[at : at + 1])
+    tried.finish()
+    assert client.recv(65_536).endswith(BODY)
 
 
-def test_only_what_is_refused_is_told_so(worker: Any, told: Told) -> None:
-    accept(worker, LIMIT + 1)
-    worker.poller.send()
-    worker._refusing.finish()
-    while worker.tpool.jobs:
-        worker.tpool.finish()
-    assert told == [(True, 0), (False, 0), (False, 1), (False, 2)]
-    assert places(worker) == LIMIT
+def test_what_exceeds_the_limit_is_refused_without_a_thread_and_may_ask_again(tried: Tried) -> None:
+    clients = [tried.connect(POST) for _ in range(LIMIT + 2)]
+    refusals = [client.recv(65_536) for client in clients[LIMIT:]]
+    assert tried.jobs == (LIMIT, 0)
+    for refusal in refusals:
+        assert refusal.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+        assert b"\r\nRetry-After: 1\r\n" in refusal
+        assert b"\r\nConnection: keep-alive\r\n" in refusal
+        assert refusal.endswith(errors.TooManyInFlight(LIMIT).body())
+    tried.finish()
+    tried.send(clients[-1], POST)
+    while any(tried.jobs):
+        tried.finish()
+    assert status(clients[-1]) == 200
+    assert tried.asked == ["POST"] * (LIMIT + 1)
 
 
-def test_a_place_is_free_again_before_the_answer_is_sent(worker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_client_that_asks_to_close_is_closed(tried: Tried) -> None:
+    for _ in range(LIMIT):
+        tried.connect(POST)
+    client = tried.connect(POST.replace(b"Host", b"Connection: close\r\nHost"))
+    assert b"\r\nConnection: close\r\n" in client.recv(65_536)
+    assert is_closed(client)
+
+
+def test_what_is_no_post_is_answered_while_all_threads_are_busy_and_is_not_counted(tried: Tried) -> None:
+    tried.connect(GET)
+    assert tried.jobs == (1, 0)  # by any thread, as long as one is free
+    tried.finish()
+    for _ in range(LIMIT):
+        tried.connect(POST)
+    client = tried.connect(GET)
+    assert tried.jobs == (LIMIT, 1)
+    tried.worker._aside.finish()
+    assert status(client) == 200
+
+
+def test_a_place_is_free_again_before_the_answer_is_sent(tried: Tried, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
 
-    def handle(worker: Any, _: Any) -> bool:
-        worker.wsgi({}, None)
-        seen.append(places(worker))  # here gunicorn sends
-        return False
+    def send(_: socket.socket, data: bytes) -> int:
+        seen.append(len(tried.worker._in_flight))
+        return len(data)
 
-    monkeypatch.setattr(ThreadWorker, "handle", handle)
-    accept(worker, LIMIT)
-    worker.poller.send()
-    worker.tpool.finish()
-    assert seen == [1]
-    assert places(worker) == 1
+    monkeypatch.setattr(held, "send", send)
+    tried.connect(POST)
+    assert len(tried.worker._in_flight) == 1
+    tried.worker.tpool.finish()
+    assert seen == [0]
 
 
-def test_a_request_that_never_comes_to_the_app_gives_its_place_back(
-    worker: Any, monkeypatch: pytest.MonkeyPatch
+def test_requests_that_come_at_once_are_answered_in_turn(tried: Tried) -> None:
+    client = tried.connect(POST + GET + POST)
+    while any(tried.jobs):
+        tried.finish()
+    assert client.recv(65_536).count(b"HTTP/1.1 200 OK") == 3
+    assert tried.asked == ["POST", "GET", "POST"]
+
+
+def test_an_answer_is_sent_in_one_piece(tried: Tried, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[bytes] = []
+    monkeypatch.setattr(Output, "_send", lambda _, data: sent.append(data))
+    tried.connect(POST)
+    tried.finish()
+    (answer,) = sent
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert answer.endswith(b"\r\n\r\n" + BODY)
+
+
+@pytest.mark.parametrize("sent", [POST[:5], HEAD])
+def test_a_request_that_takes_too_long_is_answered_408_and_its_connection_closes(tried: Tried, sent: bytes) -> None:
+    client = tried.connect(sent)
+    tried.worker._sweep()
+    tried.conn().deadline_s -= tried.worker._settings.request_timeout_s
+    tried.worker._sweep()
+    assert client.recv(65_536).startswith(b"HTTP/1.1 408 ")
+    assert is_closed(client)
+
+
+def test_a_slow_request_is_timed_from_its_first_byte_not_its_last(tried: Tried) -> None:
+    client = tried.connect(POST[:1])
+    before = tried.conn().deadline_s
+    tried.send(client, POST[1:9])
+    assert tried.conn().deadline_s == before
+
+
+def test_a_connection_that_asks_nothing_is_closed_after_its_time_and_without_a_word(tried: Tried) -> None:
+    client = tried.connect()
+    tried.worker._sweep()
+    assert tried.conn().state is State.IDLE
+    tried.conn().deadline_s -= tried.worker.cfg.keepalive
+    tried.worker._sweep()
+    assert is_closed(client)
+
+
+@pytest.mark.parametrize("sent", [b"", POST[:5], HEAD])
+def test_a_client_that_hangs_up_before_its_request_is_whole_is_forgotten(tried: Tried, sent: bytes) -> None:
+    tried.connect(sent).close()
+    tried.turn()
+    assert (tried.jobs, tried.worker._connections) == ((0, 0), set())
+
+
+def test_a_client_that_only_stops_sending_is_answered_and_then_closed(tried: Tried) -> None:
+    client = tried.connect(POST)
+    client.shutdown(socket.SHUT_WR)
+    tried.turn()
+    tried.finish()
+    assert status(client) == 200
+    assert is_closed(client)
+
+
+def test_nobody_works_for_a_client_that_left_while_it_waited_for_a_thread(tried: Tried) -> None:
+    tried.connect(POST).close()
+    tried.turn()
+    tried.conn().queued_s -= 1.0
+    tried.finish()
+    assert (tried.asked, tried.worker._connections, tried.worker._in_flight) == ([], set(), set())
+
+
+def test_a_client_that_pipelines_without_end_is_not_read_while_it_waits(tried: Tried) -> None:
+    client = tried.connect(POST)
+    conn = tried.conn()
+    long = GET.replace(b"Host", b"A: " + b"a" * 5000 + b"\r\nHost")
+    tried.send(client, long * 20)
+    assert not conn.registered
+    while any(tried.jobs):
+        tried.finish()
+    assert conn.registered
+    assert tried.asked == ["POST"] + ["GET"] * 20
+
+
+def test_a_connection_that_closes_late_is_lingered_for_without_waiting(tried: Tried) -> None:
+    closing_one = tried.connect(GET.replace(b"Host", b"Connection: close\r\nHost"))
+    tried.finish()
+    assert tried.conn().state is State.LINGERING
+    assert status(closing_one) == 200
+    assert is_closed(closing_one)
+    tried.send(closing_one, POST)  # it is discarded
+    other = tried.connect(POST)
+    tried.finish()
+    assert status(other) == 200
+    closing_one.close()
+    tried.turn()
+    assert tried.conn().state is State.IDLE
+
+
+def test_a_client_that_expects_to_be_told_to_continue_is_told_once(tried: Tried) -> None:
+    client = tried.connect(HEAD.replace(b"Host", b"Expect: 100-continue\r\nHost"))
+    assert client.recv(65_536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    tried.send(client, BODY)
+    tried.finish()
+    assert client.recv(65_536).startswith(b"HTTP/1.1 200 OK")
+
+
+@pytest.mark.parametrize(
+    ("request_", "expected"),
+    [
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"get / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"NONE / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"GET / HTTP/1.2\r\nHost: a\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nA : b\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: " + b"1" * 23 + b"\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: other\r\n\r\n", 400),
+        (b"GET /" + b"a" * 8186 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nExpect: 200-maybe\r\n\r\n", 417),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nA:" + b"a" * 8189 + b"\r\n\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"A: b\r\n" * 100 + b"\r\n", 431),
+    ],
+)
+def test_what_is_refused_below_the_framework_is_a_problem_document(
+    tried: Tried, request_: bytes, expected: int
 ) -> None:
+    client = tried.connect(request_)
+    while any(tried.jobs):
+        tried.finish()
+    answer = client.recv(65_536)
+    assert answer.split()[1] == b"%d" % expected
+    assert b"\r\nContent-Type: application/problem+json\r\n" in answer
+    assert b"\r\nConnection: close\r\n" in answer
+    assert is_closed(client)
+    assert tried.asked == []
+
+
+@pytest.mark.parametrize("header", [b"SCRIPT_NAME: /api", b"Script-Name: /api", b"X-Forwarded-Proto: https"])
+def test_a_header_that_a_proxy_could_send_changes_nothing(tried: Tried, header: bytes) -> None:
+    environs: list[dict[str, Any]] = []
+
+    def answer(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        environs.append(environ)
+        return tried.answer(environ, start_response)
+
+    tried.worker.wsgi = answer
+    client = tried.connect(GET.replace(b"Host", header + b"\r\nHost"))
+    tried.finish()
+    assert status(client) == 200
+    seen = environs[0]
+    assert (seen["SCRIPT_NAME"], seen["PATH_INFO"], seen["wsgi.url_scheme"]) == ("", "/p", "http")
+
+
+def test_an_app_that_fails_is_answered_500_and_its_place_is_free(tried: Tried) -> None:
     def fail(*_: Any) -> None:
-        raise ValueError("as told")
+        raise SystemExit
 
-    accept(worker, LIMIT + 1)
-    worker.poller.send()
-    for handle in (fail, lambda *_: False):
-        monkeypatch.setattr(ThreadWorker, "handle", handle)
-        work, conn, _ = worker.tpool.jobs.pop()
-        with contextlib.suppress(ValueError):
-            work(conn)
-    assert places(worker) == 2
+    tried.worker.wsgi = fail
+    client = tried.connect(POST)
+    tried.finish()
+    assert client.recv(65_536).endswith(errors.INTERNAL_ERROR_BODY)
+    assert tried.worker._in_flight == set()
 
 
-@pytest.mark.parametrize("received", [b"", ConnectionResetError()])
-def test_a_client_that_hangs_up_takes_no_place_and_no_thread(worker: Any, received: Any) -> None:
-    accept(worker, 2)
-    for client in worker.poller.waiting:
-        client.received = received
-    worker.poller.send()
-    assert (places(worker), worker.nr_conns, worker.tpool.jobs, worker._refusing.jobs) == (LIMIT, 0, [], [])
-
-
-def test_what_came_with_the_request_before_is_one_though_its_client_sends_no_more(worker: Any) -> None:
-    conn = SimpleNamespace(sock=FakeSocket(b""), parser=SimpleNamespace(unreader=SimpleNamespace(buf=io.BytesIO(b"P"))))
-    worker.enqueue_req(conn)
-    assert len(worker.tpool.jobs) == 1
-
-
-def test_a_connection_that_turns_out_not_to_be_readable_is_taken_for_a_request(worker: Any) -> None:
-    accept(worker, 1)
-    next(iter(worker.poller.waiting)).received = BlockingIOError()
-    worker.poller.send()
-    assert len(worker.tpool.jobs) == 1
-
-
-@pytest.mark.parametrize(("threads", "limit", "looked_from"), [(64, 1024, 64), (128, 1024, 128), (2, 8, 0), (64, 8, 0)])
-def test_a_request_that_need_not_wait_is_not_looked_at_beforehand(threads: int, limit: int, looked_from: int) -> None:
-    server = sync_api.server.Server(load_settings("sync", "model", max_in_flight=limit, threads=threads))
-    made: Any = sync_api.server.Worker(1, 1, [], server, 30, server.cfg, logging.getLogger("test"))
-    assert limit - made._few == looked_from
-    made.tmp.close()
-
-
-def test_a_refusal_gives_no_place_back(worker: Any) -> None:
-    accept(worker, LIMIT + 2)
-    worker.poller.send()
-    worker._refusing.finish()
-    worker._refusing.finish()
-    assert places(worker) == 0
+def test_a_client_that_does_not_read_its_answer_holds_a_thread_only_for_a_time() -> None:
+    ours, theirs = socket.socketpair()
+    with closing(ours), closing(theirs):
+        ours.setblocking(False)
+        output = Output(ours, 0.05, lambda: None)
+        output.sendall(b"head")
+        with pytest.raises(ConnectionAbortedError):
+            output.sendall(b"x" * 10_000_000)
 
 
 @pytest.mark.parametrize("error", [errno.EMFILE, errno.ENFILE])
-def test_without_files_left_the_worker_lives_and_accepts_again_once_a_connection_has_ended(
-    worker: Any, error: int, caplog: pytest.LogCaptureFixture
+def test_without_files_left_the_worker_lives_and_closes_idle_connections(
+    tried: Tried, error: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    accept(worker, 5)
-    worker.accept(FakeListener(error=error))
-    assert worker.worker_connections == worker.nr_conns == 5
+    for _ in range(5):
+        tried.connect()
+    tried.worker.accept(FakeListener([], error))
+    assert tried.worker.worker_connections == 5
+    assert len(tried.worker._connections) < 5
     assert "as told" in caplog.text
     assert "beyond 5" in caplog.text
 
 
+def test_idle_connections_make_room_for_new_ones_and_those_with_a_request_do_not(tried: Tried) -> None:
+    tried.worker.worker_connections = 3
+    busy, first, second = tried.connect(POST), tried.connect(), tried.connect()
+    tried.connect(POST)
+    assert is_closed(first)
+    tried.connect(POST)
+    assert is_closed(second)
+    assert len(tried.worker._connections) == 3
+    tried.finish()
+    assert status(busy) == 200
+
+
+def test_without_idle_connections_accepting_waits_until_one_ends(tried: Tried) -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    with closing(listener):
+        tried.worker.sockets, tried.worker.worker_connections = [listener], 1
+        busy = tried.connect(POST.replace(b"Host", b"Connection: close\r\nHost"))
+        tried.worker.set_accept_enabled(True)
+        waiting = socket.create_connection(listener.getsockname())
+        tried.clients.append(waiting)
+        tried.turn()
+        assert not tried.worker._accepting
+        tried.finish()
+        assert status(busy) == 200
+        busy.close()
+        tried.turn()
+        assert tried.worker._accepting
+        tried.send(waiting, POST)
+        tried.finish()
+        assert waiting.recv(65_536).startswith(b"HTTP/1.1 200 OK")
+
+
 @pytest.mark.parametrize("error", [errno.EAGAIN, errno.ECONNABORTED])
-def test_a_client_that_is_gone_again_is_nothing(worker: Any, error: int) -> None:
-    worker.accept(FakeListener(error=error))
-    assert worker.nr_conns == 0
+def test_a_client_that_is_gone_again_is_nothing(tried: Tried, error: int) -> None:
+    tried.worker.accept(FakeListener([], error))
+    assert tried.worker._connections == set()
 
 
-def test_any_other_error_of_accepting_is_one(worker: Any) -> None:
+def test_any_other_error_of_accepting_is_one(tried: Tried) -> None:
     with pytest.raises(OSError, match="as told"):
-        worker.accept(FakeListener(error=errno.EBADF))
+        tried.worker.accept(FakeListener([], errno.EBADF))
 
 
-def test_a_stopping_worker_does_not_wait_for_connections_that_have_never_asked(worker: Any) -> None:
-    accept(worker, 2)
-    worker._cap_keepalive(0.0)
-    worker.murder_pending()
-    assert (worker.nr_conns, worker.poller.waiting) == (0, {})
-
-
-def test_as_many_idle_connections_are_kept_as_there_may_be(worker: Any) -> None:
-    assert worker.max_keepalived == worker.worker_connections
+def test_a_stopping_worker_closes_idle_connections_soon_and_answers_with_close(tried: Tried) -> None:
+    idle, busy = tried.connect(), tried.connect(POST)
+    tried.worker.alive = False
+    tried.finish()
+    assert b"\r\nConnection: close\r\n" in busy.recv(65_536)
+    tried.worker._sweep()
+    assert {conn.deadline_s - tried.worker._next_sweep_s < 3.0 for conn in tried.worker._connections} == {True}
+    for conn in tried.worker._connections:
+        conn.deadline_s = 0.0
+    tried.worker._sweep()
+    assert is_closed(idle)
+    assert tried.worker._connections == set()

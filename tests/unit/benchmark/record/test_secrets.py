@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.record.run import Run
+from contract.api_keys import new_key
 from contract.secrets import masked
 from contract.settings import SettingsError, loggable, settings_from
 
@@ -30,6 +31,36 @@ URLS = (
 def test_what_a_url_holds_of_secrets_is_masked(text: str) -> None:
     assert SECRET not in masked(text)
     assert "***" in masked(text)
+
+
+API_KEY, _ = new_key("a", ["read"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        API_KEY,
+        f"curl -H 'X-API-Key: {API_KEY}' http://h/",
+        f"--set api_keys={API_KEY}",
+        f"X-API-Key: {SECRET}",
+        f"authorization: Bearer {SECRET}",
+        f"Proxy-Authorization: Basic {SECRET}",
+        f"Set-Cookie: session={SECRET}; Path=/",
+        f"{{'X-API-Key': '{SECRET}'}}",
+        f"[(b'authorization', b'Bearer {SECRET}')]",
+    ],
+)
+def test_an_api_key_and_what_a_header_holds_of_secrets_are_masked(text: str) -> None:
+    assert SECRET not in masked(text)
+    assert API_KEY not in masked(text)
+
+
+def test_a_record_holds_no_api_key_and_no_list_of_them(tmp_path: Path) -> None:
+    run = Run.create(tmp_path, "bench", {"contenders": {"a": {"env": {"SERVING_API_KEYS": "a:read:" + "0" * 64}}}})
+    run.append_line("cells.jsonl", {"reason": f"status 401 for {API_KEY}"})
+    written = "".join(path.read_text() for path in run.path.rglob("*") if path.is_file())
+    assert API_KEY not in written
+    assert "a:read:" not in written
 
 
 @pytest.mark.parametrize("text", ["http://127.0.0.1:5000/v1", "http://{model}/x,http://{model}/y", "a@b.c", "5", ""])

@@ -1,0 +1,1 @@
+"""HTTP below the framework: connections, their limits, and how a server ends."""

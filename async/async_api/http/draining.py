@@ -1,0 +1,93 @@
+"""uvicorn that drains: at each signal that stops it, in one process or in several, and ends with status 0."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from types import FrameType
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess, multiprocess
+
+_SETTLE_S = 0.02  # a few iterations of the event loop
+_LINGER_S = 0.5  # time that a stopping server keeps idle connections
+
+
+def _stopping_signals() -> list[signal.Signals]:
+    """Return the signals that stop a service; without the one of a closed terminal, if it shall be ignored (nohup)."""
+    names = ("SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP")
+    known = [signal.Signals[name] for name in names if name in signal.Signals.__members__]
+    return [one for one in known if one.name != "SIGHUP" or signal.getsignal(one) is not signal.SIG_IGN]
+
+
+class Server(uvicorn.Server):
+    """uvicorn. A stopping server still accepts the connections that have arrived, and then closes its sockets."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await asyncio.sleep(_SETTLE_S)
+        for server in self.servers:
+            server.close()
+        for one in sockets or []:
+            one.close()
+        await self._answer_last_requests()
+        await super().shutdown(sockets)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Drain at each of the signals; uvicorn knows two, and raises them again in the end."""
+        before = {one: signal.signal(one, self.handle_exit) for one in _stopping_signals()}
+        try:
+            yield
+        finally:
+            for one, handler in before.items():
+                signal.signal(one, handler)
+
+    async def _answer_last_requests(self) -> None:
+        """Keep idle connections a little longer, since a request may be on its way; uvicorn would close them."""
+        until_s = time.monotonic() + _LINGER_S
+        while self.server_state.connections and time.monotonic() < until_s:
+            for connection in list(self.server_state.connections):
+                cycle = getattr(connection, "cycle", None)
+                if cycle and not cycle.response_complete:
+                    connection.shutdown()  # closes after the answer
+            await asyncio.sleep(_SETTLE_S)
+
+
+class _Process(multiprocess.Process):
+    """A worker process of the supervisor, which serves as a single process does."""
+
+    @property
+    def server(self) -> uvicorn.Server:
+        if self._server is None:
+            self._server = Server(config=self.config)
+        return self._server
+
+
+class Supervisor(Multiprocess):
+    """uvicorn's supervisor. At each of the signals its workers drain; uvicorn would start new ones at SIGHUP."""
+
+    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
+        multiprocess.Process = _Process  # type: ignore[misc] # uvicorn offers no other way to say so
+        super().__init__(config, sockets)
+        for one in _stopping_signals():
+            signal.signal(one, self._stop)
+
+    def _stop(self, _: int, __: FrameType | None) -> None:
+        """Close the sockets at once: what the workers accept no more would wait in them, and be reset in the end."""
+        self.signal_queue.append(signal.SIGTERM)
+        if len(self.processes) == self.processes_num:  # all have their own
+            for one in self.sockets:
+                one.close()
+
+
+def serve_until_signal(config: uvicorn.Config) -> None:
+    """Serve until a signal, then drain and return."""
+    for one in _stopping_signals():
+        signal.signal(one, lambda *_: sys.exit(0))  # until the server is ready to drain
+    if config.workers > 1:
+        Supervisor(config, sockets=[config.bind_socket()]).run()
+    else:
+        Server(config).run()

@@ -1,0 +1,364 @@
+"""The HTTP protocol of the async twin: uvicorn's with the limits of the contract, enforced below the framework."""
+
+import asyncio
+import logging
+import re
+import socket
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from async_api.http.connections import Connections, as_text
+from contract import wire
+from contract.errors import ExpectationFailed, MalformedRequest, RequestTimeout, ServiceError
+
+logger = logging.getLogger("async_api")
+
+_METHODS = frozenset(method.encode() for method in wire.METHODS)
+_AROUND_URL = len(b"GET  HTTP/1.1")
+_HOST = re.compile(rb"[A-Za-z0-9.\-_~%!$&'()*+,;=:\[\]]*")  # as RFC 3986 has it
+_MOST_KNOWN_HOSTS = 64
+_FRAMING = (b"content-length", b"transfer-encoding")  # how long the body is
+_LINGER_S = 2.0  # how long what a refused client still sends is read; otherwise it might not see the answer
+_SLASH = ord("/")
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_ASK_AFTER_S = 1.0  # after the client has stopped sending, look whether it is still there
+
+
+class Protocol(HttpToolsProtocol):
+    """One connection. Its requests are refused by the limits of the contract, and cancelled when their client is gone.
+
+    uvicorn starts a timer for every idle connection; here, `Connections` looks at all of them once per second.
+    """
+
+    def __init__(self, shared: Connections, **options: Any) -> None:
+        super().__init__(**options)
+        self.shared = shared
+        self.idle_s = self.loop.time()  # since when nothing is asked
+        self._began_s = 0.0  # when the request that is arriving began; 0 between requests
+        self._in_head = False
+        self._head_bytes = 0  # of the head that is arriving, as far as known
+        self._whole_head = True  # whether that is all of it; not if it began in the middle of what was received
+        self._has_host = False
+        self._trailers = 0
+        self._is_upgrading = False
+        self._arriving: RequestResponseCycle | None = None  # whose head is complete, and whose body is not
+        self._answering: RequestResponseCycle | None = None  # the first of those that were asked at once
+        self._task: asyncio.Task[None] | None = None  # that answers; None if the request is one too many
+        self._refusal: ServiceError | None = None  # after it, nothing is read any more
+        self._lingers_s = 0.0  # since when
+        self._stuck_s = 0.0  # since when the client does not take what is sent
+        self._eof_s = 0.0  # when the client stopped sending
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._began_s and self._answering is None
+
+    # What the transport says
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.shared.enter(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self._refusal is not None:
+            return
+        if self._in_head:
+            self._head_bytes += len(data)
+        else:
+            self._head_bytes = len(data)
+            self._whole_head = not self._began_s
+            if self._whole_head and b"  " in data[:10]:  # the parser would take two spaces after the method for one
+                self.refuse(MalformedRequest())
+                return
+        self._parse(data)
+        if self._in_head and self._refusal is None:
+            if not self._whole_head:
+                self._head_bytes = 0  # how much of it there was is unknown; what is to come is counted
+            elif self._head_bytes > wire.MAX_HEAD_BYTES:
+                self.refuse(wire.head_too_large())
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Keep the connection if the client has asked and waits for the answer."""
+        self._eof_s = self.loop.time()
+        return self._answering is not None and self._answering is not self._arriving
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.pipeline.clear()
+        self._give_up()
+
+    def _parse(self, data: bytes) -> None:
+        while data:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                data = self._ignore_upgrade(data[upgrade.args[0] :])
+            except httptools.HttpParserError as error:
+                cause = error.__context__
+                if cause is not None and not isinstance(cause, (ServiceError, httptools.HttpParserError)):
+                    logger.warning("a request cannot be read: %r", cause)
+                self.refuse(cause if isinstance(cause, ServiceError) else MalformedRequest())
+                return
+            else:
+                return
+
+    def _ignore_upgrade(self, rest: bytes) -> bytes:
+        """Replace the parser, which takes what follows for another protocol; return what to feed to the new one."""
+        self._is_upgrading = False
+        self.parser = httptools.HttpRequestParser(_WithoutHead(self))
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        framing = b"".join(b"%s: %s\r\n" % field for field in self.headers if field[0] in _FRAMING)
+        return b"POST / HTTP/1.1\r\n%s\r\n%s" % (framing, rest)
+
+    # What the parser says
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._began_s = self.loop.time()
+        self._in_head = True
+        self._has_host = False
+        self._trailers = 0
+
+    def on_url(self, url: bytes) -> None:
+        self.url += url
+        if len(self.url) + _AROUND_URL > wire.MAX_LINE_BYTES and self._line_bytes() > wire.MAX_LINE_BYTES:
+            raise wire.line_too_long()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._in_head:  # a trailer, which nobody asks for
+            self._trailers += 1
+            if self._trailers > wire.MAX_FIELDS:
+                raise wire.head_too_large()
+            return
+        name = name.lower()
+        check = _CHECKS.get(name)
+        if check:
+            check(self, value)
+        self.headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        version = self.parser.get_http_version()
+        if version != "1.1" or not self._has_host:
+            if version != "1.0":
+                raise MalformedRequest
+            self.expect_100_continue = False
+        if self.parser.get_method() not in _METHODS:
+            raise MalformedRequest
+        if len(self.headers) > wire.MAX_FIELDS or self._head_bytes > wire.MAX_FIELD_BYTES or not self._whole_head:
+            self._check_head()
+        if self.url[0] != _SLASH and httptools.parse_url(self.url).path is None:
+            self.url = b"/"  # a URL without a path
+        self._is_upgrading = self.parser.should_upgrade()
+        super().on_headers_complete()
+        self._arriving = self.cycle
+
+    def on_body(self, body: bytes) -> None:
+        if self._task is not None or self._answering is not self.cycle:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if self._is_upgrading:
+            return  # the parser skips the body
+        self._began_s = 0.0
+        self._whole_head = False
+        self._arriving = None
+        super().on_message_complete()
+        if self._task is None and self._answering is self.cycle:
+            self._shed(self.cycle)
+            self.on_response_complete()
+
+    def _line_bytes(self) -> int:
+        return len(self.parser.get_method()) + len(self.url) + len(b"  HTTP/1.1")
+
+    def _check_head(self) -> None:
+        sizes = [len(name) + len(value) + len(b": ") for name, value in self.headers]
+        total = self._line_bytes() + sum(sizes) + len(b"\r\n") * (len(sizes) + 2)
+        if len(sizes) > wire.MAX_FIELDS or max(sizes, default=0) > wire.MAX_FIELD_BYTES or total > wire.MAX_HEAD_BYTES:
+            raise wire.head_too_large()
+
+    def _check_host(self, value: bytes) -> None:
+        known = self.shared.known_hosts
+        if self._has_host or (value not in known and not _HOST.fullmatch(value)):
+            raise MalformedRequest
+        self._has_host = True
+        if len(known) < _MOST_KNOWN_HOSTS:
+            known.add(value)
+
+    def _check_length(self, value: bytes) -> None:
+        if len(value.strip()) > wire.MAX_LENGTH_DIGITS:
+            raise MalformedRequest
+
+    def _check_encoding(self, value: bytes) -> None:
+        if value.strip().lower() != b"chunked" or self.parser.get_http_version() != "1.1":
+            raise MalformedRequest
+
+    def _check_expectation(self, value: bytes) -> None:
+        if value.strip().lower() != b"100-continue":
+            raise ExpectationFailed
+        self.expect_100_continue = True
+
+    # Answers
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """Begin to answer a request. One too many gets no task; it is refused as soon as it has been read."""
+        self._task = None
+        shared = self.shared
+        is_limited = cycle.scope["path"] == shared.limited_path and cycle.scope["method"] == "POST"
+        if is_limited and shared.in_flight >= shared.most_in_flight:
+            if cycle.waiting_for_100_continue:
+                raise shared.too_many()
+            self._answering = cycle
+            return
+
+        async def answer(scope: Any, receive: Any, send: Any) -> None:
+            try:
+                await app(scope, receive, send)
+            except asyncio.CancelledError:
+                if not cycle.disconnected:
+                    raise
+
+        self._answering = cycle
+        self._task = task = self.loop.create_task(cycle.run_asgi(answer))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
+        if is_limited:
+            shared.in_flight += 1
+            task.add_done_callback(shared.leave)
+
+    def on_response_complete(self) -> None:
+        self.server_state.total_requests += 1
+        self._answering = self._task = None
+        if self.transport.is_closing():
+            return
+        self.idle_s = self.loop.time()
+        self.flow.resume_reading()
+        while self.pipeline and self._answering is None:
+            self._answer_next()
+        if self._answering is not None:
+            return
+        if self._refusal is not None:
+            self._send_refusal(self._refusal)
+        elif self._eof_s:
+            self.transport.close()
+
+    def _answer_next(self) -> None:
+        """Answer the next of the requests that were asked at once."""
+        cycle, app = self.pipeline.pop()
+        try:
+            self._start_asgi_task(cycle, app)
+        except ServiceError as error:
+            self.refuse(error)
+        if self._task is None and self._answering is cycle and cycle is not self._arriving:
+            self._shed(cycle)
+            self._answering = None
+
+    def _shed(self, cycle: RequestResponseCycle) -> None:
+        self.transport.write(self.shared.refusal(cycle.keep_alive, self.server_state.default_headers))
+        cycle.response_started = cycle.response_complete = True
+        if not cycle.keep_alive:
+            self.transport.close()
+
+    def refuse(self, error: ServiceError) -> None:
+        """Read nothing any more, answer what was asked before, then this error, and close."""
+        self._refusal = error
+        arriving, answering = self._arriving, self._answering
+        if arriving is not None and arriving.response_complete:
+            self.transport.close()  # it has its answer
+        elif arriving is not None and arriving.response_started:
+            arriving.keep_alive = False
+        elif answering is None or answering is arriving:
+            self._give_up()
+            self._send_refusal(error)
+
+    def _give_up(self) -> None:
+        """Cancel what nobody waits for any more."""
+        cycle, task = self._answering, self._task
+        self._answering = self._task = None
+        if cycle is not None and not cycle.response_complete:
+            cycle.disconnected = cycle.response_complete = True
+            cycle.message_event.set()
+            if task is not None:
+                task.cancel()
+
+    def _send_refusal(self, error: ServiceError) -> None:
+        if self.transport.is_closing():
+            return
+        more = as_text(self.server_state.default_headers)
+        self.transport.write(wire.answer_bytes(error, close=True, more=more))
+        if self._eof_s:
+            self.transport.close()
+        else:
+            self.transport.write_eof()
+            self._lingers_s = self.loop.time()
+
+    # What time says
+
+    def look(self, now_s: float) -> None:
+        """End what takes too long; called once per second."""
+        if self.flow.write_paused or self.transport.is_closing():
+            self._stuck_s = self._stuck_s or now_s
+            if now_s - self._stuck_s > self.shared.request_timeout_s:
+                self.transport.abort()
+            return
+        self._stuck_s = 0.0
+        if self._lingers_s:
+            if now_s - self._lingers_s > _LINGER_S:
+                self.transport.close()
+        elif self._began_s:
+            if self.flow.read_paused:
+                self._began_s = now_s  # what was sent waits here
+            elif now_s - self._began_s > self.shared.request_timeout_s:
+                self.refuse(RequestTimeout(self.shared.request_timeout_s))
+        elif self._answering is None:
+            if now_s - self.idle_s > self.shared.keep_alive_s:
+                self.transport.close()
+        elif self._eof_s and now_s - self._eof_s > _ASK_AFTER_S:
+            self._ask_whether_client_is_there(self._answering)
+
+    def _ask_whether_client_is_there(self, cycle: RequestResponseCycle) -> None:
+        """Send an answer that may precede any other. One who has closed, and not only stopped sending, resets then."""
+        endpoint: socket.socket = self.transport.get_extra_info("socket")
+        if endpoint.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            self.transport.abort()
+        elif not cycle.response_started and cycle.scope["http_version"] == "1.1":
+            self.transport.write(_CONTINUE)
+
+
+class _WithoutHead:
+    """Hands on what a parser says, except the head of its first request."""
+
+    def __init__(self, protocol: Protocol) -> None:
+        self._protocol = protocol
+        self._is_first = True
+        self.on_body = protocol.on_body
+        self.on_message_complete = protocol.on_message_complete
+
+    def on_message_begin(self) -> None:
+        if not self._is_first:
+            self._protocol.on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        if not self._is_first:
+            self._protocol.on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._is_first:
+            self._protocol.on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        if not self._is_first:
+            self._protocol.on_headers_complete()
+        self._is_first = False
+
+
+_Check = Callable[[Protocol, bytes], None]
+_CHECKS: Mapping[bytes, _Check] = {
+    b"host": Protocol._check_host,
+    b"content-length": Protocol._check_length,
+    b"transfer-encoding": Protocol._check_encoding,
+    b"expect": Protocol._check_expectation,
+}

@@ -1,0 +1,1 @@
+"""HTTP below Flask: what arrives is read, limited, refused or given to a thread."""

@@ -1,0 +1,66 @@
+"""Parses whole requests with gunicorn's parser, strictly, and says what is wrong in the words of the contract."""
+
+import io
+import socket
+from typing import Any
+
+from gunicorn.http import errors as gunicorn_errors
+from gunicorn.http.message import Request
+from gunicorn.http.unreader import Unreader
+
+from contract import errors, wire
+from sync_api.http.connection import Connection
+
+
+class _Whole(Unreader):  # type: ignore[misc]
+    """The bytes of one request: gunicorn's parser never has to read from a socket."""
+
+    def __init__(self, request: bytes) -> None:
+        self.buf = io.BytesIO(request)
+
+    def chunk(self, _: int | None = None) -> bytes:
+        return b""
+
+
+def parse(cfg: Any, conn: Connection) -> Request:
+    """Return the request of a connection. Raises ServiceError."""
+    if conn.client is None:
+        conn.client = _address(conn.socket)
+    try:
+        request = Request(cfg, _Whole(conn.request), conn.client)
+    except gunicorn_errors.LimitRequestLine:
+        raise wire.line_too_long() from None
+    except gunicorn_errors.LimitRequestHeaders:
+        raise wire.head_too_large() from None
+    except gunicorn_errors.ExpectationFailed:
+        raise errors.ExpectationFailed from None
+    except (gunicorn_errors.ParseException, gunicorn_errors.NoMoreData, StopIteration):
+        raise errors.MalformedRequest from None
+    check(request)
+    if conn.final:
+        request.force_close()
+    request._expected_100_continue = False  # the poller has told the client already
+    return request
+
+
+def _address(client: socket.socket) -> tuple[str, int]:
+    try:
+        host, port, *_ = client.getpeername() or ("", 0)  # a socket of the file system has no name
+    except OSError:  # it has left
+        return "", 0
+    return host, port
+
+
+def check(request: Request) -> None:
+    """Refuse what gunicorn's parser lets pass. Raises MalformedRequest."""
+    version = request.version
+    if version not in {(1, 0), (1, 1)} or request.method not in wire.METHODS:
+        raise errors.MalformedRequest
+    has_host = False
+    for name, value in request.headers:
+        if name == "HOST":
+            has_host = True
+        elif name == "CONTENT-LENGTH" and len(value) > wire.MAX_LENGTH_DIGITS:
+            raise errors.MalformedRequest
+    if not has_host and version == (1, 1):
+        raise errors.MalformedRequest
