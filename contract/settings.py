@@ -69,13 +69,13 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="verbosity of the log")
 
     redis_url: str = Field("redis://127.0.0.1:6379/0", description="the feature store")
-    redis_timeout_ms: int = Field(500, ge=1, description="ms to connect to or wait for Redis before 503")
+    redis_timeout_ms: int = Field(500, ge=1, description="ms for a whole exchange with Redis before 503")
     redis_pool_size: int = Field(1024, ge=1, description="connections to Redis per worker")
 
     model_urls: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="predict URLs of the models, separated by commas; default this twin's model, twice"
     )
-    model_timeout_ms: int = Field(2000, ge=1, description="ms to wait for a model before 504")
+    model_timeout_ms: int = Field(2000, ge=1, description="ms for a whole exchange with a model before 504")
     model_pool_size: int = Field(
         0,
         ge=0,
@@ -83,6 +83,9 @@ class Settings(BaseSettings):
     )
     model_pool_idle: int = Field(
         0, ge=0, description="idle ones of these that are kept; default 20 (httpx, httpx2, as their own), all (others)"
+    )
+    model_pool_queue: Literal["fifo", "client"] = Field(
+        "fifo", description="where requests wait for one of them (async): in a queue of ours, or in the HTTP client's"
     )
     model_idle_s: int = Field(30, ge=1, description="seconds that a client keeps an idle connection (async)")
     fan_out: Literal["sequential", "concurrent"] | None = Field(

@@ -1,0 +1,103 @@
+"""What httpx lacks below: it says whether a connection was closed while idle, and forgets those of cancelled requests.
+
+httpx2 has the same parts under the same names.
+"""
+
+import asyncio
+from importlib import import_module
+from typing import Any
+
+from contract.settings import Settings
+
+
+class ClosedWhileIdle(Exception):
+    """A connection that had been kept was closed, and no byte of this answer has come."""
+
+
+class Stream:
+    """A connection of httpcore that knows what has come over it. Its interface is that of `AsyncNetworkStream`."""
+
+    def __init__(self, stream: Any, read_error: type[Exception], closing: set[asyncio.Task[None]]) -> None:
+        self._stream, self._read_error, self._closing = stream, read_error, closing
+        self._has_come = False  # a byte, since the last one was sent
+        self._is_kept = False  # since an earlier answer
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        try:
+            data: bytes = await self._stream.read(max_bytes, timeout)
+        except self._read_error as error:
+            if self._is_kept and not self._has_come:
+                raise ClosedWhileIdle from error
+            raise
+        if data:
+            self._has_come = True
+        elif self._is_kept and not self._has_come:
+            raise ClosedWhileIdle
+        return data
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        if self._has_come:
+            self._is_kept, self._has_come = True, False
+        await self._stream.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        """Close without waiting: a request that is cancelled meanwhile would leave others of its pool open."""
+        task = asyncio.get_running_loop().create_task(self._stream.aclose())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    async def start_tls(self, *args: Any, **kwargs: Any) -> "Stream":
+        return Stream(await self._stream.start_tls(*args, **kwargs), self._read_error, self._closing)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+class _Network:
+    """Opens connections as httpcore does. Its interface is that of `AsyncNetworkBackend`."""
+
+    def __init__(self, network: Any, read_error: type[Exception]) -> None:
+        self._network, self._read_error = network, read_error
+        self.closing: set[asyncio.Task[None]] = set()
+
+    async def connect_tcp(self, *args: Any, **kwargs: Any) -> Stream:
+        return Stream(await self._network.connect_tcp(*args, **kwargs), self._read_error, self.closing)
+
+
+class PooledClient:
+    """A client of httpx or httpx2. Requests wait for a connection before they get here, and never in its pool."""
+
+    def __init__(self, library: Any, settings: Settings, keeps_connections: bool = True) -> None:
+        core = import_module("httpcore2" if library.__name__ == "httpx2" else "httpcore")
+        limits = library.Limits(
+            max_connections=settings.model_pool_size,
+            max_keepalive_connections=settings.model_pool_idle if keeps_connections else 0,
+            keepalive_expiry=settings.model_idle_s,
+        )
+        transport = library.AsyncHTTPTransport(limits=limits, trust_env=False)
+        self._pool = transport._pool
+        self._network = self._pool._network_backend = _Network(self._pool._network_backend, core.ReadError)
+        self._client = library.AsyncClient(transport=transport, timeout=None, trust_env=False, follow_redirects=False)
+
+    async def send(self, request: Any) -> Any:
+        """Return the answer's head; its body is still to be read."""
+        return await self._client.send(request, stream=True)
+
+    def build_request(self, *args: Any, **kwargs: Any) -> Any:
+        return self._client.build_request(*args, **kwargs)
+
+    async def drop_lost(self) -> None:
+        """Remove the connections that a cancelled request has left behind: neither idle nor closed, and nobody's.
+
+        httpcore 1.0 keeps them forever, and each takes a place of its pool.
+        """
+        held = {id(request.connection) for request in self._pool._requests}
+        for connection in list(self._pool._connections):
+            if id(connection) not in held and not connection.is_idle() and not connection.is_closed():
+                self._pool._connections.remove(connection)
+                await connection.aclose()
+
+    async def close(self) -> None:
+        await self._client.aclose()
+        if self._network.closing:
+            await asyncio.wait(self._network.closing)
