@@ -125,7 +125,7 @@ class RequestsTransport:
             url,
             data=body,
             headers=REQUEST_HEADERS,
-            timeout=urllib3.Timeout(total=timeout_s),
+            timeout=urllib3.Timeout(total=timeout_s),  # type: ignore[arg-type]
             allow_redirects=False,
             stream=True,
         )
@@ -136,7 +136,7 @@ class RequestsTransport:
 
 
 class _Session(requests.Session):
-    def get_redirect_target(self, _: requests.Response) -> None:  # type: ignore[override]
+    def get_redirect_target(self, _: requests.Response) -> None:
         """Follow nothing. By itself, requests reads the whole body of an answer that redirects, however long."""
 
 
