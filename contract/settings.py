@@ -26,10 +26,9 @@ _FAN_OUT = {"sync": "sequential", "async": "concurrent"}
 _HTTP_CLIENTS = {"sync": ("requests", "urllib3"), "async": ("httpx", "aiohttp", "httpx2")}
 # The model is called twice per request, so it gets twice the threads of the scoring handler.
 _THREADS = {"scoring": 64, "model": 128}
-# In the async twin the pool is so large that no request queues for a connection: httpx and its successor httpx2 scan
-# their whole queue whenever a connection is taken or returned, so queueing costs more CPU than the connections it
-# saves. They also check every idle connection, so few are kept. A thread of the sync twin calls each model at most
-# once at a time, so its pool needs one connection per thread and model.
+# In the async twin the pool is as large as anything that may be in flight. httpx and its successor httpx2 search their
+# queue and all their connections for every request, so in a pool of their own few idle ones are kept. A thread of the
+# sync twin calls each model at most once at a time, so its pool needs one connection per thread and model.
 _ASYNC_POOL = 2048
 _HTTPX_IDLE = 20
 _REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
@@ -82,7 +81,9 @@ class Settings(BaseSettings):
         description="connections to the models per worker; default 2048 (async), threads x models (sync)",
     )
     model_pool_idle: int = Field(
-        0, ge=0, description="idle ones of these that are kept; default 20 (httpx, httpx2, as their own), all (others)"
+        0,
+        ge=0,
+        description="idle ones of these that are kept; default all, or 20 with httpx's own queue, as its own",
     )
     model_pool_queue: Literal["fifo", "client"] = Field(
         "fifo", description="where requests wait for one of them (async): in a queue of ours, or in the HTTP client's"
@@ -131,7 +132,8 @@ class Settings(BaseSettings):
         """Set the default pool size, which depends on the architecture, the client, the threads and the models."""
         sized = _ASYNC_POOL if self.architecture == "async" else self.threads * len(self.model_urls)
         size = self.model_pool_size or sized
-        idle = self.model_pool_idle or (_HTTPX_IDLE if self.http_client in ("httpx", "httpx2") else size)
+        searches = self.http_client in ("httpx", "httpx2") and self.model_pool_queue == "client"
+        idle = self.model_pool_idle or (_HTTPX_IDLE if searches else size)
         object.__setattr__(self, "model_pool_size", size)
         object.__setattr__(self, "model_pool_idle", min(idle, size))
         return self

@@ -1,6 +1,7 @@
 """The client of the feature store: one Redis GET per request."""
 
 import asyncio
+import time
 from typing import cast
 
 import hiredis  # noqa: F401 - required: without it, redis silently uses a parser that is several times slower
@@ -70,12 +71,13 @@ class FeatureStore:
 
     async def _get(self, key: str) -> bytes | None:
         """Return a value before the deadline, which includes the wait for a connection."""
-        has_place = False
+        started_s = time.monotonic()
+        waited_s = self._timeout_s
         try:
             async with asyncio.timeout(self._timeout_s), self._places:
-                has_place = True
+                waited_s = time.monotonic() - started_s
                 return cast("bytes | None", await self._redis.get(key))
         except (redis.RedisError, OSError) as error:  # a TimeoutError is an OSError
-            if not has_place:
+            if waited_s > self._timeout_s / 2:  # Redis had no fair part of the time
                 raise ConnectionsInUse(self._limit, "the feature store") from error
             raise StoreUnreachable from error

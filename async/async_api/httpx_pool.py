@@ -4,8 +4,14 @@ httpx2 has the same parts under the same names.
 """
 
 import asyncio
+import ssl
+import time
+from collections import defaultdict, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
+from urllib.parse import urlsplit
 
 from contract.settings import Settings
 
@@ -65,19 +71,15 @@ class _Network:
 
 
 class PooledClient:
-    """A client of httpx or httpx2. Requests wait for a connection before they get here, and never in its pool."""
+    """A client of httpx or httpx2, with a pool of the given limits."""
 
-    def __init__(self, library: Any, settings: Settings, keeps_connections: bool = True) -> None:
+    def __init__(self, library: Any, limits: Any, ssl_context: ssl.SSLContext) -> None:
         core = import_module("httpcore2" if library.__name__ == "httpx2" else "httpcore")
-        limits = library.Limits(
-            max_connections=settings.model_pool_size,
-            max_keepalive_connections=settings.model_pool_idle if keeps_connections else 0,
-            keepalive_expiry=settings.model_idle_s,
-        )
-        transport = library.AsyncHTTPTransport(limits=limits, trust_env=False)
+        transport = library.AsyncHTTPTransport(limits=limits, verify=ssl_context, trust_env=False)
         self._pool = transport._pool
         self._network = self._pool._network_backend = _Network(self._pool._network_backend, core.ReadError)
         self._client = library.AsyncClient(transport=transport, timeout=None, trust_env=False, follow_redirects=False)
+        self.idle_since_s = 0.0
 
     async def send(self, request: Any) -> Any:
         """Return the answer's head; its body is still to be read."""
@@ -101,3 +103,65 @@ class PooledClient:
         await self._client.aclose()
         if self._network.closing:
             await asyncio.wait(self._network.closing)
+
+
+class OneForAll:
+    """Lends the same client to every request: httpx's own pool, and its own queue."""
+
+    def __init__(self, library: Any, settings: Settings) -> None:
+        limits = library.Limits(
+            max_connections=settings.model_pool_size,
+            max_keepalive_connections=settings.model_pool_idle,
+            keepalive_expiry=settings.model_idle_s,
+        )
+        self._client = PooledClient(library, limits, library.create_ssl_context(trust_env=False))
+
+    @contextmanager
+    def lend(self, _: str) -> Iterator[PooledClient]:
+        yield self._client
+
+    async def close(self) -> None:
+        await self._client.close()
+
+
+class OneEach:
+    """Lends each request a client of its own, with at most one connection, so that no pool has anything to search.
+
+    Of those that are connected to the host of a URL, the one that was used last is lent first. The caller limits how
+    many are lent at once.
+    """
+
+    def __init__(self, library: Any, settings: Settings) -> None:
+        self._library = library
+        self._limits = library.Limits(
+            max_connections=1, max_keepalive_connections=1, keepalive_expiry=settings.model_idle_s
+        )
+        self._ssl_context = library.create_ssl_context(trust_env=False)
+        self._idle: defaultdict[tuple[str, str], deque[PooledClient]] = defaultdict(deque)
+        self._most_idle, self._idle_s = settings.model_pool_idle, settings.model_idle_s
+        self._closing: set[asyncio.Task[None]] = set()
+
+    @contextmanager
+    def lend(self, url: str) -> Iterator[PooledClient]:
+        parts = urlsplit(url)
+        idle = self._idle[parts.scheme, parts.netloc]
+        client = idle.pop() if idle else PooledClient(self._library, self._limits, self._ssl_context)
+        try:
+            yield client
+        finally:
+            client.idle_since_s = time.monotonic()
+            idle.append(client)
+            self._close_surplus(idle)
+
+    async def close(self) -> None:
+        for idle in self._idle.values():
+            while idle:
+                await idle.pop().close()
+        if self._closing:
+            await asyncio.wait(self._closing)
+
+    def _close_surplus(self, idle: deque[PooledClient]) -> None:
+        while len(idle) > self._most_idle or idle[-1].idle_since_s - idle[0].idle_since_s > self._idle_s:
+            task = asyncio.get_running_loop().create_task(idle.popleft().close())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)

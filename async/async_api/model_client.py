@@ -85,13 +85,15 @@ class ModelClient:
         self, transport: Transport, number: int, method: str, url: str, body: bytes | None = None
     ) -> ModelAnswer:
         """Send a request and read its answer before the deadline, which includes the wait for a connection."""
-        has_place = False
+        timeout_s = self._timeout_ms / 1e3
+        started_s = time.monotonic()
+        waited_s = timeout_s
         try:
-            async with asyncio.timeout(self._timeout_ms / 1e3), self._places:
-                has_place = True
+            async with asyncio.timeout(timeout_s), self._places:
+                waited_s = time.monotonic() - started_s
                 return await transport.send(method, url, body)
         except TimeoutError as error:
-            if not has_place:
+            if waited_s > timeout_s / 2:  # the model had no fair part of the time
                 raise ConnectionsInUse(self._limit, "the models") from error
             raise ModelTimeout(number, self._timeout_ms) from error
         except transport.failures as error:

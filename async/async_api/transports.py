@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
-from async_api.httpx_pool import ClosedWhileIdle, PooledClient
+from async_api.httpx_pool import ClosedWhileIdle, OneEach, OneForAll, PooledClient
 from contract.model_answer import MAX_ANSWER_BYTES, REQUEST_HEADERS, ModelAnswer
 from contract.settings import Settings
 
@@ -31,27 +31,22 @@ class Transport(Protocol):
 
 
 class HttpxTransport:
-    """httpx, or its successor httpx2 with the same API: one client, its pool shared by all requests."""
+    """httpx, or its successor httpx2 with the same API."""
 
     def __init__(self, settings: Settings) -> None:
         library = import_module(settings.http_client or "httpx")  # a service imports only what it runs
         self.failures: _Errors = (library.HTTPError, library.InvalidURL, OSError)
-        self._make_client = partial(PooledClient, library, settings)
-        self._client = self._make_client()
-        self._for_repeats: PooledClient | None = None
+        self._clients = (OneEach if settings.model_pool_queue == "fifo" else OneForAll)(library, settings)
 
     async def send(self, method: str, url: str, body: bytes | None = None) -> ModelAnswer:
-        try:
-            return await self._exchange(self._client, method, url, body)
-        except ClosedWhileIdle:
-            self._for_repeats = self._for_repeats or self._make_client(keeps_connections=False)
-            answer = await self._exchange(self._for_repeats, method, url, body)
-            return answer._replace(retried=True)
+        with self._clients.lend(url) as client:
+            try:
+                return await self._exchange(client, method, url, body)
+            except ClosedWhileIdle:
+                return (await self._exchange(client, method, url, body))._replace(retried=True)
 
     async def close(self) -> None:
-        for client in (self._client, self._for_repeats):
-            if client:
-                await client.close()
+        await self._clients.close()
 
     async def _exchange(self, client: PooledClient, method: str, url: str, body: bytes | None) -> ModelAnswer:
         request = client.build_request(method, url, content=body, headers=REQUEST_HEADERS)

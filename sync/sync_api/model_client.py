@@ -81,12 +81,16 @@ class ModelClient:
         self, transport: "Transport", number: int, method: str, url: str, body: bytes | None = None
     ) -> ModelAnswer:
         """Send a request and read its answer before the deadline, which includes the wait for a connection."""
-        ends_s = time.monotonic() + self._timeout_ms / 1e3
-        if not self._places.acquire(timeout=self._timeout_ms / 1e3):
+        timeout_s = self._timeout_ms / 1e3
+        started_s = time.monotonic()
+        if not self._places.acquire(timeout=timeout_s):
             raise ConnectionsInUse(self._limit, "the models")
+        waited_s = time.monotonic() - started_s
         try:
-            return transport.send(method, url, body, max(ends_s - time.monotonic(), _LEAST_S))
+            return transport.send(method, url, body, max(timeout_s - waited_s, _LEAST_S))
         except transport.timeouts as error:
+            if waited_s > timeout_s / 2:  # the model had no fair part of the time
+                raise ConnectionsInUse(self._limit, "the models") from error
             raise ModelTimeout(number, self._timeout_ms) from error
         except transport.failures as error:
             raise BadModelAnswer(f"Model {number} cannot be reached.") from error
