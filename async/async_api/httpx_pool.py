@@ -7,8 +7,6 @@ import asyncio
 import ssl
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit
@@ -73,12 +71,15 @@ class _Network:
 class PooledClient:
     """A client of httpx or httpx2, with a pool of the given limits."""
 
-    def __init__(self, library: Any, limits: Any, ssl_context: ssl.SSLContext) -> None:
+    def __init__(
+        self, library: Any, limits: Any, ssl_context: ssl.SSLContext, idle: "deque[PooledClient] | None" = None
+    ) -> None:
         core = import_module("httpcore2" if library.__name__ == "httpx2" else "httpcore")
         transport = library.AsyncHTTPTransport(limits=limits, verify=ssl_context, trust_env=False)
         self._pool = transport._pool
         self._network = self._pool._network_backend = _Network(self._pool._network_backend, core.ReadError)
         self._client = library.AsyncClient(transport=transport, timeout=None, trust_env=False, follow_redirects=False)
+        self.idle: deque[PooledClient] = deque() if idle is None else idle  # where it waits to be lent again
         self.idle_since_s = 0.0
 
     async def send(self, request: Any) -> Any:
@@ -91,7 +92,8 @@ class PooledClient:
     async def drop_lost(self) -> None:
         """Remove the connections that a cancelled request has left behind: neither idle nor closed, and nobody's.
 
-        httpcore 1.0 keeps them forever, and each takes a place of its pool.
+        httpcore 1.0 keeps them forever, and each takes a place of its pool. Where many share a pool, this is as much as
+        can be done.
         """
         held = {id(request.connection) for request in self._pool._requests}
         for connection in list(self._pool._connections):
@@ -116,9 +118,14 @@ class OneForAll:
         )
         self._client = PooledClient(library, limits, library.create_ssl_context(trust_env=False))
 
-    @contextmanager
-    def lend(self, _: str) -> Iterator[PooledClient]:
-        yield self._client
+    def lend(self, _: str) -> PooledClient:
+        return self._client
+
+    def take_back(self, client: PooledClient) -> None: ...
+
+    async def discard(self, client: PooledClient) -> None:
+        """Take back the client of a request that was cancelled."""
+        await client.drop_lost()
 
     async def close(self) -> None:
         await self._client.close()
@@ -141,17 +148,26 @@ class OneEach:
         self._most_idle, self._idle_s = settings.model_pool_idle, settings.model_idle_s
         self._closing: set[asyncio.Task[None]] = set()
 
-    @contextmanager
-    def lend(self, url: str) -> Iterator[PooledClient]:
+    def lend(self, url: str) -> PooledClient:
         parts = urlsplit(url)
         idle = self._idle[parts.scheme, parts.netloc]
-        client = idle.pop() if idle else PooledClient(self._library, self._limits, self._ssl_context)
-        try:
-            yield client
-        finally:
-            client.idle_since_s = time.monotonic()
-            idle.append(client)
-            self._close_surplus(idle)
+        if idle:
+            return idle.pop()
+        return PooledClient(self._library, self._limits, self._ssl_context, idle)
+
+    def take_back(self, client: PooledClient) -> None:
+        client.idle_since_s = time.monotonic()
+        idle = client.idle
+        idle.append(client)
+        while len(idle) > self._most_idle or client.idle_since_s - idle[0].idle_since_s > self._idle_s:
+            self._close_later(idle.popleft())
+
+    async def discard(self, client: PooledClient) -> None:
+        """Take back the client of a request that was cancelled; no other request will get it.
+
+        httpcore may have kept the request, its connection, or both as if they were still in use.
+        """
+        self._close_later(client)
 
     async def close(self) -> None:
         for idle in self._idle.values():
@@ -160,8 +176,7 @@ class OneEach:
         if self._closing:
             await asyncio.wait(self._closing)
 
-    def _close_surplus(self, idle: deque[PooledClient]) -> None:
-        while len(idle) > self._most_idle or idle[-1].idle_since_s - idle[0].idle_since_s > self._idle_s:
-            task = asyncio.get_running_loop().create_task(idle.popleft().close())
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
+    def _close_later(self, client: PooledClient) -> None:
+        task = asyncio.get_running_loop().create_task(client.close())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)

@@ -39,26 +39,31 @@ class HttpxTransport:
         self._clients = (OneEach if settings.model_pool_queue == "fifo" else OneForAll)(library, settings)
 
     async def send(self, method: str, url: str, body: bytes | None = None) -> ModelAnswer:
-        with self._clients.lend(url) as client:
+        client = self._clients.lend(url)
+        try:
             try:
-                return await self._exchange(client, method, url, body)
+                answer = await self._exchange(client, method, url, body)
             except ClosedWhileIdle:
-                return (await self._exchange(client, method, url, body))._replace(retried=True)
+                answer = (await self._exchange(client, method, url, body))._replace(retried=True)
+        except asyncio.CancelledError:
+            await self._clients.discard(client)
+            raise
+        except BaseException:
+            self._clients.take_back(client)
+            raise
+        self._clients.take_back(client)
+        return answer
 
     async def close(self) -> None:
         await self._clients.close()
 
     async def _exchange(self, client: PooledClient, method: str, url: str, body: bytes | None) -> ModelAnswer:
         request = client.build_request(method, url, content=body, headers=REQUEST_HEADERS)
+        response = await client.send(request)
         try:
-            response = await client.send(request)
-            try:
-                content = await _read_at_most(response.aiter_raw(), MAX_ANSWER_BYTES)
-            finally:
-                await response.aclose()
-        except asyncio.CancelledError:
-            await client.drop_lost()
-            raise
+            content = await _read_at_most(response.aiter_raw(), MAX_ANSWER_BYTES)
+        finally:
+            await response.aclose()
         return ModelAnswer(response.status_code, content, response.headers.get("Retry-After"), False)
 
 
