@@ -23,6 +23,8 @@ ServiceError
 │   ├── StoreNotSeeded
 │   ├── StoreCorrupt
 │   ├── ModelNotReady
+│   ├── ModelBusy            a model answered 503; its `Retry-After` is passed on
+│   ├── ConnectionsInUse     our own pool of connections to a model or to the store is full
 │   ├── QueueUnreachable     a job cannot be accepted or looked up
 │   ├── BacklogFull          so many jobs wait already that no further one is accepted
 │   └── TooManyInFlight
@@ -38,6 +40,7 @@ from typing import ClassVar
 
 PROBLEM_CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_S = 1
+_LONGEST_RETRY_AFTER_S = 60
 
 
 class ServiceError(Exception):
@@ -203,6 +206,24 @@ class ModelNotReady(Unavailable):
         super().__init__(f"Model {number} does not answer its health check.")
 
 
+class ModelBusy(Unavailable):
+    """A model answered 503. Its `Retry-After` is passed on if it is a number of seconds that a client may wait."""
+
+    def __init__(self, number: int, retry_after: str | None) -> None:
+        super().__init__(f"Model {number} is busy.")
+        self.retry_after_s = _seconds_to_wait(retry_after)
+
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": str(self.retry_after_s)}
+
+
+class ConnectionsInUse(Unavailable):
+    """None of our connections became free in time; whoever is at their other end has done nothing wrong."""
+
+    def __init__(self, limit: int, to: str) -> None:
+        super().__init__(f"All {limit} connections to {to} are in use.")
+
+
 class QueueUnreachable(Unavailable):
     def __init__(self) -> None:
         super().__init__("The queue of the jobs does not answer.")
@@ -223,6 +244,13 @@ class ModelTimeout(ServiceError):
 
     def __init__(self, number: int, timeout_ms: float) -> None:
         super().__init__(f"Model {number} did not answer within {timeout_ms:g} ms.")
+
+
+def _seconds_to_wait(retry_after: str | None) -> int:
+    """Return a model's `Retry-After` if it is 1 to 60 seconds, else our own."""
+    text = (retry_after or "").strip()
+    is_short_number = text.isascii() and text.isdigit() and len(text) <= 2
+    return int(text) if is_short_number and 1 <= int(text) <= _LONGEST_RETRY_AFTER_S else RETRY_AFTER_S
 
 
 def problem_body(status: HTTPStatus, detail: str) -> bytes:

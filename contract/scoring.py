@@ -12,10 +12,11 @@ _ENTITY_ID = re.compile(r"0|[1-9][0-9]{0,9}", re.ASCII)
 
 
 class ModelReply(NamedTuple):
-    """A model's answer, and how long the call took for its caller."""
+    """A model's answer, how long the call took for its caller, and whether it had to be made twice."""
 
     detail_s: float
     took_ms: float
+    retried: bool = False
 
 
 def requested_entity(query: bytes) -> str | None:

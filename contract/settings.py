@@ -28,10 +28,9 @@ _HTTP_CLIENTS = {"sync": ("requests", "urllib3"), "async": ("httpx", "aiohttp", 
 _THREADS = {"scoring": 64, "model": 128}
 # Requests beyond this number would only wait, so they are refused early. A model may be called by several handlers.
 _MAX_IN_FLIGHT: dict[Role, int] = {"scoring": 128, "model": 1024}
-# In the async twin the pool is so large that no request queues for a connection: httpx and its successor httpx2 scan
-# their whole queue whenever a connection is taken or returned, so queueing costs more CPU than the connections it
-# saves. They also check every idle connection, so few are kept. A thread of the sync twin calls each model at most
-# once at a time, so its pool needs one connection per thread and model.
+# In the async twin the pool is as large as anything that may be in flight. httpx and its successor httpx2 search their
+# queue and all their connections for every request, so in a pool of their own few idle ones are kept. A thread of the
+# sync twin calls each model at most once at a time, so its pool needs one connection per thread and model.
 _ASYNC_POOL = 2048
 _HTTPX_IDLE = 20
 _REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
@@ -89,20 +88,25 @@ class Settings(BaseSettings):
     )
 
     redis_url: str = Field("redis://127.0.0.1:6379/0", description="the feature store")
-    redis_timeout_ms: int = Field(500, ge=1, description="ms to connect to or wait for Redis before 503")
+    redis_timeout_ms: int = Field(500, ge=1, description="ms for a whole exchange with Redis before 503")
     redis_pool_size: int = Field(1024, ge=1, description="connections to Redis per worker")
 
     model_urls: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="predict URLs of the models, separated by commas; default this twin's model, twice"
     )
-    model_timeout_ms: int = Field(2000, ge=1, description="ms to wait for a model before 504")
+    model_timeout_ms: int = Field(2000, ge=1, description="ms for a whole exchange with a model before 504")
     model_pool_size: int = Field(
         0,
         ge=0,
         description="connections to the models per worker; default 2048 (async), threads x models (sync)",
     )
     model_pool_idle: int = Field(
-        0, ge=0, description="idle ones of these that are kept; default 20 (httpx, httpx2, as their own), all (others)"
+        0,
+        ge=0,
+        description="idle ones of these that are kept; default all, or 20 with httpx's own queue, as its own",
+    )
+    model_pool_queue: Literal["fifo", "client"] = Field(
+        "fifo", description="where requests wait for one of them (async): in a queue of ours, or in the HTTP client's"
     )
     model_idle_s: int = Field(30, ge=1, description="seconds that a client keeps an idle connection (async)")
     fan_out: Literal["sequential", "concurrent"] | None = Field(
@@ -150,7 +154,8 @@ class Settings(BaseSettings):
         """Set the default pool size, which depends on the architecture, the client, the threads and the models."""
         sized = _ASYNC_POOL if self.architecture == "async" else self.threads * len(self.model_urls)
         size = self.model_pool_size or sized
-        idle = self.model_pool_idle or (_HTTPX_IDLE if self.http_client in ("httpx", "httpx2") else size)
+        searches = self.http_client in ("httpx", "httpx2") and self.model_pool_queue == "client"
+        idle = self.model_pool_idle or (_HTTPX_IDLE if searches else size)
         object.__setattr__(self, "model_pool_size", size)
         object.__setattr__(self, "model_pool_idle", min(idle, size))
         return self

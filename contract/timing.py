@@ -36,10 +36,14 @@ class StageClock:
         self._last_ns = now_ns
 
     def end_models(self, replies: Sequence[ModelReply]) -> None:
-        """End the stage `models`, and list how long each model took and the duration that it drew."""
+        """End the stage `models`, and list how long each model took and the duration that it drew.
+
+        A model that was asked twice has an entry `retry`, without a duration: both attempts are in that of the model.
+        """
         self.end("models")
         self._parts += [f"model;desc={n};dur={reply.took_ms:.3f}" for n, reply in enumerate(replies, 1)]
         self._parts += [f"drawn;desc={n};dur={reply.detail_s * 1e3:.3f}" for n, reply in enumerate(replies, 1)]
+        self._parts += [f"retry;desc={n}" for n, reply in enumerate(replies, 1) if reply.retried]
 
     def header(self) -> dict[str, str]:
         """End the stage `respond` and return the header of the answer."""

@@ -1,5 +1,7 @@
 """The client of the feature store: one Redis GET per request."""
 
+import asyncio
+import time
 from typing import cast
 
 import hiredis  # noqa: F401 - required: without it, redis silently uses a parser that is several times slower
@@ -7,7 +9,7 @@ import redis.asyncio as redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from contract.errors import StoreCorrupt, StoreUnreachable, UnknownEntity
+from contract.errors import ConnectionsInUse, StoreCorrupt, StoreUnreachable, UnknownEntity
 from contract.scoring import choose_entity
 from contract.settings import Settings
 from feature_store.codec import StoreInfo, decode_features, decode_info
@@ -18,12 +20,16 @@ class FeatureStore:
     """Fetches features over a connection pool, shared by the requests of a process."""
 
     def __init__(self, settings: Settings) -> None:
-        timeout_s = settings.redis_timeout_ms / 1e3
+        self._timeout_s = settings.redis_timeout_ms / 1e3
+        self._limit = settings.redis_pool_size
+        self._places = asyncio.Semaphore(self._limit)  # redis raises an error when its pool is empty
         self._redis = redis.Redis.from_url(
             settings.redis_url,
-            max_connections=settings.redis_pool_size,
-            socket_timeout=timeout_s,
-            socket_connect_timeout=timeout_s,
+            max_connections=self._limit,
+            # There is one deadline, for all of an exchange. With a timeout of its own, redis would start a task for
+            # each command, and before Python 3.12 a cancellation could get lost in it.
+            socket_timeout=None,
+            socket_connect_timeout=None,
             # One retry, for a pooled connection that the server has closed.
             retry=Retry(NoBackoff(), 1, (redis.ConnectionError,)),
         )
@@ -32,7 +38,7 @@ class FeatureStore:
     async def fetch(self, entity_id: str | None, body: bytes) -> tuple[float, ...]:
         """Return the features of an entity; without an id, of the one that the hash of the body selects.
 
-        Raises UnknownEntity, StoreUnreachable, StoreNotSeeded or StoreCorrupt.
+        Raises UnknownEntity, StoreUnreachable, StoreNotSeeded, StoreCorrupt or ConnectionsInUse.
         """
         known = self._info or await self._read_info()
         try:
@@ -64,7 +70,14 @@ class FeatureStore:
         return self._info
 
     async def _get(self, key: str) -> bytes | None:
+        """Return a value before the deadline, which includes the wait for a connection."""
+        started_s = time.monotonic()
+        waited_s = self._timeout_s
         try:
-            return cast("bytes | None", await self._redis.get(key))
-        except (redis.RedisError, OSError) as error:
+            async with asyncio.timeout(self._timeout_s), self._places:
+                waited_s = time.monotonic() - started_s
+                return cast("bytes | None", await self._redis.get(key))
+        except (redis.RedisError, OSError) as error:  # a TimeoutError is an OSError
+            if waited_s > self._timeout_s / 2:  # Redis had no fair part of the time
+                raise ConnectionsInUse(self._limit, "the feature store") from error
             raise StoreUnreachable from error

@@ -6,19 +6,21 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, nullcontext
 from functools import partial
 from itertools import count
+from threading import Semaphore
 from typing import ClassVar, Protocol
 from urllib.parse import urljoin
 
 import requests
 import urllib3
 
-from contract.errors import BadModelAnswer, ModelNotReady, ModelTimeout
-from contract.schema import HEALTHCHECK_PATH, JSON_CONTENT_TYPE, encode_numbers, parse_answer
+from contract.errors import BadModelAnswer, ConnectionsInUse, ModelNotReady, ModelTimeout
+from contract.model_answer import MAX_ANSWER_BYTES, REQUEST_HEADERS, ModelAnswer, read_duration
+from contract.schema import HEALTHCHECK_PATH, encode_numbers
 from contract.scoring import ModelReply
 from contract.settings import Settings
+from sync_api.connections import prepare_pools, read_at_most, was_repeated
 
-# Set explicitly: by default, Accept-Encoding depends on which packages are installed.
-_HEADERS = {"Content-Type": JSON_CONTENT_TYPE, "Accept-Encoding": "identity"}
+_LEAST_S = 1e-3  # a timeout of zero would mean something else
 _Errors = tuple[type[Exception], ...]
 
 
@@ -28,6 +30,8 @@ class ModelClient:
     def __init__(self, settings: Settings) -> None:
         self._urls = settings.model_urls
         self._timeout_ms = settings.model_timeout_ms
+        self._limit = settings.model_pool_size
+        self._places = Semaphore(self._limit)  # urllib3 itself opens more connections than its pool has places
         self._make_transport = partial(_TRANSPORTS[settings.http_client or "requests"], settings)
         self._shared = self._make_transport() if settings.client_reuse == "pooled" else None
         self._fan_out: ThreadPoolExecutor | None = None
@@ -35,7 +39,10 @@ class ModelClient:
             self._fan_out = ThreadPoolExecutor(settings.threads * len(self._urls), "fan-out")
 
     def ask_all(self, numbers: Sequence[float]) -> list[ModelReply]:
-        """Return the models' replies, in their order. Raises ModelTimeout or BadModelAnswer."""
+        """Return the models' replies, in their order.
+
+        Raises ModelTimeout, BadModelAnswer, ModelBusy or ConnectionsInUse.
+        """
         body = encode_numbers(numbers)
         asked: Callable[..., Iterable[ModelReply]] = self._fan_out.map if self._fan_out else map
         with self._borrow() as transport:
@@ -46,10 +53,10 @@ class ModelClient:
         with self._borrow() as transport:
             for number, url in enumerate(self._urls, 1):
                 try:
-                    status, _ = transport.send("GET", urljoin(url, HEALTHCHECK_PATH))
-                except (*transport.timeouts, *transport.failures) as error:
+                    answer = self._exchange(transport, number, "GET", urljoin(url, HEALTHCHECK_PATH))
+                except (ModelTimeout, BadModelAnswer) as error:
                     raise ModelNotReady(number) from error
-                if status != 200:
+                if answer.status != 200:
                     raise ModelNotReady(number)
 
     def close(self) -> None:
@@ -66,25 +73,38 @@ class ModelClient:
 
     def _ask(self, transport: "Transport", body: bytes, url: str, number: int) -> ModelReply:
         started_s = time.perf_counter()
+        answer = self._exchange(transport, number, "POST", url, body)
+        detail_s = read_duration(answer, number)
+        return ModelReply(detail_s, (time.perf_counter() - started_s) * 1e3, answer.retried)
+
+    def _exchange(
+        self, transport: "Transport", number: int, method: str, url: str, body: bytes | None = None
+    ) -> ModelAnswer:
+        """Send a request and read its answer before the deadline, which includes the wait for a connection."""
+        timeout_s = self._timeout_ms / 1e3
+        started_s = time.monotonic()
+        if not self._places.acquire(timeout=timeout_s):
+            raise ConnectionsInUse(self._limit, "the models")
+        waited_s = time.monotonic() - started_s
         try:
-            status, content = transport.send("POST", url, body)
+            return transport.send(method, url, body, max(timeout_s - waited_s, _LEAST_S))
         except transport.timeouts as error:
+            if waited_s > timeout_s / 2:  # the model had no fair part of the time
+                raise ConnectionsInUse(self._limit, "the models") from error
             raise ModelTimeout(number, self._timeout_ms) from error
         except transport.failures as error:
             raise BadModelAnswer(f"Model {number} cannot be reached.") from error
-        if status != 200:
-            raise BadModelAnswer(f"Model {number} answered with status {status}.")
-        detail_s = parse_answer(content, number)
-        return ModelReply(detail_s, (time.perf_counter() - started_s) * 1e3)
+        finally:
+            self._places.release()
 
 
 class Transport(Protocol):
-    """An HTTP client: sends one request, returns status and body, or raises one of its errors."""
+    """An HTTP client: sends one request within a time, returns the answer, or raises one of its errors."""
 
     timeouts: ClassVar[_Errors]
     failures: ClassVar[_Errors]
 
-    def send(self, method: str, url: str, body: bytes | None = None) -> tuple[int, bytes]: ...
+    def send(self, method: str, url: str, body: bytes | None, timeout_s: float) -> ModelAnswer: ...
 
     def close(self) -> None: ...
 
@@ -92,31 +112,36 @@ class Transport(Protocol):
 class RequestsTransport:
     """requests: one session, its pool shared by all threads."""
 
-    timeouts: ClassVar[_Errors] = (requests.Timeout,)
+    timeouts: ClassVar[_Errors] = (requests.Timeout, urllib3.exceptions.ReadTimeoutError)
     failures: ClassVar[_Errors] = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 
     def __init__(self, settings: Settings) -> None:
-        self._timeout_s = settings.model_timeout_ms / 1e3
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.trust_env = False  # otherwise every request looks for proxies in the environment
         adapter = requests.adapters.HTTPAdapter(len(settings.model_urls), settings.model_pool_size)
+        prepare_pools(adapter.poolmanager)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
 
-    def send(self, method: str, url: str, body: bytes | None = None) -> tuple[int, bytes]:
-        try:
-            response = self._session.request(
-                method, url, data=body, headers=_HEADERS, timeout=self._timeout_s, allow_redirects=False
-            )
-        except requests.ConnectionError as error:
-            # requests raises ConnectionError if a model stops in the middle of its answer, which is a timeout.
-            if any(isinstance(cause, urllib3.exceptions.ReadTimeoutError) for cause in error.args):
-                raise requests.Timeout from error
-            raise
-        return response.status_code, response.content
+    def send(self, method: str, url: str, body: bytes | None, timeout_s: float) -> ModelAnswer:
+        response = self._session.request(
+            method,
+            url,
+            data=body,
+            headers=REQUEST_HEADERS,
+            timeout=urllib3.Timeout(total=timeout_s),  # type: ignore[arg-type]
+            allow_redirects=False,
+            stream=True,
+        )
+        return _read(response.raw)
 
     def close(self) -> None:
         self._session.close()
+
+
+class _Session(requests.Session):
+    def get_redirect_target(self, _: requests.Response) -> None:
+        """Follow nothing. By itself, requests reads the whole body of an answer that redirects, however long."""
 
 
 class Urllib3Transport:
@@ -126,19 +151,31 @@ class Urllib3Transport:
     failures: ClassVar[_Errors] = (urllib3.exceptions.HTTPError, OSError)
 
     def __init__(self, settings: Settings) -> None:
-        self._pools = urllib3.PoolManager(
-            maxsize=settings.model_pool_size, timeout=settings.model_timeout_ms / 1e3, retries=False
-        )
+        self._pools = urllib3.PoolManager(maxsize=settings.model_pool_size, retries=False)
+        prepare_pools(self._pools)
 
-    def send(self, method: str, url: str, body: bytes | None = None) -> tuple[int, bytes]:
+    def send(self, method: str, url: str, body: bytes | None, timeout_s: float) -> ModelAnswer:
         try:
-            response = self._pools.urlopen(method, url, body=body, headers=_HEADERS, redirect=False)
+            response = self._pools.urlopen(
+                method,
+                url,
+                body=body,
+                headers=REQUEST_HEADERS,
+                timeout=urllib3.Timeout(total=timeout_s),
+                redirect=False,
+                preload_content=False,
+            )
         except urllib3.exceptions.NewConnectionError as error:
             raise ConnectionError from error  # urllib3 counts a refused connection among its timeouts
-        return response.status, response.data
+        return _read(response)
 
     def close(self) -> None:
         self._pools.clear()
+
+
+def _read(response: urllib3.BaseHTTPResponse) -> ModelAnswer:
+    body = read_at_most(response, MAX_ANSWER_BYTES)
+    return ModelAnswer(response.status, body, response.headers.get("Retry-After"), was_repeated(response))
 
 
 _TRANSPORTS: dict[str, Callable[[Settings], Transport]] = {

@@ -28,6 +28,8 @@ TABLE: list[tuple[errors.ServiceError, int, dict[str, str]]] = [
     (errors.StoreNotSeeded(), 503, {"Retry-After": "1"}),
     (errors.StoreCorrupt("entity 17 is missing"), 503, {"Retry-After": "1"}),
     (errors.ModelNotReady(2), 503, {"Retry-After": "1"}),
+    (errors.ModelBusy(2, "7"), 503, {"Retry-After": "7"}),
+    (errors.ConnectionsInUse(4, "the models"), 503, {"Retry-After": "1"}),
     (errors.QueueUnreachable(), 503, {"Retry-After": "1"}),
     (errors.BacklogFull(512), 503, {"Retry-After": "1"}),
     (errors.MalformedRequest(), 400, {}),

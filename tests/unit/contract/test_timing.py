@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from contract.scoring import ModelReply
-from contract.timing import NoClock, parse_server_timing, request_start_header, start_clock
+from contract.timing import SERVER_TIMING_HEADER, NoClock, parse_server_timing, request_start_header, start_clock
 
 NOW_S = 1_700_000_000.0
 
@@ -149,3 +149,17 @@ def test_no_server_timing_breaks_its_reader(header: str) -> None:
     for durations_ms in parse_server_timing(header).values():
         assert durations_ms
         assert all(isinstance(ms, float) for ms in durations_ms)
+
+
+def test_a_model_that_was_asked_twice_is_listed_without_a_duration() -> None:
+    clock = start_clock(True, None)
+    clock.end_models([ModelReply(0.041, 42.0), ModelReply(0.046, 47.0, retried=True)])
+    header = clock.header()[SERVER_TIMING_HEADER]
+    assert [entry for entry in header.split(", ") if entry.startswith("retry")] == ["retry;desc=2"]
+    assert "retry" not in parse_server_timing(header)
+
+
+def test_nobody_is_listed_when_no_model_was_asked_twice() -> None:
+    clock = start_clock(True, None)
+    clock.end_models([ModelReply(0.041, 42.0)])
+    assert "retry" not in clock.header()[SERVER_TIMING_HEADER]

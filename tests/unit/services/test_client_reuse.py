@@ -23,7 +23,7 @@ pytestmark = pytest.mark.integration
 
 REQUESTS = 3
 ANSWER = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 17\r\n\r\n{"detail": 0.041}'
-REFUSAL = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
+REFUSAL = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"
 
 
 class Model(http.server.ThreadingHTTPServer):

@@ -13,8 +13,10 @@ from typing import Any, ClassVar
 import pytest
 
 import async_api.model_client
+import async_api.transports
 import sync_api.model_client
-from contract.errors import BadModelAnswer, ModelNotReady, ModelTimeout, ServiceError
+from contract.errors import BadModelAnswer, ModelBusy, ModelNotReady, ModelTimeout, ServiceError
+from contract.model_answer import ModelAnswer
 from contract.scoring import ModelReply
 from contract.settings import Architecture, load_settings
 from tests.unit.services.conftest import TWINS
@@ -27,7 +29,7 @@ every_twin = pytest.mark.parametrize("twin", TWINS)
 every_fan_out = pytest.mark.parametrize("fan_out", ["sequential", "concurrent"])
 
 
-class Slow(Exception):
+class Slow(TimeoutError):
     """What the transport here raises for a model that does not answer in time."""
 
 
@@ -43,6 +45,7 @@ class Wire:
         default_factory=lambda: {ONE: (200, b'{"detail": 0.041}'), TWO: (200, b'{"detail": 0.047}')}
     )
     sent: list[tuple[str, str, bytes | None]] = field(default_factory=list)
+    retried: tuple[str, ...] = ()
     most_at_once: int = 0
     at_once: int = 0
     wait: Callable[[str], None] = lambda _: None
@@ -53,12 +56,12 @@ class Wire:
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
 
-    def end(self, url: str) -> tuple[int, bytes]:
+    def end(self, url: str) -> ModelAnswer:
         self.at_once -= 1
         answer = self.answers[url]
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        return ModelAnswer(*answer, retry_after="5", retried=url in self.retried)
 
 
 class Models:
@@ -69,7 +72,7 @@ class Models:
             timeouts: ClassVar[tuple[type[Exception], ...]] = (Slow,)
             failures: ClassVar[tuple[type[Exception], ...]] = (Broken,)
 
-            def send(self, method: str, url: str, body: bytes | None = None) -> tuple[int, bytes]:
+            def send(self, method: str, url: str, body: bytes | None, timeout_s: float) -> ModelAnswer:
                 wire.begin(method, url, body)
                 wire.wait(url)
                 return wire.end(url)
@@ -77,10 +80,9 @@ class Models:
             def close(self) -> None: ...
 
         class AsyncTransport:
-            timeouts: ClassVar[tuple[type[Exception], ...]] = (Slow,)
             failures: ClassVar[tuple[type[Exception], ...]] = (Broken,)
 
-            async def send(self, method: str, url: str, body: bytes | None = None) -> tuple[int, bytes]:
+            async def send(self, method: str, url: str, body: bytes | None = None) -> ModelAnswer:
                 wire.begin(method, url, body)
                 await wire.wait_async(url)
                 return wire.end(url)
@@ -88,7 +90,7 @@ class Models:
             async def close(self) -> None: ...
 
         monkeypatch.setitem(sync_api.model_client._TRANSPORTS, "requests", lambda _: SyncTransport())
-        monkeypatch.setitem(async_api.model_client._TRANSPORTS, "httpx", lambda _: AsyncTransport())
+        monkeypatch.setitem(async_api.transports.TRANSPORTS, "httpx", lambda _: AsyncTransport())
         self._twin = twin
         self._settings = load_settings(twin, "scoring", **{"model_urls": (ONE, TWO), **settings})
 
@@ -171,17 +173,24 @@ def test_a_reply_says_how_long_its_model_took(twin: Architecture, monkeypatch: p
 
 
 @every_twin
+def test_a_reply_says_whether_its_model_was_asked_twice(twin: Architecture, monkeypatch: pytest.MonkeyPatch) -> None:
+    wire = Wire(retried=(TWO,))
+    assert [reply.retried for reply in Models(twin, wire, monkeypatch).ask_all()] == [False, True]
+
+
+@every_twin
 @every_fan_out
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
         (Slow(), ModelTimeout(2, TIMEOUT_MS)),
         (Broken(), BadModelAnswer("Model 2 cannot be reached.")),
-        ((503, b""), BadModelAnswer("Model 2 answered with status 503.")),
+        ((500, b""), BadModelAnswer("Model 2 answered with status 500.")),
+        ((503, b""), ModelBusy(2, "5")),
         ((200, b"{}"), BadModelAnswer("Model 2 answered something else than a duration.")),
         ((204, b'{"detail": 0.04}'), BadModelAnswer("Model 2 answered with status 204.")),
     ],
-    ids=["slow", "broken", "refusal", "nonsense", "another success"],
+    ids=["slow", "broken", "refusal", "busy", "nonsense", "another success"],
 )
 def test_a_failure_names_the_model_that_failed(
     twin: Architecture,

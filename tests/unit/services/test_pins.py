@@ -14,6 +14,7 @@ from redis._parsers.hiredis import _AsyncHiredisParser, _HiredisParser
 
 import async_api.features
 import async_api.model_client
+import async_api.transports
 import sync_api.features
 import sync_api.model_client
 from benchmark.stack import processes as stack
@@ -75,7 +76,7 @@ def encodings(requests: list[bytes]) -> list[bytes]:
 
 def test_aiohttp_resolves_names_without_aiodns() -> None:
     async def resolver() -> Any:
-        transport = async_api.model_client.AiohttpTransport(load_settings("async", "scoring"))
+        transport = async_api.transports.AiohttpTransport(load_settings("async", "scoring"))
         connector = transport._session.connector
         await transport.close()
         return connector._resolver if isinstance(connector, aiohttp.TCPConnector) else None

@@ -91,12 +91,13 @@ def test_an_older_record_has_its_settings_beside_the_rows_and_a_protocol_in_them
         ("sync", {}, 128, 128),
         ("sync", {"threads": "16"}, 32, 32),
         ("sync", {"model_pool_size": "7"}, 7, 7),
-        ("async", {}, 2048, 20),
+        ("async", {}, 2048, 2048),
         ("async", {"model_pool_size": "7"}, 7, 7),
         ("async", {"model_pool_idle": "300"}, 2048, 300),
-        ("async-httpx2", {}, 2048, 20),
+        ("async-httpx2", {}, 2048, 2048),
         ("async-aiohttp", {}, 2048, 2048),
         ("async-httpx-default", {}, 100, 20),
+        ("async-httpx-default", {"model_pool_idle": "300"}, 100, 100),
     ],
 )
 def test_a_pool_has_the_size_that_serves_its_client(name: str, settings: dict[str, str], pool: int, idle: int) -> None:
