@@ -17,9 +17,16 @@ from contract.errors import Forbidden, ServiceError, Unauthorized
 from contract.schema import ASSETS_PATH, DOCS_PATH, OPENAPI_PATH, READY_PATH, predict_path
 from contract.settings import Settings, SettingsError, load_settings, loggable
 
-KEY, ASKS = new_key("alice", ["predict"])
-READ_KEY, READS = new_key("bob", ["read"])
-BOTH_KEY, BOTH = new_key("carol", ["predict", "read"])
+
+def _known_key(name: str, scopes: list[str], letter: str) -> tuple[str, ApiKey]:
+    """Return a key that is the same in every process that runs these tests, and what is stored of it."""
+    key = f"soa_{letter * 43}"
+    return key, ApiKey(name, frozenset(scopes), hashlib.sha256(key.encode()).digest())
+
+
+KEY, ASKS = _known_key("alice", ["predict"], "a")
+READ_KEY, READS = _known_key("bob", ["read"], "b")
+BOTH_KEY, BOTH = _known_key("carol", ["predict", "read"], "c")
 KEYS = ApiKeys([ASKS, READS, BOTH], "sync")
 PREDICT = predict_path("sync")
 READ_PATHS = [READY_PATH, DOCS_PATH, OPENAPI_PATH, f"{ASSETS_PATH}/swagger-ui.css", "/nowhere", "//", "", "/docs/"]

@@ -129,16 +129,16 @@ def test_an_exception_shows_no_secret_either() -> None:
 @pytest.mark.parametrize(
     ("setting", "name"),
     [
-        ("a.log", f"a.{PID}.2026-11-28.log"),
-        ("a", f"a.{PID}.2026-11-28"),
-        ("{pid}.txt", f"{PID}.2026-11-28.txt"),
-        ("a-{pid}-b.log", f"a-{PID}-b.2026-11-28.log"),
-        ("a.{pid}", f"a.{PID}.2026-11-28"),
-        (".hidden", f".hidden.{PID}.2026-11-28"),
+        ("a.log", "a.PID.2026-11-28.log"),
+        ("a", "a.PID.2026-11-28"),
+        ("{pid}.txt", "PID.2026-11-28.txt"),
+        ("a-{pid}-b.log", "a-PID-b.2026-11-28.log"),
+        ("a.{pid}", "a.PID.2026-11-28"),
+        (".hidden", ".hidden.PID.2026-11-28"),
     ],
 )
 def test_a_file_is_named_for_its_process_and_day(tmp_path: Path, setting: str, name: str) -> None:
-    assert DailyFile(str(tmp_path / setting), Clock(NOON_S)).path == tmp_path / name
+    assert DailyFile(str(tmp_path / setting), Clock(NOON_S)).path == tmp_path / name.replace("PID", str(PID))
 
 
 def test_the_service_may_be_part_of_the_name(tmp_path: Path) -> None:
