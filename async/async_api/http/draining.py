@@ -5,9 +5,9 @@ import contextlib
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from types import FrameType
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess, multiprocess
@@ -66,21 +66,35 @@ class _Process(multiprocess.Process):
         return self._server
 
 
+class _UntilSignal(threading.Event):
+    """What the supervisor waits for; a signal ends the wait, too, which is half a second otherwise."""
+
+    def __init__(self, received: list[int]) -> None:
+        super().__init__()
+        self._received = received
+
+    def wait(self, timeout: float | None = None) -> bool:
+        until_s = time.monotonic() + (timeout or 0.0)
+        while not self.is_set() and not self._received and time.monotonic() < until_s:
+            time.sleep(_SETTLE_S)
+        return self.is_set()
+
+
 class Supervisor(Multiprocess):
     """uvicorn's supervisor. At each of the signals its workers drain; uvicorn would start new ones at SIGHUP."""
 
     def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
         multiprocess.Process = _Process  # type: ignore[misc] # uvicorn offers no other way to say so
         super().__init__(config, sockets)
+        self.should_exit = _UntilSignal(self.signal_queue)
         for one in _stopping_signals():
-            signal.signal(one, self._stop)
+            signal.signal(one, lambda *_: self.signal_queue.append(signal.SIGTERM))
 
-    def _stop(self, _: int, __: FrameType | None) -> None:
-        """Close the sockets at once: what the workers accept no more would wait in them, and be reset in the end."""
-        self.signal_queue.append(signal.SIGTERM)
-        if len(self.processes) == self.processes_num:  # all have their own
-            for one in self.sockets:
-                one.close()
+    def terminate_all(self) -> None:
+        """Close the sockets first: what no worker accepts any more would wait in them, and be reset in the end."""
+        for one in self.sockets:
+            one.close()
+        super().terminate_all()
 
 
 def serve_until_signal(config: uvicorn.Config) -> None:
