@@ -30,7 +30,9 @@ ANSWERED, REFUSED = "200", "refused"
 
 
 @contextmanager
-def model(twin: str, workers: int, log: Path, sleep_ms: int) -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
+def model(
+    twin: str, workers: int, log: Path, sleep_ms: int, open_files: int = 0, **more: str
+) -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
     """Run a model service; it depends on nobody."""
     port = free_port()
     settings = {
@@ -38,12 +40,14 @@ def model(twin: str, workers: int, log: Path, sleep_ms: int) -> Iterator[tuple["
         "SERVING_WORKERS": str(workers),
         "SERVING_MODEL_MIN_MS": str(sleep_ms),
         "SERVING_MODEL_MAX_MS": str(sleep_ms),
+        **more,
     }
+    limited = ["/bin/sh", "-c", f'ulimit -n {open_files}; exec "$0" "$@"'] if open_files else []
     path = f"{ROOT}:{ROOT / 'sync'}:{ROOT / 'async'}"
     with (
         log.open("w") as output,
         subprocess.Popen(
-            [sys.executable, "-m", f"{twin}_api.server", "model"],
+            [*limited, sys.executable, "-m", f"{twin}_api.server", "model"],
             cwd=ROOT,
             env={"PATH": "", "PYTHONPATH": path, **settings},
             stdout=output,
