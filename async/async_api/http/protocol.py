@@ -6,8 +6,10 @@ import re
 import socket
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import unquote
 
 import httptools
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from async_api.http.connections import Connections, as_text
@@ -16,13 +18,12 @@ from contract.errors import ExpectationFailed, MalformedRequest, RequestTimeout,
 
 logger = logging.getLogger("async_api")
 
-_METHODS = frozenset(method.encode() for method in wire.METHODS)
+_METHODS = {method.encode(): method for method in wire.METHODS}
 _AROUND_URL = len(b"GET  HTTP/1.1")
 _HOST = re.compile(rb"[A-Za-z0-9.\-_~%!$&'()*+,;=:\[\]]*")  # as RFC 3986 has it
 _MOST_KNOWN_HOSTS = 64
 _FRAMING = (b"content-length", b"transfer-encoding")  # how long the body is
 _LINGER_S = 2.0  # how long what a refused client still sends is read; otherwise it might not see the answer
-_SLASH = ord("/")
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _ASK_AFTER_S = 1.0  # after the client has stopped sending, look whether it is still there
 
@@ -142,27 +143,63 @@ class Protocol(HttpToolsProtocol):
         self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
+        """Check the head, and begin to answer, as uvicorn does, but without what is not offered here."""
         self._in_head = False
-        version = self.parser.get_http_version()
-        if version != "1.1" or not self._has_host:
-            if version != "1.0":
+        parser, scope = self.parser, self.scope
+        version, method = parser.get_http_version(), _METHODS.get(parser.get_method())
+        if version == "1.1":
+            if not self._has_host:
                 raise MalformedRequest
+        elif version == "1.0":
             self.expect_100_continue = False
-        if self.parser.get_method() not in _METHODS:
+        else:
+            raise MalformedRequest
+        if method is None:
             raise MalformedRequest
         if len(self.headers) > wire.MAX_FIELDS or self._head_bytes > wire.MAX_FIELD_BYTES or not self._whole_head:
             self._check_head()
-        if self.url[0] != _SLASH and httptools.parse_url(self.url).path is None:
-            self.url = b"/"  # a URL without a path
-        self._is_upgrading = self.parser.should_upgrade()
-        super().on_headers_complete()
-        self._arriving = self.cycle
+        self._is_upgrading = parser.should_upgrade()
+        url = httptools.parse_url(self.url)
+        raw_path: bytes = url.path or b"/"
+        path = raw_path.decode("ascii")
+        scope["path"] = unquote(path) if "%" in path else path
+        scope["raw_path"] = raw_path
+        scope["query_string"] = url.query or b""
+        scope["method"] = method
+        scope["http_version"] = version
+        before = self.cycle
+        self.cycle = self._arriving = cycle = self._make_cycle(version == "1.1" and parser.should_keep_alive())
+        if before is None or before.response_complete:
+            self._start_asgi_task(cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((cycle, self.app))
+
+    def _make_cycle(self, keep_alive: bool) -> RequestResponseCycle:
+        return _Cycle(
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=keep_alive,
+            on_response=self.on_response_complete,
+        )
 
     def on_body(self, body: bytes) -> None:
         if self._is_dropping:
             return
-        super().on_body(body)
         cycle = self.cycle
+        if cycle.response_complete:
+            return
+        cycle.body += body
+        if len(cycle.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        cycle.message_event.set()
         if len(cycle.body) > self.shared.most_body_bytes and self._answering is cycle and not self._run_if_free(cycle):
             self._is_dropping = True
             cycle.body.clear()
@@ -174,9 +211,13 @@ class Protocol(HttpToolsProtocol):
         self._began_s = 0.0
         self._whole_head = False
         self._arriving = None
-        super().on_message_complete()
-        if self._answering is self.cycle and not self._run_if_free(self.cycle):
-            self._shed(self.cycle)
+        cycle = self.cycle
+        if cycle.response_complete:
+            return
+        cycle.more_body = False
+        cycle.message_event.set()
+        if self._answering is cycle and not self._run_if_free(cycle):
+            self._shed(cycle)
             self.on_response_complete()
 
     def _line_bytes(self) -> int:
@@ -238,14 +279,7 @@ class Protocol(HttpToolsProtocol):
         return True
 
     def _run(self, cycle: RequestResponseCycle) -> asyncio.Task[None]:
-        async def answer(scope: Any, receive: Any, send: Any) -> None:
-            try:
-                await self.app(scope, receive, send)
-            except asyncio.CancelledError:
-                if not cycle.disconnected:
-                    raise
-
-        self._task = task = self.loop.create_task(cycle.run_asgi(answer))
+        self._task = task = self.loop.create_task(cycle.run_asgi(self.app))
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)
         return task
@@ -347,6 +381,35 @@ class Protocol(HttpToolsProtocol):
             self.transport.abort()
         elif not cycle.response_started and cycle.scope["http_version"] == "1.1":
             self.transport.write(_CONTINUE)
+
+
+class _Cycle(RequestResponseCycle):
+    """One request and its answer. That it is cancelled because its client has gone is not worth a line in the log."""
+
+    async def run_asgi(self, app: Any) -> None:
+        try:
+            await app(self.scope, self.receive, self.send)
+        except asyncio.CancelledError as error:
+            if not self.disconnected:
+                await super().run_asgi(_raising(error))
+        except BaseException as error:
+            await super().run_asgi(_raising(error))
+        else:
+            if not self.response_complete and not self.disconnected:
+                await super().run_asgi(_ending)
+
+
+def _raising(error: BaseException) -> Any:
+    """Return an app that fails so, for uvicorn to log it and to answer."""
+
+    async def fail(*_: Any) -> None:
+        raise error
+
+    return fail
+
+
+async def _ending(*_: Any) -> None:
+    """Be an app that ends without an answer, for uvicorn to say so."""
 
 
 class _WithoutHead:
