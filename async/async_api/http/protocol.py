@@ -13,6 +13,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from async_api.http.connections import Connections, as_text
+from async_api.http.parts import Cycle, WithoutHead
 from contract import wire
 from contract.errors import ExpectationFailed, MalformedRequest, RequestTimeout, ServiceError
 
@@ -111,7 +112,7 @@ class Protocol(HttpToolsProtocol):
     def _ignore_upgrade(self, rest: bytes) -> bytes:
         """Replace the parser, which takes what follows for another protocol; return what to feed to the new one."""
         self._is_upgrading = False
-        self.parser = httptools.HttpRequestParser(_WithoutHead(self))
+        self.parser = httptools.HttpRequestParser(WithoutHead(self))
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         framing = b"".join(b"%s: %s\r\n" % field for field in self.headers if field[0] in _FRAMING)
         return b"POST / HTTP/1.1\r\n%s\r\n%s" % (framing, rest)
@@ -176,7 +177,7 @@ class Protocol(HttpToolsProtocol):
             self.pipeline.appendleft((cycle, self.app))
 
     def _make_cycle(self, keep_alive: bool) -> RequestResponseCycle:
-        return _Cycle(
+        return Cycle(
             scope=self.scope,
             transport=self.transport,
             flow=self.flow,
@@ -381,62 +382,6 @@ class Protocol(HttpToolsProtocol):
             self.transport.abort()
         elif not cycle.response_started and cycle.scope["http_version"] == "1.1":
             self.transport.write(_CONTINUE)
-
-
-class _Cycle(RequestResponseCycle):
-    """One request and its answer. That it is cancelled because its client has gone is not worth a line in the log."""
-
-    async def run_asgi(self, app: Any) -> None:
-        try:
-            await app(self.scope, self.receive, self.send)
-        except asyncio.CancelledError as error:
-            if not self.disconnected:
-                await super().run_asgi(_raising(error))
-        except BaseException as error:
-            await super().run_asgi(_raising(error))
-        else:
-            if not self.response_complete and not self.disconnected:
-                await super().run_asgi(_ending)
-
-
-def _raising(error: BaseException) -> Any:
-    """Return an app that fails so, for uvicorn to log it and to answer."""
-
-    async def fail(*_: Any) -> None:
-        raise error
-
-    return fail
-
-
-async def _ending(*_: Any) -> None:
-    """Be an app that ends without an answer, for uvicorn to say so."""
-
-
-class _WithoutHead:
-    """Hands on what a parser says, except the head of its first request."""
-
-    def __init__(self, protocol: Protocol) -> None:
-        self._protocol = protocol
-        self._is_first = True
-        self.on_body = protocol.on_body
-        self.on_message_complete = protocol.on_message_complete
-
-    def on_message_begin(self) -> None:
-        if not self._is_first:
-            self._protocol.on_message_begin()
-
-    def on_url(self, url: bytes) -> None:
-        if not self._is_first:
-            self._protocol.on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._is_first:
-            self._protocol.on_header(name, value)
-
-    def on_headers_complete(self) -> None:
-        if not self._is_first:
-            self._protocol.on_headers_complete()
-        self._is_first = False
 
 
 _Check = Callable[[Protocol, bytes], None]
