@@ -11,12 +11,11 @@ from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
+from async_api.http.connections import most_connections
 from async_api.server import main
 from contract import logs
-from contract.limits import open_files
 from contract.settings import Settings
-
-_MOST_CONNECTIONS = 65_536  # if open files have no limit
+from contract.wire import MAX_HEAD_BYTES
 
 
 def server_options(settings: Settings) -> dict[str, Any]:
@@ -31,9 +30,11 @@ def server_options(settings: Settings) -> dict[str, Any]:
         "workers": settings.workers,
         "backlog": settings.backlog,
         # It limits connections, including idle ones. The service itself limits requests, so only open files apply here.
-        "backpressure": open_files().soft or _MOST_CONNECTIONS,
+        "backpressure": most_connections(settings),
         # granian's limit for reading the next request head is also the limit for an idle connection.
-        "http1_settings": HTTP1Settings(keep_alive=True, header_read_timeout=settings.keep_alive_s * 1000),
+        "http1_settings": HTTP1Settings(
+            keep_alive=True, header_read_timeout=settings.keep_alive_s * 1000, max_buffer_size=MAX_HEAD_BYTES
+        ),
         "workers_kill_timeout": settings.drain_timeout_s,
         "log_access": False,
         "log_level": LogLevels(settings.log_level),

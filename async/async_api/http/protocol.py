@@ -6,23 +6,25 @@ import re
 import socket
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import unquote
 
 import httptools
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from async_api.http.connections import Connections, as_text
+from async_api.http.parts import Cycle, WithoutHead
 from contract import wire
 from contract.errors import ExpectationFailed, MalformedRequest, RequestTimeout, ServiceError
 
 logger = logging.getLogger("async_api")
 
-_METHODS = frozenset(method.encode() for method in wire.METHODS)
+_METHODS = {method.encode(): method for method in wire.METHODS}
 _AROUND_URL = len(b"GET  HTTP/1.1")
 _HOST = re.compile(rb"[A-Za-z0-9.\-_~%!$&'()*+,;=:\[\]]*")  # as RFC 3986 has it
 _MOST_KNOWN_HOSTS = 64
 _FRAMING = (b"content-length", b"transfer-encoding")  # how long the body is
 _LINGER_S = 2.0  # how long what a refused client still sends is read; otherwise it might not see the answer
-_SLASH = ord("/")
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _ASK_AFTER_S = 1.0  # after the client has stopped sending, look whether it is still there
 
@@ -42,11 +44,13 @@ class Protocol(HttpToolsProtocol):
         self._head_bytes = 0  # of the head that is arriving, as far as known
         self._whole_head = True  # whether that is all of it; not if it began in the middle of what was received
         self._has_host = False
+        self._is_too_long = False  # its body, as announced
         self._trailers = 0
         self._is_upgrading = False
+        self._is_dropping = False  # whether the body of a request that is one too many is on its way
         self._arriving: RequestResponseCycle | None = None  # whose head is complete, and whose body is not
         self._answering: RequestResponseCycle | None = None  # the first of those that were asked at once
-        self._task: asyncio.Task[None] | None = None  # that answers; None if the request is one too many
+        self._task: asyncio.Task[None] | None = None  # that answers; None while the request is on its way
         self._refusal: ServiceError | None = None  # after it, nothing is read any more
         self._lingers_s = 0.0  # since when
         self._stuck_s = 0.0  # since when the client does not take what is sent
@@ -108,7 +112,7 @@ class Protocol(HttpToolsProtocol):
     def _ignore_upgrade(self, rest: bytes) -> bytes:
         """Replace the parser, which takes what follows for another protocol; return what to feed to the new one."""
         self._is_upgrading = False
-        self.parser = httptools.HttpRequestParser(_WithoutHead(self))
+        self.parser = httptools.HttpRequestParser(WithoutHead(self))
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         framing = b"".join(b"%s: %s\r\n" % field for field in self.headers if field[0] in _FRAMING)
         return b"POST / HTTP/1.1\r\n%s\r\n%s" % (framing, rest)
@@ -119,7 +123,7 @@ class Protocol(HttpToolsProtocol):
         super().on_message_begin()
         self._began_s = self.loop.time()
         self._in_head = True
-        self._has_host = False
+        self._has_host = self._is_too_long = False
         self._trailers = 0
 
     def on_url(self, url: bytes) -> None:
@@ -140,25 +144,67 @@ class Protocol(HttpToolsProtocol):
         self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
+        """Check the head, and begin to answer, as uvicorn does, but without what is not offered here."""
         self._in_head = False
-        version = self.parser.get_http_version()
-        if version != "1.1" or not self._has_host:
-            if version != "1.0":
+        parser, scope = self.parser, self.scope
+        version, method = parser.get_http_version(), _METHODS.get(parser.get_method())
+        if version == "1.1":
+            if not self._has_host:
                 raise MalformedRequest
+        elif version == "1.0":
             self.expect_100_continue = False
-        if self.parser.get_method() not in _METHODS:
+        else:
+            raise MalformedRequest
+        if method is None:
             raise MalformedRequest
         if len(self.headers) > wire.MAX_FIELDS or self._head_bytes > wire.MAX_FIELD_BYTES or not self._whole_head:
             self._check_head()
-        if self.url[0] != _SLASH and httptools.parse_url(self.url).path is None:
-            self.url = b"/"  # a URL without a path
-        self._is_upgrading = self.parser.should_upgrade()
-        super().on_headers_complete()
-        self._arriving = self.cycle
+        self._is_upgrading = parser.should_upgrade()
+        url = httptools.parse_url(self.url)
+        raw_path: bytes = url.path or b"/"
+        path = raw_path.decode("ascii")
+        scope["path"] = unquote(path) if "%" in path else path
+        scope["raw_path"] = raw_path
+        scope["query_string"] = url.query or b""
+        scope["method"] = method
+        scope["http_version"] = version
+        before = self.cycle
+        self.cycle = self._arriving = cycle = self._make_cycle(version == "1.1" and parser.should_keep_alive())
+        if before is None or before.response_complete:
+            self._start_asgi_task(cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((cycle, self.app))
+
+    def _make_cycle(self, keep_alive: bool) -> RequestResponseCycle:
+        return Cycle(
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=keep_alive,
+            on_response=self.on_response_complete,
+        )
 
     def on_body(self, body: bytes) -> None:
-        if self._task is not None or self._answering is not self.cycle:
-            super().on_body(body)
+        if self._is_dropping:
+            return
+        cycle = self.cycle
+        if cycle.response_complete:
+            return
+        cycle.body += body
+        if len(cycle.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        cycle.message_event.set()
+        if len(cycle.body) > self.shared.most_body_bytes and self._answering is cycle and not self._run_if_free(cycle):
+            self._is_dropping = True
+            cycle.body.clear()
+            self.flow.resume_reading()
 
     def on_message_complete(self) -> None:
         if self._is_upgrading:
@@ -166,9 +212,13 @@ class Protocol(HttpToolsProtocol):
         self._began_s = 0.0
         self._whole_head = False
         self._arriving = None
-        super().on_message_complete()
-        if self._task is None and self._answering is self.cycle:
-            self._shed(self.cycle)
+        cycle = self.cycle
+        if cycle.response_complete:
+            return
+        cycle.more_body = False
+        cycle.message_event.set()
+        if self._answering is cycle and not self._run_if_free(cycle):
+            self._shed(cycle)
             self.on_response_complete()
 
     def _line_bytes(self) -> int:
@@ -191,6 +241,7 @@ class Protocol(HttpToolsProtocol):
     def _check_length(self, value: bytes) -> None:
         if len(value.strip()) > wire.MAX_LENGTH_DIGITS:
             raise MalformedRequest
+        self._is_too_long = int(value) > self.shared.most_body_bytes
 
     def _check_encoding(self, value: bytes) -> None:
         if value.strip().lower() != b"chunked" or self.parser.get_http_version() != "1.1":
@@ -203,31 +254,36 @@ class Protocol(HttpToolsProtocol):
 
     # Answers
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        """Begin to answer a request. One too many gets no task; it is refused as soon as it has been read."""
-        self._task = None
-        shared = self.shared
-        is_limited = cycle.scope["path"] == shared.limited_path and cycle.scope["method"] == "POST"
-        if is_limited and shared.in_flight >= shared.most_in_flight:
-            if cycle.waiting_for_100_continue:
-                raise shared.too_many()
+    def _start_asgi_task(self, cycle: RequestResponseCycle, _: Any) -> None:
+        """Begin to answer a request. One that is limited has to arrive first, so that slow clients take no place."""
+        self._task, self._is_dropping = None, False
+        if cycle.scope["path"] != self.shared.limited_path or cycle.scope["method"] != "POST":
             self._answering = cycle
+            self._run(cycle)
             return
-
-        async def answer(scope: Any, receive: Any, send: Any) -> None:
-            try:
-                await app(scope, receive, send)
-            except asyncio.CancelledError:
-                if not cycle.disconnected:
-                    raise
-
+        if cycle.more_body and not self._is_too_long and cycle.waiting_for_100_continue:
+            if self.shared.is_full:
+                raise self.shared.too_many()
+            self.transport.write(_CONTINUE)
+            cycle.waiting_for_100_continue = False
         self._answering = cycle
-        self._task = task = self.loop.create_task(cycle.run_asgi(answer))
+        if self._is_too_long or not cycle.more_body:
+            self._run_if_free(cycle)
+
+    def _run_if_free(self, cycle: RequestResponseCycle) -> bool:
+        """Begin to answer a limited request; return False if it is one too many."""
+        if self._task is None:
+            if self.shared.is_full or self._is_dropping:
+                return False
+            self.shared.in_flight += 1
+            self._run(cycle).add_done_callback(self.shared.leave)
+        return True
+
+    def _run(self, cycle: RequestResponseCycle) -> asyncio.Task[None]:
+        self._task = task = self.loop.create_task(cycle.run_asgi(self.app))
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)
-        if is_limited:
-            shared.in_flight += 1
-            task.add_done_callback(shared.leave)
+        return task
 
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1
@@ -252,7 +308,7 @@ class Protocol(HttpToolsProtocol):
             self._start_asgi_task(cycle, app)
         except ServiceError as error:
             self.refuse(error)
-        if self._task is None and self._answering is cycle and cycle is not self._arriving:
+        if self._task is None and self._answering is cycle and not cycle.more_body:
             self._shed(cycle)
             self._answering = None
 
@@ -326,33 +382,6 @@ class Protocol(HttpToolsProtocol):
             self.transport.abort()
         elif not cycle.response_started and cycle.scope["http_version"] == "1.1":
             self.transport.write(_CONTINUE)
-
-
-class _WithoutHead:
-    """Hands on what a parser says, except the head of its first request."""
-
-    def __init__(self, protocol: Protocol) -> None:
-        self._protocol = protocol
-        self._is_first = True
-        self.on_body = protocol.on_body
-        self.on_message_complete = protocol.on_message_complete
-
-    def on_message_begin(self) -> None:
-        if not self._is_first:
-            self._protocol.on_message_begin()
-
-    def on_url(self, url: bytes) -> None:
-        if not self._is_first:
-            self._protocol.on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._is_first:
-            self._protocol.on_header(name, value)
-
-    def on_headers_complete(self) -> None:
-        if not self._is_first:
-            self._protocol.on_headers_complete()
-        self._is_first = False
 
 
 _Check = Callable[[Protocol, bytes], None]
