@@ -20,6 +20,8 @@ BIN_S: Final = 0.5
 RECOVERED: Final = 0.95  # of the rate before
 _LOOK_S, _STEP_S, _FOR_GOOD_S = 1.0, 0.1, 2.0
 _NS: Final = 1e9
+_USUAL: Final = 2.0
+_LATE_NS: Final = 1e9
 
 
 @dataclass(frozen=True)
@@ -90,25 +92,32 @@ def counts(samples: pd.DataFrame) -> dict[str, int]:
     return {name: found[name] for name in sorted(found, key=lambda name: (name != OK, name))}
 
 
-def recovery_s(
-    samples: pd.DataFrame, since_ns: float, until_ns: float, share_before: float, usual_ns: float
-) -> float | None:
-    """Return how long after a moment answers came as fast as requests again, and did so for two seconds.
+def usual_limit_ns(good: pd.DataFrame) -> float:
+    """Return up to which time a right answer is as fast as before: twice the p95 of these."""
+    return float(_USUAL * np.percentile(good["latency_ns"], 95)) if len(good) else 0.0
 
-    That is, within a second there are 95 % as many right answers as requests were due, `usual_ns` earlier, of the
-    share that was answered before. Since arrivals are random, the rate of answers alone would not tell. None if it
-    did not happen before `until_ns`.
+
+def usual_share(samples: pd.DataFrame, limit_ns: float) -> float:
+    """Return which share of requests was answered right within a time."""
+    return float(_as_usual(samples, limit_ns).mean()) if len(samples) else 0.0
+
+
+def recovery_s(
+    samples: pd.DataFrame, since_ns: float, until_ns: float, share_before: float, limit_ns: float
+) -> float | None:
+    """Return how long after a moment requests were answered right and as fast as before, for at least two seconds.
+
+    That is, of those due within a second, 95 % of the share that was before; the rate of answers alone would not
+    tell, since arrivals are random, and answers to old requests come at a high rate. None if it did not happen.
     """
-    ended = np.sort(_good(samples)["end_ns"].to_numpy(dtype=float))
-    due = np.sort(samples["scheduled_ns"].to_numpy(dtype=float))
+    due_ns = samples["scheduled_ns"].to_numpy(dtype=float)
+    asked_ns, usual_ns = np.sort(due_ns), np.sort(due_ns[_as_usual(samples, limit_ns)])
     starts = np.arange(since_ns, until_ns - _LOOK_S * _NS + 1, _STEP_S * _NS)
-    if not len(starts):
-        return None
     ends = starts + _LOOK_S * _NS
-    answered = np.searchsorted(ended, ends) - np.searchsorted(ended, starts)
-    asked = np.searchsorted(due, ends - usual_ns) - np.searchsorted(due, starts - usual_ns)
-    # One request more or less lies at the ends of the window by chance.
-    is_back = answered + 1 >= RECOVERED * share_before * asked
+    asked = np.searchsorted(asked_ns, ends) - np.searchsorted(asked_ns, starts)
+    usual = np.searchsorted(usual_ns, ends) - np.searchsorted(usual_ns, starts)
+    # Where few are asked, a single slow one is more than 5 %.
+    is_back = usual + 1 >= RECOVERED * share_before * asked
     steps = round(_FOR_GOOD_S / _STEP_S)
     for place in range(len(starts)):
         if is_back[place : place + steps].all():
@@ -116,8 +125,13 @@ def recovery_s(
     return None
 
 
-def course(samples: pd.DataFrame, from_ns: float, until_ns: float) -> Course:
-    """Return what came in each half second: right answers, and all else by outcome, each per second."""
+def course(samples: pd.DataFrame, from_ns: float, last_ns: float) -> Course:
+    """Return what came in each half second: right answers, and all else by outcome, each per second.
+
+    It ends with the last request, whose half second may not be over, or with the last answer if that came much later.
+    """
+    end_ns = float(samples["end_ns"].max()) if len(samples) else last_ns
+    until_ns = end_ns if end_ns - last_ns > _LATE_NS else last_ns - BIN_S * _NS
     edges = np.arange(from_ns, until_ns + BIN_S * _NS, BIN_S * _NS)
     names = list(counts(samples))
     rates: dict[str, tuple[float, ...]] = {}
@@ -136,6 +150,10 @@ def unexplained(samples: pd.DataFrame, allowed: Collection[str], start_ns: float
     under_way = (samples["end_ns"] >= start_ns) & (samples["scheduled_ns"] <= until_ns)
     may = samples["outcome"].isin(list(allowed)) & under_way
     return samples[(samples["outcome"] != OK) & ~may]
+
+
+def _as_usual(samples: pd.DataFrame, limit_ns: float) -> np.ndarray:
+    return np.asarray((samples["outcome"] == OK) & (samples["latency_ns"] <= limit_ns), dtype=bool)
 
 
 def _good(samples: pd.DataFrame) -> pd.DataFrame:

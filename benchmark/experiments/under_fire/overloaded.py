@@ -22,10 +22,12 @@ from benchmark.experiments.under_fire.observed import (
     recovery_s,
     samples_of_trial,
     unexplained,
+    usual_limit_ns,
+    usual_share,
 )
 from benchmark.experiments.under_fire.plan import SHED
 from benchmark.experiments.under_fire.schema import Bound, OverloadResult
-from benchmark.experiments.under_fire.troubled import hanging, usual_ns
+from benchmark.experiments.under_fire.troubled import hanging
 from benchmark.record.damage import reading
 from benchmark.record.run import Run, TrialRecord, Window
 
@@ -102,7 +104,7 @@ def _figures(
     accepted_ms = asked.loc[asked["outcome"] == OK, "latency_ms"]
     p50_ms, p95_ms = np.percentile(accepted_ms, [50, 95]) if len(accepted_ms) else (None, None)
     before = due[due["end_ns"] < offer.start_ns]
-    good = before[before["outcome"] == OK]
+    limit_ns = usual_limit_ns(before[before["outcome"] == OK])
     memory_before_mb = memory_mb(resources, window.start_ns, offer.start_ns)
     most_mb = memory_mb(resources, offer.start_ns, window.end_ns)
     odd = unexplained(due, {SHED}, offer.start_ns, offer.end_ns + deadline_s * _NS)
@@ -122,13 +124,13 @@ def _figures(
         hanging=hanging(due, deadline_s),
         unexplained=len(odd),
         refused_share=rounded(counts(asked).get(SHED, 0) / len(asked)) if len(asked) else None,
-        full_speed_s=rounded(recovery_s(due, offer.end_ns, last_ns, len(good) / max(len(before), 1), usual_ns(good))),
+        full_speed_s=rounded(recovery_s(due, offer.end_ns, last_ns, usual_share(before, limit_ns), limit_ns)),
         memory_before_mb=memory_before_mb,
         memory_growth_mb=rounded(most_mb - memory_before_mb) if most_mb and memory_before_mb else None,
         generators=offer.generators,
         begun_s=round((offer.start_ns - window.start_ns) / _NS, 3),
         over_s=round((offer.end_ns - window.start_ns) / _NS, 3),
-        course=course(due, window.start_ns, max(last_ns, float(due["end_ns"].max()))),
+        course=course(due, window.start_ns, last_ns),
     )
 
 

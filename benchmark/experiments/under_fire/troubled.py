@@ -16,6 +16,8 @@ from benchmark.experiments.under_fire.observed import (
     recovery_s,
     samples_of_trial,
     unexplained,
+    usual_limit_ns,
+    usual_share,
 )
 from benchmark.experiments.under_fire.plan import SLACK_S, Trouble
 from benchmark.experiments.under_fire.schema import TroubleResult
@@ -42,6 +44,7 @@ def trouble_result(
     last_ns = float(due["scheduled_ns"].max())
     before = due[due["end_ns"] < start_ns]
     good = before[before["outcome"] == OK]
+    limit_ns = usual_limit_ns(good)
     odd = unexplained(due, {*map(str, trouble.statuses), *trouble.no_answers}, start_ns, end_ns + deadline_s * _NS)
     return TroubleResult(
         contender=label,
@@ -55,13 +58,13 @@ def trouble_result(
         during_rps=rounded(good_rps(due, start_ns, end_ns)),
         after_rps=rounded(good_rps(due, end_ns, last_ns)),
         longest_ms=rounded(float(due["response_ms"].max())),
-        recovery_s=rounded(recovery_s(samples, end_ns, last_ns, len(good) / max(len(before), 1), usual_ns(good))),
+        recovery_s=rounded(recovery_s(due, end_ns, last_ns, usual_share(before, limit_ns), limit_ns)),
         orphans=orphans,
         memory_mb=memory_mb(resources, window.start_ns, window.end_ns),
         begun_s=round((start_ns - window.start_ns) / _NS, 3),
         over_s=round((end_ns - window.start_ns) / _NS, 3),
         observed_s=round((last_ns - end_ns) / _NS, 3),
-        course=course(due, window.start_ns, max(last_ns, float(due["end_ns"].max()))),
+        course=course(due, window.start_ns, last_ns),
         reasons=tuple(_against(due, good, resources, window, last_ns)),
     )
 
@@ -69,11 +72,6 @@ def trouble_result(
 def hanging(samples: pd.DataFrame, deadline_s: float) -> int:
     """Return how many had no answer by the deadline, and a little more for the load generator."""
     return int((samples["latency_ns"] > (deadline_s + SLACK_S) * _NS).sum())
-
-
-def usual_ns(good: pd.DataFrame) -> float:
-    """Return how long right answers usually take."""
-    return float(good["latency_ns"].median()) if len(good) else 0.0
 
 
 def example(odd: pd.DataFrame, start_ns: float) -> str:

@@ -35,6 +35,7 @@ from tests.unit.benchmark.experiments.gap.conftest import Explain, levels, stopp
 from tests.unit.benchmark.experiments.gap.conftest import measure_well as measure_factors
 from tests.unit.benchmark.experiments.profiling.synthetic import Profiling
 from tests.unit.benchmark.experiments.strategies.synthetic import LATENCY_MS, POOLS, make_strategy, write_trial
+from tests.unit.benchmark.experiments.under_fire import synthetic as under_fire
 from tests.unit.benchmark.fakes import failing, fake_stack, make_progress, measure_well
 from tests.unit.benchmark.synthetic import make_contender, samples_of
 
@@ -123,6 +124,11 @@ def record_strategies(results: Path, patch: pytest.MonkeyPatch, kind: Kind) -> R
     return carry_out(strategies.EXPERIMENT, strategies_plan.assign(plan), results, make_progress())
 
 
+def record_under_fire(results: Path, patch: pytest.MonkeyPatch, kind: Kind) -> Run:
+    error = (("other", "two"), ERRORS[kind]) if kind in ERRORS else None
+    return under_fire.record(results, patch, [ONE, TWO], error=error)
+
+
 RECORDERS: dict[str, Recorder] = {
     "bench": Recorder(record_bench, "two"),
     "timeit": Recorder(record_timeit, "two"),
@@ -130,4 +136,5 @@ RECORDERS: dict[str, Recorder] = {
     "locust": Recorder(record_locust, "two"),
     "explain": Recorder(record_explain, "cell-runtime"),
     "strategies": Recorder(record_strategies, "two"),
+    "under-fire": Recorder(record_under_fire, "two"),
 }
