@@ -28,10 +28,11 @@ def _explained(summary: UnderFireSummary) -> Iterator[str]:
         return
     sent = sum(each.sent for each in results)
     odd, hanging = sum(each.unexplained for each in results), sum(each.hanging for each in results)
+    counts = {"sent": f"{sent:,}", "hanging": f"{hanging:,}" if hanging else ""}
     if odd:
-        yield _SAY.unexplained(sent=sent, count=odd, hanging=hanging)
+        yield _SAY.unexplained(count=f"{odd:,}", **counts)
     else:
-        yield _SAY.only_hanging(sent=sent, hanging=hanging) if hanging else _SAY.all_explained(sent=sent)
+        yield _SAY.only_hanging(**counts) if hanging else _SAY.all_explained(sent=counts["sent"])
     if orphans := sum(each.orphans for each in results):
         yield _SAY.orphans(count=orphans)
 
@@ -64,7 +65,9 @@ def _overload(summary: UnderFireSummary) -> Iterator[str]:
     if not shares:
         return
     if len(shares) <= _NAMED:
-        yield _SAY.goodput(shares=[_SAY.share(contender=name, percent=_percent(share)) for share, name in shares])
+        words = [_SAY.first_share, *[_SAY.share] * (len(shares) - 1)]
+        parts = [say(contender=name, percent=_percent(share)) for say, (share, name) in zip(words, shares, strict=True)]
+        yield _SAY.goodput(shares=parts)
     else:
         (least, lowest), (most, highest) = min(shares), max(shares)
         yield _SAY.goodput_range(least=lowest, least_percent=_percent(least), most=highest, most_percent=_percent(most))

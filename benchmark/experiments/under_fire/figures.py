@@ -20,9 +20,8 @@ from benchmark.experiments.under_fire.schema import (
 from benchmark.report.alt_text import alt_text
 from benchmark.report.charts.axis import number_axis
 from benchmark.report.charts.bars import swatch
-from benchmark.report.charts.chart import Layout, Sheet, strike
+from benchmark.report.charts.chart import Layout, Sheet, panel_px, shorten, strike
 from benchmark.report.charts.data import as_csv
-from benchmark.report.charts.lines import title
 from benchmark.report.charts.palette import INK, MUTED, PAPER, density
 from benchmark.report.charts.picture import Draw, Picture, on_page, struck_note
 
@@ -30,6 +29,7 @@ OVERLOAD_KEY: Final = "overload-course"
 _GOOD, _BAD = "#0072b2", "#d55e00"
 _PANEL_PX: Final = 150.0
 _COLUMNS: Final = 3
+_TICKS_PX: Final = 50.0  # what the numbers of an axis take at most
 _SHADE_ALPHA: Final = 0.16
 _RIGHT: Final = "right answers"
 _SECONDS: Final = "seconds since measuring began"
@@ -136,8 +136,8 @@ def _draw(layout: Layout, key: str, panels: Sequence[_Panel]) -> Sheet:
     for axes, panel in zip(sheet.panels, panels, strict=True):
         number_axis(axes, "x", (0.0, end_s), is_log=False)
         number_axis(axes, "y", (0.0, top), is_log=False)
-        title(axes, panel.label)
-        strike(axes.title, panel.struck)
+        name = shorten(panel.label, panel_px(axes) - _TICKS_PX, bold=True)
+        strike(axes.set_title(name, pad=8), panel.struck)
         axes.axvspan(*panel.shaded, color=MUTED, alpha=_SHADE_ALPHA, linewidth=0)
         _fill(axes, panel.course, bad)
     sheet.panels[-1].set_xlabel(_SECONDS)

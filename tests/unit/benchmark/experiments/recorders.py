@@ -126,7 +126,7 @@ def record_strategies(results: Path, patch: pytest.MonkeyPatch, kind: Kind) -> R
 
 def record_under_fire(results: Path, patch: pytest.MonkeyPatch, kind: Kind) -> Run:
     error = (("other", "two"), ERRORS[kind]) if kind in ERRORS else None
-    return under_fire.record(results, patch, [ONE, TWO], error=error)
+    return under_fire.record(results, patch, [ONE, TWO], error=error, drawn=True)
 
 
 RECORDERS: dict[str, Recorder] = {

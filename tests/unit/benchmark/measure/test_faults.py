@@ -12,7 +12,7 @@ import pytest
 from benchmark.contenders.answer_law import law_of
 from benchmark.contenders.discovery import Contender, Process, discover
 from benchmark.errors import StackError
-from benchmark.measure import faults
+from benchmark.measure import fault_proxy, faults
 from benchmark.measure.faults import Fault, Inflictor, behind_proxy
 from benchmark.measure.session import Session
 from benchmark.measure.trial import Trial
@@ -190,7 +190,7 @@ def test_a_proxy_before_nobody_is_an_error() -> None:
 
 def test_a_proxy_is_told_what_to_do_and_to_stop_doing_it(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[tuple[object, ...]] = []
-    monkeypatch.setattr(faults.fault_proxy, "command", lambda *words: told.append(words))
+    monkeypatch.setattr(fault_proxy, "command", lambda *words: told.append(words))
     stack: Any = type("Stack", (), {"processes": (), "port": lambda _, role: {"redis-proxy": 9}[role]})()
     trial = cast(Trial, type("Trial", (), {"stack": stack})())
     Inflictor(cast(Session, None)).inflict(trial, Fault("proxy", "redis", 0.0, "delay", 200))
@@ -201,7 +201,7 @@ def test_a_proxy_that_does_not_answer_is_an_error(monkeypatch: pytest.MonkeyPatc
     def silent(*_: object) -> None:
         raise TimeoutError("timed out")
 
-    monkeypatch.setattr(faults.fault_proxy, "command", silent)
+    monkeypatch.setattr(fault_proxy, "command", silent)
     stack: Any = type("Stack", (), {"processes": (), "port": lambda *_: 9})()
     trial = cast(Trial, type("Trial", (), {"stack": stack})())
     with pytest.raises(StackError, match="the proxy before redis does not answer"):

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from benchmark.contenders.discovery import Contender
+from benchmark.experiments import experiment as experiments
 from benchmark.experiments.experiment import carry_out
-from benchmark.experiments.under_fire import measure as module
 from benchmark.experiments.under_fire.experiment import EXPERIMENT
 from benchmark.experiments.under_fire.plan import OVERLOAD, PEAK, REFUSED, Trouble, UnderFirePlan, assign
 from benchmark.load.arrivals import times_of
@@ -105,10 +105,9 @@ def _arrivals(load: Arrivals, start_ns: int, how: Behaviour) -> pd.DataFrame:
     begun_ns, over_ns = (start_ns + int((at_s - load.warmup_s) * 1e9) for at_s in (begins_s, ends_s))
     frame = failing_between(due_ns, begun_ns, over_ns, 503, REFUSAL, int(LATENCY_MS * MS_NS))
     within = np.flatnonzero((due_ns >= begun_ns) & (due_ns < over_ns))
-    let_in = within[:: max(round(3 / how.carries), 1)]  # every third, if it carries its peak
-    frame.loc[let_in, ["status", "ok", "detail_s", "error"]] = [200, 1, 0.045, ""]
-    frame.loc[let_in, ["latency_ns", "first_ns"]] = int(how.latency_ms * MS_NS)
-    return frame
+    is_let_in = np.isin(np.arange(len(due_ns)), within[:: max(round(3 / how.carries), 1)])  # every third at full rate
+    answered = samples_of(due_ns, int(how.latency_ms * MS_NS), users=0)
+    return pd.concat([frame[~is_let_in], answered[is_let_in]])
 
 
 def record(
@@ -119,6 +118,7 @@ def record(
     behaviours: Mapping[str, Behaviour] | None = None,
     error: tuple[tuple[str, str], BaseException] | None = None,
     orphans: int = 0,
+    drawn: bool = False,
 ) -> Run:
     """Record a run without processes; `error` is what a trial, given by part and contender, raises."""
 
@@ -133,8 +133,11 @@ def record(
 
     fake_stack(patch, measure)
     patch.setattr(Inflictor, "inflict", inflict)
-    patch.setattr(module.time, "sleep", lambda _: None)
-    return carry_out(EXPERIMENT, assign(contenders, plan, {}), results, make_progress())
+    patch.setattr("benchmark.experiments.under_fire.measure.time.sleep", lambda _: None)
+    how = EXPERIMENT if drawn else replace(EXPERIMENT, write_page=lambda run: run.path / "report.html")
+    if not drawn:  # which costs most of the time
+        patch.setattr(experiments, "card_files", lambda *_: {})
+    return carry_out(how, assign(contenders, plan, {}), results, make_progress())
 
 
 def without(*parts: str) -> UnderFirePlan:
