@@ -33,12 +33,12 @@ def summary(*results: TroubleResult, overload: tuple[OverloadResult, ...] = (), 
     trouble = TroubleSummary(
         name="redis-killed", says="Redis is killed, and comes back", may="200, 503", results=results
     )
-    names = {each.contender for each in (*results, *overload)}
+    names = {*(each.contender for each in results), *(each.contender for each in overload)}
     given = {
         "schema": 2,
         "troubles": (trouble,) if results else (),
         "overload": overload,
-        "contenders": {name: Subject() for name in names},
+        "contenders": {name: Subject() for name in sorted(names)},
         **changes,
     }
     return UnderFireSummary.model_validate(given)
