@@ -15,7 +15,7 @@ from benchmark.experiments.under_fire.measure import measure
 from benchmark.experiments.under_fire.page import write_report
 from benchmark.experiments.under_fire.schema import UnderFireSummary
 from benchmark.experiments.under_fire.summarise import QUESTION, summarise
-from benchmark.experiments.under_fire.wording import bound_in_words, recovery_in_words, verdict
+from benchmark.experiments.under_fire.wording import bound_in_words, brief_verdict, recovery_in_words
 
 
 def _table(document: Mapping[str, Any]) -> RenderableType:
@@ -24,15 +24,14 @@ def _table(document: Mapping[str, Any]) -> RenderableType:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("fault", no_wrap=True)
     table.add_column("contender", no_wrap=True)
-    for heading in ("sent", "lost", "unexplained", "hanging", "back after"):
+    for heading in ("sent", "lost", "odd", "hang", "back after"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("")
+    table.add_column("promise", no_wrap=True)
     for trouble in summary.troubles:
         for each in trouble.results:
             counts = (each.sent, each.lost, each.unexplained, each.hanging) if each.is_measured else ("-",) * 4
-            table.add_row(
-                escape(trouble.name), escape(each.contender), *map(str, counts), recovery_in_words(each), verdict(each)
-            )
+            names = (escape(trouble.name), escape(each.contender))
+            table.add_row(*names, *map(str, counts), recovery_in_words(each), brief_verdict(each))
     bounds = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("overload", "contender", "measured", ""):
         bounds.add_column(heading)

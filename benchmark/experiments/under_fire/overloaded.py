@@ -137,12 +137,12 @@ def _figures(
 def _bounds(found: OverloadResult, told: bool) -> tuple[Bound, ...]:
     """Return the bounds of the contract beside what was measured; none is told of what is INVALID."""
     at_most = [
-        ("median of what was accepted", _ratio(found.accepted_p50_ms, found.peak_p50_ms), "x peak", MOST_LATENCY),
-        ("p95 of what was accepted", _ratio(found.accepted_p95_ms, found.peak_p95_ms), "x peak", MOST_LATENCY),
+        ("median of what was accepted", _ratio(found.accepted_p50_ms, found.peak_p50_ms), "× peak", MOST_LATENCY),
+        ("p95 of what was accepted", _ratio(found.accepted_p95_ms, found.peak_p95_ms), "× peak", MOST_LATENCY),
         ("full speed after the end", found.full_speed_s, "s", FULL_SPEED_WITHIN_S),
     ]
     goodput = _ratio(found.good_rps, found.peak_rps)
-    first = Bound(name="goodput", value=goodput, unit="x peak", at_least=LEAST_GOODPUT,
+    first = Bound(name="goodput", value=goodput, unit="× peak", at_least=LEAST_GOODPUT,
                   held=(goodput or 0.0) >= LEAST_GOODPUT if told else None)  # fmt: skip
     rest = [
         Bound(name=name, value=value, unit=unit, at_most=most, held=_is_within(value, most) if told else None)

@@ -24,6 +24,13 @@ def verdict(result: TroubleResult) -> str:
     return "as promised" if is_as_promised(result) else "not as promised"
 
 
+def brief_verdict(result: TroubleResult) -> str:
+    """Return the same, short enough for a terminal."""
+    if not result.valid:
+        return "INVALID" if result.is_measured else "-"
+    return "kept" if is_as_promised(result) else "broken"
+
+
 def is_as_promised(result: TroubleResult) -> bool:
     """Whether each answer was one that the contract gives, none hung, and no process was left."""
     return not (result.unexplained or result.hanging or result.orphans)

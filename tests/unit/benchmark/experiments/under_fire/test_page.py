@@ -49,10 +49,9 @@ def test_it_names_each_fault_what_each_contender_did_and_what_the_contract_allow
 ) -> None:
     page = page_of(record(tmp_path, monkeypatch))
     assert all(f'id="{part}"' in page for part in PARTS)
-    assert PAUSE.says in page
-    assert OTHER.says in page
+    assert all(f"{each.says[:1].upper()}{each.says[1:]}" in page for each in (PAUSE, OTHER))
     assert "200, 503, connections refused" in page
-    assert page.count('data-label="one"') == page.count('data-label="two"') == 2
+    assert page.count('data-label="one"') == page.count('data-label="two"') == 2  # one for each fault
     assert "as promised" in page
     assert "<script" not in page
     assert "goodput" in page
@@ -133,7 +132,7 @@ def test_the_console_has_a_line_for_each_fault_and_contender_and_for_each_bound(
         console.print(EXPERIMENT.table(run.summary))
     lines = capture.get().splitlines()
     assert sum(line.startswith(("pause", "other")) for line in lines) == 4
-    assert sum("(≥ 0.90 x peak)" in line for line in lines) == 2
+    assert sum("(≥ 0.90 × peak)" in line for line in lines) == 2
     assert sum(line.rstrip().endswith("holds") for line in lines) == 8
 
 
