@@ -121,10 +121,10 @@ class UnderFirePlan:
 
 QUICK: Final = UnderFirePlan(
     troubles=tuple(each for each in TROUBLES if each.name in QUICK_TROUBLES),
-    after_s=5.0,
+    after_s=4.0,
     levels=levels_for((16, 32, 64, 128), 1.5, 1.5, 0.0, warm_s=0.5, warm_per_user_s=0.003),
-    overload_s=5.0,
-    rest_s=4.0,
+    overload_s=4.0,
+    rest_s=3.0,
 )
 
 
