@@ -36,6 +36,8 @@ SENTENCES: Final[Mapping[str, str]] = {
     "early_answer": f"{EARLY}{{where}}",
     "generator_saturated": "the load generator was saturated ({most}{share:.0%} of a core){where}: "
     "use more generator processes",
+    "offered_less": "the load generators sent {share:.0%} of what was to be offered (limit {limit:.0%}){where}: "
+    "use more generator processes",
     "little": "rate x latency is {most}{off:+.1%} off the number of users (Little's law){where}: measure again",
     "unsteady": "the rate changed by {most}{change:+.0%} during the window{where}: use a longer warm-up",
     "below_floor": "{mean_ms:.2f} ms per call on average{where} is below the floor of {floor_ms:.2f} ms",

@@ -43,6 +43,7 @@ REGISTRY = [
     ExperimentRow("explain", "benchmark.experiments.gap"),
     ExperimentRow("promise", "benchmark.experiments.promise"),
     ExperimentRow("strategies", "benchmark.experiments.strategies"),
+    ExperimentRow("under-fire", "benchmark.experiments.under_fire"),
 ]
 
 

@@ -31,4 +31,11 @@ def times_of(load: Arrivals | Scheduled) -> list[float]:
     """Return when the requests of a load are due, in seconds since its warm-up began."""
     if isinstance(load, Scheduled):
         return list(load.at_s)
-    return arrivals_until(load.rate_rps, load.seed, load.warmup_s + load.measure_s, load.ramp_s)
+    end_s = load.warmup_s + load.measure_s
+    starts_s = [0.0, *(from_s for from_s, _ in load.later), end_s]
+    due_s = arrivals_until(load.rate_rps, load.seed, starts_s[1], load.ramp_s)
+    # A Poisson process has no memory, so that of a new rate begins anew, with random numbers of its own.
+    for place, (from_s, rate_rps) in enumerate(load.later, 1):
+        seed, lasts_s = load.seed * 100_003 + place, starts_s[place + 1] - from_s
+        due_s += [from_s + t_s for t_s in arrivals_until(rate_rps, seed, lasts_s)]
+    return due_s

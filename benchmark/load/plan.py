@@ -32,6 +32,7 @@ class Arrivals:
     """An open loop: Poisson arrivals at a rate, from a seed of their own, so that their times are known beforehand.
 
     With a ramp the rate rises linearly from 0 within its seconds, which begin with the warm-up, if there is one.
+    `later` are other rates, each with the second, counted in the same way, from which on it holds.
     """
 
     rate_rps: float
@@ -39,6 +40,7 @@ class Arrivals:
     warmup_s: float = 1.0
     seed: int = 1
     ramp_s: float = 0.0
+    later: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)

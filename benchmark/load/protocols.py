@@ -20,6 +20,8 @@ PATIENCE_S = 30.0  # timeout of a flow that polls, or waits for a callback
 CALLBACK_HEADER = "Callback-URL"
 CALLBACK_PATH = "/callbacks"  # of the receiver
 CALLBACK_WAIT_S = 10.0  # for which the receiver holds a request for a callback that has not come
+RETRY_LATER = (503,)  # status of an answer that says when to ask again
+RETRY_AFTER, WITHOUT_RETRY_AFTER = "Retry-After", " without Retry-After"
 _TRANSIENT = (0, 503)  # no answer, or the service is away: what was accepted is asked for again
 
 
@@ -103,6 +105,8 @@ class Ask:
         error = error or response.error
         if not error and response.status != self.status:
             error = f"status {response.status}"
+            if response.status in RETRY_LATER and not response.headers.get(RETRY_AFTER, ""):
+                error += WITHOUT_RETRY_AFTER
         if not error:
             try:
                 value = self.read(response.body)

@@ -4,15 +4,15 @@ import contextlib
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from benchmark.contenders.answer_law import scoring_settings
 from benchmark.contenders.discovery import Contender
 from benchmark.errors import LoadError
-from benchmark.load.plan import Level, Load, LoadPlan, Waves
+from benchmark.load.plan import Arrivals, Level, Load, LoadPlan, Waves
 from benchmark.measure.session import Session
 from benchmark.measure.trial import Trial
 from benchmark.record.columns import GENERATOR_ROLE
@@ -20,16 +20,19 @@ from benchmark.record.run import TrialRecord, Window
 from benchmark.scenarios.discovery import scenario_of
 from benchmark.stack.processes import log_tail, own_environment, start_process, stop_processes
 
+_HELPERS_PATIENCE_S: Final = 60.0  # after the first generator has ended
+
 
 @dataclass(frozen=True)
 class Levels:
     """The loads of a trial: closed-loop levels in ascending order, then `climb` levels for as long as the rate still
-    grows, then further `loads`."""
+    grows, then further `loads`. Where one generator would be saturated, several share the arrivals of `loads`."""
 
     levels: tuple[Level, ...]
     climb: tuple[Level, ...] = ()
     stage_clock: bool = True
     loads: tuple[Load, ...] = ()
+    generators: int = 1
     room: int = 0  # requests that the service lets in at once, at least; 0: as many as the loads need
 
     @property
@@ -56,20 +59,54 @@ def hold(
     Raises StackError, LoadError, ParityError or RecordError; earlier measurements are on disk.
     """
     log = session.logs(TrialRecord(block, contender.label, 0, part=part)) / f"{contender.label}-{GENERATOR_ROLE}.log"
-    with session.trial(
-        contender,
-        block,
-        part,
-        stage_clock=load.stage_clock,
-        at_once=load.at_once,
-        companion=_generator(session, contender, load, log),
-    ) as trial:
+    with (
+        _helpers(session, contender, load, log) as helpers,
+        session.trial(
+            contender,
+            block,
+            part,
+            stage_clock=load.stage_clock,
+            at_once=load.at_once,
+            companion=_generator(session, contender, load, log),
+        ) as trial,
+    ):
         generator = trial.companion(trial)
-        with trial.resources({GENERATOR_ROLE: generator.pid}) as sampler:
+        others = {generator_role(number): begin(trial) for number, begin in helpers.items()}
+        with trial.resources({GENERATOR_ROLE: generator.pid, **{role: p.pid for role, p in others.items()}}) as sampler:
             _follow(generator, trial, sampler.sample_soon, on_event)
-        if generator.returncode:
+            _await_helpers(others.values())
+        if generator.returncode or any(process.returncode for process in others.values()):
             raise LoadError(f"the load generator failed; its log ends:\n{log_tail(log)}")
     return trial.cell
+
+
+def generator_role(number: int) -> str:
+    """Return the role of one of several load generators, counted from 0."""
+    return f"{GENERATOR_ROLE}-{number + 1}" if number else GENERATOR_ROLE
+
+
+def samples_suffix(number: int) -> str:
+    """Return how the file name of a generator's samples ends."""
+    return f".{number + 1}.csv" if number else ".csv"
+
+
+@contextlib.contextmanager
+def _helpers(
+    session: Session, contender: Contender, load: Levels, log: Path
+) -> Iterator[dict[int, Callable[[Trial], subprocess.Popen[bytes]]]]:
+    """Start the load generators besides the first, by number. They wait for nobody between their loads."""
+    with contextlib.ExitStack() as opened:
+        logs = {number: log.with_suffix(f".{number + 1}.log") for number in range(1, load.generators)}
+        yield {
+            number: opened.enter_context(_generator(session, contender, load, own_log, number))
+            for number, own_log in logs.items()
+        }
+
+
+def _await_helpers(processes: Iterable[subprocess.Popen[bytes]]) -> None:
+    for process in processes:
+        with contextlib.suppress(subprocess.TimeoutExpired):  # `_generator` ends it
+            process.wait(_HELPERS_PATIENCE_S)
 
 
 def _follow(
@@ -104,7 +141,7 @@ def _go_on(generator: subprocess.Popen[bytes]) -> None:
 
 @contextlib.contextmanager
 def _generator(
-    session: Session, contender: Contender, load: Levels, log: Path
+    session: Session, contender: Contender, load: Levels, log: Path, number: int = 0
 ) -> Iterator[Callable[[Trial], subprocess.Popen[bytes]]]:
     """Start a load generator while the contender starts; the yielded function makes it begin."""
     plan_file = log.with_suffix(".plan.json")
@@ -113,8 +150,11 @@ def _generator(
     process = start_process(argv, log, session.guard, env, talking=True)
 
     def begin(trial: Trial) -> subprocess.Popen[bytes]:
-        plan_file.write_text(json.dumps(_plan(trial, load).to_json()))
+        plan_file.write_text(json.dumps(_plan(trial, load, number).to_json()))
         _go_on(process)
+        if number and process.stdin:  # nobody will tell it to go on, so it does at once
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
         return process
 
     try:
@@ -127,19 +167,27 @@ def _generator(
                     pipe.close()
 
 
-def _plan(trial: Trial, load: Levels) -> LoadPlan:
+def _plan(trial: Trial, load: Levels, number: int = 0) -> LoadPlan:
     run, contender = trial.session.run, trial.contender
     return LoadPlan(
         url=trial.stack.base_url,
         endpoint=contender.endpoint,
         scenario=scenario_of(contender),
-        seed=trial.cell.seed,
+        seed=trial.cell.seed + number,
         stage_clock=scoring_settings(contender).stage_clock,
         levels=load.levels,
         climb=() if contender.harness_floor else load.climb,
         answer_bounds_s=trial.law.bounds_s,
-        samples=run.file("samples", trial.cell, ".csv"),
-        locust=run.file("locust", trial.cell),
-        loads=load.loads,
+        samples=run.file("samples", trial.cell, samples_suffix(number)),
+        locust=run.file("locust", trial.cell, f".{number + 1}" if number else ""),
+        loads=tuple(_share(each, number, load.generators) for each in load.loads),
         receiver=trial.stack.receiver_url,
     )
+
+
+def _share(load: Load, number: int, generators: int) -> Load:
+    """Return one generator's share of a load: Poisson arrivals of several are those of the whole rate together."""
+    if generators == 1 or not isinstance(load, Arrivals):
+        return load
+    later = tuple((from_s, rate_rps / generators) for from_s, rate_rps in load.later)
+    return replace(load, rate_rps=load.rate_rps / generators, seed=load.seed * generators + number, later=later)

@@ -26,7 +26,7 @@ class Sampler:
         self._counters = {role: source for role, source in sources.items() if not isinstance(source, int)}
         self._sink = sink
         self._due = threading.Event()
-        self._stopping = False
+        self._stopping = self._rediscover = False
         self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
 
     def __enter__(self) -> "Sampler":
@@ -42,10 +42,17 @@ class Sampler:
         """Sample now instead of at the next interval, because the load is about to change."""
         self._due.set()
 
+    def follow(self, role: str, pid: int) -> None:
+        """Sample another process in the place of a role's former one, which has ended."""
+        self._roots = {**self._roots, role: psutil.Process(pid)}
+        self._rediscover = True
+        self._due.set()
+
     def _run(self) -> None:
         count = 0
         while True:
-            if count % _REDISCOVER_EVERY == 0:
+            if count % _REDISCOVER_EVERY == 0 or self._rediscover:
+                self._rediscover = False
                 self._trees = {role: _tree(root) for role, root in self._roots.items()}
             for sample in self._samples():
                 if sample is not None:

@@ -40,6 +40,7 @@ class Trial:
     cell: TrialRecord
     law: AnswerLaw
     companion: Any = None  # what `Session.trial` entered before the contender, such as a load generator
+    sampler: Sampler | None = None  # while its resources are recorded
 
     @property
     def url(self) -> str:
@@ -65,6 +66,7 @@ class Trial:
             self.session.run.resource_writer(self.cell) as written,
             Sampler({**sources, **others, **SURROUNDINGS}, written.append) as sampler,
         ):
+            self.sampler = sampler
             yield sampler
         if written.failure:
             raise RecordError(f"cannot write resource samples: {written.failure.strerror}")

@@ -30,7 +30,16 @@ WEB_UI = f"http://{HOST}:8089"
 LOCUST_PORTS = (8089, 5557)
 SERVICES = {p.port: (c.name, p.role) for n in ("sync", "async") for c in [CONTENDERS[n]] for p in c.process}
 # They take minutes, or need a container engine; each has tests of its own.
-NOT_TYPED_HERE = {"bench", "explain", "strategies", "experiments", "docker-build", "docker-up", "docker-bench"}
+NOT_TYPED_HERE = {
+    "bench",
+    "explain",
+    "strategies",
+    "under-fire",
+    "experiments",
+    "docker-build",
+    "docker-up",
+    "docker-bench",
+}
 
 
 def typed(page: Path) -> list[str]:

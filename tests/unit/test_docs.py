@@ -11,10 +11,11 @@ from benchmark.contenders.discovery import ROOT, discover
 from benchmark.experiments.bench import command as bench
 from benchmark.experiments.gap import command as explain
 from benchmark.experiments.strategies import command as strategies
+from benchmark.experiments.under_fire import command as under_fire
 
 GENERATE = runpy.run_path(str(ROOT / "doc" / "generate.py"))
 RECORDED = ROOT / "doc" / "recorded"
-QUICK = (bench.QUICK_TAKES, explain.QUICK_TAKES, strategies.QUICK_TAKES)
+QUICK = (bench.QUICK_TAKES, explain.QUICK_TAKES, strategies.QUICK_TAKES, under_fire.QUICK_TAKES)
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "doc").glob("*.md"))]
 
 

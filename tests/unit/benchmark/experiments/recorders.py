@@ -38,6 +38,7 @@ from tests.unit.benchmark.experiments.profiling.synthetic import Profiling
 from tests.unit.benchmark.experiments.promise.synthetic import assigned
 from tests.unit.benchmark.experiments.promise.synthetic import write_trial as write_promise
 from tests.unit.benchmark.experiments.strategies.synthetic import LATENCY_MS, POOLS, make_strategy, write_trial
+from tests.unit.benchmark.experiments.under_fire import synthetic as under_fire
 from tests.unit.benchmark.fakes import failing, fake_stack, make_progress, measure_well
 from tests.unit.benchmark.synthetic import make_contender, samples_of
 
@@ -136,6 +137,11 @@ def record_promise(results: Path, patch: pytest.MonkeyPatch, kind: Kind) -> Run:
     return carry_out(promise.EXPERIMENT, assigned([ONE, TWO], "60 for 4s"), results, make_progress())
 
 
+def record_under_fire(results: Path, patch: pytest.MonkeyPatch, kind: Kind) -> Run:
+    error = (("other", "two"), ERRORS[kind]) if kind in ERRORS else None
+    return under_fire.record(results, patch, [ONE, TWO], error=error, drawn=True)
+
+
 RECORDERS: dict[str, Recorder] = {
     "bench": Recorder(record_bench, "two"),
     "timeit": Recorder(record_timeit, "two"),
@@ -144,4 +150,5 @@ RECORDERS: dict[str, Recorder] = {
     "explain": Recorder(record_explain, "cell-runtime"),
     "promise": Recorder(record_promise, "two"),
     "strategies": Recorder(record_strategies, "two"),
+    "under-fire": Recorder(record_under_fire, "two"),
 }

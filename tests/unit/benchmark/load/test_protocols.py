@@ -187,8 +187,14 @@ def test_what_was_accepted_is_asked_for_again_when_nobody_answers(
 
 
 def test_what_was_not_accepted_is_not_asked_for_again() -> None:
-    _, answer = drive(poll(ASK), came(b"", 503))
+    refused = Response(503, {"Retry-After": "1"}, b"", 10 * MS_NS, 60 * MS_NS)
+    _, answer = drive(poll(ASK), refused)
     assert (answer.error, answer.requests) == ("status 503", 1)
+
+
+def test_a_503_that_does_not_say_when_to_ask_again_is_told_from_one_that_does() -> None:
+    _, answer = drive(predict(ASK), came(b"", 503))
+    assert answer.error == "status 503 without Retry-After"
 
 
 def test_who_never_comes_back_is_given_up_and_the_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -112,7 +112,8 @@ def test_latency_counts_from_before_the_stamp_so_that_no_stage_of_the_server_is_
             "no answer (status 0): UnicodeError: label empty or too long",
         ),
         (Wire(Clock(), raises=ConnectionRefusedError()), "no answer (status 0): ConnectionRefusedError: "),
-        (Wire(Clock(), status=503), "status 503"),
+        (Wire(Clock(), status=502), "status 502"),
+        (Wire(Clock(), status=503), "status 503 without Retry-After"),
     ],
 )
 def test_a_failure_carries_its_cause_and_status_0_never_stands_alone(users: ModuleType, wire: Wire, why: str) -> None:
