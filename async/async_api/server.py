@@ -16,6 +16,7 @@ from contract.settings import Settings, SettingsError, load_settings
 
 # A role, and the module that creates the app if it is not `serve`.
 _COMMANDS = (["scoring"], ["scoring", "idiomatic"], ["model"])
+_START_S = 60  # how long a worker process may take to start on a busy machine before it is replaced
 
 
 def server_options(settings: Settings) -> dict[str, Any]:
@@ -30,6 +31,7 @@ def server_options(settings: Settings) -> dict[str, Any]:
         "backlog": settings.backlog,
         "timeout_keep_alive": settings.keep_alive_s,
         "timeout_graceful_shutdown": settings.drain_timeout_s,
+        "timeout_worker_healthcheck": _START_S,
         "access_log": False,
         "log_level": settings.log_level,
         # Set explicitly: the defaults depend on installed packages or on the environment.

@@ -41,6 +41,7 @@ class Connections:
         self.request_timeout_s = settings.request_timeout_s
         self.keep_alive_s = settings.keep_alive_s
         self.limited_path = predict_path(settings.architecture)
+        self.most_body_bytes = settings.max_body_bytes
         self.most_in_flight = settings.max_in_flight
         self.in_flight = 0
         self.known_hosts: set[bytes] = set()
@@ -48,6 +49,10 @@ class Connections:
         self._looking = False
         self._stamp: _Headers | None = None
         self._refusals: dict[bool, bytes] = {}
+
+    @property
+    def is_full(self) -> bool:
+        return self.in_flight >= self.most_in_flight
 
     def too_many(self) -> TooManyInFlight:
         return TooManyInFlight(self.most_in_flight)

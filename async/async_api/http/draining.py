@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from types import FrameType
+from functools import partial
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess, multiprocess
@@ -27,13 +29,16 @@ class Server(uvicorn.Server):
     """uvicorn. A stopping server still accepts the connections that have arrived, and then closes its sockets."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await asyncio.sleep(_SETTLE_S)
+        listening = [socket.socket(fileno=os.dup(one.fileno())) for server in self.servers for one in server.sockets]
         for server in self.servers:
             server.close()
         for one in sockets or []:
             one.close()
+        await asyncio.sleep(_SETTLE_S)  # closing takes the event loop some iterations
+        for one in listening:
+            await self._accept_last(one)
         await self._answer_last_requests()
-        await super().shutdown(sockets)
+        await super().shutdown([])
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -44,6 +49,19 @@ class Server(uvicorn.Server):
         finally:
             for one, handler in before.items():
                 signal.signal(one, handler)
+
+    async def _accept_last(self, listening: socket.socket) -> None:
+        """Accept all that wait, and close the socket at once: a connection that comes in between is reset."""
+        accepted = []
+        with listening, contextlib.suppress(OSError):  # there is no other
+            listening.setblocking(False)
+            while True:
+                accepted.append(listening.accept()[0])
+        options = {"config": self.config, "server_state": self.server_state, "app_state": self.lifespan.state}
+        factory = partial(self.config.http_protocol_class, **options)
+        for one in accepted:
+            one.setblocking(False)
+            await asyncio.get_running_loop().connect_accepted_socket(factory, one)
 
     async def _answer_last_requests(self) -> None:
         """Keep idle connections a little longer, since a request may be on its way; uvicorn would close them."""
@@ -66,21 +84,35 @@ class _Process(multiprocess.Process):
         return self._server
 
 
+class _UntilSignal(threading.Event):
+    """What the supervisor waits for; a signal ends the wait, too, which is half a second otherwise."""
+
+    def __init__(self, received: list[int]) -> None:
+        super().__init__()
+        self._received = received
+
+    def wait(self, timeout: float | None = None) -> bool:
+        until_s = time.monotonic() + (timeout or 0.0)
+        while not self.is_set() and not self._received and time.monotonic() < until_s:
+            time.sleep(_SETTLE_S)
+        return self.is_set()
+
+
 class Supervisor(Multiprocess):
     """uvicorn's supervisor. At each of the signals its workers drain; uvicorn would start new ones at SIGHUP."""
 
     def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
         multiprocess.Process = _Process  # type: ignore[misc] # uvicorn offers no other way to say so
         super().__init__(config, sockets)
+        self.should_exit = _UntilSignal(self.signal_queue)
         for one in _stopping_signals():
-            signal.signal(one, self._stop)
+            signal.signal(one, lambda *_: self.signal_queue.append(signal.SIGTERM))
 
-    def _stop(self, _: int, __: FrameType | None) -> None:
-        """Close the sockets at once: what the workers accept no more would wait in them, and be reset in the end."""
-        self.signal_queue.append(signal.SIGTERM)
-        if len(self.processes) == self.processes_num:  # all have their own
-            for one in self.sockets:
-                one.close()
+    def terminate_all(self) -> None:
+        """Close the sockets first: what no worker accepts any more would wait in them, and be reset in the end."""
+        for one in self.sockets:
+            one.close()
+        super().terminate_all()
 
 
 def serve_until_signal(config: uvicorn.Config) -> None:

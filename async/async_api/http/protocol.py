@@ -42,11 +42,13 @@ class Protocol(HttpToolsProtocol):
         self._head_bytes = 0  # of the head that is arriving, as far as known
         self._whole_head = True  # whether that is all of it; not if it began in the middle of what was received
         self._has_host = False
+        self._is_too_long = False  # its body, as announced
         self._trailers = 0
         self._is_upgrading = False
+        self._is_dropping = False  # whether the body of a request that is one too many is on its way
         self._arriving: RequestResponseCycle | None = None  # whose head is complete, and whose body is not
         self._answering: RequestResponseCycle | None = None  # the first of those that were asked at once
-        self._task: asyncio.Task[None] | None = None  # that answers; None if the request is one too many
+        self._task: asyncio.Task[None] | None = None  # that answers; None while the request is on its way
         self._refusal: ServiceError | None = None  # after it, nothing is read any more
         self._lingers_s = 0.0  # since when
         self._stuck_s = 0.0  # since when the client does not take what is sent
@@ -119,7 +121,7 @@ class Protocol(HttpToolsProtocol):
         super().on_message_begin()
         self._began_s = self.loop.time()
         self._in_head = True
-        self._has_host = False
+        self._has_host = self._is_too_long = False
         self._trailers = 0
 
     def on_url(self, url: bytes) -> None:
@@ -157,8 +159,14 @@ class Protocol(HttpToolsProtocol):
         self._arriving = self.cycle
 
     def on_body(self, body: bytes) -> None:
-        if self._task is not None or self._answering is not self.cycle:
-            super().on_body(body)
+        if self._is_dropping:
+            return
+        super().on_body(body)
+        cycle = self.cycle
+        if len(cycle.body) > self.shared.most_body_bytes and self._answering is cycle and not self._run_if_free(cycle):
+            self._is_dropping = True
+            cycle.body.clear()
+            self.flow.resume_reading()
 
     def on_message_complete(self) -> None:
         if self._is_upgrading:
@@ -167,7 +175,7 @@ class Protocol(HttpToolsProtocol):
         self._whole_head = False
         self._arriving = None
         super().on_message_complete()
-        if self._task is None and self._answering is self.cycle:
+        if self._answering is self.cycle and not self._run_if_free(self.cycle):
             self._shed(self.cycle)
             self.on_response_complete()
 
@@ -191,6 +199,7 @@ class Protocol(HttpToolsProtocol):
     def _check_length(self, value: bytes) -> None:
         if len(value.strip()) > wire.MAX_LENGTH_DIGITS:
             raise MalformedRequest
+        self._is_too_long = int(value) > self.shared.most_body_bytes
 
     def _check_encoding(self, value: bytes) -> None:
         if value.strip().lower() != b"chunked" or self.parser.get_http_version() != "1.1":
@@ -203,31 +212,43 @@ class Protocol(HttpToolsProtocol):
 
     # Answers
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        """Begin to answer a request. One too many gets no task; it is refused as soon as it has been read."""
-        self._task = None
-        shared = self.shared
-        is_limited = cycle.scope["path"] == shared.limited_path and cycle.scope["method"] == "POST"
-        if is_limited and shared.in_flight >= shared.most_in_flight:
-            if cycle.waiting_for_100_continue:
-                raise shared.too_many()
+    def _start_asgi_task(self, cycle: RequestResponseCycle, _: Any) -> None:
+        """Begin to answer a request. One that is limited has to arrive first, so that slow clients take no place."""
+        self._task, self._is_dropping = None, False
+        if cycle.scope["path"] != self.shared.limited_path or cycle.scope["method"] != "POST":
             self._answering = cycle
+            self._run(cycle)
             return
+        if cycle.more_body and not self._is_too_long and cycle.waiting_for_100_continue:
+            if self.shared.is_full:
+                raise self.shared.too_many()
+            self.transport.write(_CONTINUE)
+            cycle.waiting_for_100_continue = False
+        self._answering = cycle
+        if self._is_too_long or not cycle.more_body:
+            self._run_if_free(cycle)
 
+    def _run_if_free(self, cycle: RequestResponseCycle) -> bool:
+        """Begin to answer a limited request; return False if it is one too many."""
+        if self._task is None:
+            if self.shared.is_full or self._is_dropping:
+                return False
+            self.shared.in_flight += 1
+            self._run(cycle).add_done_callback(self.shared.leave)
+        return True
+
+    def _run(self, cycle: RequestResponseCycle) -> asyncio.Task[None]:
         async def answer(scope: Any, receive: Any, send: Any) -> None:
             try:
-                await app(scope, receive, send)
+                await self.app(scope, receive, send)
             except asyncio.CancelledError:
                 if not cycle.disconnected:
                     raise
 
-        self._answering = cycle
         self._task = task = self.loop.create_task(cycle.run_asgi(answer))
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)
-        if is_limited:
-            shared.in_flight += 1
-            task.add_done_callback(shared.leave)
+        return task
 
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1
@@ -252,7 +273,7 @@ class Protocol(HttpToolsProtocol):
             self._start_asgi_task(cycle, app)
         except ServiceError as error:
             self.refuse(error)
-        if self._task is None and self._answering is cycle and cycle is not self._arriving:
+        if self._task is None and self._answering is cycle and not cycle.more_body:
             self._shed(cycle)
             self._answering = None
 
