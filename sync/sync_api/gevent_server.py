@@ -1,16 +1,21 @@
 """Serves a service with gevent: `python -m sync_api.gevent_server scoring`, configured by SERVING_* variables.
 
 gunicorn's gevent worker patches the blocking calls of the standard library, so that each connection has a greenlet
-instead of a thread. Every request has a handler as soon as it arrives, so `InFlight` counts all of them.
+instead of a thread. Every request has a handler as soon as it arrives, so `InFlight` counts all of them. A request that
+arrives slowly holds no thread here, and has no deadline: put a buffering proxy in front.
 """
 
 import sys
+from contextlib import suppress
 from typing import Any
 
 import gevent
+from gunicorn.http.errors import ParseException
 from gunicorn.workers.ggevent import GeventWorker
 
+from contract import wire
 from contract.settings import Settings
+from sync_api.http.parsing import refusal
 from sync_api.server import Server, main
 
 _SETTLE_S = 0.1  # a few iterations of the event loop
@@ -26,6 +31,14 @@ class GreenletWorker(GeventWorker):  # type: ignore[misc]
     def handle_exit(self, sig: int, frame: Any) -> None:
         """Accept what arrived before SIGTERM, and only then start to stop."""
         gevent.spawn_later(_SETTLE_S, super().handle_exit, sig, frame)
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """Answer what gunicorn's parser refuses as the contract says."""
+        if not isinstance(exc, ParseException):
+            super().handle_error(req, client, addr, exc)
+            return
+        with suppress(OSError):
+            client.sendall(wire.answer_bytes(refusal(exc), close=True))
 
     def timeout_ctx(self) -> Any:
         """Return the timeout for the next request of a connection."""

@@ -24,8 +24,16 @@ _STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 _MOST_CONNECTIONS = 65_536  # if open files have no limit
 
 
+_IGNORED = tuple(each for each in _STOPPING if signal.getsignal(each) is signal.SIG_IGN)  # by nohup, before the start
+
+
 class Drainer(Arbiter):  # type: ignore[misc]
     """gunicorn's main process; every signal that asks to end drains, where gunicorn would reload or end at once."""
+
+    def init_signals(self) -> None:
+        super().init_signals()
+        for ignored in _IGNORED:
+            signal.signal(ignored, signal.SIG_IGN)
 
     def handle_hup(self) -> None:
         raise StopIteration
@@ -117,7 +125,7 @@ def _connections(settings: Settings) -> int:
 def _drain_at_signals(worker: Any) -> None:
     """Have a worker of any class drain at every signal that asks to end, and at those that came while it started."""
     for stopping in _STOPPING:
-        signal.signal(stopping, worker.handle_exit)
+        signal.signal(stopping, signal.SIG_IGN if stopping in _IGNORED else worker.handle_exit)
         signal.siginterrupt(stopping, False)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
 
@@ -151,7 +159,8 @@ def main(argv: list[str], run: Callable[[Settings, str], None] = run) -> int:
         print(f"sync_api.server: {error}", file=sys.stderr)
         return 2
     for stopping in _STOPPING:  # until gunicorn has its own handlers
-        signal.signal(stopping, _end)
+        if stopping not in _IGNORED:
+            signal.signal(stopping, _end)
     raise_open_files()
     run(settings, *argv[1:] or ["serve"])
     return 0

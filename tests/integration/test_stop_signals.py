@@ -20,7 +20,7 @@ from tests.integration.harness import until
 
 pytestmark = pytest.mark.integration
 
-TWINS = ("async",)
+TWINS = ("sync", "async")
 SIGNALS = ("SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP")
 WORKERS = (1, 2)
 SLEEP_MS = 500  # of the model, so that requests are in flight at the signal

@@ -28,19 +28,24 @@ def parse(cfg: Any, conn: Connection) -> Request:
         conn.client = _address(conn.socket)
     try:
         request = Request(cfg, _Whole(conn.request), conn.client)
-    except gunicorn_errors.LimitRequestLine:
-        raise wire.line_too_long() from None
-    except gunicorn_errors.LimitRequestHeaders:
-        raise wire.head_too_large() from None
-    except gunicorn_errors.ExpectationFailed:
-        raise errors.ExpectationFailed from None
-    except (gunicorn_errors.ParseException, gunicorn_errors.NoMoreData, StopIteration):
-        raise errors.MalformedRequest from None
+    except (gunicorn_errors.ParseException, gunicorn_errors.NoMoreData, StopIteration) as error:
+        raise refusal(error) from None
     check(request)
     if conn.final:
         request.force_close()
     request._expected_100_continue = False  # the poller has told the client already
     return request
+
+
+def refusal(error: Exception) -> errors.ServiceError:
+    """Return the error of the contract for one of gunicorn's parser."""
+    if isinstance(error, gunicorn_errors.LimitRequestLine):
+        return wire.line_too_long()
+    if isinstance(error, gunicorn_errors.LimitRequestHeaders):
+        return wire.head_too_large()
+    if isinstance(error, gunicorn_errors.ExpectationFailed):
+        return errors.ExpectationFailed()
+    return errors.MalformedRequest()
 
 
 def _address(client: socket.socket) -> tuple[str, int]:

@@ -1,7 +1,9 @@
 """The same services on other servers: told what gunicorn and uvicorn are told, from the same settings."""
 
+import socket
 import subprocess
 import sys
+from contextlib import closing
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,6 +11,7 @@ import gevent
 import pytest
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces, Loops
+from gunicorn.http.errors import ExpectationFailed, InvalidHeaderName, LimitRequestHeaders, LimitRequestLine
 
 import async_api.granian_server
 import async_api.http.connections
@@ -100,3 +103,21 @@ def test_a_connection_of_a_stopping_gevent_worker_that_asks_nothing_is_not_waite
     sync_api.gevent_server.GreenletWorker.end_idle(worker)
     connection.get(timeout=PATIENCE_S)
     assert (ended, idle) == (["quietly"], {})
+
+
+@pytest.mark.parametrize(
+    ("raised", "status"),
+    [
+        (LimitRequestLine(9000), 414),
+        (LimitRequestHeaders("many"), 431),
+        (ExpectationFailed("more"), 417),
+        (InvalidHeaderName("a b"), 400),
+    ],
+)
+def test_what_gunicorns_parser_refuses_is_a_problem_document_on_gevent_too(raised: Exception, status: int) -> None:
+    ours, theirs = socket.socketpair()
+    with closing(ours), closing(theirs):
+        sync_api.gevent_server.GreenletWorker.handle_error(None, None, theirs, None, raised)  # type: ignore[arg-type]
+        answer = ours.recv(65_536)
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
+    assert b"\r\nContent-Type: application/problem+json\r\n" in answer
