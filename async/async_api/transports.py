@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
-from async_api.httpx_pool import ClosedWhileIdle, OneEach, OneForAll, PooledClient
+from async_api.connections import ClosedWhileIdle, OneEach, OneForAll, PooledClient
 from contract.model_answer import MAX_ANSWER_BYTES, REQUEST_HEADERS, ModelAnswer
 from contract.settings import Settings
 

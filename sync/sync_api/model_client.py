@@ -7,21 +7,16 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from functools import partial
 from itertools import count
 from threading import Semaphore
-from typing import ClassVar, Protocol
 from urllib.parse import urljoin
 
-import requests
-import urllib3
-
 from contract.errors import BadModelAnswer, ConnectionsInUse, ModelNotReady, ModelTimeout
-from contract.model_answer import MAX_ANSWER_BYTES, REQUEST_HEADERS, ModelAnswer, read_duration
+from contract.model_answer import ModelAnswer, read_duration
 from contract.schema import HEALTHCHECK_PATH, encode_numbers
 from contract.scoring import ModelReply
 from contract.settings import Settings
-from sync_api.connections import prepare_pools, read_at_most, was_repeated
+from sync_api.transports import TRANSPORTS, Transport
 
 _LEAST_S = 1e-3  # a timeout of zero would mean something else
-_Errors = tuple[type[Exception], ...]
 
 
 class ModelClient:
@@ -32,7 +27,7 @@ class ModelClient:
         self._timeout_ms = settings.model_timeout_ms
         self._limit = settings.model_pool_size
         self._places = Semaphore(self._limit)  # urllib3 itself opens more connections than its pool has places
-        self._make_transport = partial(_TRANSPORTS[settings.http_client or "requests"], settings)
+        self._make_transport = partial(TRANSPORTS[settings.http_client or "requests"], settings)
         self._shared = self._make_transport() if settings.client_reuse == "pooled" else None
         self._fan_out: ThreadPoolExecutor | None = None
         if settings.fan_out == "concurrent":
@@ -67,18 +62,18 @@ class ModelClient:
             if self._shared:
                 self._shared.close()
 
-    def _borrow(self) -> AbstractContextManager["Transport"]:
+    def _borrow(self) -> AbstractContextManager[Transport]:
         """Return the transport for one request: the shared one, or a new one that is closed after it."""
         return nullcontext(self._shared) if self._shared else closing(self._make_transport())
 
-    def _ask(self, transport: "Transport", body: bytes, url: str, number: int) -> ModelReply:
+    def _ask(self, transport: Transport, body: bytes, url: str, number: int) -> ModelReply:
         started_s = time.perf_counter()
         answer = self._exchange(transport, number, "POST", url, body)
         detail_s = read_duration(answer, number)
         return ModelReply(detail_s, (time.perf_counter() - started_s) * 1e3, answer.retried)
 
     def _exchange(
-        self, transport: "Transport", number: int, method: str, url: str, body: bytes | None = None
+        self, transport: Transport, number: int, method: str, url: str, body: bytes | None = None
     ) -> ModelAnswer:
         """Send a request and read its answer before the deadline, which includes the wait for a connection."""
         timeout_s = self._timeout_ms / 1e3
@@ -96,89 +91,3 @@ class ModelClient:
             raise BadModelAnswer(f"Model {number} cannot be reached.") from error
         finally:
             self._places.release()
-
-
-class Transport(Protocol):
-    """An HTTP client: sends one request within a time, returns the answer, or raises one of its errors."""
-
-    timeouts: ClassVar[_Errors]
-    failures: ClassVar[_Errors]
-
-    def send(self, method: str, url: str, body: bytes | None, timeout_s: float) -> ModelAnswer: ...
-
-    def close(self) -> None: ...
-
-
-class RequestsTransport:
-    """requests: one session, its pool shared by all threads."""
-
-    timeouts: ClassVar[_Errors] = (requests.Timeout, urllib3.exceptions.ReadTimeoutError)
-    failures: ClassVar[_Errors] = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
-
-    def __init__(self, settings: Settings) -> None:
-        self._session = _Session()
-        self._session.trust_env = False  # otherwise every request looks for proxies in the environment
-        adapter = requests.adapters.HTTPAdapter(len(settings.model_urls), settings.model_pool_size)
-        prepare_pools(adapter.poolmanager)
-        self._session.mount("http://", adapter)
-        self._session.mount("https://", adapter)
-
-    def send(self, method: str, url: str, body: bytes | None, timeout_s: float) -> ModelAnswer:
-        response = self._session.request(
-            method,
-            url,
-            data=body,
-            headers=REQUEST_HEADERS,
-            timeout=urllib3.Timeout(total=timeout_s),  # type: ignore[arg-type]
-            allow_redirects=False,
-            stream=True,
-        )
-        return _read(response.raw)
-
-    def close(self) -> None:
-        self._session.close()
-
-
-class _Session(requests.Session):
-    def get_redirect_target(self, _: requests.Response) -> None:
-        """Follow nothing. By itself, requests reads the whole body of an answer that redirects, however long."""
-
-
-class Urllib3Transport:
-    """urllib3: the pool below requests, without what requests adds."""
-
-    timeouts: ClassVar[_Errors] = (urllib3.exceptions.TimeoutError,)
-    failures: ClassVar[_Errors] = (urllib3.exceptions.HTTPError, OSError)
-
-    def __init__(self, settings: Settings) -> None:
-        self._pools = urllib3.PoolManager(maxsize=settings.model_pool_size, retries=False)
-        prepare_pools(self._pools)
-
-    def send(self, method: str, url: str, body: bytes | None, timeout_s: float) -> ModelAnswer:
-        try:
-            response = self._pools.urlopen(
-                method,
-                url,
-                body=body,
-                headers=REQUEST_HEADERS,
-                timeout=urllib3.Timeout(total=timeout_s),
-                redirect=False,
-                preload_content=False,
-            )
-        except urllib3.exceptions.NewConnectionError as error:
-            raise ConnectionError from error  # urllib3 counts a refused connection among its timeouts
-        return _read(response)
-
-    def close(self) -> None:
-        self._pools.clear()
-
-
-def _read(response: urllib3.BaseHTTPResponse) -> ModelAnswer:
-    body = read_at_most(response, MAX_ANSWER_BYTES)
-    return ModelAnswer(response.status, body, response.headers.get("Retry-After"), was_repeated(response))
-
-
-_TRANSPORTS: dict[str, Callable[[Settings], Transport]] = {
-    "requests": RequestsTransport,
-    "urllib3": Urllib3Transport,
-}

@@ -15,6 +15,7 @@ import pytest
 import async_api.model_client
 import async_api.transports
 import sync_api.model_client
+import sync_api.transports
 from contract.errors import BadModelAnswer, ModelBusy, ModelNotReady, ModelTimeout, ServiceError
 from contract.model_answer import ModelAnswer
 from contract.scoring import ModelReply
@@ -89,7 +90,7 @@ class Models:
 
             async def close(self) -> None: ...
 
-        monkeypatch.setitem(sync_api.model_client._TRANSPORTS, "requests", lambda _: SyncTransport())
+        monkeypatch.setitem(sync_api.transports.TRANSPORTS, "requests", lambda _: SyncTransport())
         monkeypatch.setitem(async_api.transports.TRANSPORTS, "httpx", lambda _: AsyncTransport())
         self._twin = twin
         self._settings = load_settings(twin, "scoring", **{"model_urls": (ONE, TWO), **settings})
