@@ -3,6 +3,7 @@
 Both servers enforce these before any code of a framework runs, and refuse with the same bytes.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -12,8 +13,10 @@ MAX_LINE_BYTES: Final = 8190  # the request line, without its line break
 MAX_FIELD_BYTES: Final = 8190  # one header field: name, colon, value
 MAX_FIELDS: Final = 100
 MAX_HEAD_BYTES: Final = 32_768  # all of it, from the first byte to the empty line
+MAX_CHUNK_DIGITS: Final = 16  # hexadecimal ones; more do not fit into 64 bits
 MAX_LENGTH_DIGITS: Final = 18  # of Content-Length; more do not fit into 64 bits, or only with leading zeros
 
+HOST: Final = re.compile(r"[A-Za-z0-9.\-_~%!$&'()*+,;=:\[\]]*")  # as RFC 3986 has it
 VERSIONS: Final = frozenset({"1.0", "1.1"})
 # Any other method is malformed. CONNECT asks for a tunnel, which only a proxy offers.
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"})

@@ -21,7 +21,7 @@ logger = logging.getLogger("async_api")
 
 _METHODS = {method.encode(): method for method in wire.METHODS}
 _AROUND_URL = len(b"GET  HTTP/1.1")
-_HOST = re.compile(rb"[A-Za-z0-9.\-_~%!$&'()*+,;=:\[\]]*")  # as RFC 3986 has it
+_HOST = re.compile(wire.HOST.pattern.encode())
 _MOST_KNOWN_HOSTS = 64
 _FRAMING = (b"content-length", b"transfer-encoding")  # how long the body is
 _LINGER_S = 2.0  # how long what a refused client still sends is read; otherwise it might not see the answer

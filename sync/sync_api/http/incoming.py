@@ -5,7 +5,14 @@ handed to it as it is, and the connection closes after its answer.
 """
 
 from contract.errors import BodyTooLarge
-from contract.wire import MAX_HEAD_BYTES, MAX_LENGTH_DIGITS, MAX_LINE_BYTES, head_too_large, line_too_long
+from contract.wire import (
+    MAX_CHUNK_DIGITS,
+    MAX_HEAD_BYTES,
+    MAX_LENGTH_DIGITS,
+    MAX_LINE_BYTES,
+    head_too_large,
+    line_too_long,
+)
 
 _HEX = b"0123456789abcdefABCDEF"
 _CONTENT_LENGTH, _TRANSFER_ENCODING = b"\r\ncontent-length:", b"\r\ntransfer-encoding:"
@@ -137,7 +144,7 @@ class Incoming:
                     self._hand_over(len(data))
                 break
             digits = bytes(data[at:end]).partition(b";")[0].strip(b" \t")
-            if not digits or len(digits) > MAX_LENGTH_DIGITS or digits.strip(_HEX):
+            if not digits or len(digits) > MAX_CHUNK_DIGITS or digits.strip(_HEX):
                 self._hand_over(len(data))
                 return
             chunk = int(digits, 16)

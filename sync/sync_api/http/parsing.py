@@ -57,15 +57,21 @@ def _address(client: socket.socket) -> tuple[str, int]:
 
 
 def check(request: Request) -> None:
-    """Refuse what gunicorn's parser lets pass. Raises MalformedRequest."""
+    """Refuse what gunicorn's parser lets pass, and ignore an upgrade. Raises MalformedRequest."""
     version = request.version
     if version not in {(1, 0), (1, 1)} or request.method not in wire.METHODS:
         raise errors.MalformedRequest
-    has_host = False
+    has_host = is_upgrade = False
     for name, value in request.headers:
         if name == "HOST":
+            if not wire.HOST.fullmatch(value):
+                raise errors.MalformedRequest
             has_host = True
+        elif name == "UPGRADE":
+            is_upgrade = True
         elif name == "CONTENT-LENGTH" and len(value) > wire.MAX_LENGTH_DIGITS:
             raise errors.MalformedRequest
     if not has_host and version == (1, 1):
         raise errors.MalformedRequest
+    if is_upgrade:  # werkzeug would refuse it where it finds no route for a websocket
+        request.headers = [(name, value) for name, value in request.headers if name != "UPGRADE"]
