@@ -14,6 +14,7 @@ from rich.table import Table
 from benchmark.cli_options import (
     EXIT_INTERRUPTED,
     RESULTS,
+    Commands,
     FreePortsOption,
     ResultsOption,
     SettingOption,
@@ -34,6 +35,7 @@ from benchmark.experiments.registry import REGISTRY, experiment_of
 MEASURE, RESULTS_PANEL, SERVICES = "Measure", "Look at results", "Services"
 
 app = typer.Typer(
+    cls=Commands,
     help="Real-time ML serving, sync or async? Measures the contenders and explains the difference.",
     epilog=examples(
         "bench --quick    # one minute: compare all contenders",
