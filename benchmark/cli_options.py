@@ -217,8 +217,8 @@ class Commands(TyperGroup):
 
 
 @contextmanager
-def measuring_command() -> Iterator[None]:
-    """Run the body of a command that measures: an error is printed as one sentence.
+def starting_command() -> Iterator[None]:
+    """Run the body of a command that starts processes: an error is printed as one sentence.
 
     Also raises the limit of open files to the system's maximum; started processes inherit it.
     """
@@ -227,6 +227,22 @@ def measuring_command() -> Iterator[None]:
         yield
     except BenchmarkError as error:
         fail(error)
+
+
+@contextmanager
+def measuring_command() -> Iterator[None]:
+    """Run the body of a command that measures, and say first which settings of the shell it leaves out."""
+    from benchmark.stack.chosen import unread_settings
+
+    if unread := unread_settings():
+        one = len(unread) == 1
+        typer.echo(
+            f"warning: {', '.join(unread)} of the shell or of .env {'is' if one else 'are'} ignored, as in every "
+            "measurement: services get the settings of their contender.toml and of --set",
+            err=True,
+        )
+    with starting_command():
+        yield
 
 
 def end_on_signals() -> None:

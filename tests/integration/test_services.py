@@ -51,6 +51,18 @@ def test_what_is_up_stays_and_is_said_with_its_url(folder: Path) -> None:
     assert list(down(folder)) == NOTHING
 
 
+def test_what_is_up_on_other_ports_is_named_and_known_to_down(folder: Path) -> None:
+    first, second = two(), two()  # as two times `up --free-ports`
+    bring_up(folder, first)
+    assert bring_up(folder, second)[-1] == "also up, from before: " + ", ".join(
+        f"{p.role} http://{HOST}:{p.port}" for p in first.process
+    )
+    seen = set(pids(folder))
+    assert len(members(seen)) == 4
+    assert list(down(folder)) == ["stopped 4 services"]
+    assert members(seen) == []
+
+
 def test_down_before_any_up_leaves_no_folder(folder: Path) -> None:
     assert list(down(folder)) == NOTHING
     assert not folder.exists()
