@@ -128,7 +128,8 @@ class Started:
     def _ended_before_it_began(self, status: int) -> bool:
         """Whether Python itself was interrupted, at a time when it had read nothing of ours."""
         files = re.findall(r'File "([^"]*)"', self.output)
-        return status in (1, -signal.SIGINT) and not any(file.startswith(str(ROOT)) for file in files)
+        interrupted = status in (1, -signal.SIGINT) and "KeyboardInterrupt" in self.output
+        return interrupted and not any(file.startswith(str(ROOT)) for file in files)
 
 
 def undisturbed(command: Command, place: Place) -> tuple[float, list[str]]:
