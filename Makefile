@@ -15,7 +15,7 @@ export DOCKER
 
 # A variable that nobody reads is a typing mistake, such as QUIK=1, and would pass silently.
 KNOWN := PYTHON BIN EXAMPLE QUICK FULL FIELD SCALE SITE ALL HTML STRATEGY WEB_HOST MASTER BENCH_ARGS EXPLAIN_ARGS \
-	STRATEGIES_ARGS PROMISE_ARGS UNDER_FIRE_ARGS EXPERIMENT_ARGS AUDIT_ARGS UP_ARGS DOCKER BASE_IMAGE REDIS_IMAGE IMAGE_PREFIX IMAGE_TAG PROFILE HOST_ADDRESS \
+	STRATEGIES_ARGS PROMISE_ARGS UNDER_FIRE_ARGS EXPERIMENT_ARGS AUDIT_ARGS TRIALS_ARGS UP_ARGS DOCKER BASE_IMAGE REDIS_IMAGE IMAGE_PREFIX IMAGE_TAG PROFILE HOST_ADDRESS \
 	MIRROR SUITE SERVING_% LOCUST_% SHELL MAKEFLAGS
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
 UNKNOWN := $(filter-out $(KNOWN),$(GIVEN))
@@ -23,7 +23,7 @@ $(if $(UNKNOWN),$(error $(UNKNOWN) is not a variable of this Makefile; expected 
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev bench explain strategies promise under-fire report experiments experiment1 experiment2 experiment3 response-time \
-	load-test max-performance stress-test locust-ui locust-master locust-worker up down seed test lint format audit lock diff \
+	load-test max-performance stress-test locust-ui locust-master locust-worker up down seed test signal-trials lint format audit lock diff \
 	clean talk site docs record record-pools record-field record-strategies pc-specs docker-build docker-base docker-run-redis docker-run-model-sync \
 	docker-run-model-async docker-run-scoring-sync docker-run-scoring-async docker-stop docker-up docker-down docker-bench docker-sizes \
 	test-docker
@@ -91,6 +91,9 @@ diff: ## what sync and async mean, in code: the handlers side by side; ALL=1 for
 
 test: install-dev ## lint, format check, types, architecture contracts, tests
 	@$(BIN)/python -m tests
+
+signal-trials: install-dev ## every command gets every signal at ten random moments; over an hour, TRIALS_ARGS="--help" for less
+	@$(BIN)/python -m tests.signals $(TRIALS_ARGS)
 
 lint: install-dev ## the static checks only
 	@$(BIN)/python -m tests --static

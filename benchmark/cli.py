@@ -14,6 +14,7 @@ from rich.table import Table
 from benchmark.cli_options import (
     EXIT_INTERRUPTED,
     RESULTS,
+    Commands,
     FreePortsOption,
     ResultsOption,
     SettingOption,
@@ -22,9 +23,9 @@ from benchmark.cli_options import (
     examples,
     fail,
     help_of,
-    measuring_command,
     parse_settings,
     print_outcome,
+    starting_command,
 )
 from benchmark.compare.cli import compare
 from benchmark.contenders.discovery import Contender, discover
@@ -35,6 +36,7 @@ from benchmark.monitor.command import monitor
 MEASURE, RESULTS_PANEL, SERVICES = "Measure", "Look at results", "Services"
 
 app = typer.Typer(
+    cls=Commands,
     help="Real-time ML serving, sync or async? Measures the contenders and explains the difference.",
     epilog=examples(
         "bench --quick    # one minute: compare all contenders",
@@ -124,14 +126,15 @@ def _redraw(run_directory: Path) -> Path:
 def up(contenders: UpContendersOption = "", setting: SettingOption = None, free_ports: FreePortsOption = False) -> None:
     """Start the feature store and all services in the background, on their usual ports. Takes seconds.
 
-    Services that are already up stay. Ctrl-C during the start stops those that were started. Settings are given with
-    --set: SERVING_... variables of the shell are refused.
+    Services that are already up stay, those of another `up --free-ports` as well; `down` stops them all. Ctrl-C
+    during the start stops those that were started. Settings are given with --set: SERVING_... variables of the shell
+    are refused.
     """
     from benchmark.stack import background as services
     from benchmark.stack.chosen import to_start
 
     with (
-        measuring_command(),
+        starting_command(),
         closing(services.up(known=to_start(contenders, parse_settings(setting), free_ports))) as lines,
     ):
         try:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Protocol
 import typer
 from rich.console import Console, RenderableType
 from rich.markup import escape
+from typer.core import TyperGroup
 
 from benchmark.contenders.discovery import ROOT, Contender, choose, discover
 from benchmark.errors import (
@@ -38,6 +39,7 @@ class Outcome(Protocol):
     def answers(self) -> Callable[["Run"], Sequence["Answer"]]: ...
 
 
+_END_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 EXIT_FAILED, EXIT_USAGE, EXIT_INVALID, EXIT_BROKEN, EXIT_INTERRUPTED = 1, 2, 3, 4, 130
 RESULTS = ROOT / "results"
 
@@ -200,21 +202,57 @@ def parse_sweep(text: str) -> tuple[str, list[str]] | None:
     return name.strip().lower(), found
 
 
+class Interrupted(KeyboardInterrupt):
+    """A signal to end has come.
+
+    Not the class itself: Python would end with the signal if that one had passed through an `exec`, as of a
+    dataclass, even where it was handled afterwards.
+    """
+
+
+class Commands(TyperGroup):
+    """The commands, each of which ends alike when it is interrupted, whatever it does at that moment."""
+
+    def invoke(self, ctx: Any) -> Any:
+        before = {number: signal.getsignal(number) for number in _END_SIGNALS}
+        end_on_signals()
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            console.print("interrupted")
+            raise typer.Exit(EXIT_INTERRUPTED) from None
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
 @contextmanager
-def measuring_command() -> Iterator[None]:
-    """Run the body of a command that measures: signals act as Ctrl-C does, an error is printed as one sentence.
+def starting_command() -> Iterator[None]:
+    """Run the body of a command that starts processes: an error is printed as one sentence.
 
     Also raises the limit of open files to the system's maximum; started processes inherit it.
     """
-    end_on_signals()
     raise_open_files()
     try:
         yield
     except BenchmarkError as error:
         fail(error)
-    except KeyboardInterrupt:
-        console.print("interrupted")
-        raise typer.Exit(EXIT_INTERRUPTED) from None
+
+
+@contextmanager
+def measuring_command() -> Iterator[None]:
+    """Run the body of a command that measures, and say first which settings of the shell it leaves out."""
+    from benchmark.stack.chosen import unread_settings
+
+    if unread := unread_settings():
+        one = len(unread) == 1
+        typer.echo(
+            f"warning: {', '.join(unread)} of the shell or of .env {'is' if one else 'are'} ignored, as in every "
+            "measurement: services get the settings of their contender.toml and of --set",
+            err=True,
+        )
+    with starting_command():
+        yield
 
 
 def end_on_signals() -> None:
@@ -222,13 +260,13 @@ def end_on_signals() -> None:
 
     A signal that is ignored stays ignored, such as SIGHUP under nohup.
     """
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in _END_SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
 
 
 def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
+    raise Interrupted
 
 
 def conclude(run: "Run", experiment: Outcome) -> NoReturn:

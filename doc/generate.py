@@ -46,6 +46,11 @@ _SETTINGS_HEAD = """# Settings
 Every service reads these from the environment. `.env.example` holds the same list. An empty default
 depends on the service; its description says how.
 
+What the harness starts reads neither the shell nor `.env`: a run records what it has set. There a setting is an option:
+`--set threads=16` of the commands that measure and of `up`, as in
+`make up UP_ARGS="--contenders sync --set threads=16 --free-ports"`. `up` refuses `SERVING_...` variables of the shell,
+and the commands that measure say which of them they ignore.
+
 | variable | default | meaning |
 |---|---|---|
 """

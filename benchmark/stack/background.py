@@ -53,6 +53,8 @@ def up(folder: Path | None = None, known: Mapping[str, Contender] | None = None)
                 _start(contender, process, state, started, guard)
             for contender, process in wanted:
                 yield _await(contender, process, started, kept)
+            if others := [service for service in kept if service.port not in {p.port for _, p in wanted}]:
+                yield f"also up, from before: {_on_ports(others)}"
             with _uninterrupted():
                 for running in started.values():
                     guard.release(running.pid)
@@ -91,6 +93,10 @@ def _stop(services: Iterable[Service]) -> list[Service]:
 
 def _named(services: Iterable[Service]) -> str:
     return "the processes " + ", ".join(f"{service.pid} ({service.role})" for service in services)
+
+
+def _on_ports(services: Iterable[Service]) -> str:
+    return ", ".join(f"{service.role} http://{HOST}:{service.port}" for service in services)
 
 
 def known_contenders() -> dict[str, Contender]:

@@ -25,16 +25,24 @@ def to_start(names: str, settings: Mapping[str, str], free_ports: bool = False) 
     return {contender.label or contender.name: contender for contender in changed}
 
 
-def _refuse_unread() -> None:
-    """Refuse settings in the shell and in .env, unless they are the defaults: they would change nothing here."""
+def unread_settings() -> list[str]:
+    """Return the variables of the shell and of .env by which services are set and no command passes on.
+
+    Those that hold the default do not count, since they would change nothing.
+    """
     given = {**dotenv_values(ROOT / ".env"), **os.environ}
-    for variable, value in given.items():
-        field = Settings.model_fields.get(variable.removeprefix(PREFIX).lower())
-        if variable.startswith(PREFIX) and field is not None and value and value != str(field.default):
-            raise ServicesError(
-                f"{variable}={value} is set in the shell or in .env, which `up` does not read: unset it, and give "
-                "settings with --set (doc/settings.md)"
-            )
+    fields = {f"{PREFIX}{name}".upper(): field for name, field in Settings.model_fields.items()}
+    return [n for n, value in given.items() if n in fields and value and value != str(fields[n].default)]
+
+
+def _refuse_unread() -> None:
+    """Refuse settings in the shell and in .env: they would change nothing here."""
+    if unread := unread_settings():
+        are = "is" if len(unread) == 1 else "are"
+        raise ServicesError(
+            f"{', '.join(unread)} {are} set in the shell or in .env, which `up` does not read: remove that, and give "
+            "settings with --set (doc/settings.md)"
+        )
 
 
 def _moved(contender: Contender) -> Contender:

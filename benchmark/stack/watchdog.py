@@ -13,9 +13,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Collection
+from pathlib import Path
 from typing import IO
 
 GRACE_S = 2.0
+# Of /proc/PID/stat (proc(5)), counted after the command, which may contain blanks.
+_STATE_FIELD, _GROUP_FIELD = 0, 2
+_ENDED = {"Z", "X"}  # a process that has ended, until its parent collects it
 # Repeated, since a container that is being created when the harness ends appears a little later.
 _UNDO_AFTER_S = (0.0, 1.0, 2.0)
 
@@ -59,14 +63,27 @@ class Guard:
 
 
 def stop_groups(groups: set[int], grace_s: float = GRACE_S) -> None:
-    """Send SIGTERM to process groups, and SIGKILL to those that remain after the grace time."""
+    """Send SIGTERM to process groups, and SIGKILL to those that remain after the grace time.
+
+    A process that has ended is not waited for, even if its parent has not collected it yet.
+    """
     for sent in (signal.SIGTERM, signal.SIGKILL):
         alive = {group for group in groups if _send(group, sent)}
         until_s = time.monotonic() + grace_s
         while alive and time.monotonic() < until_s:
             time.sleep(0.05)
-            alive = {group for group in alive if _send(group, 0)}
+            alive = _running({group for group in alive if _send(group, 0)})
         groups = alive
+
+
+def _running(groups: set[int]) -> set[int]:
+    """Return these process groups without those of which the system shows only processes that have ended."""
+    states: dict[int, set[str]] = {}
+    for path in Path("/proc").glob("[0-9]*/stat") if groups else ():
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            fields = path.read_text(errors="replace").rpartition(")")[2].split()
+            states.setdefault(int(fields[_GROUP_FIELD]), set()).add(fields[_STATE_FIELD])
+    return {group for group in groups if group not in states or states[group] - _ENDED}
 
 
 def _send(group: int, number: int) -> bool:

@@ -21,7 +21,7 @@ import redis
 from typer.testing import CliRunner
 
 from contract.errors import StoreNotSeeded
-from feature_store.__main__ import app
+from feature_store.cli import app
 from feature_store.codec import StoreInfo, decode_features, decode_info, encode_features
 from feature_store.keys import FEATURE_KEYS, META_KEY, feature_key
 from feature_store.seed import BLOCK_ENTITIES, draw_block, seed
@@ -217,7 +217,7 @@ def test_serve_can_start_empty_on_a_port_of_choice() -> None:
             assert client.dbsize() == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_serve_ends_cleanly_on_a_signal(number: signal.Signals) -> None:
     with _serve("--no-seed") as supervisor:
         server = _look_up(supervisor.url)

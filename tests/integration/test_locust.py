@@ -38,8 +38,8 @@ pytestmark = pytest.mark.integration
 
 CONTENDER = "async-aiohttp"
 STALL_S = 2.0
-OPEN_S, OPEN_RPS = 12, 60  # the stall meets 120 of 720 arrivals
-CLOSED_S, CLOSED_USERS = 20, 3  # and 3 of some 1,000 requests of users who wait for their answers
+OPEN_S, OPEN_RPS = 8, 60  # the stall meets 120 of 480 arrivals
+CLOSED_S, CLOSED_USERS = 14, 3  # and 3 of some 700 requests of users who wait for their answers
 RATES = {"OPEN_RPS": str(OPEN_RPS), "PACING_S": "0"}
 
 

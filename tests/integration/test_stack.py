@@ -307,3 +307,22 @@ def test_a_guard_stops_what_it_watches_and_not_what_was_released(tmp_path: Path,
         collector.join()
         assert watched.returncode == -signal.SIGTERM
         assert released.poll() is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells who has ended and is not collected yet")
+def test_a_group_that_has_ended_and_is_not_collected_yet_is_not_waited_for(
+    tmp_path: Path, watching: Watching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[int] = []
+    real = os.killpg
+
+    def send(group: int, number: int) -> None:
+        sent.append(number)
+        real(group, number)
+
+    with started([sys.executable, "-c", IDLE], tmp_path / "log", watching) as process:
+        monkeypatch.setattr(os, "killpg", send)
+        stop_groups({process.pid}, grace_s=20)
+        assert signal.SIGKILL not in sent  # it is sent when the time is over
+        monkeypatch.undo()
+        assert process.wait(10) == -signal.SIGTERM

@@ -11,7 +11,7 @@ from typer.main import get_command
 from benchmark.cli import app as benchmark_app
 from benchmark.contenders.discovery import ROOT, discover
 from benchmark.scenarios.discovery import discover as discover_scenarios
-from feature_store.__main__ import app as store_app
+from feature_store.cli import app as store_app
 from tests.unit.doc.pages import PAGES, PYTHON, blocks_of, name_of, python_commands
 
 APPS = {"benchmark": benchmark_app, "feature_store": store_app}

@@ -15,7 +15,7 @@ import benchmark.experiments.bench.command
 import benchmark.experiments.breaking_point.command
 import benchmark.experiments.gap.command
 import benchmark.experiments.profiling.command
-import feature_store.__main__
+import feature_store.cli
 from benchmark.contenders.discovery import choose
 from benchmark.experiments import experiment
 from benchmark.experiments.bench import plan as plans
@@ -244,7 +244,7 @@ def test_the_record_notes_the_limits(monkeypatch: pytest.MonkeyPatch) -> None:
 def raised(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Written to whenever a limit is raised."""
     done: list[str] = []
-    for module in (limits, benchmark.cli_options, feature_store.__main__):
+    for module in (limits, benchmark.cli_options, feature_store.cli):
         monkeypatch.setattr(module, "raise_open_files", lambda: done.append("raised"))
     return done
 
@@ -265,6 +265,6 @@ def test_the_profiling_client_raises_its_limit(raised: list[str], monkeypatch: p
 
 
 def test_the_feature_store_raises_its_limit(raised: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feature_store.__main__, "serve", lambda *_: None)
-    assert CliRunner().invoke(feature_store.__main__.app, ["serve"]).exit_code == 0
+    monkeypatch.setattr(feature_store.cli, "serve", lambda *_: None)
+    assert CliRunner().invoke(feature_store.cli.app, ["serve"]).exit_code == 0
     assert raised == ["raised"]

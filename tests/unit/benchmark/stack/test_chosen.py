@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from benchmark import cli
 from benchmark.contenders.discovery import ROOT
 from benchmark.errors import ServicesError, SettingRefused
+from benchmark.experiments.registry import REGISTRY
 from benchmark.stack.chosen import to_start
 
 
@@ -38,8 +39,27 @@ def test_a_setting_of_the_shell_is_refused_unless_it_is_the_default(monkeypatch:
     monkeypatch.setenv("SERVING_MODEL_CPU_MS", "0.0")
     to_start("", {})
     monkeypatch.setenv("SERVING_MODEL_CPU_MS", "5")
-    with pytest.raises(ServicesError, match=r"SERVING_MODEL_CPU_MS=5 is set in the shell or in \.env"):
+    with pytest.raises(ServicesError, match=r"SERVING_MODEL_CPU_MS is set in the shell or in \.env"):
         to_start("", {})
+
+
+MEASURING = [row.name for row in REGISTRY]
+
+
+@pytest.mark.parametrize("name", MEASURING)
+def test_a_command_that_measures_says_once_which_settings_of_the_shell_it_ignores(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unusable = {"strategies": ["--strategy", "nobody"], "explain": ["--from", "nobody"]}
+    asked = [name, *unusable.get(name, ["--contenders", "nobody"])]
+    assert "warning" not in CliRunner().invoke(cli.app, asked).stderr
+    monkeypatch.setenv("SERVING_THREADS", "4")
+    monkeypatch.setenv("SERVING_REDIS_URL", "redis://:secret@127.0.0.1:7000/0")
+    said = CliRunner().invoke(cli.app, asked)
+    assert said.stderr.count("warning: SERVING_THREADS, SERVING_REDIS_URL of the shell or of .env are ignored") == 1
+    assert "--set" in said.stderr
+    assert "secret" not in said.output
+    assert "nobody" in said.stdout  # the warning stands beside what is said otherwise
 
 
 @pytest.mark.parametrize("options", [("--quick", "--full"), ("--field", "--contenders", "sync")])

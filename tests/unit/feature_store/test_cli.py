@@ -5,7 +5,7 @@ from typer.testing import CliRunner
 
 from contract.schema import MAX_STORED_FEATURES
 from contract.settings import PREFIX, Settings
-from feature_store.__main__ import _URL_VARIABLE, _default_url, _without_password, app
+from feature_store.cli import _URL_VARIABLE, _default_url, _without_password, app
 from feature_store.server import DEFAULT_PORT, HOST
 
 runner = CliRunner()
