@@ -44,6 +44,7 @@ _SHORT_PROFILE: Final = ("--scale", "0.01", "--requests", "2", "--seconds", "0.5
 _SHORT_TIMEIT: Final = ("--scale", "0.01", "--max-calls", "2", "--repeat", "1")
 _FACTOR: Final = ("--factors", "fan_out", "--from", "sync", "--to", "sync-concurrent")
 _SHORT_EXPLAIN: Final = ("--quick", "--blocks", "1", *_FACTOR)
+_SHORT_FIRE: Final = ("--contenders", "async", "--faults", "sigterm", "--no-overload")
 _STORE: Final = (PYTHON, "-m", "feature_store")
 # Nothing is installed, whatever the dates of the files say.
 _MAKE: Final = ("make", "--old-file=.venv/installed-benchmark", f"BIN={sys.prefix}/bin")
@@ -152,6 +153,23 @@ COMMANDS: Final = [
         (*BENCHMARK, "strategies", "--quick", "--strategy", "background_task", "--free-ports", *_RESULTS),
         _MEASURED,
         measures=True,
+    ),
+    Command(
+        "promise",
+        (*BENCHMARK, "promise", "--shape", "50 for 1s", "--contenders", "async", "--free-ports", *_RESULTS),
+        _MEASURED,
+        measures=True,
+    ),
+    Command(
+        "under-fire",
+        (*BENCHMARK, "under-fire", "--quick", *_SHORT_FIRE, *_RESULTS),
+        _MEASURED,
+        measures=True,
+    ),
+    Command(
+        "monitor",
+        (*BENCHMARK, "monitor", "http://127.0.0.1:{port}", "--for", "3", "--out", "{results}/watched"),
+        (0, 1),  # nobody answers there; Ctrl-C is its usual end
     ),
     Command("report", (*BENCHMARK, "report", *_RESULTS), recorded=_TWO_RUNS),
     Command("report of a run", (*BENCHMARK, "report", "{results}/latest"), recorded=_TWO_RUNS),
