@@ -1,7 +1,10 @@
 """Shared parts of the commands: options and their parsing, output, exit statuses."""
 
 import inspect
+import os
 import signal
+import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +43,7 @@ class Outcome(Protocol):
 
 
 _END_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_AGAIN_S = 0.05
 EXIT_FAILED, EXIT_USAGE, EXIT_INVALID, EXIT_BROKEN, EXIT_INTERRUPTED = 1, 2, 3, 4, 130
 RESULTS = ROOT / "results"
 
@@ -215,6 +219,8 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         before = {number: signal.getsignal(number) for number in _END_SIGNALS}
+        hook = sys.unraisablehook
+        sys.unraisablehook = _interrupt_again
         end_on_signals()
         try:
             return super().invoke(ctx)
@@ -222,6 +228,7 @@ class Commands(TyperGroup):
             console.print("interrupted")
             raise typer.Exit(EXIT_INTERRUPTED) from None
         finally:
+            sys.unraisablehook = hook
             for number, handler in before.items():
                 signal.signal(number, handler)
 
@@ -265,8 +272,20 @@ def end_on_signals() -> None:
             signal.signal(number, _interrupt)
 
 
-def _interrupt(*_: object) -> None:
-    raise Interrupted
+def _interrupt(number: int, _: object) -> None:
+    raise Interrupted(number)
+
+
+def _interrupt_again(unraisable: "sys.UnraisableHookArgs") -> None:
+    """Send a signal again that came in a callback of Python's own, which cannot be interrupted and ignores errors."""
+    if unraisable.exc_type and issubclass(unraisable.exc_type, KeyboardInterrupt):
+        # Later, since this itself is called by such a callback.
+        number = unraisable.exc_value.args[0] if isinstance(unraisable.exc_value, Interrupted) else signal.SIGINT
+        again = threading.Timer(_AGAIN_S, os.kill, (os.getpid(), number))
+        again.daemon = True
+        again.start()
+    else:
+        sys.__unraisablehook__(unraisable)
 
 
 def conclude(run: "Run", experiment: Outcome) -> NoReturn:

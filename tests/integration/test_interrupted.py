@@ -4,10 +4,12 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from benchmark.contenders.discovery import ROOT
+from tests.integration.processes import until
 
 pytestmark = pytest.mark.integration
 
@@ -24,6 +26,26 @@ def interrupted(_):
 
 index.write_joined_report = interrupted
 import runpy
+runpy.run_module("benchmark", run_name="__main__", alter_sys=False)
+"""
+# In a callback of Python's own, where whatever is raised is ignored.
+IN_A_CALLBACK = """
+import os, runpy, sys, time, weakref
+from benchmark.experiments import index
+
+number = int(sys.argv.pop())
+
+class Thing:
+    pass
+
+def interrupted(_):
+    thing = Thing()
+    seen = weakref.ref(thing, lambda _: (os.kill(os.getpid(), number), time.sleep(0.01)))
+    del thing
+    time.sleep(10)
+    return "not interrupted"
+
+index.write_joined_report = interrupted
 runpy.run_module("benchmark", run_name="__main__", alter_sys=False)
 """
 # While the program itself is imported, which is most of the time that a short command takes.
@@ -53,7 +75,31 @@ def test_a_command_that_measures_nothing_is_interrupted_as_those_that_do(number:
     assert (ended.returncode, ended.stdout, ended.stderr) == (INTERRUPTED, "interrupted\n", "")
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_comes_where_errors_are_ignored_is_not_lost(number: signal.Signals) -> None:
+    ended = run(IN_A_CALLBACK, "report", str(int(number)))
+    assert (ended.returncode, ended.stdout, ended.stderr) == (INTERRUPTED, "interrupted\n", "")
+
+
 @pytest.mark.parametrize("module", ["benchmark", "feature_store"])
 def test_a_command_that_is_interrupted_before_it_has_begun_ends_without_a_traceback(module: str) -> None:
     ended = run(STARTING, module)
     assert (ended.returncode, ended.stdout, ended.stderr) == (INTERRUPTED, "", "")
+
+
+@pytest.mark.parametrize(
+    "program", [("strategies.background_task.pending",), ("strategies.frameworks.answers", "1")], ids=lambda p: p[0]
+)
+def test_a_computation_that_is_stopped_leaves_no_temporary_folder(tmp_path: Path, program: tuple[str, ...]) -> None:
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
+    with (tmp_path.parent / "output").open("w") as output:
+        argv = [sys.executable, "-m", *program]
+        process = subprocess.Popen(argv, cwd=ROOT, env=env, start_new_session=True, stdout=output, stderr=output)
+    try:
+        until(lambda: list(tmp_path.iterdir()), "it has made its folder")
+        process.terminate()
+        process.wait(30)
+        assert list(tmp_path.iterdir()) == []
+    finally:
+        process.kill()
+        process.wait()
