@@ -19,7 +19,7 @@ MAX_LENGTH_DIGITS: Final = 18  # of Content-Length; more do not fit into 64 bits
 HOST: Final = re.compile(r"[A-Za-z0-9.\-_~%!$&'()*+,;=:\[\]]*")  # as RFC 3986 has it
 VERSIONS: Final = frozenset({"1.0", "1.1"})
 # Any other method is malformed. CONNECT asks for a tunnel, which only a proxy offers.
-METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"})
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "QUERY"})
 
 
 def head_too_large() -> HeadTooLarge:

@@ -24,7 +24,8 @@ _STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 _MOST_CONNECTIONS = 65_536  # if open files have no limit
 
 
-_IGNORED = tuple(each for each in _STOPPING if signal.getsignal(each) is signal.SIG_IGN)  # by nohup, before the start
+# By nohup, before the start. Others are ignored by a shell that starts a job in the background.
+_IGNORED = (signal.SIGHUP,) if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else ()
 
 
 class Drainer(Arbiter):  # type: ignore[misc]

@@ -163,7 +163,7 @@ LIES = {
     "a negative duration": (200, b'{"detail": -1.0}', "answered something else than a duration"),
     "an empty body": (200, b"", "answered something else than a duration"),
     "an error": (500, b'{"detail": 0.045}', "answered with status 500"),
-    "a refusal": (503, b"", "answered with status 503"),
+    "a refusal": (500, b"", "answered with status 500"),
     "a redirect": (302, b"", "answered with status 302"),
 }
 

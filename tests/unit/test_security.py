@@ -17,7 +17,7 @@ SERVED = [
 ]
 UNSAFE_MODULES = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"}
 UNSAFE_CALLS = {"eval", "exec", "compile", "__import__", "system", "popen"}
-UNSAFE_WORDS = {"shell", "verify"}  # of a call: shell=True, verify=False
+UNSAFE_WORDS = {("shell", True), ("verify", False)}  # of a call
 
 
 def unsafe(text: str) -> list[str]:
@@ -31,7 +31,11 @@ def unsafe(text: str) -> list[str]:
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             of_re = isinstance(node.func, ast.Attribute) and getattr(node.func.value, "id", "") == "re"
             found += [name] if name in UNSAFE_CALLS and not of_re else []
-            found += [word.arg for word in node.keywords if word.arg in UNSAFE_WORDS]
+            found += [
+                word.arg
+                for word in node.keywords
+                if isinstance(word.value, ast.Constant) and (word.arg, word.value.value) in UNSAFE_WORDS
+            ]
     return found
 
 

@@ -101,10 +101,17 @@ def _reasons(due: pd.DataFrame, resources: pd.DataFrame, window: Window) -> list
     if (late := late_arrivals(due)) > most_late(len(due)):
         reasons.append(because("late_arrivals", late=late, dropped=0))
     generator = resources[resources["role"] == GENERATOR_ROLE]
-    used = cpu_ns_between(generator, window.start_ns, window.end_ns) / (window.end_ns - window.start_ns)
+    used = _cores(generator, window)
     if used > MAX_GENERATOR_CPU:
         reasons.append(because("generator_saturated", share=used))
     return reasons + disturbance_reasons([disturbance_between(resources, window.start_ns, window.end_ns)])
+
+
+def _cores(resources: pd.DataFrame, window: Window) -> float:
+    """Return the CPU use within a window, in cores; 0 without a sample of it."""
+    if resources.empty:
+        return 0.0
+    return cpu_ns_between(resources, window.start_ns, window.end_ns) / (window.end_ns - window.start_ns)
 
 
 def _judged(due: pd.DataFrame, objectives: Sequence[Objective], phases: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
