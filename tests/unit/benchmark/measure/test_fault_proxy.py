@@ -87,7 +87,8 @@ def test_a_reset_ends_what_is_open_and_what_is_opened(proxy: int, connection: so
     command(proxy, "reset")
     with pytest.raises(ConnectionResetError):
         connection.recv(1)
-    with socket.create_connection(("127.0.0.1", proxy), timeout=10) as another, pytest.raises(ConnectionResetError):
+    # On a busy machine the reset comes before the connection is known to be open.
+    with pytest.raises(ConnectionResetError), socket.create_connection(("127.0.0.1", proxy), timeout=10) as another:
         another.recv(1)
     command(proxy, "pass")
     with socket.create_connection(("127.0.0.1", proxy), timeout=10) as another:
