@@ -104,7 +104,7 @@ def work_horse(worker: psutil.Process) -> psutil.Process:
 
 def begun(field: Field, job_id: str) -> None:
     until(lambda: field.is_at_work(job_id), "the job has not begun")
-    until(lambda: field.said("runs") != [0], "its run is not counted")
+    until(lambda: field.jobs.statistics().get("runs"), "its run is not counted")
 
 
 def test_a_worker_and_its_work_horse_are_killed_and_another_worker_runs_the_job_again(field: Field) -> None:
