@@ -36,16 +36,17 @@ def with_variables(contender: Contender, env: Mapping[str, str]) -> Contender:
 
 
 def with_room_for(contender: Contender, at_once: int) -> Contender:
-    """Return a contender whose scoring handler lets in so many requests at once, unless its row sets a limit.
+    """Return a contender whose scoring handler lets in twice as many requests at once, unless its row sets a limit.
 
-    A closed loop of more users than the limit would measure how fast a service refuses them.
+    A closed loop of more users than the limit would measure how fast a service refuses them. Twice, since the next
+    request of a user may arrive before the handler of the one before has given back its place.
     """
 
     def room(process: Process) -> Process:
         own = PREFIX + "MAX_IN_FLIGHT"
-        if process.role != "scoring" or own in process.env or at_once <= max_in_flight("scoring"):
+        if process.role != "scoring" or own in process.env or 2 * at_once <= max_in_flight("scoring"):
             return process
-        return with_env(process, {own: str(at_once)})
+        return with_env(process, {own: str(2 * at_once)})
 
     return contender.model_copy(update={"process": tuple(map(room, contender.process))})
 
