@@ -163,7 +163,7 @@ LIES = {
     "a negative duration": (200, b'{"detail": -1.0}', "answered something else than a duration"),
     "an empty body": (200, b"", "answered something else than a duration"),
     "an error": (500, b'{"detail": 0.045}', "answered with status 500"),
-    "a refusal": (500, b"", "answered with status 500"),
+    "a refusal": (429, b"", "answered with status 429"),
     "a redirect": (302, b"", "answered with status 302"),
 }
 
@@ -224,6 +224,12 @@ def test_a_lying_model_answers_502(deceived: Stack, lying_model: tuple[type[Lyin
     lying_model[0].lie = (status, body)
     until_seeded(deceived)
     expect(deceived, PREDICT, errors.BadModelAnswer(f"Model 1 {complaint}."))
+
+
+def test_a_model_that_is_busy_answers_503(deceived: Stack, lying_model: tuple[type[LyingModel], int]) -> None:
+    lying_model[0].lie = (503, b"")
+    until_seeded(deceived)
+    expect(deceived, PREDICT, errors.ModelBusy(1, None))
 
 
 def test_a_model_that_hangs_up_answers_502(deceived: Stack, lying_model: tuple[type[LyingModel], int]) -> None:

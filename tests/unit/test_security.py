@@ -17,7 +17,12 @@ SERVED = [
 ]
 UNSAFE_MODULES = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"}
 UNSAFE_CALLS = {"eval", "exec", "compile", "__import__", "system", "popen"}
-UNSAFE_WORDS = {("shell", True), ("verify", False)}  # of a call
+UNSAFE_WORDS = {"shell", "verify"}  # of a call: shell=True, verify=False
+
+
+def _is_context(word: ast.keyword) -> bool:
+    """Whether certificates are verified, by a context that was made for that."""
+    return word.arg == "verify" and isinstance(word.value, ast.Name) and word.value.id == "ssl_context"
 
 
 def unsafe(text: str) -> list[str]:
@@ -31,11 +36,7 @@ def unsafe(text: str) -> list[str]:
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             of_re = isinstance(node.func, ast.Attribute) and getattr(node.func.value, "id", "") == "re"
             found += [name] if name in UNSAFE_CALLS and not of_re else []
-            found += [
-                word.arg
-                for word in node.keywords
-                if isinstance(word.value, ast.Constant) and (word.arg, word.value.value) in UNSAFE_WORDS
-            ]
+            found += [word.arg for word in node.keywords if word.arg in UNSAFE_WORDS and not _is_context(word)]
     return found
 
 
