@@ -122,11 +122,18 @@ def behind_proxy(contender: Contender, role: str) -> Contender:
     return changed.model_copy(update={"process": (*before, proxy, *after)})
 
 
+def kill_tree(pid: int) -> None:
+    """Kill a process and its descendants. It is stopped first, lest it replace a worker that it sees die."""
+    for root in processes_of(pid)[:1]:
+        _signal(root, signal.SIGSTOP)
+    for process in processes_of(pid):
+        _signal(process, signal.SIGKILL)
+
+
 def _kill(inflictor: Inflictor, trial: Trial, fault: Fault, _: Inflicted) -> None:
     gone = _running(trial, fault.role)
     due_s = time.monotonic() + fault.seconds
-    for process in reversed(processes_of(gone.pid)):
-        _signal(process, signal.SIGKILL)
+    kill_tree(gone.pid)
     gone.popen.wait()
     _sleep_until(due_s)
     inflictor.start_again(trial, gone)

@@ -6,21 +6,19 @@ which Redis or a model can fail), test_shedding.py (too many requests).
 
 import json
 import random
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import psutil
 import pytest
 
 from benchmark.load.parity import Case, ParityResponse, ask
+from benchmark.measure.faults import kill_tree
 from benchmark.stack.processes import Stack
 from contract import errors
 from contract.schema import HEALTHCHECK_PATH, READY_PATH
 from contract.settings import Settings
 from tests.conftest import CONTENDERS, Stacks
 from tests.integration.api.asking import FAST, TWINS, Asked, ask_all
-from tests.integration.test_faults import until, until_seeded
+from tests.integration.test_faults import stopped, until, until_seeded
 
 pytestmark = pytest.mark.integration
 
@@ -111,9 +109,9 @@ def test_every_failure_of_a_dependency_has_its_status_and_health_stays_up(twins:
         assert said(stack, Case("predict")) == (503, "1")
     until(lambda: said(stack, Case("predict"))[0] == 200)
     for role, status in (("model", 502), ("redis", 503)):
-        for process in tree(stack, role):
-            process.kill()
-        psutil.wait_procs(tree(stack, role), 10)
+        processes = tree(stack, role)
+        kill_tree(processes[0].pid)
+        assert not psutil.wait_procs(processes, 10)[1]
         assert said(stack, Case("predict"))[0] == status
         assert said(stack, Case("health", "GET", HEALTHCHECK_PATH, body=b"")) == (200, None)
 
@@ -126,17 +124,4 @@ def said(stack: Stack, case: Case) -> tuple[int, str | None]:
 
 def tree(stack: Stack, role: str) -> list[psutil.Process]:
     root = psutil.Process(next(running.pid for running in stack.processes if running.role == role))
-    return [*root.children(recursive=True), root]
-
-
-@contextmanager
-def stopped(stack: Stack, role: str) -> Iterator[None]:
-    """Stall the processes of a role: they keep their connections and say nothing."""
-    processes = tree(stack, role)
-    for process in processes:
-        process.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for process in reversed(processes):
-            process.send_signal(signal.SIGCONT)
+    return [root, *root.children(recursive=True)]

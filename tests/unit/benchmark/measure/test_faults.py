@@ -2,6 +2,8 @@
 
 import contextlib
 import http.client
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -102,6 +104,24 @@ def test_what_is_killed_is_gone_with_its_children_and_another_one_answers_on_its
         again = trial.stack.processes[0].pid
     assert not psutil.pid_exists(again)
     assert inflictor.orphans == 0
+
+
+def test_who_replaces_its_workers_leaves_none_behind_when_it_is_killed(
+    tmp_path: Path, guard: Guard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signal_one = faults._signal
+
+    def slowly(process: psutil.Process, number: signal.Signals) -> None:
+        signal_one(process, number)
+        time.sleep(0.1)  # enough to start another child
+
+    monkeypatch.setattr(faults, "_signal", slowly)
+    with trial_of(tmp_path, guard, "replaces") as (trial, _):
+        root = trial.stack.processes[0]
+        faults.kill_tree(root.pid)
+        root.popen.wait()
+        assert list(faults._living({root.pid})) == []
+        faults.kill_tree(root.pid)  # gone already: nothing happens
 
 
 def test_what_stands_still_goes_on_afterwards_also_when_the_harness_is_interrupted(
