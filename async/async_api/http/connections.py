@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from contract.errors import TooManyInFlight
@@ -68,6 +69,10 @@ class Connections:
             self._refusals = {kept: answer_bytes(self.too_many(), close=not kept, more=more) for kept in (True, False)}
             self._stamp = stamp
         return self._refusals[keep]
+
+    def room(self, connections: Collection[object]) -> int:
+        """Return how many more connections there may be."""
+        return self._most - len(connections)
 
     def enter(self, connection: Protocol) -> None:
         """Take a new connection in. If there are too many, those that have been idle for longest are closed for it."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import signal
 import socket
 import sys
@@ -10,9 +9,14 @@ import threading
 import time
 from collections.abc import Iterator
 from functools import partial
+from typing import cast
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess, multiprocess
+
+from async_api.http.accepting import Acceptor
+from async_api.http.connections import Connections
+from async_api.http.protocol import Protocol
 
 _SETTLE_S = 0.02  # a few iterations of the event loop
 _LINGER_S = 0.5  # time that a stopping server keeps idle connections
@@ -26,17 +30,25 @@ def _stopping_signals() -> list[signal.Signals]:
 
 
 class Server(uvicorn.Server):
-    """uvicorn. A stopping server still accepts the connections that have arrived, and then closes its sockets."""
+    """uvicorn. It accepts all connections that wait at once, also when it stops, before it closes its sockets."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        options = {"config": self.config, "server_state": self.server_state, "app_state": self.lifespan.state}
+        listening = [one for server in self.servers for one in server.sockets]
+        # The options put it there, since they are pickled into every worker process.
+        shared: Connections = cast("partial[Protocol]", self.config.http_protocol_class).args[0]
+        room = partial(shared.room, self.server_state.connections)
+        self._acceptor = Acceptor(listening, partial(self.config.http_protocol_class, **options), room)
+        self._acceptor.start()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        listening = [socket.socket(fileno=os.dup(one.fileno())) for server in self.servers for one in server.sockets]
         for server in self.servers:
             server.close()
         for one in sockets or []:
             one.close()
         await asyncio.sleep(_SETTLE_S)  # closing takes the event loop some iterations
-        for one in listening:
-            await self._accept_last(one)
+        await self._acceptor.finish()
         await self._answer_last_requests()
         await super().shutdown([])
 
@@ -49,19 +61,6 @@ class Server(uvicorn.Server):
         finally:
             for one, handler in before.items():
                 signal.signal(one, handler)
-
-    async def _accept_last(self, listening: socket.socket) -> None:
-        """Accept all that wait, and close the socket at once: a connection that comes in between is reset."""
-        accepted = []
-        with listening, contextlib.suppress(OSError):  # there is no other
-            listening.setblocking(False)
-            while True:
-                accepted.append(listening.accept()[0])
-        options = {"config": self.config, "server_state": self.server_state, "app_state": self.lifespan.state}
-        factory = partial(self.config.http_protocol_class, **options)
-        for one in accepted:
-            one.setblocking(False)
-            await asyncio.get_running_loop().connect_accepted_socket(factory, one)
 
     async def _answer_last_requests(self) -> None:
         """Keep idle connections a little longer, since a request may be on its way; uvicorn would close them."""
