@@ -1,5 +1,6 @@
 """The provenance of a run: machine, versions, commit."""
 
+import functools
 import importlib.metadata
 import os
 import platform
@@ -37,7 +38,7 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "python_build": sys.version,
         "open_files": open_files()._asdict(),
-        "packages": _packages(),
+        "packages": dict(_packages()),
         "git": _commit(),
     }
 
@@ -55,6 +56,7 @@ def of_own_cpus(times: Sequence[T]) -> Sequence[T]:
     return [times[cpu] for cpu in own] if max(own) < len(times) else times  # some are switched off
 
 
+@functools.cache  # it takes most of a second
 def _packages() -> dict[str, str]:
     found = {d.metadata["Name"]: d.version for d in importlib.metadata.distributions() if d.metadata["Name"]}
     return dict(sorted(found.items(), key=lambda item: item[0].lower()))

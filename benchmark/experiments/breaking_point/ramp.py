@@ -17,6 +17,7 @@ BIN_S = 1.0
 _RESAMPLES = 400
 _BLOCK = 5  # bins that stay together when resampled, since neighbours are correlated
 _MIN_RIGHT = 3  # bins beyond the break that a fit takes
+_NO_SPREAD = 1e-9  # of offers that are all the same
 
 
 @dataclass(frozen=True)
@@ -85,28 +86,40 @@ def _goodput_break(x: NDArray[np.float64], y: NDArray[np.float64], step: float) 
     """Return the offer up to which the goodput follows it; the highest offer if it does to the end."""
     order = np.argsort(x, kind="stable")
     x, y = x[order], y[order]
-    best, (_, best_cost) = len(x), _follows(x, y, step)
-    for k in range(1, len(x) - _MIN_RIGHT + 1):
-        shift, follows_cost = _follows(x[:k], y[:k], step)
-        residual, level = _line_cost(x[k:], y[k:])
-        cost = follows_cost + residual
-        if level < FOLLOWS * float(x[k:].mean() + shift) and cost < best_cost:
-            best, best_cost = k, cost
-    return float(x[best - 1]) if best < len(x) else float(x[-1])
+    splits = np.arange(1, len(x) - _MIN_RIGHT + 1)  # so many points follow the offer, the others lie on a line
+    if not len(splits):
+        return float(x[-1])
+    shift, follows_cost = _follows(y - x, step)
+    residual = _line_cost_from(x, y)
+    left = splits - 1
+    below = _mean_from(y)[splits] < FOLLOWS * (_mean_from(x)[splits] + shift[left])
+    cost = np.where(below, follows_cost[left] + residual[splits], np.inf)
+    best = int(np.argmin(cost))
+    return float(x[left[best]]) if cost[best] < follows_cost[-1] else float(x[-1])
 
 
-def _follows(x: NDArray[np.float64], y: NDArray[np.float64], step: float) -> tuple[float, float]:
-    """Return how far the goodput lies from the offer that it follows, and the sum of squares about that."""
-    shift = float(np.clip((y - x).mean(), -step, step))
-    return shift, float(np.sum((y - x - shift) ** 2))
+def _follows(above: NDArray[np.float64], step: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return for the first 1, 2, ... points how far the goodput lies above the offer, and the squares about that."""
+    count, total = np.arange(1, len(above) + 1), np.cumsum(above)
+    shift = np.clip(total / count, -step, step)
+    return shift, np.cumsum(above**2) - 2 * shift * total + count * shift**2
 
 
-def _line_cost(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the sum of squares about the best line, and the mean of y."""
-    dx, dy = x - x.mean(), y - y.mean()
-    spread = float(dx @ dx)
-    slope = float(dx @ dy) / spread if spread else 0.0
-    return float(np.sum((dy - slope * dx) ** 2)), float(y.mean())
+def _line_cost_from(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the sum of squares about the best line through the points from each one on to the last."""
+    x, y = x - x.mean(), y - y.mean()  # sums of squares of small numbers are exact enough
+    count, sum_x, sum_y = (_sum_from(each) for each in (np.ones_like(x), x, y))
+    spread, slope = _sum_from(x * x) - sum_x**2 / count, _sum_from(x * y) - sum_x * sum_y / count
+    explained = np.divide(slope**2, spread, out=np.zeros_like(x), where=spread > _NO_SPREAD)
+    return _sum_from(y * y) - sum_y**2 / count - explained
+
+
+def _sum_from(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.cumsum(values[::-1])[::-1]
+
+
+def _mean_from(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return _sum_from(values) / np.arange(len(values), 0, -1)
 
 
 def _lasting(offered: NDArray[np.float64], slow: NDArray[np.bool_]) -> float:

@@ -340,7 +340,9 @@ def _busy_machine() -> dict[str, Any]:
 def reported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> FakeRun:
     """One run of every variant, with its report."""
     run = make_run(tmp_path_factory.mktemp(request.param), request.param)
-    write_bench_report(run)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(picture, "svg_file", lambda draw, layout: NO_DRAWING)
+        write_bench_report(run)
     return run
 
 
@@ -360,9 +362,14 @@ NO_DRAWING = '<svg viewBox="0 0 1 1" />'
 
 
 @pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave all drawings out: for tests of what a page says, since drawing takes most of the time."""
-    monkeypatch.setattr(picture, "svg_file", lambda draw, layout: NO_DRAWING)
+def drawings() -> None:
+    """Asked for by tests that look at drawings: to make a page takes ten times as long with them."""
+
+
+@pytest.fixture(autouse=True)
+def _without_drawings(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "drawings" not in request.fixturenames:
+        monkeypatch.setattr(picture, "svg_file", lambda draw, layout: NO_DRAWING)
 
 
 @pytest.fixture

@@ -19,6 +19,8 @@ from benchmark.experiments import experiment as experiments
 from benchmark.experiments.index import write_joined_report
 from benchmark.experiments.registry import REGISTRY, experiment_of
 from benchmark.experiments.strategies import summarise as strategies_summarise
+from benchmark.report.charts import picture
+from tests.unit.benchmark.conftest import NO_DRAWING
 from tests.unit.benchmark.experiments.recorders import RECORDERS
 from tests.unit.benchmark.experiments.strategies.synthetic import make_strategy
 
@@ -66,6 +68,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name in NAMES:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(experiments, "card_files", lambda *_: {})
+            patch.setattr(picture, "svg_file", lambda draw, layout: NO_DRAWING)
             runs[name] = RECORDERS[name].record(tmp_path_factory.mktemp(name), patch, "whole").path
     return runs
 

@@ -130,7 +130,12 @@ def test_what_stands_still_goes_on_afterwards_also_when_the_harness_is_interrupt
     states = []
 
     def look(_: float) -> None:
-        states.append(psutil.Process(trial.stack.processes[0].pid).status())
+        root = psutil.Process(trial.stack.processes[0].pid)
+        for _ in range(200):  # a signal takes effect when the process has its turn
+            if root.status() == psutil.STATUS_STOPPED:
+                break
+            time.sleep(0.05)
+        states.append(root.status())
         raise KeyboardInterrupt
 
     with trial_of(tmp_path, guard) as (trial, inflictor):

@@ -55,6 +55,7 @@ def test_what_only_shows_the_ceiling_of_the_harness_is_in_no_chart(
     assert not [picture.key for picture in pictures if "null" in picture.data + picture.alt + picture.caption]
 
 
+@pytest.mark.usefixtures("drawings")
 def test_drawings_take_their_neutral_colours_from_the_page(summaries: dict[str, Any]) -> None:
     picture = throughput_figure(parse_summary(summaries["valid"]))
     for svg, width in ((picture.wide_svg, WIDE.width), (picture.narrow_svg, NARROW.width)):

@@ -44,10 +44,12 @@ def test_it_loads_nothing(reported: "FakeRun") -> None:
     }
 
 
+@pytest.mark.usefixtures("drawings")
 def test_two_renders_are_the_same_bytes(valid_run: "FakeRun") -> None:
     assert write_bench_report(valid_run).read_bytes() == write_bench_report(valid_run).read_bytes()
 
 
+@pytest.mark.usefixtures("drawings")
 def test_ids_are_unique_and_what_is_referred_to_exists(valid_run: "FakeRun") -> None:
     page = render_bench_report(valid_run)
     ids = Counter(re.findall(r'\bid="([^"]+)"', page))
@@ -63,7 +65,6 @@ def test_every_figure_has_a_text_alternative_and_a_caption(valid_run: "FakeRun")
     assert all(0 < len(alt) <= 250 for alt in re.findall(r'role="img" aria-label="([^"]*)"', page))
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_levels_that_were_left_out_and_the_limits_of_open_files_are_said(valid_run: "FakeRun") -> None:
     valid_run.manifest["plan"] = {"left_out": "512 users were left out: the limit of 1,024 open files allows 231"}
     valid_run.manifest["environment"]["open_files"] = {"soft": 1024, "hard": None}
@@ -72,14 +73,12 @@ def test_levels_that_were_left_out_and_the_limits_of_open_files_are_said(valid_r
     assert "<dt>open files</dt><dd>1024 per process, up to no limit</dd>" in page
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_too_few_samples_are_not_a_number(valid_run: "FakeRun") -> None:
     page = render_bench_report(valid_run)
     assert "n/a*" in page
     assert "* not enough samples: a p99 needs at least 459." in page
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_invalid_figures_are_struck_and_shown(valid_run: "FakeRun") -> None:
     contender = valid_run.summary["contenders"]["async"]
     contender.update(valid=False, reasons=["12 answers were wrong"])
@@ -91,7 +90,6 @@ def test_invalid_figures_are_struck_and_shown(valid_run: "FakeRun") -> None:
     assert "<li>async is INVALID: 12 answers were wrong.</li>" in page
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_every_figure_offers_its_data_as_a_table_and_to_download(valid_run: "FakeRun") -> None:
     page = render_bench_report(valid_run)
     links = re.findall(r'<a download="([^"]+)" href="data:text/csv;charset=utf-8,([^"]+)"', page)
@@ -113,19 +111,18 @@ def test_names_are_only_text(valid_run: "FakeRun") -> None:
     assert "&lt;script&gt;alert(1)&lt;/script&gt; $x$" in page
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_it_says_how_to_reproduce_the_run(valid_run: "FakeRun") -> None:
     page = render_bench_report(valid_run)
     assert valid_run.manifest["command_line"] in page
     assert "settings and seed (1)" in page
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_a_manifest_without_environment_still_renders(valid_run: "FakeRun") -> None:
     valid_run.manifest.clear()
     assert "the command line was not recorded" in render_bench_report(valid_run)
 
 
+@pytest.mark.usefixtures("drawings")
 def test_a_rate_that_is_no_peak_is_at_least_so_much_in_table_and_figure(valid_run: "FakeRun") -> None:
     """The fastest still rises at the last level; nothing is said of who carries more."""
     page = render_bench_report(valid_run)
@@ -137,7 +134,6 @@ def test_a_rate_that_is_no_peak_is_at_least_so_much_in_table_and_figure(valid_ru
     assert "≥ 147" not in page
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_the_interval_of_a_ratio_is_the_one_that_decides(valid_run: "FakeRun") -> None:
     for each in valid_run.summary["comparisons"]:
         each.update(ci=[0.451, 1.11], confidence=0.994, ci95=[0.568, 0.877], difference_shown=False)

@@ -142,7 +142,6 @@ def test_an_interrupted_and_a_shortened_run_say_so(tmp_path: Path) -> None:
     assert shortened == "All times were shortened to 2 % of the plan, so the rates are rough."
 
 
-@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_run_that_was_carried_out_has_plain_answers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Kind

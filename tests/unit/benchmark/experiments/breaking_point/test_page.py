@@ -34,7 +34,6 @@ def page_of(tmp_path: Path, findings: list[Observation]) -> str:
     return write_report(recorded(tmp_path, findings)).read_text()
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_the_page_shows_every_figure(tmp_path: Path) -> None:
     page = page_of(tmp_path, findings_of("one") + findings_of("two"))
     figures = re.findall(r'<figure id="([^"]+)"', page)
@@ -51,7 +50,6 @@ def test_the_page_shows_every_figure(tmp_path: Path) -> None:
     assert "90 (not 100)" in page
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_links_lead_to_what_locust_itself_wrote(tmp_path: Path) -> None:
     page = page_of(tmp_path, [locust_run()])
     assert 'href="locust/0-one-response-time.html"' in page
@@ -63,6 +61,7 @@ def test_a_run_without_a_breaking_point_has_a_page_and_no_headline(tmp_path: Pat
     assert not (run.path / "headline.svg").exists()
 
 
+@pytest.mark.usefixtures("drawings")
 def test_a_run_with_breaking_points_has_a_headline_for_desk_and_phone(tmp_path: Path) -> None:
     run = recorded(tmp_path, findings_of("one"))
     write_report(run)
@@ -87,7 +86,6 @@ def test_a_run_without_an_answer_has_a_page(tmp_path: Path) -> None:
     assert row.invalid
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_what_is_invalid_is_struck_through_and_supports_no_answer(tmp_path: Path) -> None:
     spoilt = [locust_run("two", "response-time", generator_cpu=0.99)]
     run = recorded(tmp_path, [*findings_of("one"), *findings_of("two"), *spoilt])

@@ -28,6 +28,7 @@ def prose_of(text: str) -> str:
 
 
 @needs_a_recorded_run
+@pytest.mark.usefixtures("drawings")
 def test_the_article_agrees_with_the_recorded_run() -> None:
     stale = [path for path, text in GENERATE["explained"]().items() if path.read_text() != text]
     assert stale == []
@@ -61,7 +62,6 @@ def test_a_changed_record_changes_the_text() -> None:
     assert before["shares"] != after["shares"]
 
 
-@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("variant", list(variants()))
 def test_every_image_of_the_article_is_drawn(variant: str) -> None:
     summary: dict[str, Any] = variants()[variant]()

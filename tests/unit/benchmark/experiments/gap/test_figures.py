@@ -179,6 +179,7 @@ def test_measured_places_stand_in_the_map_with_their_own_number() -> None:
 
 
 @pytest.mark.parametrize("variant", list(variants()))
+@pytest.mark.usefixtures("drawings")
 def test_every_kind_of_run_has_its_headline_for_desk_and_phone(variant: str) -> None:
     data = read(variant)
     draw = figures.headline(data)

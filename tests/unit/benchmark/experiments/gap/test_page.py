@@ -38,7 +38,6 @@ def page_of(run: Run) -> str:
 
 
 @pytest.mark.parametrize("variant", list(variants()))
-@pytest.mark.usefixtures("undrawn")
 def test_every_kind_of_run_has_a_page_that_loads_nothing_and_links_to_what_is_there(
     tmp_path: Path, variant: str
 ) -> None:
@@ -70,7 +69,6 @@ def test_ids_are_unique_and_what_is_referred_to_exists(drawn: tuple[Run, str]) -
     assert referred <= set(ids)
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_the_raw_samples_of_each_cell_and_the_predictions_are_linked(tmp_path: Path) -> None:
     summary = make_summary()
     page = page_of(record(tmp_path / "run", summary))
@@ -81,7 +79,6 @@ def test_the_raw_samples_of_each_cell_and_the_predictions_are_linked(tmp_path: P
     assert 'href="prediction.json"' in page
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_a_contender_that_is_no_cell_of_the_design_is_linked_by_its_own_samples(tmp_path: Path) -> None:
     summary = make_summary()
     for cell in summary["cells"]:
@@ -91,7 +88,6 @@ def test_a_contender_that_is_no_cell_of_the_design_is_linked_by_its_own_samples(
     assert '<dt>async</dt><dd><a href="samples/0-main-async.csv">block 1</a></dd>' in page_of(run)
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_the_answers_stand_before_everything_else_with_state_and_picture(tmp_path: Path) -> None:
     page = page_of(record(tmp_path / "run", make_summary()))
     top = page.partition('<nav class="contents"')[0]
@@ -109,7 +105,6 @@ def test_the_answers_stand_before_everything_else_with_state_and_picture(tmp_pat
     assert places == sorted(places)
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_measured_settings_are_shown_and_those_only_predicted_open_on_demand(tmp_path: Path) -> None:
     page = page_of(record(tmp_path / "run", make_summary()))
     shown, _, folded = page.partition("<summary>Settings that were predicted only")
@@ -118,7 +113,6 @@ def test_measured_settings_are_shown_and_those_only_predicted_open_on_demand(tmp
     assert "four cores" in folded
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_every_figure_has_a_text_alternative_and_a_caption(tmp_path: Path) -> None:
     page = page_of(record(tmp_path / "run", make_summary()))
     assert page.count("<figure ") == page.count('role="img" aria-label="') == page.count("<figcaption>") == 10
@@ -132,7 +126,6 @@ def test_every_figure_has_a_text_alternative_and_a_caption(tmp_path: Path) -> No
      ("peaks", 0), ("what_if", 0), ("attribution_customary", 0), ("cells", 0), ("confounded", 0), ("factors", 0)],
 )  # fmt: skip
 @pytest.mark.parametrize("how", ["absent", "null", "empty"])
-@pytest.mark.usefixtures("undrawn")
 def test_a_missing_part_is_said(tmp_path: Path, part: str, missing: int, how: str) -> None:
     summary = make_summary()
     summary[part] = {"null": None, "empty": type(summary[part])()}.get(how)
@@ -142,7 +135,6 @@ def test_a_missing_part_is_said(tmp_path: Path, part: str, missing: int, how: st
     assert page.count("This part was not measured in this run.") == missing
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_what_is_invalid_is_struck_and_shown(tmp_path: Path) -> None:
     page = page_of(record(tmp_path / "run", variants()["invalid_cell"]()))
     assert '<span class="badge invalid">INVALID</span>' in page
@@ -152,7 +144,6 @@ def test_what_is_invalid_is_struck_and_shown(tmp_path: Path) -> None:
     assert "12 of 13,100 answers were wrong" in page
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_of_many_reasons_three_are_shown_and_the_others_open_on_demand(tmp_path: Path) -> None:
     reasons = [f"cell-f-f-f-f: {count} of 13,100 answers were wrong" for count in range(1, 6)]
     page = page_of(record(tmp_path / "run", {**make_summary(), "valid": False, "reasons": reasons}))
@@ -175,7 +166,6 @@ def test_titles_are_only_text(tmp_path: Path) -> None:
     assert "&lt;script&gt;" in page
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_it_joins_the_report_of_all_experiments(tmp_path: Path) -> None:
     page_of(record(tmp_path / "20261121T050000Z-explain", make_summary()))
     page = write_joined_report(tmp_path).read_text(encoding="utf-8")

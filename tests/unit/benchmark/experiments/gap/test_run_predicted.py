@@ -91,6 +91,7 @@ def test_a_prediction_from_the_record_answers_all_that_is_asked(
     monkeypatch.setattr(prediction, "MAP_CPU_MS", (0, 2))
     monkeypatch.setattr(prediction, "MAP_USERS", (1, 8))
     monkeypatch.setattr(prediction, "simulate_all", simulate_here)
+    monkeypatch.setattr(prediction, "_REQUESTS", 400)
     what_ifs = asked[0].what_ifs
     few = replace(asked[0], what_ifs=[replace(what_if, users=(8,)) for what_if in what_ifs], cpu_ms=(2,), users=(1, 8))
     models = {given[0].name: REAL_CALIBRATED(*given) for given in learnt}

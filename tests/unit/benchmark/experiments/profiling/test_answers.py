@@ -104,7 +104,6 @@ def test_a_shortened_and_an_interrupted_run_say_so() -> None:
     assert [text.partition(":")[0] for text in state] == ["The run was interrupted", "The run was shortened"]
 
 
-@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_run_that_was_carried_out_has_plain_answers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Kind

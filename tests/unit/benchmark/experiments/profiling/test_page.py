@@ -12,8 +12,6 @@ from tests.unit.benchmark.conftest import SheetsOf
 from tests.unit.benchmark.experiments.profiling.synthetic import EMPTY, entry, recorded_summary
 from tests.unit.benchmark.report.looks import struck, unreadable, words
 
-pytestmark = pytest.mark.usefixtures("undrawn")
-
 
 def test_the_table_orders_by_purpose_and_ends_with_what_was_counted() -> None:
     rows = library_rows({"a": entry(), "b": EMPTY})

@@ -91,7 +91,6 @@ def test_who_was_not_available_is_counted(record: Begin) -> None:
     assert "1 contender was not available on this machine, and the rest was measured." in found
 
 
-@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_run_that_was_carried_out_has_plain_answers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Kind

@@ -49,7 +49,6 @@ def whole(record: Begin, blocks: int = 2) -> Recorded:
     return recorded
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_it_names_each_strategy_with_its_trouble_its_gain_and_its_laws(record: Begin) -> None:
     page = page_of(whole(record))
     assert page.count("<figure ") == page.count('role="img" aria-label="') == page.count("<figcaption>") == 3
@@ -64,7 +63,6 @@ def test_it_names_each_strategy_with_its_trouble_its_gain_and_its_laws(record: B
     assert "<script" not in page
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_a_law_that_missed_is_named_at_the_top_with_what_was_measured(record: Begin) -> None:
     recorded = record()
     recorded.measure("one")
@@ -75,7 +73,6 @@ def test_a_law_that_missed_is_named_at_the_top_with_what_was_measured(record: Be
     assert page.index("Laws that missed") < page.index(f'<h2 id="{POOLS}">')
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_a_measurement_is_off_a_law_and_below_a_bound(record: Begin) -> None:
     recorded = record()
     recorded.measure("two", latency_ms=47.5)
@@ -85,14 +82,12 @@ def test_a_measurement_is_off_a_law_and_below_a_bound(record: Begin) -> None:
     assert "−80.0 %" not in page  # of the computation, which takes 2 ms of 10
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_the_law_of_a_mistake_is_marked_as_one(record: Begin) -> None:
     page = page_of(whole(record))
     assert page.count("(for contrast)") == 1
     assert "four calls in a loop take 100 ms (for contrast)" in page
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_who_is_not_available_is_named_with_the_first_line_of_why(record: Begin) -> None:
     recorded = record()
     recorded.whole(without=["two"])
@@ -119,7 +114,6 @@ def test_a_report_that_is_made_again_is_the_same_byte_for_byte(record: Begin) ->
     assert {name: (recorded.run.path / name).read_bytes() for name in names} == once
 
 
-@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("measured", [(), ("one",), ("sum",), ("one", "two")])
 def test_an_unfinished_run_has_a_page(record: Begin, measured: tuple[str, ...]) -> None:
     recorded = record()
@@ -130,7 +124,6 @@ def test_an_unfinished_run_has_a_page(record: Begin, measured: tuple[str, ...]) 
     assert not {"nan", "None", "inf"} & set(text.split())
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_a_run_that_is_invalid_as_a_whole_says_why_once(record: Begin) -> None:
     recorded = record(busy_before_start=0.5)
     recorded.whole()

@@ -107,7 +107,6 @@ def test_one_repeat_shows_no_difference(record: Recorder) -> None:
     assert state.startswith("One repeat shows no difference")
 
 
-@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_run_that_was_carried_out_has_plain_answers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Kind

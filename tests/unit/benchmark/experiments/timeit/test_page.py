@@ -21,7 +21,6 @@ def page_of(run: Run) -> str:
     return write_report(run).read_text(encoding="utf-8")
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_it_shows_four_figures_and_says_how_it_was_measured(record: Recorder) -> None:
     page = page_of(record())
     assert page.count("<figure ") == page.count('role="img" aria-label="') == page.count("<figcaption>") == 4
@@ -32,6 +31,7 @@ def test_it_shows_four_figures_and_says_how_it_was_measured(record: Recorder) ->
     assert "<script" not in page
 
 
+@pytest.mark.usefixtures("drawings")
 def test_ids_are_unique_and_what_is_referred_to_exists(record: Recorder) -> None:
     page = page_of(record())
     ids = Counter(re.findall(r'\bid="([^"]+)"', page))
@@ -39,6 +39,7 @@ def test_ids_are_unique_and_what_is_referred_to_exists(record: Recorder) -> None
     assert set(re.findall(r'(?:href="|url\()#([^")]+)', page)) <= set(ids)
 
 
+@pytest.mark.usefixtures("drawings")
 def test_the_headline_figure_is_a_file_of_its_own(record: Recorder) -> None:
     run = record()
     page_of(run)
@@ -51,7 +52,6 @@ def test_two_renders_are_the_same_bytes(record: Recorder) -> None:
     assert page_of(run) == page_of(run)
 
 
-@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("repeats", [0, 1, 3])
 def test_a_short_run_has_a_page(record: Recorder, repeats: int) -> None:
     page = page_of(record(repeats=repeats))
@@ -59,7 +59,6 @@ def test_a_short_run_has_a_page(record: Recorder, repeats: int) -> None:
     assert "nan" not in re.sub(r"<[^>]*>", "", page).lower().split()
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_a_shortened_run_says_so(record: Recorder) -> None:
     plan = {"calls": [1, 10, 20, 30], "repeats": 3, "seed": 1, "scale": 0.1}
     page = page_of(record(repeats=3, plan=plan))
@@ -78,7 +77,6 @@ def test_what_is_invalid_is_struck_through(record: Recorder, sheets_of: SheetsOf
     assert page.count('<tr class="invalid') == 2  # in the table for one look, and in the whole one
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_a_run_that_is_invalid_as_a_whole_says_why(record: Recorder) -> None:
     page = page_of(record(busy_before_start=0.5))
     assert "One call takes" not in page

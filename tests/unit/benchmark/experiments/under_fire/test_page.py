@@ -43,7 +43,6 @@ def pictures(run: Run) -> list[Picture]:
     return [picture for picture in found if picture]
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_it_names_each_fault_what_each_contender_did_and_what_the_contract_allows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -58,7 +57,6 @@ def test_it_names_each_fault_what_each_contender_did_and_what_the_contract_allow
     assert page.count("holds: ") == 8
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_what_is_not_as_promised_stands_out_in_the_table_with_an_example(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -69,7 +67,6 @@ def test_what_is_not_as_promised_stands_out_in_the_table_with_an_example(
     assert "Overload was not part of this run." in page
 
 
-@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("part", ["pause", "peak", OVERLOAD])
 def test_a_run_of_which_a_part_failed_has_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
     page = page_of(record(tmp_path, monkeypatch, error=((part, "two"), LoadError("no answer came"))))
