@@ -127,7 +127,7 @@ def test_who_replaces_its_workers_leaves_none_behind_when_it_is_killed(
 def test_what_stands_still_goes_on_afterwards_also_when_the_harness_is_interrupted(
     tmp_path: Path, guard: Guard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    states = []
+    states: list[str] = []
 
     def look(_: float) -> None:
         root = psutil.Process(trial.stack.processes[0].pid)
