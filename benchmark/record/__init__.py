@@ -3,11 +3,20 @@
 `from benchmark.record import load; run = load("results/latest")` has its tables as pandas frames: doc/record.md.
 """
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from benchmark.record.frames import Frames
+
+
+class Target(StrEnum):
+    """What a run's data can be exported as."""
+
+    PARQUET = "parquet"
+    CSV = "csv"
+    PROMETHEUS = "prometheus"
 
 
 def load(path: str | Path) -> "Frames":
