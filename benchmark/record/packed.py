@@ -59,15 +59,10 @@ def _path(folder: Path, name: str) -> Path:
 def _samples(run: Run, trials: Sequence[TrialRecord]) -> Iterator[pd.DataFrame]:
     for trial in trials:
         samples = run.cell_samples(trial)
+        kept = pd.Series(False, index=samples.index)
         for window in trial.windows:
-            inside = samples[(samples["end_ns"] >= window.start_ns) & (samples["start_ns"] < window.end_ns)]
-            yield inside.assign(
-                block=trial.block,
-                contender=trial.contender,
-                part=trial.part,
-                users=window.users,
-                ok=inside["ok"].astype(int),
-            )
+            kept |= (samples["end_ns"] >= window.start_ns) & (samples["start_ns"] < window.end_ns)
+        yield _of(trial, samples[kept]).assign(ok=samples["ok"].astype(int))
 
 
 def _resources(run: Run, trials: Sequence[TrialRecord]) -> Iterator[pd.DataFrame]:
@@ -76,4 +71,8 @@ def _resources(run: Run, trials: Sequence[TrialRecord]) -> Iterator[pd.DataFrame
         kept = pd.Series(False, index=frame.index)
         for window in trial.windows:
             kept |= frame["t_ns"].between(window.start_ns - _AROUND_NS, window.end_ns + _AROUND_NS)
-        yield frame[kept].assign(block=trial.block, contender=trial.contender, part=trial.part)
+        yield _of(trial, frame[kept])
+
+
+def _of(trial: TrialRecord, frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(block=trial.block, contender=trial.contender, part=trial.part)
