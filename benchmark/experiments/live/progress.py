@@ -26,6 +26,7 @@ class LiveProgress(Progress):
         self._board: Board | None = None
         self._run: Run | None = None
         self._done, self._trials = 0, 0
+        self._now: dict[str, str | int] = {}
 
     def __enter__(self) -> "LiveProgress":
         super().__enter__()
@@ -49,7 +50,9 @@ class LiveProgress(Progress):
     def phase(self, contender: str, phase: str) -> None:
         super().phase(contender, phase)
         now = {"contender": contender, "phase": phase, "done": self._done, "trials": self._trials}
-        self._channel.publish("now", {**now, "left": self._remaining()})
+        if now != self._now:  # the terminal is told several times a second, for the remaining time
+            self._now = now
+            self._channel.publish("now", {**now, "left": self._remaining()})
 
     def cell_done(self, cell: TrialRecord, expected_s: float = 0.0) -> None:
         super().cell_done(cell, expected_s)

@@ -98,6 +98,13 @@ def test_what_goes_wrong_with_the_page_is_said_once_and_the_run_goes_on(
     assert output.getvalue().count("the live page shows no more figures: no port is free") == 1
 
 
+def test_while_a_level_is_held_the_page_is_told_once(told: Told) -> None:
+    progress = LiveProgress(Console(file=io.StringIO()))
+    for phase in ("1 users", "1 users", "1 users", "4 users", "4 users"):
+        progress.phase("one", phase)
+    assert [now["phase"] for now in told.of("now")] == ["1 users", "4 users"]
+
+
 def test_without_the_option_there_is_no_page() -> None:
     console = Console(file=io.StringIO())
     assert type(progress_on(console, live=False)) is Progress
