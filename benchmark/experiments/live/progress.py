@@ -26,7 +26,7 @@ class LiveProgress(Progress):
         self._board: Board | None = None
         self._run: Run | None = None
         self._done, self._trials = 0, 0
-        self._now: dict[str, str | int] = {}
+        self._now: dict[str, object] = {}
 
     def __enter__(self) -> "LiveProgress":
         super().__enter__()
