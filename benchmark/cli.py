@@ -32,6 +32,7 @@ from benchmark.contenders.discovery import Contender, discover
 from benchmark.errors import BenchmarkError
 from benchmark.experiments.registry import REGISTRY, experiment_of
 from benchmark.monitor.command import monitor
+from benchmark.record import Target
 
 MEASURE, RESULTS_PANEL, SERVICES = "Measure", "Look at results", "Services"
 
@@ -98,6 +99,40 @@ def report(
         fail(error)
     if not run_directory:
         console.print(f"report: {path}", soft_wrap=True, markup=False)
+
+
+@app.command(
+    epilog=examples(
+        "export results/latest --to csv    # results/latest/export/samples.csv and four more",
+        "export results/latest --to parquet --out /tmp/run    # for pandas, Polars, DuckDB; needs pyarrow",
+        "export results/latest --to prometheus --out /var/lib/node_exporter    # the figures as metrics",
+    ),
+    rich_help_panel=RESULTS_PANEL,
+)
+def export(
+    run_directory: Annotated[Path, typer.Argument(help="A run directory.", show_default=False)],
+    to: Annotated[Target, typer.Option(help="The format: every sample and more as tables, or the figures as metrics.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the files. Default: the folder `export` in the run directory.")
+    ] = None,
+) -> None:
+    """Write a run's data in the format of another tool. Takes seconds.
+
+    `parquet` and `csv`: a file each for samples, resources, windows, trials and summary, with the columns and units
+    of doc/record.md. `prometheus`: the summary's figures as `figures.prom`, for the textfile collector of
+    node_exporter or for a Pushgateway.
+
+    From Python, `from benchmark.record import load` gives the same tables without an export.
+    """
+    from benchmark.record import load
+    from benchmark.record.export import export as write
+
+    try:
+        run = load(run_directory)
+        for path in write(run, to, out or run.path / "export"):
+            console.print(str(path), soft_wrap=True, markup=False)
+    except BenchmarkError as error:
+        fail(error)
 
 
 def _redraw(run_directory: Path) -> Path:

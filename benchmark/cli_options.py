@@ -114,6 +114,15 @@ WaitIdleOption = Annotated[
         rich_help_panel=CONDITIONS,
     ),
 ]
+LiveOption = Annotated[
+    bool,
+    typer.Option(
+        "--live",
+        help="Show what is being measured in a page on this machine: blocks as they end, intervals that narrow, why "
+        "something is INVALID. Its address is printed.",
+        rich_help_panel=OUTPUT,
+    ),
+]
 
 
 def examples(*commands: str) -> str:

@@ -26,7 +26,7 @@ from benchmark.experiments.gap.experiment import CONTENDERS, EXPERIMENT
 from benchmark.experiments.gap.schema import parse
 from benchmark.record.run import Run
 from contract.settings import PREFIX, Settings
-from doc import choosing, facts, reference
+from doc import choosing, facts, notebook, raw, reference
 from doc.diagrams.draw import NAMES, WIDTH, all_diagrams, read
 from doc.headline import headline
 from doc.tables import TABLES, bench_table, take_over_table
@@ -185,6 +185,7 @@ def take_over(folder: Path) -> None:
     EXPLAINED.mkdir(parents=True, exist_ok=True)
     for name in _KEPT:
         shutil.copy(run.path / name, EXPLAINED / name)
+    raw.keep(run, EXPLAINED)
     shutil.copy(run.path / CONTENDERS, RECORDED / "summary.json")
     # What an earlier record of `bench` has left describes another run.
     for name in ("manifest.json", "cells.jsonl"):
@@ -195,14 +196,24 @@ def main(arguments: list[str]) -> int:
     """Write the files, or with --check only say whether they are up to date."""
     if "--record" in arguments:
         take_over(Path(arguments[arguments.index("--record") + 1]))
-    stale = {path: text for path, text in generated().items() if not path.exists() or path.read_text() != text}
-    if "--check" in arguments:
-        print("\n".join(f"{path.relative_to(ROOT)} is out of date; run `make docs`" for path in stale))
-        return 1 if stale else 0
-    for path, text in stale.items():
-        path.write_text(text)
-        print(f"wrote {path.relative_to(ROOT)}")
-    return 0
+    check = "--check" in arguments
+    stale = _settle(generated(), check)
+    # Only now, since it compares with what the README says.
+    stale += _settle({notebook.EXPLORE: notebook.text_of(notebook.executed()[0])}, check)
+    return 1 if stale and check else 0
+
+
+def _settle(files: Mapping[Path, str], check: bool) -> list[Path]:
+    """Write those of the files that are out of date, or with `check` only say so; return them."""
+    stale = [path for path, text in files.items() if not path.exists() or path.read_text() != text]
+    for path in stale:
+        name = path.relative_to(ROOT)
+        if check:
+            print(f"{name} is out of date; run `make docs`")
+        else:
+            path.write_text(files[path])
+            print(f"wrote {name}")
+    return stale
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from benchmark.load.plan import Arrivals, Level, Load, LoadPlan, Waves
 from benchmark.measure.session import Session
 from benchmark.measure.trial import Trial
 from benchmark.record.columns import GENERATOR_ROLE
-from benchmark.record.run import TrialRecord, Window
+from benchmark.record.run import TrialRecord, Window, samples_suffix
 from benchmark.scenarios.discovery import scenario_of
 from benchmark.stack.processes import log_tail, own_environment, start_process, stop_processes
 
@@ -83,11 +83,6 @@ def hold(
 def generator_role(number: int) -> str:
     """Return the role of one of several load generators, counted from 0."""
     return f"{GENERATOR_ROLE}-{number + 1}" if number else GENERATOR_ROLE
-
-
-def samples_suffix(number: int) -> str:
-    """Return how the file name of a generator's samples ends."""
-    return f".{number + 1}.csv" if number else ".csv"
 
 
 @contextlib.contextmanager

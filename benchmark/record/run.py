@@ -33,7 +33,7 @@ from contract.secrets import masked
 
 SCHEMA, OLDEST_SCHEMA = 2, 1  # the version written; the oldest version that can be read
 SUMMARY = "summary.json"
-_CELLS = "cells.jsonl"
+CELLS = "cells.jsonl"
 _FOLDERS = ("samples", "resources", "locust", "logs")
 CellStatus = Literal["measured", "failed", "interrupted"]
 
@@ -123,12 +123,12 @@ class Run:
         return self.path / folder / f"{cell.key}{suffix}"
 
     def append_cell(self, cell: TrialRecord) -> None:
-        self.append_line(_CELLS, asdict(cell))
+        self.append_line(CELLS, asdict(cell))
 
     def trials(self) -> list[TrialRecord]:
         """Return all trials that have ended, in the order of measuring."""
-        documents = self.lines(_CELLS)
-        with reading(self.path / _CELLS):
+        documents = self.lines(CELLS)
+        with reading(self.path / CELLS):
             return [_trial(document) for document in documents]
 
     def cells(self) -> list[TrialRecord]:
@@ -157,12 +157,7 @@ class Run:
         path = self.file("samples", cell, ".csv")
         if cell.status == "measured" and cell.windows and not _has_head(path):
             raise RecordError(f"{path} is missing or empty, but {cell.contender} was measured: {WHAT_TO_DO}")
-        frame = read_samples(path)
-        frame["measured"] = False
-        for window in cell.windows:
-            inside = frame["end_ns"].between(window.start_ns, window.end_ns, inclusive="left")
-            frame.loc[inside, ["measured", "users"]] = [True, window.users]
-        return frame
+        return mark_measured(read_samples(path), cell)
 
     def samples(self) -> pd.DataFrame:
         """Return the samples of all trials, with columns `contender` and `block`."""
@@ -226,6 +221,20 @@ class Run:
 def utc_now() -> str:
     """Return the current time in the format of all documents of a run."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def samples_suffix(number: int) -> str:
+    """Return how the file name of a generator's samples ends."""
+    return f".{number + 1}.csv" if number else ".csv"
+
+
+def mark_measured(samples: pd.DataFrame, trial: TrialRecord) -> pd.DataFrame:
+    """Return samples of a trial with `measured`, for those inside a window, and the `users` of that window."""
+    frame = samples.assign(measured=False)
+    for window in trial.windows:
+        inside = frame["end_ns"].between(window.start_ns, window.end_ns, inclusive="left")
+        frame.loc[inside, ["measured", "users"]] = [True, window.users]
+    return frame
 
 
 def read_samples(path: Path) -> pd.DataFrame:

@@ -174,6 +174,7 @@ COMMANDS: Final = [
     Command("report", (*BENCHMARK, "report", *_RESULTS), recorded=_TWO_RUNS),
     Command("report of a run", (*BENCHMARK, "report", "{results}/latest"), recorded=_TWO_RUNS),
     Command("compare", (*BENCHMARK, "compare", "{results}/first", "{results}/latest"), _MEASURED, recorded=_TWO_RUNS),
+    Command("export", (*BENCHMARK, "export", "{results}/latest", "--to", "csv"), recorded=_TWO_RUNS),
     Command("contenders", (*BENCHMARK, "contenders")),
     Command("up", _UP, after=(_DOWN,), starts_services=True),
     Command("down", _DOWN, before=(_UP,), after=(_DOWN,), stops_services=True),

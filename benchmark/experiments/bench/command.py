@@ -11,6 +11,7 @@ from benchmark.cli_options import (
     WHAT,
     ContendersOption,
     FreePortsOption,
+    LiveOption,
     ResultsOption,
     SeedOption,
     SettingOption,
@@ -102,6 +103,7 @@ def command(
         ),
     ] = False,
     wait_idle: WaitIdleOption = 0,
+    live: LiveOption = False,
     results: ResultsOption = RESULTS,
 ) -> None:
     """Compare contenders: latency, peak rate and CPU per request, from 1 user to hundreds. About five minutes.
@@ -116,8 +118,8 @@ def command(
     from benchmark.experiments.bench import plan as plans
     from benchmark.experiments.bench.experiment import EXPERIMENT
     from benchmark.experiments.experiment import carry_out
+    from benchmark.experiments.live.progress import progress_on
     from benchmark.load.open_files import files_per_user, refuse_beyond
-    from benchmark.measure.progress import Progress
     from benchmark.stack.containers import ContainerLauncher
 
     refuse_together(**{"--quick": quick, "--full": full})
@@ -136,5 +138,5 @@ def command(
             console.print(plan.left_out, soft_wrap=True, markup=False)
         launcher = ContainerLauncher() if containers else None
         assignment = plans.assign(chosen, plan, parse_settings(setting), launcher)
-        run = carry_out(EXPERIMENT, assignment, results, Progress(console), wait_idle)
+        run = carry_out(EXPERIMENT, assignment, results, progress_on(console, live), wait_idle)
     conclude(run, EXPERIMENT)

@@ -9,6 +9,7 @@ from benchmark.cli_options import (
     RESULTS,
     WHAT,
     FreePortsOption,
+    LiveOption,
     ResultsOption,
     SeedOption,
     SettingOption,
@@ -66,6 +67,7 @@ def command(
     setting: SettingOption = None,
     free_ports: FreePortsOption = False,
     wait_idle: WaitIdleOption = 0,
+    live: LiveOption = False,
     results: ResultsOption = RESULTS,
 ) -> None:
     """Explain the difference between two contenders: how much each factor contributes. About 24 minutes.
@@ -85,9 +87,9 @@ def command(
     from benchmark.experiments.gap.experiment import EXPERIMENT
     from benchmark.experiments.gap.factors import Design, read_factors
     from benchmark.experiments.gap.measure import assign
+    from benchmark.experiments.live.progress import progress_on
     from benchmark.experiments.prediction.what_ifs import read_what_ifs
     from benchmark.load.open_files import files_per_user
-    from benchmark.measure.progress import Progress
 
     with measuring_command():
         services = parse_settings(setting)
@@ -103,5 +105,5 @@ def command(
         what_ifs = read_what_ifs(known)
         plan = plans.fit(plan, open_files().soft, files_per_user(mains))
         assignment = assign(design, mains, what_ifs, plan, services)
-        run = carry_out(EXPERIMENT, assignment, results, Progress(console), wait_idle)
+        run = carry_out(EXPERIMENT, assignment, results, progress_on(console, live), wait_idle)
     conclude(run, EXPERIMENT)

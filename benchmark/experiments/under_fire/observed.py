@@ -11,8 +11,7 @@ import pandas as pd
 from benchmark.experiments.under_fire.plan import kind_of
 from benchmark.experiments.under_fire.schema import Course
 from benchmark.load.protocols import WITHOUT_RETRY_AFTER
-from benchmark.measure.levels import samples_suffix
-from benchmark.record.run import Run, TrialRecord, read_samples
+from benchmark.record.run import Run, TrialRecord, read_samples, samples_suffix
 
 OK: Final = "200"
 WRONG: Final = "wrong 200"

@@ -9,6 +9,7 @@ from typer.main import get_command
 from benchmark.cli import app
 from benchmark.contenders.discovery import ROOT
 from benchmark.record.columns import SAMPLE_COLUMNS, ResourceSample
+from benchmark.record.frames import DERIVED_COLUMNS, OF_A_TRIAL, SUMMARY_COLUMNS, TRIAL_COLUMNS, WINDOW_COLUMNS
 from contract.settings import PREFIX, Settings
 from doc.reference import command_line
 from tests.unit.doc.pages import PAGES
@@ -35,6 +36,20 @@ def test_the_reference_names_no_folder_of_a_machine() -> None:
 )
 def test_each_column_of_the_record_is_explained(heading: str, columns: tuple[str, ...]) -> None:
     section = (ROOT / "doc" / "record.md").read_text().split(f"## {heading}\n")[1].split("\n## ")[0]
+    assert tuple(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == columns
+
+
+@pytest.mark.parametrize(
+    ("frame", "columns"),
+    [
+        ("samples", ("generator", *DERIVED_COLUMNS)),
+        ("windows", WINDOW_COLUMNS[len(OF_A_TRIAL) :]),
+        ("trials", TRIAL_COLUMNS[len(OF_A_TRIAL) :]),
+        ("summary", SUMMARY_COLUMNS),
+    ],
+)
+def test_each_column_of_a_frame_is_explained(frame: str, columns: tuple[str, ...]) -> None:
+    section = (ROOT / "doc" / "record.md").read_text().split(f"### Columns of `run.{frame}`\n")[1].split("\n##")[0]
     assert tuple(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == columns
 
 

@@ -10,9 +10,9 @@ import pytest
 from benchmark.errors import StackError
 from benchmark.load import parity
 from benchmark.load.plan import Arrivals, Pause
-from benchmark.measure.levels import Levels, _follow, _share, generator_role, samples_suffix
+from benchmark.measure.levels import Levels, _follow, _share, generator_role
 from benchmark.measure.trial import ParityError, check_parity_of
-from benchmark.record.run import TrialRecord, Window
+from benchmark.record.run import TrialRecord, Window, samples_suffix
 from tests.unit.benchmark.synthetic import make_contender
 
 

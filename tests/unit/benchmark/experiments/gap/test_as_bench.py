@@ -21,6 +21,7 @@ from benchmark.experiments.gap.plan import Phase
 from benchmark.experiments.gap.schema import parse
 from benchmark.load.plan import LoadPlan
 from benchmark.measure.trial import Trial
+from benchmark.record import load
 from benchmark.record.run import Run
 from tests.unit.benchmark.experiments.gap.conftest import CELLS_ONLY, Explain, latency_ms, levels
 from tests.unit.benchmark.fakes import failing
@@ -117,6 +118,7 @@ def test_one_record_of_explain_makes_all_pages(explained: Run, tmp_path: Path) -
     (recorded / "manifest.json").write_text("{}")  # of an earlier record of `bench`
     generate["take_over"](explained.path)
     assert not (recorded / "manifest.json").exists()
+    assert not load(recorded / "explain").samples.empty  # for doc/explore.ipynb
     for handler in generate["HANDLERS"]:  # which the README shows
         (tmp_path / handler).parent.mkdir(parents=True)
         shutil.copy(ROOT / handler, tmp_path / handler)
