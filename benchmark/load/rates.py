@@ -10,7 +10,8 @@ Steps are separated by commas:
 | `200 -> 1000 for 10s -> 200 for 20s` | jumps; a rate without a time lasts ten seconds |
 | `sine 50 to 200 every 2min for 4min` | swings between two rates, beginning with the lower: a day in minutes |
 | `bursts 50 to 400, 8s and 2s, for 1min` | low and high by turns, each for a random time with the mean given (MMPP) |
-| `replay requests.csv at 2x` | the times of a log, twice as fast |
+| `replay access.log at 2x` | the times of a log, twice as fast |
+| `replay requests.jsonl with bodies` | the times of a log, and what its requests sent |
 
 Rates are per second, or say so: `12000/min`, `200/s`. Times are in `ms`, `s`, `min` or `h`.
 """
@@ -25,7 +26,8 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from benchmark.errors import ShapeError
-from benchmark.load.log_times import read_log_times
+from benchmark.load.plan import LoggedBodies
+from benchmark.load.replayed_log import read_log
 
 _DEFAULT_S: Final = 10.0  # of a rate without a time
 _SECONDS: Final = {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
@@ -154,10 +156,14 @@ class Bursts:
 
 @dataclass(frozen=True)
 class Replay:
-    """The times of a log, since its first request; `path` is where they were read from."""
+    """The times of a log, since its first request; `path` is where they were read from.
+
+    With bodies, the requests send those of the log, which is read again then: they are nobody else's.
+    """
 
     path: str
     at_s: tuple[float, ...]
+    with_bodies: bool = False
 
     @property
     def seconds(self) -> float:
@@ -165,7 +171,8 @@ class Replay:
 
     @property
     def words(self) -> str:
-        return f"{len(self.at_s)} requests of {self.path} in {self.seconds:g} s"
+        bodies = ", with their bodies," if self.with_bodies else ""
+        return f"{len(self.at_s)} requests of {self.path}{bodies} in {self.seconds:g} s"
 
     @property
     def last_rps(self) -> float:
@@ -204,10 +211,24 @@ class RateShape:
         process with the highest rate of a piece, each arrival is kept with the share that the rate has then. A
         replayed log keeps its own times.
         """
+        return [at_s for _, times in self._by_phase(seed) for at_s in times]
+
+    def logged_bodies(self, seed: int) -> tuple[LoggedBodies, ...]:
+        """Return which of the requests that are due send a body of a log."""
+        found: list[LoggedBodies] = []
+        first = 0
+        for phase, times in self._by_phase(seed):
+            if isinstance(phase, Replay) and phase.with_bodies:
+                found.append(LoggedBodies(first, len(times), str(Path(phase.path).expanduser().absolute())))
+            first += len(times)
+        return tuple(found)
+
+    def _by_phase(self, seed: int) -> Iterator[tuple[Phase, list[float]]]:
+        """Yield each phase with when its requests are due."""
         course, draw = random.Random(f"{seed}-course"), random.Random(seed)
-        times: list[float] = []
         begin_s = 0.0
         for phase in self.phases:
+            times: list[float] = []
             if isinstance(phase, Replay):
                 times += [begin_s + at_s for at_s in phase.at_s]
             else:
@@ -215,8 +236,8 @@ class RateShape:
                 for piece in phase.pieces(course):
                     times += [since_s + t_s for t_s in _thinned(piece, draw)]
                     since_s += piece.seconds
+            yield phase, times
             begin_s += phase.seconds
-        return times
 
 
 def expected_counts(pieces: Sequence[Piece], bin_s: float = 1.0) -> list[float]:
@@ -265,8 +286,9 @@ def _phases(step: str, before_rps: float | None) -> list[Phase]:
     if match := re.fullmatch(rf"bursts\s+{_RATE}\s+to\s+{_RATE},\s*{_TIME}\s+and\s+{_TIME},\s*for\s+{_TIME}", step):
         a, b, c, d, e, f, g, h, i, j = match.groups()
         return [Bursts(_rate(a, b), _rate(c, d), _time(e, f), _time(g, h), _time(i, j))]
-    if match := re.fullmatch(rf"replay\s+(.+?)(?:\s+at\s+{_NUMBER}x)?", step):
-        return [Replay(match[1], read_log_times(Path(match[1]), float(match[2] or 1)))]
+    if match := re.fullmatch(rf"replay\s+(.+?)(\s+with\s+bodies)?(?:\s+at\s+{_NUMBER}x)?", step):
+        path, with_bodies = match[1], bool(match[2])
+        return [Replay(path, read_log(Path(path), float(match[3] or 1), with_bodies).at_s, with_bodies)]
     return _lines(step)
 
 

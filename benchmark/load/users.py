@@ -58,14 +58,16 @@ class AskingUser(FastHttpUser):
         if session.auth_header:  # from a host such as http://user:password@host
             self._http.default_headers["Authorization"] = session.auth_header
 
-    def obtain(self, scheduled_ns: int | None = None) -> None:
-        """Obtain one answer and report it. With a schedule, its latency counts from the scheduled time.
+    def obtain(self, scheduled_ns: int | None = None, asked: Ask | None = None) -> None:
+        """Obtain one answer and report it: to what is `asked` in place of the usual, if it is given.
+
+        With a schedule, its latency counts from the scheduled time.
 
         Otherwise it counts from before the request gets its time stamp: a pause in between (kernel, garbage
         collection) would be part of the queue stage of the service, but of no latency.
         """
         start_ns = time.monotonic_ns()
-        flow = self.asked.flow()
+        flow = (asked or self.asked).flow()
         request = next(flow)
         try:
             while True:

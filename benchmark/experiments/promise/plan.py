@@ -30,7 +30,8 @@ class PromisePlan:
 
     @property
     def loads(self) -> tuple[Load, ...]:
-        return _WARMUP, Scheduled(tuple(self.shape.arrivals_s(self.seed)))
+        due_s, bodies = self.shape.arrivals_s(self.seed), self.shape.logged_bodies(self.seed)
+        return _WARMUP, Scheduled(tuple(due_s), bodies=bodies)
 
 
 def make_plan(shape: RateShape, objectives: Sequence[str], seed: int, required: Sequence[str]) -> PromisePlan:
