@@ -30,6 +30,7 @@ from benchmark.load.plan import LoggedBodies
 from benchmark.load.replayed_log import read_log
 
 _DEFAULT_S: Final = 10.0  # of a rate without a time
+_MOST_REQUESTS: Final = 2_000_000  # they are kept in memory
 _SECONDS: Final = {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
 _NUMBER = r"(\d+(?:\.\d+)?)"
 _TIME = rf"{_NUMBER}\s*(ms|s|min|h)"
@@ -199,6 +200,10 @@ class RateShape:
     def seconds(self) -> float:
         return math.fsum(phase.seconds for phase in self.phases)
 
+    def peak_rps(self, seed: int) -> float:
+        """Return its highest rate."""
+        return max((piece.peak_rps for piece in self.pieces(seed)), default=0.0)
+
     def pieces(self, seed: int) -> list[Piece]:
         """Return the course of the rate; the same for the same seed."""
         draw = random.Random(f"{seed}-course")
@@ -254,8 +259,10 @@ def parse_shape(written: str) -> RateShape:
     for step in _steps(written):
         phases += _phases(step, phases[-1].last_rps if phases else None)
     shape = RateShape(written, tuple(phases))
-    if not any(piece.peak_rps for piece in shape.pieces(seed=1)):
+    if not shape.peak_rps(seed=1):
         raise ShapeError(f"the shape {written!r} asks for no request at all, expected a rate above 0")
+    if (asked := math.fsum(piece.expected(piece.seconds) for piece in shape.pieces(seed=1))) > _MOST_REQUESTS:
+        raise ShapeError(f"the shape {written!r} asks for {asked:,.0f} requests, expected at most {_MOST_REQUESTS:,}")
     return shape
 
 

@@ -12,8 +12,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
-from itertools import count
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import gevent
@@ -24,11 +23,11 @@ from locust.html import get_html_report
 from locust.runners import LocalRunner
 from locust.stats import PERCENTILES_TO_REPORT, StatsCSVFileWriter, stats_history
 
-from benchmark.load.arrivals import read_bodies, times_of
+from benchmark.load.arrivals import times_of
 from benchmark.load.peak import CLIMB_GROWTH, grows
 from benchmark.load.plan import Arrivals, Level, LoadPlan, Pause, Scheduled, Waves
-from benchmark.load.protocols import Ask
 from benchmark.load.samples import SampleWriter
+from benchmark.load.shares import sending_logged
 from benchmark.load.users import AskingUser, user_class
 from contract.garbage_collection import freeze_startup_objects
 from contract.limits import raise_open_files
@@ -110,6 +109,8 @@ def _apply_all(plan: LoadPlan, environment: Environment, runner: LocalRunner, wr
             case Waves():
                 _send_waves(asking, writer, load)
             case Arrivals() | Scheduled():
+                if isinstance(load, Scheduled) and load.bodies:
+                    type(asking).asked = sending_logged(asking.asked, load.bodies)
                 _send_arrivals(asking, writer, load)
             case Pause():
                 start_ns = _begin_in_silence(0)
@@ -142,29 +143,21 @@ def _send_arrivals(asking: AskingUser, writer: SampleWriter, arrivals: Arrivals 
 
     What is due in the window is measured, however late the answer comes.
     """
-    asks, due_s = _asks(asking, arrivals), times_of(arrivals)  # before the clock runs: they take time
     writer.users, pool, first_ns = 0, Pool(), time.monotonic_ns()
     start_ns = first_ns + int(arrivals.warmup_s * 1e9)
-    due_ns = [first_ns + int(at_s * 1e9) for at_s in due_s]
-    warmup = sum(at_ns < start_ns for at_ns in due_ns)
-    _send_when_due(asking, pool, due_ns[:warmup], asks)
+    due_ns = [first_ns + int(at_s * 1e9) for at_s in times_of(arrivals)]
+    _send_when_due(asking, pool, [at_ns for at_ns in due_ns if at_ns < start_ns])
     _sleep_until(start_ns)
     _say("measuring", users=0)
-    _send_when_due(asking, pool, due_ns[warmup:], asks)
+    _send_when_due(asking, pool, [at_ns for at_ns in due_ns if at_ns >= start_ns])
     pool.join()
     _end(0, start_ns)
 
 
-def _send_when_due(asking: AskingUser, pool: Pool, due_ns: Iterable[int], asks: Iterator[Ask]) -> None:
+def _send_when_due(asking: AskingUser, pool: Pool, due_ns: Iterable[int]) -> None:
     for at_ns in due_ns:
         _sleep_until(at_ns)
-        pool.spawn(asking.obtain, at_ns, next(asks))
-
-
-def _asks(asking: AskingUser, arrivals: Arrivals | Scheduled) -> Iterator[Ask]:
-    """Yield what each request asks: as the scenario does, or with the body of a log. Raises ShapeError."""
-    bodies = read_bodies(arrivals.bodies) if isinstance(arrivals, Scheduled) else {}
-    return (asking.asked.sending(bodies[number]) if number in bodies else asking.asked for number in count())
+        pool.spawn(asking.obtain, at_ns)
 
 
 def _sleep_until(moment_ns: int) -> None:

@@ -1,15 +1,30 @@
-"""Deals the requests of a shape out among the processes of Locust, so that together they send each exactly once."""
+"""Which request sends what: the bodies of a log, and the shares of several processes.
 
-from collections.abc import Iterator
+The processes of Locust deal the requests of a shape out, so that together they send each exactly once.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import count
 from typing import Any, Final
 
 from benchmark.load.arrivals import read_bodies
+from benchmark.load.plan import LoggedBodies
 from benchmark.load.protocols import Ask
 from benchmark.load.rates import RateShape, parse_shape
 
 PLACES: Final = "shape_places"  # attribute of the options, which a master sends to its workers: all names, in order
 
 Due = tuple[float, Ask]  # seconds since the first moment, and what is asked then
+
+
+def sending_logged(asked: Ask, logged: Iterable[LoggedBodies]) -> Ask:
+    """Return the same requests, of which those that replay a log send its bodies. Raises ShapeError.
+
+    Requests take their bodies in the order in which they are due.
+    """
+    bodies = read_bodies(logged)
+    return replace(asked, bodies=(bodies[number] if number in bodies else next(asked.bodies) for number in count()))
 
 
 def share_of(environment: Any, asked: Ask, seed: int) -> Iterator[Due] | None:

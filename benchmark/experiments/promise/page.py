@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from benchmark.analysis.promises import Verdict
+from benchmark.analysis.promises import Verdict, together
 from benchmark.analysis.wording import MISSING, minute_utc, significant
 from benchmark.experiments.promise.answers import answers, worst_outcome
 from benchmark.experiments.promise.figures import all_figures, headline
@@ -57,10 +57,17 @@ def _glance_row(name: str, entry: PromiseEntry) -> GlanceRow:
     worst = worst_outcome(entry)
     share = worst.bad / worst.requests if worst.requests else 0.0
     cells = (
-        GlanceCell(verdict_of(entry), worst.objective if entry.verdict is not Verdict.KEPT else ""),
+        GlanceCell(verdict_of(entry), _why(entry)),
         GlanceCell(f"{significant(100 * share, 2)} %", f"{worst.bad:,} of {worst.requests:,}", share),
     )
     return GlanceRow(name, entry.title, cells, not entry.valid)
+
+
+def _why(entry: PromiseEntry) -> str:
+    """Return what stands small below the verdict: the objective it is about, and what became of the first answer."""
+    about = worst_outcome(entry).objective if entry.verdict is not Verdict.KEPT else ""
+    first = f"first answer: {together(each.verdict for each in entry.accepted)}" if entry.accepted else ""
+    return "; ".join(each for each in (about, first) if each)
 
 
 def _outcome_rows(name: str, entry: PromiseEntry) -> list[TableRow]:

@@ -98,7 +98,7 @@ def test_where_a_result_comes_in_a_second_step_both_latencies_are_judged(tmp_pat
 def test_a_required_contender_that_does_not_keep_it_is_named(tmp_path: Path) -> None:
     how = {"two": {"latency": always(130.0)}}
     summary = recorded(tmp_path, [ONE, TWO], SHAPE, ["p99<100ms"], ["one", "two"], how=how)
-    assert summary.broken_requirements == ["two"]
+    assert summary.broken_requirements == ["two breaks the promise"]
 
 
 def test_nobody_can_be_required_who_is_not_measured() -> None:
