@@ -23,11 +23,11 @@ def _table(document: Mapping[str, Any]) -> Table:
     for heading in ("objective", "verdict", "measured", "missed", "requests", ""):
         table.add_column(heading, justify="right", no_wrap=True)
     for name, entry in summary.contenders.items():
-        until = [(each, "") for each in entry.outcomes] + [(each, ", first answer") for each in entry.accepted]
-        for outcome, which in until:
+        rows = [(name, each) for each in entry.outcomes] + [("  its first answer", each) for each in entry.accepted]
+        for label, outcome in rows:
             table.add_row(
-                name,
-                outcome.objective + which,
+                label,
+                outcome.objective,
                 str(outcome.verdict),
                 MISSING if outcome.measured_ms is None else f"{significant(outcome.measured_ms)} ms",
                 f"{outcome.bad:,}",
