@@ -200,6 +200,15 @@ class RateShape:
     def seconds(self) -> float:
         return math.fsum(phase.seconds for phase in self.phases)
 
+    @property
+    def from_anywhere(self) -> str:
+        """The line with absolute paths of its logs, for a process that runs in another folder."""
+        written = self.written
+        for phase in self.phases:
+            if isinstance(phase, Replay):
+                written = written.replace(phase.path, str(Path(phase.path).expanduser().absolute()))
+        return written
+
     def peak_rps(self, seed: int) -> float:
         """Return its highest rate."""
         return max((piece.peak_rps for piece in self.pieces(seed)), default=0.0)

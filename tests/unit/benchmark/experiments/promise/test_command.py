@@ -15,7 +15,7 @@ from tests.unit.benchmark.fakes import fake_stack
 
 
 @pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_page(monkeypatch: pytest.MonkeyPatch) -> None:
     """No page is drawn: that takes most of the time, and no part in the exit status."""
     monkeypatch.setattr(experiment, "report", experiment.write_summary)
 
@@ -48,7 +48,7 @@ def test_what_is_no_promise_is_wrong_usage_and_nothing_starts(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("no_page")
 @pytest.mark.parametrize(
     ("shape", "latency", "struck", "status", "said"),
     [
@@ -75,7 +75,7 @@ def test_a_required_promise_decides_the_exit_status(
     assert said in result.output
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("no_page")
 def test_without_a_requirement_a_broken_promise_is_a_result_like_any_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
