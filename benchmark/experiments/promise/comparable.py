@@ -13,8 +13,7 @@ def comparable(run: Run, label: str, _: int | None) -> list[Comparable]:
     summary = PromiseSummary.model_validate(run.summary)
     entry, load = summary.contenders[label], f"{summary.shape}, seed {run.manifest['seed']}"
     valid = entry.valid and not run_reasons(run.manifest["busy_before_start"])
-    later = " of the result" if entry.accepted else ""
-    found = [each for outcome in entry.outcomes for each in _of(outcome, later, valid, load)]
+    found = [each for outcome in entry.outcomes for each in _of(outcome, "", valid, load)]
     found += [each for outcome in entry.accepted for each in _of(outcome, " of the first answer", valid, load)]
     if entry.cpu_ms_per_request is not None:
         found.append(Comparable("CPU per request", "ms", True, (entry.cpu_ms_per_request,), valid, load, _ABSENT))
