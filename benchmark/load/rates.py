@@ -157,12 +157,13 @@ class Bursts:
 
 @dataclass(frozen=True)
 class Replay:
-    """The times of a log, since its first request; `path` is where they were read from.
+    """The times of a log, since its first request; `path` is what was written, `log` its absolute path.
 
     With bodies, the requests send those of the log, which is read again then: they are nobody else's.
     """
 
     path: str
+    log: str
     at_s: tuple[float, ...]
     with_bodies: bool = False
 
@@ -206,7 +207,7 @@ class RateShape:
         written = self.written
         for phase in self.phases:
             if isinstance(phase, Replay):
-                written = written.replace(phase.path, str(Path(phase.path).expanduser().absolute()))
+                written = written.replace(phase.path, phase.log)
         return written
 
     def peak_rps(self, seed: int) -> float:
@@ -233,7 +234,7 @@ class RateShape:
         first = 0
         for phase, times in self._by_phase(seed):
             if isinstance(phase, Replay) and phase.with_bodies:
-                found.append(LoggedBodies(first, len(times), str(Path(phase.path).expanduser().absolute())))
+                found.append(LoggedBodies(first, len(times), phase.log))
             first += len(times)
         return tuple(found)
 
@@ -303,8 +304,9 @@ def _phases(step: str, before_rps: float | None) -> list[Phase]:
         a, b, c, d, e, f, g, h, i, j = match.groups()
         return [Bursts(_rate(a, b), _rate(c, d), _time(e, f), _time(g, h), _time(i, j))]
     if match := re.fullmatch(rf"replay\s+(.+?)(\s+with\s+bodies)?(?:\s+at\s+{_NUMBER}x)?", step):
-        path, with_bodies = match[1], bool(match[2])
-        return [Replay(path, read_log(Path(path), float(match[3] or 1), with_bodies).at_s, with_bodies)]
+        path, with_bodies = Path(match[1]), bool(match[2])
+        at_s = read_log(path, float(match[3] or 1), with_bodies).at_s
+        return [Replay(match[1], str(path.expanduser().absolute()), at_s, with_bodies)]
     return _lines(step)
 
 

@@ -39,6 +39,7 @@ def render_page(run: Run, summary: PromiseSummary) -> str:
             glance_rows=[_glance_row(name, each) for name, each in summary.contenders.items()],
             rows=[row for name, each in summary.contenders.items() for row in _outcome_rows(name, each)],
             phase_rows=[row for name, each in summary.contenders.items() for row in _phase_rows(name, each)],
+            load_rows=[_load_row(name, each) for name, each in summary.contenders.items() if each.seconds],
             trouble_rows=[row for name, each in summary.contenders.items() for row in _trouble_rows(name, each)],
             settings=flatten(manifest["settings"]),
             plan=[("shape", summary.shape), ("objectives", ", ".join(summary.objectives))],
@@ -105,6 +106,18 @@ def _phase_rows(name: str, entry: PromiseEntry) -> list[TableRow]:
             cells = (phase.words, outcome.objective, str(outcome.verdict), f"{outcome.bad:,}", f"{outcome.requests:,}")
             rows.append(TableRow(name, (*cells, worst, again), not entry.valid))
     return rows
+
+
+def _load_row(name: str, entry: PromiseEntry) -> TableRow:
+    """Return how the load was offered, and what a request cost."""
+    cells = (
+        f"{sum(second.due for second in entry.seconds):,}",
+        MISSING if entry.late_p99_ms is None else significant(entry.late_p99_ms),
+        MISSING if entry.generator_cores is None else f"{entry.generator_cores:.2f}",
+        f"{entry.failed:,}",
+        MISSING if entry.cpu_ms_per_request is None else significant(entry.cpu_ms_per_request),
+    )
+    return TableRow(name, cells, not entry.valid)
 
 
 def _trouble_rows(name: str, entry: PromiseEntry) -> list[TableRow]:

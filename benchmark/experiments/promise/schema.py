@@ -72,6 +72,8 @@ class PromiseEntry(SummaryPart):
     failed: int = 0
     first_error: str = ""
     cpu_ms_per_request: float | None = None
+    late_p99_ms: float | None = None  # of the requests: how long after their time they were sent
+    generator_cores: float | None = None
 
 
 class PromiseSummary(Head):

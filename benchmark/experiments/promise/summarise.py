@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from benchmark.analysis.findings import Finding, finding
 from benchmark.analysis.promises import good_requests, judge_promise, outages, tails_by_second, together
 from benchmark.analysis.reasons import Reason, because
+from benchmark.analysis.stats import percentile
 from benchmark.analysis.summary import failures_of, summary_head
 from benchmark.analysis.validity import MAX_GENERATOR_CPU, disturbance_reasons, most_late
 from benchmark.contenders.answer_law import law_of
@@ -85,6 +86,8 @@ def _entry(run: Run, contender: Contender, trials: Sequence[TrialRecord]) -> Pro
         failed=len(failed),
         first_error=str(failed["error"].iloc[0]) if len(failed) else "",
         cpu_ms_per_request=_cpu_ms(resources, window, int(due["ok"].sum())),
+        late_p99_ms=_late_p99_ms(due),
+        generator_cores=round(_cores(resources[resources["role"] == GENERATOR_ROLE], window), 3),
     )
 
 
@@ -106,6 +109,12 @@ def _reasons(due: pd.DataFrame, resources: pd.DataFrame, window: Window) -> list
     if used > MAX_GENERATOR_CPU:
         reasons.append(because("generator_saturated", share=used))
     return reasons + disturbance_reasons([disturbance_between(resources, window.start_ns, window.end_ns)])
+
+
+def _late_p99_ms(due: pd.DataFrame) -> float | None:
+    late_ms = ((due["start_ns"] - due["scheduled_ns"]) / 1e6).to_numpy(dtype=float)
+    p99_ms = percentile(late_ms, 99)
+    return None if p99_ms is None else round(p99_ms, 3)
 
 
 def _cores(resources: pd.DataFrame, window: Window) -> float:

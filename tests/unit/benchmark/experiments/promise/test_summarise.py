@@ -105,6 +105,7 @@ def test_latency_counts_from_when_a_request_was_due_even_if_it_was_sent_late(tmp
     how = {"latency": always(60.0), "late_ms": 45.0}
     (entry,) = recorded(tmp_path, [ONE], SHAPE, ["p99<100ms"], how={"one": how}).contenders.values()
     assert entry.outcomes[0].measured_ms == pytest.approx(105.0)
+    assert entry.late_p99_ms == pytest.approx(45.0)
 
 
 def test_a_generator_that_was_late_or_saturated_strikes_the_contender_and_no_other(tmp_path: Path) -> None:
