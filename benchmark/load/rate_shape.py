@@ -13,7 +13,7 @@ from flask import Response, jsonify, request
 from locust import LoadTestShape, User
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
-from locust.runners import MasterRunner, WorkerRunner
+from locust.runners import STATE_RUNNING, STATE_SPAWNING, MasterRunner, WorkerRunner
 
 from benchmark.errors import ShapeError
 from benchmark.load.rates import RateShape, parse_shape
@@ -62,8 +62,6 @@ def follow_shape(environment: Environment, **_: Any) -> None:
     start = runner.start
 
     def start_shape_or(*args: Any, **kwargs: Any) -> None:
-        if isinstance(environment.shape_class, FollowShape) and runner.shape_greenlet is None:
-            environment.shape_class = None  # of the run before
         if options.shape and environment.shape_class is None:
             places = _processes(environment)
             setattr(options, PLACES, places)
@@ -73,6 +71,11 @@ def follow_shape(environment: Environment, **_: Any) -> None:
         else:
             start(*args, **kwargs)
 
+    def let_go(**_: Any) -> None:
+        if isinstance(environment.shape_class, FollowShape):
+            environment.shape_class = None  # the next run may have another, or none
+
+    environment.events.test_stop.add_listener(let_go)
     runner.start = start_shape_or  # type: ignore[method-assign]
     if environment.web_ui and environment.web_ui.app:
         environment.web_ui.app.before_request(lambda: _refuse(environment))
@@ -113,6 +116,8 @@ def _refuse(environment: Environment) -> Response | None:
     why_not, written = "", request.form.get("shape", "").strip()
     if isinstance(environment.shape_class, FollowShape) and environment.runner and environment.runner.shape_greenlet:
         why_not = "a shape is being followed: stop it first"
+    elif written and environment.runner and environment.runner.state in (STATE_SPAWNING, STATE_RUNNING):
+        why_not = "a shape begins with a run of its own: stop this one first"
     elif written and (named := request.form.get("shape_class", "Default")) != "Default":
         why_not = f"the load shape {named} has a shape of its own: choose one of the two"
     elif written:

@@ -56,6 +56,7 @@ class Runner:
 
     environment: Any
     user_count: int = 0
+    state: str = "ready"
     shape_greenlet: object = None
     started: list[Any] = field(default_factory=list)
 
@@ -68,6 +69,8 @@ class Runner:
 
 
 def environment(rate_shape: ModuleType, shape: str, names: tuple[str, ...] = ("Open",), **options: Any) -> Any:
+    from locust.event import Events  # only where Locust is kept from patching
+
     known = {
         "Open": type("Open", (rate_shape.OpenLoopUser,), {}),
         "Other": type("Other", (rate_shape.OpenLoopUser,), {}),
@@ -78,6 +81,7 @@ def environment(rate_shape: ModuleType, shape: str, names: tuple[str, ...] = ("O
         user_classes=[known[name] for name in names],
         available_user_classes=known,
         shape_class=None,
+        events=Events(),
         web_ui=None,
         host=None,
     )
@@ -101,7 +105,8 @@ def test_without_a_shape_locust_starts_as_usual_also_after_a_run_with_one(rate_s
     started = environment(rate_shape, "50 for 2s")
     rate_shape.follow_shape(started)
     started.runner.start(7, 1)
-    started.runner.shape_greenlet, started.parsed_options.shape = None, ""
+    started.events.test_stop.fire(environment=started)
+    started.parsed_options.shape = ""
     started.runner.start(7, 1)
     assert started.runner.started[1:] == [(7, 1)]
 
@@ -130,6 +135,20 @@ def test_what_cannot_be_offered_is_refused_in_a_headless_run_and_in_the_web_ui(
     assert not answer.get_json()["success"]
     assert said in answer.get_json()["message"]
     assert app.test_client().post("/swarm", data={"shape": "", "user_classes": list(names)}).text == "started"
+
+
+def test_a_shape_is_not_begun_within_a_run(rate_shape: ModuleType) -> None:
+    app = flask.Flask(__name__)
+    app.add_url_rule("/swarm", "swarm", lambda: "started", methods=["POST"])
+    at_page = environment(rate_shape, "", headless=False)
+    at_page.web_ui, at_page.runner.state = SimpleNamespace(app=app), "running"
+    rate_shape.follow_shape(at_page)
+    ask = app.test_client().post
+    assert "stop this one first" in ask("/swarm", data={"shape": "50 for 2s"}).get_json()["message"]
+    assert ask("/swarm", data={"shape": ""}).text == "started"  # more users, as usual
+    at_page.parsed_options.shape = "50 for 2s"
+    at_page.runner.start(1, 1)
+    assert "a shape is being followed" in ask("/swarm", data={"shape": ""}).get_json()["message"]
 
 
 def test_an_example_has_a_shape_of_its_own(rate_shape: ModuleType) -> None:
