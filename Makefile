@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
-LOCUST := EXAMPLE=$(EXAMPLE) $(BIN)/locust -f benchmark/load/locustfile.py
+LOCUST := EXAMPLE=$(EXAMPLE) SHAPE='$(SHAPE)' $(BIN)/locust -f benchmark/load/locustfile.py
 WEB_UI = --class-picker --web-host $(or $(WEB_HOST),127.0.0.1)
 SCALE_FLAG := $(if $(SCALE),--scale $(SCALE))
 CONTAINERS := $(PYTHON) -m docker.verbs
@@ -14,7 +14,7 @@ DOCKER ?= docker
 export DOCKER
 
 # A variable that nobody reads is a typing mistake, such as QUIK=1, and would pass silently.
-KNOWN := PYTHON BIN EXAMPLE QUICK FULL FIELD SCALE SITE ALL HTML STRATEGY WEB_HOST MASTER BENCH_ARGS EXPLAIN_ARGS \
+KNOWN := PYTHON BIN EXAMPLE SHAPE QUICK FULL FIELD SCALE SITE ALL HTML STRATEGY WEB_HOST MASTER BENCH_ARGS EXPLAIN_ARGS \
 	STRATEGIES_ARGS PROMISE_ARGS UNDER_FIRE_ARGS EXPERIMENT_ARGS AUDIT_ARGS TRIALS_ARGS UP_ARGS DOCKER BASE_IMAGE REDIS_IMAGE IMAGE_PREFIX IMAGE_TAG PROFILE HOST_ADDRESS \
 	MIRROR SUITE SERVING_% LOCUST_% SHELL MAKEFLAGS
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
@@ -68,7 +68,7 @@ experiment3: install ## Locust: at which load does each contender break? 15 minu
 response-time load-test max-performance stress-test: install ## a single example of experiment 3
 	@$(BIN)/python -m benchmark locust --examples $@ $(SCALE_FLAG) $(EXPERIMENT_ARGS)
 
-locust-ui: up ## Locust's web UI on 127.0.0.1:8089, for the services of `make up`; WEB_HOST=0.0.0.0 for other machines
+locust-ui: up ## Locust's web UI on 127.0.0.1:8089, for the services of `make up`; SHAPE="0 -> 200 in 1min", WEB_HOST=0.0.0.0 for other machines
 	@$(LOCUST) $(WEB_UI)
 
 locust-master: up ## a Locust master with the web UI, for `make locust-worker`

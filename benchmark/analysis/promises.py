@@ -1,5 +1,6 @@
 """Whether a promise was kept: which requests were good, and whether there were enough of them to tell."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -46,6 +47,12 @@ def judge_promise(good: NDArray[np.bool_], objective: Objective) -> Judged:
     return Judged(Verdict.BROKEN if chance <= _SIGNIFICANCE else Verdict.TOO_FEW, requests, bad, needed)
 
 
+def together(verdicts: Iterable[Verdict]) -> Verdict:
+    """Return the verdict on all objectives: broken if one is, kept if all are."""
+    found = set(verdicts)
+    return next((verdict for verdict in (Verdict.BROKEN, Verdict.TOO_FEW) if verdict in found), Verdict.KEPT)
+
+
 def good_requests(
     latency_ms: NDArray[np.float64], answered: NDArray[np.bool_], objective: Objective
 ) -> NDArray[np.bool_]:
@@ -84,3 +91,29 @@ def outages(due_s: NDArray[np.float64], good: NDArray[np.bool_], objective: Obje
             found.append(Outage(int(second), int(second) + 1, int(bad[second])))
     last = len(requests)
     return [Outage(one.from_s, None, one.bad) if (one.until_s or 0) + _HELD_AGAIN_S > last else one for one in found]
+
+
+def tails_by_second(
+    due_s: NDArray[np.float64], latency_ms: NDArray[np.float64], answered: NDArray[np.bool_], share: float
+) -> list[float | None]:
+    """Return for each second the latency that such a share of the requests did not exceed; `due_s` is in order.
+
+    A second alone rarely has the samples that a tail takes: it is that of the shortest stretch of whole seconds up to
+    its end that has them. None before there are so many, and where more than the rest failed.
+    """
+    if not due_s.size:
+        return []
+    seconds, needed = due_s.astype(np.int64), tail_samples(share, 0)
+    until = np.searchsorted(seconds, np.arange(seconds[-1] + 1), side="right")
+    times_ms = np.where(answered, latency_ms, np.inf)
+    found: list[float | None] = []
+    for end in until:
+        if end < needed:
+            found.append(None)
+            continue
+        begin = np.searchsorted(seconds, seconds[end - needed])
+        stretch_ms = times_ms[begin:end]
+        place = int(np.ceil(share * stretch_ms.size)) - 1
+        tail_ms = float(np.partition(stretch_ms, place)[place])
+        found.append(round(tail_ms, 3) if np.isfinite(tail_ms) else None)
+    return found

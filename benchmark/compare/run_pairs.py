@@ -87,6 +87,7 @@ _CIRCUMSTANCES = {
     "Python": ("environment", "python"),
     "settings": ("settings", "services"),
     "scale": ("plan", "scale"),
+    "the rate over time": ("plan", "shape"),
 }
 
 

@@ -2,10 +2,13 @@
 
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import takewhile
+from pathlib import Path
 
-from benchmark.load.plan import Arrivals, Scheduled
+from benchmark.errors import ShapeError
+from benchmark.load.plan import Arrivals, LoggedBodies, Scheduled
+from benchmark.load.replayed_log import read_log
 
 
 def poisson_arrivals(rate_rps: float, seed: int, ramp_s: float = 0.0) -> Iterator[float]:
@@ -39,3 +42,17 @@ def times_of(load: Arrivals | Scheduled) -> list[float]:
         seed, lasts_s = load.seed * 100_003 + place, starts_s[place + 1] - from_s
         due_s += [from_s + t_s for t_s in arrivals_until(rate_rps, seed, lasts_s)]
     return due_s
+
+
+def read_bodies(logged: Iterable[LoggedBodies]) -> dict[int, bytes | None]:
+    """Return by its number what each request sends that replays a log; one without a body has None. Raises ShapeError.
+
+    The order is that of the log, so that each body goes with the time of its own request.
+    """
+    found: dict[int, bytes | None] = {}
+    for each in logged:
+        bodies = read_log(Path(each.log), with_bodies=True).bodies
+        if len(bodies) != each.count:
+            raise ShapeError(f"the log {each.log} held {each.count} requests, and now it holds {len(bodies)}")
+        found |= {each.first + place: None if body is None else body.encode() for place, body in enumerate(bodies)}
+    return found

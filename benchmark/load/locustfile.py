@@ -2,6 +2,7 @@
 
     locust -f benchmark/load/locustfile.py --class-picker        # web UI on port 8089; ticks one class
     locust -f benchmark/load/locustfile.py --headless -u 20 -r 5 -t 30s Async
+    locust -f benchmark/load/locustfile.py --headless --shape '0 -> 12000/min in 1min, hold 1min' AsyncOpenLoop
     EXAMPLE=load-test locust -f benchmark/load/locustfile.py --headless Async
 
 Without further settings there is one class for each contender that `make up` starts, asking it on
@@ -14,6 +15,8 @@ its usual port. Environment:
     SCALE        0.1 shortens its times to a tenth
     ANSWER_BOUNDS_S    between which a right answer lies, such as 0.04,0.05; by default what the contender's row says
     PACING_S     seconds from one request of a closed-loop user to the next (1); 0 to ask again at once
+    SHAPE        the same as --shape: the rate of an open-loop class over time (benchmark/load/rates.py has the grammar)
+    SEED         of requests and schedules (1)
     OPEN_RPS     requests per second of an open-loop class, all its users on all workers together (10)
     OPEN_USERS   their number, on all workers together (1); the rate is shared out among them
     BENCHMARK_SAMPLES    file for raw samples, one row per answer; a worker adds its number
@@ -39,6 +42,7 @@ from benchmark.contenders.answer_law import law_of
 from benchmark.contenders.discovery import Contender, choose, discover
 from benchmark.errors import LoadError
 from benchmark.load.base_url import base_url
+from benchmark.load.rate_shape import add_option, follow_shape
 from benchmark.load.samples import SampleWriter
 from benchmark.load.scenario_requests import ask_of
 from benchmark.load.shapes import END_SIGNAL, EXAMPLES, PACING_S, SPAWN_PER_S, Example
@@ -211,14 +215,17 @@ def start_schedules_anew(environment: Environment, **_: Any) -> None:
 
 
 def tick_one_class(environment: Environment, **_: Any) -> None:
-    """Have the class picker tick what the command line names, or else the first closed loop, in place of all classes.
+    """Have the class picker tick what the command line names, or else one class in place of all.
 
-    Its page lists the `users` that it is given, and ticks those in `available_user_classes`.
+    That is the first closed loop, or with a shape the first open loop. Its page lists the `users` that it is given,
+    and ticks those in `available_user_classes`.
     """
     page, options = environment.web_ui, environment.parsed_options
     if not page:
         return
-    ticked = list((options and options.user_classes) or [next(iter(USERS))])
+    with_shape = bool(options and getattr(options, "shape", ""))
+    usual = next(name for name, users in USERS.items() if issubclass(users, OpenLoopUser) == with_shape)
+    ticked = list((options and options.user_classes) or [usual])
     fill = page.update_template_args
 
     def fill_and_tick() -> None:
@@ -244,6 +251,7 @@ def keep_garbage_collection_short(**_: Any) -> None:
 
 
 raise_open_files()
+events.init_command_line_parser.add_listener(add_option)
 events.init.add_listener(check_host)
 events.init.add_listener(record_samples)
 events.init.add_listener(end_on_signal)
@@ -251,6 +259,7 @@ events.init.add_listener(keep_garbage_collection_short)
 events.init.add_listener(let_requests_end)
 events.init.add_listener(await_last_reports)
 events.init.add_listener(tick_one_class)
+events.init.add_listener(follow_shape)
 events.test_start.add_listener(start_schedules_anew)
 events.test_stopping.add_listener(note_end_of_issuing)
 USERS = make_users()

@@ -44,11 +44,24 @@ class Arrivals:
 
 
 @dataclass(frozen=True)
+class LoggedBodies:
+    """From the request with the number `first` on, `count` requests send the bodies of a log, one after the other.
+
+    They are read where they are sent, and never written into the record: a log may hold what concerns nobody else.
+    """
+
+    first: int
+    count: int
+    log: str  # absolute path
+
+
+@dataclass(frozen=True)
 class Scheduled:
     """An open loop whose requests are due at these times, in seconds since it began, in order."""
 
     at_s: tuple[float, ...]
     warmup_s: float = 0.0
+    bodies: tuple[LoggedBodies, ...] = ()  # of these requests; the others send those of the scenario
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ one function here.
 
 import json
 from collections.abc import Callable, Generator, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import repeat
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
@@ -91,6 +92,10 @@ class Ask:
     def flow(self) -> Flow:
         """Return a new flow for one answer."""
         return self.protocol(self)
+
+    def sending(self, body: bytes | None) -> "Ask":
+        """Return the same with this body in every request."""
+        return replace(self, bodies=repeat(body))
 
     def request(self) -> Request:
         """Return the next request of the scenario."""

@@ -10,7 +10,8 @@ Steps are separated by commas:
 | `200 -> 1000 for 10s -> 200 for 20s` | jumps; a rate without a time lasts ten seconds |
 | `sine 50 to 200 every 2min for 4min` | swings between two rates, beginning with the lower: a day in minutes |
 | `bursts 50 to 400, 8s and 2s, for 1min` | low and high by turns, each for a random time with the mean given (MMPP) |
-| `replay requests.csv at 2x` | the times of a log, twice as fast |
+| `replay access.log at 2x` | the times of a log, twice as fast |
+| `replay requests.jsonl with bodies` | the times of a log, and what its requests sent |
 
 Rates are per second, or say so: `12000/min`, `200/s`. Times are in `ms`, `s`, `min` or `h`.
 """
@@ -25,9 +26,11 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from benchmark.errors import ShapeError
-from benchmark.load.log_times import read_log_times
+from benchmark.load.plan import LoggedBodies
+from benchmark.load.replayed_log import read_log
 
 _DEFAULT_S: Final = 10.0  # of a rate without a time
+_MOST_REQUESTS: Final = 2_000_000  # they are kept in memory
 _SECONDS: Final = {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
 _NUMBER = r"(\d+(?:\.\d+)?)"
 _TIME = rf"{_NUMBER}\s*(ms|s|min|h)"
@@ -154,10 +157,15 @@ class Bursts:
 
 @dataclass(frozen=True)
 class Replay:
-    """The times of a log, since its first request; `path` is where they were read from."""
+    """The times of a log, since its first request; `path` is what was written, `log` its absolute path.
+
+    With bodies, the requests send those of the log, which is read again then: they are nobody else's.
+    """
 
     path: str
+    log: str
     at_s: tuple[float, ...]
+    with_bodies: bool = False
 
     @property
     def seconds(self) -> float:
@@ -165,7 +173,8 @@ class Replay:
 
     @property
     def words(self) -> str:
-        return f"{len(self.at_s)} requests of {self.path} in {self.seconds:g} s"
+        bodies = ", with their bodies," if self.with_bodies else ""
+        return f"{len(self.at_s)} requests of {self.path}{bodies} in {self.seconds:g} s"
 
     @property
     def last_rps(self) -> float:
@@ -192,6 +201,19 @@ class RateShape:
     def seconds(self) -> float:
         return math.fsum(phase.seconds for phase in self.phases)
 
+    @property
+    def from_anywhere(self) -> str:
+        """The line with absolute paths of its logs, for a process that runs in another folder."""
+        written = self.written
+        for phase in self.phases:
+            if isinstance(phase, Replay):
+                written = written.replace(phase.path, phase.log)
+        return written
+
+    def peak_rps(self, seed: int) -> float:
+        """Return its highest rate."""
+        return max((piece.peak_rps for piece in self.pieces(seed)), default=0.0)
+
     def pieces(self, seed: int) -> list[Piece]:
         """Return the course of the rate; the same for the same seed."""
         draw = random.Random(f"{seed}-course")
@@ -204,10 +226,24 @@ class RateShape:
         process with the highest rate of a piece, each arrival is kept with the share that the rate has then. A
         replayed log keeps its own times.
         """
+        return [at_s for _, times in self._by_phase(seed) for at_s in times]
+
+    def logged_bodies(self, seed: int) -> tuple[LoggedBodies, ...]:
+        """Return which of the requests that are due send a body of a log."""
+        found: list[LoggedBodies] = []
+        first = 0
+        for phase, times in self._by_phase(seed):
+            if isinstance(phase, Replay) and phase.with_bodies:
+                found.append(LoggedBodies(first, len(times), phase.log))
+            first += len(times)
+        return tuple(found)
+
+    def _by_phase(self, seed: int) -> Iterator[tuple[Phase, list[float]]]:
+        """Yield each phase with when its requests are due."""
         course, draw = random.Random(f"{seed}-course"), random.Random(seed)
-        times: list[float] = []
         begin_s = 0.0
         for phase in self.phases:
+            times: list[float] = []
             if isinstance(phase, Replay):
                 times += [begin_s + at_s for at_s in phase.at_s]
             else:
@@ -215,8 +251,8 @@ class RateShape:
                 for piece in phase.pieces(course):
                     times += [since_s + t_s for t_s in _thinned(piece, draw)]
                     since_s += piece.seconds
+            yield phase, times
             begin_s += phase.seconds
-        return times
 
 
 def expected_counts(pieces: Sequence[Piece], bin_s: float = 1.0) -> list[float]:
@@ -233,8 +269,10 @@ def parse_shape(written: str) -> RateShape:
     for step in _steps(written):
         phases += _phases(step, phases[-1].last_rps if phases else None)
     shape = RateShape(written, tuple(phases))
-    if not any(piece.peak_rps for piece in shape.pieces(seed=1)):
+    if not shape.peak_rps(seed=1):
         raise ShapeError(f"the shape {written!r} asks for no request at all, expected a rate above 0")
+    if (asked := math.fsum(piece.expected(piece.seconds) for piece in shape.pieces(seed=1))) > _MOST_REQUESTS:
+        raise ShapeError(f"the shape {written!r} asks for {asked:,.0f} requests, expected at most {_MOST_REQUESTS:,}")
     return shape
 
 
@@ -265,8 +303,10 @@ def _phases(step: str, before_rps: float | None) -> list[Phase]:
     if match := re.fullmatch(rf"bursts\s+{_RATE}\s+to\s+{_RATE},\s*{_TIME}\s+and\s+{_TIME},\s*for\s+{_TIME}", step):
         a, b, c, d, e, f, g, h, i, j = match.groups()
         return [Bursts(_rate(a, b), _rate(c, d), _time(e, f), _time(g, h), _time(i, j))]
-    if match := re.fullmatch(rf"replay\s+(.+?)(?:\s+at\s+{_NUMBER}x)?", step):
-        return [Replay(match[1], read_log_times(Path(match[1]), float(match[2] or 1)))]
+    if match := re.fullmatch(rf"replay\s+(.+?)(\s+with\s+bodies)?(?:\s+at\s+{_NUMBER}x)?", step):
+        path, with_bodies = Path(match[1]), bool(match[2])
+        at_s = read_log(path, float(match[3] or 1), with_bodies).at_s
+        return [Replay(match[1], str(path.expanduser().absolute()), at_s, with_bodies)]
     return _lines(step)
 
 

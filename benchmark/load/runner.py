@@ -27,6 +27,7 @@ from benchmark.load.arrivals import times_of
 from benchmark.load.peak import CLIMB_GROWTH, grows
 from benchmark.load.plan import Arrivals, Level, LoadPlan, Pause, Scheduled, Waves
 from benchmark.load.samples import SampleWriter
+from benchmark.load.shares import sending_logged
 from benchmark.load.users import AskingUser, user_class
 from contract.garbage_collection import freeze_startup_objects
 from contract.limits import raise_open_files
@@ -108,6 +109,8 @@ def _apply_all(plan: LoadPlan, environment: Environment, runner: LocalRunner, wr
             case Waves():
                 _send_waves(asking, writer, load)
             case Arrivals() | Scheduled():
+                if isinstance(load, Scheduled) and load.bodies:
+                    type(asking).asked = sending_logged(asking.asked, load.bodies)
                 _send_arrivals(asking, writer, load)
             case Pause():
                 start_ns = _begin_in_silence(0)

@@ -50,6 +50,7 @@ EXAMPLES = {example.name: example for example in (RESPONSE_TIME, LOAD_TEST, MAX_
 
 
 TRY = "try"  # one rate of the search for the breaking point
+SHAPE = "shape"  # a rate over time, of benchmark.load.rates
 
 
 def held(users: int) -> Example:

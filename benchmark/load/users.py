@@ -2,6 +2,7 @@
 
 import random
 import time
+from collections.abc import Iterator
 from http.client import HTTPException
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
@@ -10,15 +11,16 @@ import gevent
 from gevent.pool import Pool
 from locust import FastHttpUser, task
 from locust.contrib.fasthttp import FAILURE_EXCEPTIONS
-from locust.exception import StopTest
+from locust.exception import StopTest, StopUser
 
-from benchmark.errors import LoadError
+from benchmark.errors import LoadError, ShapeError
 from benchmark.load.arrivals import poisson_arrivals
 from benchmark.load.base_url import base_url
 from benchmark.load.plan import LoadPlan
 from benchmark.load.protocols import Ask, JudgedAnswer, Request, Response, no_answer, path_of
 from benchmark.load.scenario_requests import ask_of
 from benchmark.load.shapes import PACING_S
+from benchmark.load.shares import Due, share_of
 
 MAX_IN_FLIGHT = 2048  # of one open-loop user; further arrivals are dropped and counted as such
 
@@ -58,14 +60,16 @@ class AskingUser(FastHttpUser):
         if session.auth_header:  # from a host such as http://user:password@host
             self._http.default_headers["Authorization"] = session.auth_header
 
-    def obtain(self, scheduled_ns: int | None = None) -> None:
-        """Obtain one answer and report it. With a schedule, its latency counts from the scheduled time.
+    def obtain(self, scheduled_ns: int | None = None, asked: Ask | None = None) -> None:
+        """Obtain one answer and report it: to what is `asked` in place of the usual, if it is given.
+
+        With a schedule, its latency counts from the scheduled time.
 
         Otherwise it counts from before the request gets its time stamp: a pause in between (kernel, garbage
         collection) would be part of the queue stage of the service, but of no latency.
         """
         start_ns = time.monotonic_ns()
-        flow = self.asked.flow()
+        flow = (asked or self.asked).flow()
         request = next(flow)
         try:
             while True:
@@ -153,23 +157,34 @@ class OpenLoopUser(AskingUser):
         self._pool = Pool(MAX_IN_FLIGHT)
         cls = type(self)
         worker = getattr(self.environment.runner, "worker_index", 0)
-        self._arrivals = poisson_arrivals(self.rate_rps, self.seed + 1000 * worker + cls.count)
+        self._due = self.schedule(self.seed + 1000 * worker + cls.count)
         cls.count += 1
         self._start_ns = time.monotonic_ns()
+
+    def schedule(self, seed: int) -> Iterator[Due]:
+        """Return when requests are due, and what they ask: this process's share of a shape, or a constant rate."""
+        try:
+            share = share_of(self.environment, self.asked, self.seed)
+        except ShapeError as error:  # such as a log that another machine does not have
+            raise StopTest(str(error)) from error
+        return share if share is not None else ((at_s, self.asked) for at_s in poisson_arrivals(self.rate_rps, seed))
 
     def on_stop(self) -> None:
         self._pool.join(timeout=self.network_timeout)
 
     @task
     def ask(self) -> None:
-        """Wait for the next scheduled time and start its request."""
-        scheduled_ns = self._start_ns + int(next(self._arrivals) * 1e9)
+        """Wait for the next scheduled time and start its request; after the last one, end."""
+        at_s, asked = next(self._due, (None, self.asked))
+        if at_s is None:
+            raise StopUser
+        scheduled_ns = self._start_ns + int(at_s * 1e9)
         gevent.sleep(max((scheduled_ns - time.monotonic_ns()) / 1e9, 0))
         if self._pool.full():
             dropped = Dropped(f"{MAX_IN_FLIGHT} requests in flight already")
             self._report(0.0, 0, dropped, {"scheduled_ns": scheduled_ns, "start_ns": time.monotonic_ns()})
         else:
-            self._pool.spawn(self.obtain, scheduled_ns)
+            self._pool.spawn(self.obtain, scheduled_ns, asked)
 
 
 def user_class(plan: LoadPlan) -> type[AskingUser]:

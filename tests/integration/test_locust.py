@@ -29,7 +29,7 @@ from benchmark.measure.locust_process import Issued, class_name, example_environ
 from benchmark.measure.progress import Progress
 from benchmark.measure.session import Session
 from benchmark.measure.trial import ParityError, Trial
-from benchmark.record.run import Run, TrialRecord
+from benchmark.record.run import Run, TrialRecord, read_samples
 from benchmark.stack.processes import Stack
 from benchmark.stack.watchdog import Guard
 from tests.conftest import Stacks
@@ -264,6 +264,18 @@ def test_the_rate_of_a_shortened_run_is_that_of_the_schedule_within_what_is_coun
     assert opened.rps * (opened.until_s - TRY_WARMUP_S) == pytest.approx(due, abs=9)
     assert closed.until_s == pytest.approx(until_all_ask_s(60) + 4, abs=0.001)
     assert closed.rps == pytest.approx(rate_rps, rel=0.04)
+
+
+def test_a_log_is_replayed_with_every_request_at_its_time(run: Run, session: Session, tmp_path: Path) -> None:
+    log, at_s = tmp_path / "log.csv", [0.0, 0.1, 0.1, 0.35, 0.9, 1.25]
+    log.write_text("time,body\n" + "".join(f'{t_s},"[{k},1,1,1]"\n' for k, t_s in enumerate(at_s)))
+    before = len(read_observations(run))
+    plan = BreakingPointPlan((), shape=f"replay {log} with bodies at 2x")
+    Examples(session, plan).measure(discover()[CONTENDER])
+    (found,) = of_kind(read_observations(run)[before:], LocustRun)
+    assert (found.n, found.errors) == (len(at_s), 0)
+    scheduled_ns = read_samples(run.path / "samples" / f"0-{found.stem}.csv")["scheduled_ns"].sort_values()
+    assert ((scheduled_ns - scheduled_ns.min()) / 1e9).tolist() == pytest.approx([t_s / 2 for t_s in at_s], abs=1e-6)
 
 
 def test_a_contender_that_answers_otherwise_is_not_measured(run: Run, session: Session) -> None:

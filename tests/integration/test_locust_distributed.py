@@ -13,6 +13,7 @@ import pytest
 
 from benchmark.contenders.discovery import ROOT
 from benchmark.load.arrivals import poisson_arrivals
+from benchmark.load.rates import parse_shape
 from benchmark.measure.locust_process import LOCUSTFILE, class_name
 from benchmark.record.run import read_samples
 from benchmark.stack.processes import HOST, Stack, free_port, log_tail, start_process, stop_processes
@@ -122,3 +123,20 @@ def test_the_master_waits_for_workers_that_take_long_to_stop(stacks: Stacks, gua
     # A user stops with its next arrival, which at this rate is two seconds away; Locust's own waits half a second.
     swarm(tmp_path, guard, master_and_workers(tmp_path), environment(stacks.get(CONTENDER), tmp_path, rate_rps=1))
     assert master_saw(tmp_path) == (sum(len(frame) for frame in samples_of(tmp_path)), 0)
+
+
+def test_the_workers_deal_the_arrivals_of_a_shape_out_and_end_with_it(
+    stacks: Stacks, guard: Guard, tmp_path: Path
+) -> None:
+    """Each of them follows every second arrival of the schedule that `promise` follows for the same seed."""
+    shape, port = "20 -> 90 in 1s, bursts 20 to 90, 300ms and 300ms, for 1s", str(free_port())
+    addresses = ["--master-bind-host", HOST, "--master-bind-port", port, "--master-host", HOST, "--master-port", port]
+    command = locust(
+        "--headless", "--only-summary", "--processes", str(WORKERS), *addresses, "--shape", shape, OPEN_LOOP
+    )
+    swarm(tmp_path, guard, [command], environment(stacks.get(CONTENDER), tmp_path))
+    due_s = parse_shape(shape).arrivals_s(SEED)
+    shares = samples_of(tmp_path)
+    for frame, own_s in zip(sorted(shares, key=len), sorted((due_s[0::2], due_s[1::2]), key=len), strict=True):
+        since_s = (frame["scheduled_ns"] - frame["scheduled_ns"].iloc[0]) / 1e9
+        assert since_s.tolist() == pytest.approx([t_s - own_s[0] for t_s in own_s], abs=1e-6)

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from benchmark.experiments.breaking_point.schema import LocustData
-from benchmark.experiments.breaking_point.summarise import BreakingPointEntry, OpenLoopEntry
+from benchmark.experiments.breaking_point.summarise import BreakingPointEntry, OpenLoopEntry, run_reasons
+from benchmark.load.shapes import SHAPE
 from benchmark.report.answers import Answer, Phrases
 
 _SAY: Final = Phrases(Path(__file__).parent)
@@ -23,8 +24,8 @@ Points = Mapping[str, BreakingPointEntry]
 
 def answers(data: LocustData) -> list[Answer]:
     """Return what the run answers, in reading order."""
-    said = [*_breaks(valid_points(data)), *_hidden(valid_loops(data))]
-    if not data.breaking_points and any(entry.runs for entry in data.entries.values()):
+    said = [*_shape(data), *_breaks(valid_points(data)), *_hidden(valid_loops(data))]
+    if not data.breaking_points and any(run.example != SHAPE for entry in data.entries.values() for run in entry.runs):
         said = [_SAY.not_searched(), *said]
     elif not said:
         measured = any(entry.runs for entry in data.entries.values())
@@ -50,6 +51,16 @@ def valid_loops(data: LocustData) -> dict[str, tuple[float, OpenLoopEntry]]:
         for name, entry in data.entries.items()
         if (both := entry.open_loop) and both.p99_ms and both.p99_closed_ms and not entry.against(both.reasons)
     }
+
+
+def _shape(data: LocustData) -> list[str]:
+    """Say what became of the requests of a shape."""
+    found = {name: run for name, entry in data.entries.items() if (run := entry.last(SHAPE))}
+    return [
+        _SAY.shape(name=name, n=run.n, requests=run.n + run.errors, p99_ms=run.p99_ms)
+        for name, run in found.items()
+        if not data.entries[name].against(run_reasons(run))
+    ]
 
 
 def _breaks(points: Points) -> list[str]:

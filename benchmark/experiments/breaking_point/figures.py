@@ -17,7 +17,7 @@ from benchmark.experiments.breaking_point.observations import LocustRun
 from benchmark.experiments.breaking_point.schema import Entry, LocustData
 from benchmark.experiments.breaking_point.series import courses_csv, points_csv, tails_csv, tries_csv
 from benchmark.experiments.breaking_point.summarise import CLOSED_AT_RATE, OPEN_LOOP, BreakingPointEntry, run_reasons
-from benchmark.load.shapes import EXAMPLES, Example
+from benchmark.load.shapes import EXAMPLES, SHAPE, Example
 from benchmark.record.run import read_samples
 from benchmark.report.alt_text import alt_text
 from benchmark.report.charts.axis import number_axis
@@ -32,6 +32,7 @@ _MOST_BINS: Final = 50  # of a figure over time
 _SHORTEST_BIN_S: Final = 1.0  # since a single user asks once a second
 _TITLES: Final = {
     **{name: example.title for name, example in EXAMPLES.items()},
+    SHAPE: "A rate over time, in an open loop",
     OPEN_LOOP: "Open loop at 80 % of the breaking point",
     CLOSED_AT_RATE: "Closed loop at the same rate",
 }
@@ -72,7 +73,7 @@ def all_figures(data: LocustData, samples: Path) -> list[Picture]:
     found = [breaking_point_figure(data)] if data.breaking_points else []
     if any(point.tries for point in data.breaking_points.values()):
         found.append(_tries_figure(data))
-    for name in (*EXAMPLES, OPEN_LOOP):
+    for name in (SHAPE, *EXAMPLES, OPEN_LOOP):
         runs = {label: run for label, entry in data.entries.items() if (run := entry.last(name))}
         if runs:
             struck = _struck(data, _last_reasons(name)) & set(runs)
@@ -189,8 +190,9 @@ def _course_figure(
     return Picture(
         key=name,
         title=_TITLES[name],
-        caption="Checked answers per second, median and 95th percentile of the latency over the time since the start; "
-        "behind the rate, dotted, what the users offered. Crosses are failed requests per second."
+        caption="Checked answers per second, median and 95th percentile of the latency over the time since the start"
+        + ("; behind the rate, dotted, what the users offered" if any(run.plan for run in runs.values()) else "")
+        + ". Crosses are failed requests per second."
         + struck_note(bool(struck), hollow=False),
         alt=alt_text("Lines over time; highest rates", peaks),
         element=on_page(lambda layout: _draw_courses(name, layout, courses, chosen, struck)),

@@ -33,6 +33,7 @@ from benchmark.load import shapes as ex
 from benchmark.load.arrivals import arrivals_until
 from benchmark.load.breaking_point_search import Staircase, TryOutcome, judge
 from benchmark.load.early_stop import ArrivalsWatch, HoldWatch
+from benchmark.load.rates import parse_shape
 from benchmark.load.slo import P95_LIMIT, BreakingPoint
 from benchmark.measure.locust_process import (
     RUN_ON_S,
@@ -51,6 +52,7 @@ from benchmark.record.run import read_samples
 OPEN_SHARE = 0.8  # of the breaking point
 NEXT_RATE = 0.9  # of the rate that was not held
 _HOLD_TRIES = 3
+_LAST_ANSWERS_S, _MOMENT_S = 60.0, 1e-3  # after the end of a shape; after the last answer, which counts
 _LOW_SAMPLES, _SHORTEST_PACING_S = 50, 0.2
 
 
@@ -78,6 +80,10 @@ class Examples:
     def measure(self, contender: Contender) -> None:
         """Carry out the chosen examples on a contender. Raises ParityError, StackError or LoadError."""
         wanted = self._plan.examples
+        if self._plan.shape:
+            self._follow(contender)
+        if not wanted:
+            return
         low_p95_ms = self._low_p95_ms(contender)
         if set(wanted) == {ex.RESPONSE_TIME.name}:
             return
@@ -210,6 +216,17 @@ class Examples:
                 issued = issue(trial, env, options, seconds)
             found = describe(issued, contender.label, name, name, warmup_s, duration_s=seconds)
             self._append(replace(found, rate_rps=rps))
+
+    def _follow(self, contender: Contender) -> None:
+        """Offer the requests of a shape, each of which counts, whenever its answer comes. Locust ends with the last."""
+        shape = parse_shape(self._plan.shape)
+        env = {"SHAPE": shape.from_anywhere, "SEED": str(self._plan.seed)}
+        with self._session.trial(contender, part=ex.SHAPE) as trial:
+            latest_s = shape.seconds + _LAST_ANSWERS_S
+            issued = issue(trial, env, [class_name(contender.name, open_loop=True)], latest_s)
+        last_s = (int(issued.samples["end_ns"].max()) - issued.start_ns) / 1e9
+        found = describe(issued, contender.label, ex.SHAPE, ex.SHAPE, warmup_s=0.0, duration_s=last_s + _MOMENT_S)
+        self._append(found)
 
     def _append(self, observation: Observation) -> None:
         append_observation(self._run, observation)

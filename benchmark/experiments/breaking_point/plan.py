@@ -10,6 +10,7 @@ from benchmark.experiments.breaking_point.summarise import OPEN_LOOP
 from benchmark.experiments.experiment import Assignment
 from benchmark.load import shapes as ex
 from benchmark.load.breaking_point_search import STEPS
+from benchmark.load.rates import parse_shape
 
 OPEN_DURATION_S = 60.0
 SHORTEST_S = 4.0  # of what is counted after a warm-up
@@ -27,12 +28,15 @@ class BreakingPointPlan:
     scale: float = 1.0
     seed: int = 1
     free_ports: bool = False
+    shape: str = ""  # a rate over time that is offered, too; it has times of its own
 
     def duration_s(self) -> float:
         """Return the planned time of one contender, if it holds its breaking point at once."""
         planned = [ex.EXAMPLES[name].duration_s for name in self.examples if name in ex.EXAMPLES]
         tries_s = _TRIES * (self.try_s + _TRY_OVERHEAD_S) if self.finds_breaking_point else 0
-        return self.scale * (sum(planned) + (2 * OPEN_DURATION_S if OPEN_LOOP in self.examples else 0)) + tries_s
+        shape_s = parse_shape(self.shape).seconds if self.shape else 0
+        both_s = 2 * OPEN_DURATION_S if OPEN_LOOP in self.examples else 0
+        return self.scale * (sum(planned) + both_s) + tries_s + shape_s
 
     @property
     def finds_breaking_point(self) -> bool:

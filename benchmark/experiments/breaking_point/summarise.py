@@ -21,7 +21,7 @@ from benchmark.experiments.breaking_point.observations import (
     of_kind,
     read_observations,
 )
-from benchmark.load.shapes import LOAD_TEST, MAX_PERFORMANCE, PACING_S, RESPONSE_TIME, STRESS_TEST, TRY
+from benchmark.load.shapes import LOAD_TEST, MAX_PERFORMANCE, PACING_S, RESPONSE_TIME, SHAPE, STRESS_TEST, TRY
 from benchmark.record.columns import GENERATOR_ROLE
 from benchmark.record.resources import SURROUNDING_ROLES, cpu_ns_between
 from benchmark.record.run import Run, TrialRecord
@@ -156,9 +156,9 @@ def run_reasons(found: LocustRun) -> list[Reason]:
     reasons = disturbance_reasons([found])
     if found.generator_cpu > MAX_GENERATOR_CPU:
         reasons.append(because("generator_saturated", share=found.generator_cpu))
-    if name == OPEN_LOOP and found.late + found.dropped > most_late(found.n):
+    if name in {OPEN_LOOP, SHAPE} and found.late + found.dropped > most_late(found.n):
         reasons.append(because("late_arrivals", late=found.late, dropped=found.dropped))
-    if found.errors and name not in {STRESS_TEST.name, LOAD_TEST.name, TRY}:
+    if found.errors and name not in {STRESS_TEST.name, LOAD_TEST.name, TRY, SHAPE}:
         reasons.append(because("errors", errors=found.errors, example=found.first_error))
     if found.fastest_excess_ms is not None:
         reasons += early_reasons(found.fastest_excess_ms)

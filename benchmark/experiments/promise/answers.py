@@ -10,7 +10,7 @@ from benchmark.report.answers import REASON, Answer, Phrases
 
 _SAY: Final = Phrases(Path(__file__).parent)
 _FLOOR_SHARE: Final = 0.85  # of the limit: a floor above it leaves the serving little room
-_KEPT, _BROKEN, _TOO_FEW = "Kept", "Broken", "Not told"
+_KEPT, _BROKEN, _TOO_FEW, _STEPS = "Kept", "Broken", "Not told", "Two steps"
 
 
 def answers(summary: PromiseSummary, busy_before: float = 0.0) -> list[Answer]:
@@ -25,11 +25,22 @@ def answers(summary: PromiseSummary, busy_before: float = 0.0) -> list[Answer]:
     for name, each in standing.items():
         if each.verdict is Verdict.BROKEN:
             found += _broken(name, each, summary)
+        found += _in_two_steps(name, each)
     if unknown := [name for name, each in standing.items() if each.verdict is Verdict.TOO_FEW]:
         found.append(Answer(_SAY.too_few(names=unknown), topic=_TOO_FEW))
     if not summary.complete:
         found.append(Answer(_SAY.interrupted()))
     return found
+
+
+def _in_two_steps(name: str, entry: PromiseEntry) -> list[Answer]:
+    """Say how long the first answer and the result took, where these are two."""
+    for first, result in zip(entry.accepted, entry.outcomes, strict=False):
+        if first.measured_ms is not None:
+            quantile, times = first.objective.partition("<")[0], (first.measured_ms, result.measured_ms)
+            said = _SAY.in_two_steps(name=name, quantile=quantile, first_ms=times[0], result_ms=times[1])
+            return [Answer(said, topic=_STEPS)]
+    return []
 
 
 def worst_outcome(entry: PromiseEntry) -> Outcome:

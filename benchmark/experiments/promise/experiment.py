@@ -8,6 +8,7 @@ from rich.table import Table
 from benchmark.analysis.wording import MISSING, significant
 from benchmark.experiments.experiment import Experiment
 from benchmark.experiments.promise.answers import answers
+from benchmark.experiments.promise.comparable import comparable
 from benchmark.experiments.promise.figures import headline
 from benchmark.experiments.promise.measure import measure
 from benchmark.experiments.promise.page import write_report
@@ -22,9 +23,10 @@ def _table(document: Mapping[str, Any]) -> Table:
     for heading in ("objective", "verdict", "measured", "missed", "requests", ""):
         table.add_column(heading, justify="right", no_wrap=True)
     for name, entry in summary.contenders.items():
-        for outcome in entry.outcomes:
+        rows = [(name, each) for each in entry.outcomes] + [("  its first answer", each) for each in entry.accepted]
+        for label, outcome in rows:
             table.add_row(
-                name,
+                label,
                 outcome.objective,
                 str(outcome.verdict),
                 MISSING if outcome.measured_ms is None else f"{significant(outcome.measured_ms)} ms",
@@ -43,5 +45,6 @@ EXPERIMENT = Experiment(
     write_page=write_report,
     table=_table,
     answers=lambda run: answers(PromiseSummary.model_validate(run.summary), run.manifest["busy_before_start"]),
+    comparable=comparable,
     headline=lambda run: headline(PromiseSummary.model_validate(run.summary)),
 )

@@ -1,6 +1,6 @@
 """The figures of a promise run: how much of it was missed, and how each second went."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,10 +35,17 @@ class _Panel:
     is_wide: bool = False  # spans magnitudes
 
 
+_ANSWERED: Final = _Panel("answered", "requests/s", lambda second: second.done)
 _IN_TIME: Final = _Panel("kept the promise", "requests/s", lambda second: second.due - second.bad)
+_P99: Final = _Panel("p99", "ms", lambda second: second.p99_ms, is_wide=True)
+_FIRST_P99: Final = _Panel("p99 until the first answer", "ms", lambda second: second.accepted_p99_ms, is_wide=True)
 _SLOWEST: Final = _Panel("slowest answer", "ms", lambda second: second.slowest_ms, is_wide=True)
 _IN_FLIGHT: Final = _Panel("requests in flight", "", lambda second: second.in_flight, is_wide=True)
-_PANELS: Final = (_IN_TIME, _SLOWEST, _IN_FLIGHT)
+_FAILED: Final = _Panel("wrong answers, or none", "requests/s", lambda second: second.failed)
+_PANELS: Final = (_ANSWERED, _IN_TIME, _P99, _FIRST_P99, _SLOWEST, _IN_FLIGHT, _FAILED)
+_RATES: Final = (_ANSWERED, _IN_TIME)  # beside which stands what was offered
+_LATENCIES: Final = (_P99, _FIRST_P99, _SLOWEST)  # beside which stand the limits
+_WITH_ANY: Final = (_P99, _FIRST_P99, _FAILED)  # drawn where there is anything to see
 
 
 def headline(summary: PromiseSummary) -> Draw | None:
@@ -93,15 +100,17 @@ def _draw_missed(layout: Layout, rows: Sequence[Bar]) -> Sheet:
 
 
 def _course_picture(summary: PromiseSummary) -> Picture:
-    drawn = {panel: _lines(summary, panel) for panel in _PANELS}
+    every = {panel: _lines(summary, panel) for panel in _PANELS}
+    drawn = {panel: found for panel, found in every.items() if panel not in _WITH_ANY or _shows(found)}
     said = [f"{line.label} at most {significant(max(line.y))} ms" for line in drawn[_SLOWEST] if len(line.y)]
     limits_ms = sorted({limit_ms for limit_ms in summary.limits_ms if limit_ms is not None})
     return Picture(
         key="course",
         title="The load, second by second",
         caption=(
-            "By the second in which a request was due. Dotted: the rate that was offered, and the limits that were "
-            "promised. The slowest of a second rests on one answer."
+            "By the second in which a request was due; answered: in which the answer came. Dotted: the rate that was "
+            "offered, and the limits that were promised. The p99 is that of the second and of as many before it as "
+            f"459 requests take; the slowest of a second rests on one answer.{_unfailing(drawn)}"
             + struck_note(any(not each.valid for each in _measured(summary).values()))
         ),
         alt=alt_text("Lines, slowest answer of each second", said),
@@ -120,26 +129,36 @@ def _lines(summary: PromiseSummary, panel: _Panel) -> list[Line]:
     return found
 
 
+def _shows(found: Sequence[Line]) -> bool:
+    """Whether any line of a panel is above 0."""
+    return any(value > 0 for line in found for value in line.y)
+
+
+def _unfailing(drawn: Mapping[_Panel, Sequence[Line]]) -> str:
+    return "" if _FAILED in drawn else " No request failed or got a wrong answer."
+
+
 def _draw_course(
     layout: Layout, summary: PromiseSummary, drawn: dict[_Panel, list[Line]], limits_ms: Sequence[float]
 ) -> Sheet:
-    sheet = Sheet("course", layout, [_PANEL_PX] * len(_PANELS))
+    sheet = Sheet("course", layout, [_PANEL_PX] * len(drawn))
     sheet.key([Line2D([], [], color=MUTED, linestyle=_DASH, linewidth=1.6, label="offered, or promised")])
     until_s = max((line.x[-1] for found in drawn.values() for line in found if len(line.x)), default=1.0) + 0.5
-    for axes, panel in zip(sheet.panels, _PANELS, strict=True):
-        found = drawn[panel]
+    for axes, (panel, found) in zip(sheet.panels, drawn.items(), strict=True):
         values = [value for line in found for value in line.y]
-        if panel is _IN_TIME:
+        if panel in _RATES:
             values += summary.expected
+        if panel in _LATENCIES:
+            values += limits_ms
         limits = limits_of([max(value, 1.0) for value in values] if panel.is_wide else values,
                            from_zero=not panel.is_wide)  # fmt: skip
         number_axis(axes, "x", (0.0, until_s), is_log=False)
         number_axis(axes, "y", limits, is_log=limits[0] > 0)
         unit = f" [{panel.unit}{scale_note(limits)}]" if panel.unit else scale_note(limits)
         title(axes, panel.name + unit)
-        if panel is _IN_TIME:
+        if panel in _RATES:
             _dotted(axes, [second + 0.5 for second in range(len(summary.expected))], summary.expected)
-        for limit_ms in limits_ms if panel is _SLOWEST else ():
+        for limit_ms in limits_ms if panel in _LATENCIES else ():
             _dotted(axes, [0.0, until_s], [limit_ms, limit_ms])
         lines(axes, found, unit=panel.unit)
         name_ends(axes, found)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from benchmark.analysis.promises import Verdict
+from benchmark.analysis.promises import Verdict, together
 from benchmark.analysis.wording import MISSING, minute_utc, significant
 from benchmark.experiments.promise.answers import answers, worst_outcome
 from benchmark.experiments.promise.figures import all_figures, headline
@@ -39,6 +39,7 @@ def render_page(run: Run, summary: PromiseSummary) -> str:
             glance_rows=[_glance_row(name, each) for name, each in summary.contenders.items()],
             rows=[row for name, each in summary.contenders.items() for row in _outcome_rows(name, each)],
             phase_rows=[row for name, each in summary.contenders.items() for row in _phase_rows(name, each)],
+            load_rows=[_load_row(name, each) for name, each in summary.contenders.items() if each.seconds],
             trouble_rows=[row for name, each in summary.contenders.items() for row in _trouble_rows(name, each)],
             settings=flatten(manifest["settings"]),
             plan=[("shape", summary.shape), ("objectives", ", ".join(summary.objectives))],
@@ -57,10 +58,17 @@ def _glance_row(name: str, entry: PromiseEntry) -> GlanceRow:
     worst = worst_outcome(entry)
     share = worst.bad / worst.requests if worst.requests else 0.0
     cells = (
-        GlanceCell(verdict_of(entry), worst.objective if entry.verdict is not Verdict.KEPT else ""),
+        GlanceCell(verdict_of(entry), _why(entry)),
         GlanceCell(f"{significant(100 * share, 2)} %", f"{worst.bad:,} of {worst.requests:,}", share),
     )
     return GlanceRow(name, entry.title, cells, not entry.valid)
+
+
+def _why(entry: PromiseEntry) -> str:
+    """Return what stands small below the verdict: the objective it is about, and what became of the first answer."""
+    about = worst_outcome(entry).objective if entry.verdict is not Verdict.KEPT else ""
+    first = f"first answer: {together(each.verdict for each in entry.accepted)}" if entry.accepted else ""
+    return "; ".join(each for each in (about, first) if each)
 
 
 def _outcome_rows(name: str, entry: PromiseEntry) -> list[TableRow]:
@@ -98,6 +106,18 @@ def _phase_rows(name: str, entry: PromiseEntry) -> list[TableRow]:
             cells = (phase.words, outcome.objective, str(outcome.verdict), f"{outcome.bad:,}", f"{outcome.requests:,}")
             rows.append(TableRow(name, (*cells, worst, again), not entry.valid))
     return rows
+
+
+def _load_row(name: str, entry: PromiseEntry) -> TableRow:
+    """Return how the load was offered, and what a request cost."""
+    cells = (
+        f"{sum(second.due for second in entry.seconds):,}",
+        MISSING if entry.late_p99_ms is None else significant(entry.late_p99_ms),
+        MISSING if entry.generator_cores is None else f"{entry.generator_cores:.2f}",
+        f"{entry.failed:,}",
+        MISSING if entry.cpu_ms_per_request is None else significant(entry.cpu_ms_per_request),
+    )
+    return TableRow(name, cells, not entry.valid)
 
 
 def _trouble_rows(name: str, entry: PromiseEntry) -> list[TableRow]:

@@ -6,15 +6,16 @@ from typing import Any
 
 from benchmark.contenders.discovery import Contender
 from benchmark.contenders.service_settings import with_overrides
-from benchmark.errors import ObjectiveError, UnknownContender
+from benchmark.errors import ObjectiveError, ShapeError, UnknownContender
 from benchmark.experiments.experiment import Assignment
 from benchmark.load.objectives import Objective, parse_objective
 from benchmark.load.plan import Arrivals, Load, Scheduled
-from benchmark.load.rates import RateShape, expected_counts
+from benchmark.load.rates import RateShape, expected_counts, parse_shape
 
 DEFAULT_SHAPE = "0 -> 12000/min in 1min, hold 1min"
 QUICK_SHAPE = "0 -> 200 in 10s, hold 5s"
 DEFAULT_OBJECTIVES = ("p99<100ms", "errors<0.1%")
+_RATE_FOR_S = 60
 _START_S = 4.0  # to start and stop a contender; only the progress display relies on it
 _WARMUP = Arrivals(20.0, measure_s=2.0, warmup_s=0.0, seed=0)  # opens connections; its answers do not count
 
@@ -30,7 +31,20 @@ class PromisePlan:
 
     @property
     def loads(self) -> tuple[Load, ...]:
-        return _WARMUP, Scheduled(tuple(self.shape.arrivals_s(self.seed)))
+        due_s, bodies = self.shape.arrivals_s(self.seed), self.shape.logged_bodies(self.seed)
+        return _WARMUP, Scheduled(tuple(due_s), bodies=bodies)
+
+
+def written_shape(shape: str, rate_rps: float | None, seed: int, quick: bool) -> str:
+    """Return the shape of what a command was given. Raises ShapeError if it never reaches the rate that is promised."""
+    if not shape:
+        return f"{rate_rps:g} for {_RATE_FOR_S}s" if rate_rps is not None else QUICK_SHAPE if quick else DEFAULT_SHAPE
+    if rate_rps and (peak_rps := parse_shape(shape).peak_rps(seed)) < rate_rps:
+        raise ShapeError(
+            f"the shape {shape!r} reaches {peak_rps:g} requests/s, but {rate_rps:g} are promised: "
+            "expected a shape that reaches them"
+        )
+    return shape
 
 
 def make_plan(shape: RateShape, objectives: Sequence[str], seed: int, required: Sequence[str]) -> PromisePlan:

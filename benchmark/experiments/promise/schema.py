@@ -46,6 +46,12 @@ class Second(SummaryPart):
     median_ms: float | None = None
     slowest_ms: float | None = None
     in_flight: int = 0  # at most
+    done: int = 0  # right answers that came in this second, whenever they were due
+    failed: int = 0  # wrong answers, or none, of those due
+    # Of all requests due in this second and as many before it as a p99 takes; None without so many, or if too many
+    # of them failed.
+    p99_ms: float | None = None
+    accepted_p99_ms: float | None = None  # until the first answer, where the result comes in a second step
 
 
 class PromiseEntry(SummaryPart):
@@ -66,6 +72,8 @@ class PromiseEntry(SummaryPart):
     failed: int = 0
     first_error: str = ""
     cpu_ms_per_request: float | None = None
+    late_p99_ms: float | None = None  # of the requests: how long after their time they were sent
+    generator_cores: float | None = None
 
 
 class PromiseSummary(Head):
@@ -80,6 +88,7 @@ class PromiseSummary(Head):
 
     @property
     def broken_requirements(self) -> list[str]:
-        """The required contenders that did not keep the promise."""
-        kept = Verdict.KEPT
-        return [name for name in self.required if self.contenders[name].verdict is not kept]
+        """What is said of each required contender that is not shown to keep the promise, though it is VALID."""
+        said = {Verdict.BROKEN: "breaks the promise", Verdict.TOO_FEW: "is not shown to keep the promise"}
+        found = {name: self.contenders[name] for name in self.required}
+        return [f"{name} {said[each.verdict]}" for name, each in found.items() if each.valid and each.verdict in said]

@@ -8,8 +8,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from benchmark.analysis.findings import Finding, finding
-from benchmark.analysis.promises import Verdict, good_requests, judge_promise, outages
+from benchmark.analysis.promises import good_requests, judge_promise, outages, tails_by_second, together
 from benchmark.analysis.reasons import Reason, because
+from benchmark.analysis.stats import percentile
 from benchmark.analysis.summary import failures_of, summary_head
 from benchmark.analysis.validity import MAX_GENERATOR_CPU, disturbance_reasons, most_late
 from benchmark.contenders.answer_law import law_of
@@ -31,6 +32,7 @@ from benchmark.record.run import SUMMARY, Run, TrialRecord, Window, read_samples
 
 QUESTION: Final = "Does each contender keep its promise under this load?"
 _WARMUP_WINDOWS: Final = 1
+_TAIL: Final = 0.99  # of the latency that is shown second by second
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
@@ -84,6 +86,8 @@ def _entry(run: Run, contender: Contender, trials: Sequence[TrialRecord]) -> Pro
         failed=len(failed),
         first_error=str(failed["error"].iloc[0]) if len(failed) else "",
         cpu_ms_per_request=_cpu_ms(resources, window, int(due["ok"].sum())),
+        late_p99_ms=_late_p99_ms(due),
+        generator_cores=round(_cores(resources[resources["role"] == GENERATOR_ROLE], window), 3),
     )
 
 
@@ -107,6 +111,12 @@ def _reasons(due: pd.DataFrame, resources: pd.DataFrame, window: Window) -> list
     return reasons + disturbance_reasons([disturbance_between(resources, window.start_ns, window.end_ns)])
 
 
+def _late_p99_ms(due: pd.DataFrame) -> float | None:
+    late_ms = ((due["start_ns"] - due["scheduled_ns"]) / 1e6).to_numpy(dtype=float)
+    p99_ms = percentile(late_ms, 99)
+    return None if p99_ms is None else round(p99_ms, 3)
+
+
 def _cores(resources: pd.DataFrame, window: Window) -> float:
     """Return the CPU use within a window, in cores; 0 without a sample of it."""
     if resources.empty:
@@ -117,9 +127,9 @@ def _cores(resources: pd.DataFrame, window: Window) -> float:
 def _judged(due: pd.DataFrame, objectives: Sequence[Objective], phases: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     due_s, ok = due["due_s"].to_numpy(dtype=float), due["ok"].to_numpy(dtype=bool)
     latency_ms = due["response_ms"].to_numpy(dtype=float)
-    good = {each.written: good_requests(latency_ms, ok, each) for each in objectives}
+    good, later = {each.written: good_requests(latency_ms, ok, each) for each in objectives}, _comes_later(due)
     outcomes = _outcomes(latency_ms, ok, objectives)
-    accepted = _outcomes(due["accepted_ms"].to_numpy(dtype=float), ok, objectives) if _comes_later(due) else ()
+    accepted = _outcomes(due["accepted_ms"].to_numpy(dtype=float), _accepted(due), objectives) if later else ()
     troubles = tuple(
         Trouble(objective=each.written, from_s=one.from_s, until_s=one.until_s, bad=one.bad)
         for each in objectives
@@ -127,12 +137,12 @@ def _judged(due: pd.DataFrame, objectives: Sequence[Objective], phases: Sequence
     )
     all_good: Flags = np.logical_and.reduce(list(good.values()))
     return {
-        "verdict": _together(outcomes),
+        "verdict": together(outcome.verdict for outcome in outcomes),
         "outcomes": outcomes,
         "accepted": accepted,
         "troubles": troubles,
         "phases": tuple(_phases(phases, due_s, latency_ms, ok, all_good, objectives, troubles)),
-        "seconds": tuple(_seconds(due, all_good)),
+        "seconds": tuple(_seconds(due, all_good, later)),
     }
 
 
@@ -141,10 +151,12 @@ def _comes_later(due: pd.DataFrame) -> bool:
     return bool(len(due)) and bool((due["requests"] > 1).any())
 
 
-def _together(outcomes: Sequence[Outcome]) -> Verdict:
-    """Return the verdict on all objectives: broken if one is, kept if all are."""
-    found = {outcome.verdict for outcome in outcomes}
-    return next((verdict for verdict in (Verdict.BROKEN, Verdict.TOO_FEW) if verdict in found), Verdict.KEPT)
+def _accepted(due: pd.DataFrame) -> Flags:
+    """Return for each request whether its first answer accepted it, or was the result already.
+
+    A protocol asks for the result only of what was accepted.
+    """
+    return due["ok"].to_numpy(dtype=bool) | (due["requests"] > 1).to_numpy(dtype=bool)
 
 
 def _outcomes(latency_ms: Floats, ok: Flags, objectives: Sequence[Objective]) -> tuple[Outcome, ...]:
@@ -183,9 +195,10 @@ def _phases(
     troubles: Sequence[Trouble],
 ) -> Iterator[PhaseOutcome]:
     from_s = 0.0
-    for phase in phases:
+    for place, phase in enumerate(phases, 1):
         until_s = from_s + phase["seconds"]
-        inside = (due_s >= from_s) & (due_s < until_s)
+        is_last = place == len(phases)  # a replayed log ends with a request, which is its last moment
+        inside = (due_s >= from_s) & ((due_s < until_s) | is_last)
         bad_s = due_s[inside & ~all_good].astype(int)
         worst = int(np.bincount(bad_s).argmax()) if bad_s.size else None
         yield PhaseOutcome(
@@ -210,7 +223,7 @@ def _holds_again_s(from_s: float, until_s: float, troubles: Sequence[Trouble]) -
     return round(last, 3) if last <= until_s - from_s else None
 
 
-def _seconds(due: pd.DataFrame, all_good: Flags) -> Iterator[Second]:
+def _seconds(due: pd.DataFrame, all_good: Flags, later: bool) -> Iterator[Second]:
     if due.empty:
         return
     start_ns = due["scheduled_ns"].to_numpy() - (due["due_s"].to_numpy() * 1e9).astype(np.int64)
@@ -218,6 +231,10 @@ def _seconds(due: pd.DataFrame, all_good: Flags) -> Iterator[Second]:
     due_s, ok = due["due_s"].to_numpy(dtype=float), due["ok"].to_numpy(dtype=bool)
     latency_ms, second = due["response_ms"].to_numpy(dtype=float), due_s.astype(int)
     sent_s = (due["start_ns"].to_numpy() - begin) / 1e9
+    done = np.bincount(done_s[ok].astype(int), minlength=int(second.max()) + 1)
+    p99_ms = tails_by_second(due_s, latency_ms, ok, _TAIL)
+    accepted_ms = due["accepted_ms"].to_numpy(dtype=float)
+    first_p99_ms = tails_by_second(due_s, accepted_ms, _accepted(due), _TAIL) if later else [None] * len(p99_ms)
     for number in range(int(second.max()) + 1):
         own = second == number
         answered = latency_ms[own & ok]
@@ -228,6 +245,10 @@ def _seconds(due: pd.DataFrame, all_good: Flags) -> Iterator[Second]:
             median_ms=round(float(np.median(answered)), 3) if answered.size else None,
             slowest_ms=round(float(answered.max()), 3) if answered.size else None,
             in_flight=_most_in_flight(sent_s, done_s, number),
+            done=int(done[number]),
+            failed=int((own & ~ok).sum()),
+            p99_ms=p99_ms[number],
+            accepted_p99_ms=first_p99_ms[number],
         )
 
 
@@ -245,8 +266,9 @@ def _cpu_ms(resources: pd.DataFrame, window: Window, answered: int) -> float | N
 
 def _findings(summary: PromiseSummary) -> Iterator[Finding]:
     for name, entry in summary.contenders.items():
-        for outcome in entry.outcomes:
+        until = {"": entry.outcomes, ", first answer": entry.accepted}
+        for what, outcome in ((what, each) for what, outcomes in until.items() for each in outcomes):
             if outcome.requests:
                 share = 100 * outcome.bad / outcome.requests
-                figure = f"missed_pct of {outcome.objective}"
+                figure = f"missed_pct of {outcome.objective}{what}"
                 yield finding(QUESTION, name, figure, "%", round(share, 4), entry.reasons)

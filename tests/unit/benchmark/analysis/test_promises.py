@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from benchmark.analysis.promises import Outage, Verdict, good_requests, judge_promise, outages
+from benchmark.analysis.promises import Outage, Verdict, good_requests, judge_promise, outages, tails_by_second
 from benchmark.load.objectives import parse_objective
 
 P99 = parse_objective("p99<100ms")
@@ -70,3 +70,23 @@ def test_one_bad_request_in_a_hundred_is_no_outage() -> None:
 
 def test_without_requests_nothing_is_told() -> None:
     assert outages(np.array([]), np.array([], dtype=bool), P99) == []
+
+
+def test_the_tail_of_a_second_is_that_of_the_shortest_stretch_of_seconds_that_shows_one() -> None:
+    draw = np.random.default_rng(5)
+    due_s = np.sort(draw.uniform(0, 30, 6000))
+    latency_ms, answered = draw.exponential(50, due_s.size), draw.random(due_s.size) >= 0.002
+    for second, tail_ms in enumerate(tails_by_second(due_s, latency_ms, answered, 0.99)):
+        begin = next((k for k in range(second, -1, -1) if ((due_s >= k) & (due_s < second + 1)).sum() >= 459), None)
+        assert (tail_ms is None) == (begin is None)
+        if tail_ms is not None and begin is not None:
+            inside = (due_s >= begin) & (due_s < second + 1)
+            within = inside & answered & (latency_ms <= tail_ms + 1e-3)
+            assert within.sum() == np.ceil(0.99 * inside.sum())
+
+
+def test_where_more_than_the_rest_failed_there_is_no_tail() -> None:
+    due_s = np.arange(0, 10, 0.01)
+    tails_ms = tails_by_second(due_s, np.full(due_s.size, 50.0), np.arange(due_s.size) % 50 != 0, 0.99)
+    assert tails_ms == [None] * 10
+    assert tails_by_second(np.array([]), np.array([]), np.array([], dtype=bool), 0.99) == []

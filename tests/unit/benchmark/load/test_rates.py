@@ -1,5 +1,7 @@
 import math
+from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,6 +43,8 @@ def test_a_line_says_the_rate_over_time(written: str, phases: list[object]) -> N
         ("200 for 3 weeks", "is no rate with its time"),
         ("sine 50 to 200", "is no rate with its time"),
         ("replay nowhere.csv", "cannot be read"),
+        ("replay nowhere.csv with bodies at 2x", "nowhere.csv cannot be read"),
+        ("1000 -> 9000 in 1h", "asks for 18,000,000 requests, expected at most 2,000,000"),
     ],
 )
 def test_what_is_no_shape_is_refused_with_a_sentence(written: str, said: str) -> None:
@@ -62,14 +66,25 @@ def test_the_counts_of_each_second_follow_poissons_law(written: str) -> None:
     """By the sum of Pearson's terms over forty schedules, at the level of one in a million."""
     shape, statistic, terms = parse_shape(written), 0.0, 0
     for seed in range(40):
-        times = shape.arrivals_s(seed)
-        for second, expected in enumerate(expected_counts(shape.pieces(seed))):
-            if expected >= 5:
-                count = sum(second <= t_s < second + 1 for t_s in times)
-                statistic += (count - expected) ** 2 / expected
-                terms += 1
+        expected = np.array(expected_counts(shape.pieces(seed)))
+        counts = np.bincount(np.array(shape.arrivals_s(seed)).astype(int), minlength=expected.size)
+        many = expected >= 5
+        statistic += float((((counts - expected) ** 2)[many] / expected[many]).sum())
+        terms += int(many.sum())
     assert stats.chi2.cdf(statistic, terms) < 1 - 1e-6
     assert stats.chi2.sf(statistic, terms) < 1 - 1e-6
+
+
+@pytest.mark.parametrize("written", _SHAPES)
+def test_the_count_of_every_single_second_lies_within_poissons_bounds(written: str) -> None:
+    """Of ten schedules, at the level of one in a million for all seconds together."""
+    shape, seeds = parse_shape(written), range(10)
+    expected = np.concatenate([expected_counts(shape.pieces(seed)) for seed in seeds])
+    due_s = (np.array(shape.arrivals_s(seed)) for seed in seeds)
+    counts = np.concatenate([np.bincount(times.astype(int), minlength=math.ceil(shape.seconds)) for times in due_s])
+    chance = 0.5e-6 / counts.size
+    assert (counts <= stats.poisson.isf(chance, expected)).all()
+    assert (counts >= stats.poisson.ppf(chance, expected)).all()
 
 
 @pytest.mark.parametrize("written", _SHAPES)
@@ -93,6 +108,15 @@ def test_the_expected_counts_are_the_area_below_the_rate(written: str) -> None:
         piece.rate_rps((k + 0.5) * piece.seconds / 2000) * piece.seconds / 2000 for piece in pieces for k in range(2000)
     )
     assert math.fsum(expected_counts(pieces)) == pytest.approx(area, rel=1e-4)
+
+
+def test_a_shape_with_a_log_can_be_read_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a log.csv").write_text("time,body\n1,a\n2,b\n")
+    monkeypatch.chdir(tmp_path)
+    shape = parse_shape("50 for 1s, replay a log.csv with bodies at 2x")
+    monkeypatch.chdir("/")
+    assert parse_shape(shape.from_anywhere).arrivals_s(1) == shape.arrivals_s(1)
+    assert [logged.log for logged in shape.logged_bodies(1)] == [str(tmp_path / "a log.csv")]
 
 
 def test_what_a_shape_says_of_itself_is_readable() -> None:

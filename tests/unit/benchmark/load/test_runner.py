@@ -18,7 +18,8 @@ import pytest
 from benchmark.contenders.discovery import ROOT
 from benchmark.load.arrivals import arrivals_until
 from benchmark.load.peak import grows
-from benchmark.load.plan import Arrivals, Level, LoadPlan, Pause, Waves
+from benchmark.load.plan import Arrivals, Level, LoadPlan, Pause, Scheduled, Waves
+from benchmark.load.rates import parse_shape
 from benchmark.record.run import Run, TrialRecord, Window
 from benchmark.stack.watchdog import Guard
 from contract.schema import parse_scoring_numbers
@@ -268,6 +269,23 @@ def test_arrivals_are_sent_when_they_are_due_whether_or_not_the_earlier_ones_are
     assert (frame["scheduled_ns"] < frame["end_ns"].min()).sum() > 5
     assert window.end_ns >= frame["end_ns"].max()  # each was waited for
     assert frame["scheduled_ns"].between(window.start_ns, window.end_ns).sum() == sum(at_s >= 0.2 for at_s in due_s)
+
+
+def test_a_log_is_replayed_with_its_own_bodies_in_their_order(
+    run: Run, server: Server, guard: Guard, tmp_path: Path
+) -> None:
+    log, times = tmp_path / "log.jsonl", [0.0, 0.05, 0.05, 0.2, 0.3]
+    log.write_text("".join(json.dumps({"t": t_s, "body": f"[{k}]"}) + "\n" for k, t_s in enumerate(times)))
+    shape = parse_shape(f"60 for 200ms, replay {log} with bodies")
+    due_s = tuple(shape.arrivals_s(seed=2))
+    load = Scheduled(due_s, bodies=shape.logged_bodies(seed=2))
+    (window,) = generate(plan_for(run, server, (), loads=(load,), stage_clock=True), guard)
+    sent = samples(run).sort_values("scheduled_ns")
+    assert list((sent["scheduled_ns"] - window.start_ns) / 1e9) == pytest.approx(due_s, abs=1e-8)
+    in_order = sorted(server.asked, key=lambda asked: float(asked[3][REQUEST_START_HEADER].removeprefix("t=")))
+    bodies = [body for _, _, body, _ in in_order]
+    assert bodies[-len(times) :] == [b"[0]", b"[1]", b"[2]", b"[3]", b"[4]"]
+    assert all(len(parse_scoring_numbers(body)) == 4 for body in bodies[: -len(times)])  # the scenario's
 
 
 def test_an_open_loop_without_an_arrival_after_its_warmup_has_a_window(run: Run, server: Server, guard: Guard) -> None:

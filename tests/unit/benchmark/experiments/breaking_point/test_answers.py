@@ -10,6 +10,7 @@ from benchmark.experiments.breaking_point.answers import answers
 from benchmark.experiments.breaking_point.observations import LocustRun, Observation
 from benchmark.experiments.breaking_point.schema import parse
 from benchmark.experiments.breaking_point.summarise import OPEN_LOOP
+from benchmark.load.shapes import SHAPE
 from tests.unit.benchmark.experiments.breaking_point.synthetic import broken_at, findings_of, locust_run, recorded
 from tests.unit.benchmark.experiments.recorders import KINDS, Kind, record_locust
 from tests.unit.plain import faults
@@ -134,6 +135,14 @@ def test_where_nothing_was_measured_nothing_is_claimed(tmp_path: Path) -> None:
 
 def test_without_a_search_it_is_said_what_would_find_the_breaking_point(tmp_path: Path) -> None:
     assert of(tmp_path, [locust_run()]) == ["No breaking point was looked for; the example load-test does that."]
+
+
+def test_what_became_of_a_rate_over_time_is_said_and_errors_under_it_are_a_result(tmp_path: Path) -> None:
+    assert of(tmp_path / "a", [locust_run("one", SHAPE, n=980, errors=20, first_error="status 503", p99_ms=61.2)]) == [
+        "Under the rate over time, one answered 980 of 1,000 requests rightly, with a p99 of 61.2 ms."
+    ]
+    (struck,) = of(tmp_path / "b", [locust_run("one", SHAPE, n=980, late=200)])
+    assert struck == "No contender has a VALID figure, so nothing is claimed."
 
 
 def test_an_interrupted_and_a_shortened_run_say_so(tmp_path: Path) -> None:

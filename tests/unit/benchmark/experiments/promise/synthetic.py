@@ -70,15 +70,21 @@ def write_trial(
                 writer.append(ResourceSample(t_ns, role, int((t_ns - START_NS + SECOND_NS) * cores), RSS_BYTES))
 
 
-def recorded(
+def recorded_run(
     results: Path, contenders: Sequence[Contender], shape: str, objectives: Sequence[str] = (),
     required: Sequence[str] = (), how: Mapping[str, Mapping[str, Any]] | None = None,
-) -> PromiseSummary:  # fmt: skip
-    """Return the summary of a run; `how` holds the keywords of `write_trial` by contender."""
+) -> Run:  # fmt: skip
+    """Return a run with its summary; `how` holds the keywords of `write_trial` by contender."""
     assignment = assigned(contenders, shape, objectives, required)
     run = make_run(results, contenders, plan=assignment.recorded_plan)
     for contender in contenders:
         cell = TrialRecord(0, contender.label, seed=1)
         write_trial(run, cell, assignment.plan.loads, **(how or {}).get(contender.label, {}))
         run.append_cell(cell)
-    return PromiseSummary.model_validate(summarise(run)[SUMMARY])
+    run.write_json(SUMMARY, dict(summarise(run)[SUMMARY]))
+    return run
+
+
+def recorded(*given: Any, **more: Any) -> PromiseSummary:
+    """Return the summary of a run; see `recorded_run`."""
+    return PromiseSummary.model_validate(recorded_run(*given, **more).summary)

@@ -33,6 +33,14 @@ def test_a_floor_that_leaves_no_room_is_the_reason(tmp_path: Path) -> None:
     assert why == "slow cannot keep p99<100ms with much room: its models alone take 90.0 ms on average."
 
 
+def test_where_the_result_comes_later_both_latencies_are_said(tmp_path: Path) -> None:
+    how = {"latency": always(300.0), "requests": 3, "accepted_ms": 8.0}
+    *_, both = said(recorded(tmp_path / "a", [ONE], SHAPE, ["p99<100ms"], how={"one": how}))
+    assert both == "The p99 of one is 8.00 ms until the first answer and 300.0 ms until the result."
+    *_, none = said(recorded(tmp_path / "b", [ONE], SHAPE, ["p99<100ms"], how={"one": {**how, "failed": 500}}))
+    assert none == "The p99 of one is 8.00 ms until the first answer; too many results failed for one of them."
+
+
 def test_too_few_requests_are_said_to_be_too_few(tmp_path: Path) -> None:
     assert said(recorded(tmp_path, [ONE], "20 for 5s")) == [
         "No contender is shown to keep the promise under this load.",
