@@ -42,16 +42,26 @@ def find_rows(
     """
     found: dict[str, RowT] = {}
     for path in sorted(_files(root, f"{kind}.toml")):
-        rows = _read(path, kind, error)
-        for name, given in rows.items():
-            if not isinstance(given, dict):
-                raise error(f"{path}: {kind}.{name} is {given!r}, expected a table")
-            row = complete(path, rows, name, given) if complete else given
-            for key in {"name", "folder"}.intersection(row):
-                raise error(f"{path}: {kind}.{name}.{key} is not a key of a {kind}, given {row[key]!r}")
+        for name, row in read_rows(path, kind, model, error, complete).items():
             if name in found:
                 raise error(f"{path}: {kind}.{name} is defined in two files")
-            found[name] = _parse(path, kind, name, row, model, error)
+            found[name] = row
+    return found
+
+
+def read_rows(
+    path: Path, kind: str, model: type[RowT], error: type[BenchmarkError], complete: Complete | None = None
+) -> dict[str, RowT]:
+    """Return the rows of one file by name. Raises `error` as `find_rows` does."""
+    found: dict[str, RowT] = {}
+    rows = _read(path, kind, error)
+    for name, given in rows.items():
+        if not isinstance(given, dict):
+            raise error(f"{path}: {kind}.{name} is {given!r}, expected a table")
+        row = complete(path, rows, name, given) if complete else given
+        for key in {"name", "folder"}.intersection(row):
+            raise error(f"{path}: {kind}.{name}.{key} is not a key of a {kind}, given {row[key]!r}")
+        found[name] = _parse(path, kind, name, row, model, error)
     return found
 
 
@@ -65,6 +75,8 @@ def _files(root: Path, name: str) -> Iterator[Path]:
 def _read(path: Path, kind: str, error: type[BenchmarkError]) -> dict[str, Any]:
     try:
         tables = tomllib.loads(path.read_text())
+    except OSError as problem:
+        raise error(f"{path}: cannot be read: {problem.strerror}") from problem
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
         raise error(f"{path}: not readable as TOML: {problem}") from problem
     rows = tables.pop(kind, None)

@@ -20,11 +20,15 @@ class Level:
 
 @dataclass(frozen=True)
 class Waves:
-    """So many requests at the same moment; the next wave follows the last answer of this one."""
+    """So many requests at the same moment; the next wave follows the last answer of this one.
+
+    Waves of one request are one user, with a number of requests that is known beforehand.
+    """
 
     size: int
     count: int
     warmup_count: int = 1  # waves before the first that is measured; they open the connections
+    every_s: float = 0.0  # from one wave to the next, at least
 
 
 @dataclass(frozen=True)
