@@ -93,4 +93,18 @@ def _parse(
     except ValidationError as problem:
         first = problem.errors(include_url=False)[0]
         key = ".".join(str(part) for part in (kind, name, *first["loc"]))
-        raise error(f"{path}: {key}: {first['msg']}, given {first['input']!r:.80}") from problem
+        what = _unknown_key(model, first["loc"]) if first["type"] == "extra_forbidden" else first["msg"]
+        given = "" if isinstance(first["input"], dict) else f", given {first['input']!r:.80}"  # it may hold a secret
+        raise error(f"{path}: {key}: {what.removeprefix('Value error, ')}{given}") from problem
+
+
+def _unknown_key(model: type[BaseModel], place: tuple[int | str, ...]) -> str:
+    """Return what is wrong with a key that there is not, with those that there are where this can be told."""
+    *tables, _ = place
+    for table in tables:
+        field = model.model_fields.get(str(table))
+        if field is None or not isinstance(field.annotation, type) or not issubclass(field.annotation, BaseModel):
+            return "there is no such key"
+        model = field.annotation
+    known = [field.alias or name for name, field in model.model_fields.items()]
+    return f"there is no such key; expected one of {', '.join(key for key in known if key not in ('name', 'folder'))}"

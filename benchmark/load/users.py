@@ -178,6 +178,7 @@ def user_class(plan: LoadPlan) -> type[AskingUser]:
         *(plan.scenario, plan.endpoint, plan.seed, plan.answer_bounds_s),
         stage_clock=plan.stage_clock,
         receiver=plan.receiver,
+        expected=plan.expected,
     )
     # Waves and arrivals share one user's connections.
     more = {"concurrency": MAX_IN_FLIGHT} if plan.loads else {}
