@@ -21,8 +21,8 @@ def read_scenarios(path: Path) -> dict[str, Scenario]:
     return read_rows(path, "scenario", Scenario, ScenarioError)
 
 
-def scenario_named(text: str) -> Scenario:
-    """Return the scenario that is written as FILE, if that has one row, or as FILE:NAME. Raises ScenarioError."""
+def scenario_named(text: str) -> tuple[Path, Scenario]:
+    """Return a file and its scenario, written as FILE, if that has one row, or as FILE:NAME. Raises ScenarioError."""
     path, name = Path(text), ""
     if not path.exists():
         file, colon, name = text.rpartition(":")
@@ -33,7 +33,7 @@ def scenario_named(text: str) -> Scenario:
     name = name or next(iter(rows))
     if name not in rows:
         raise ScenarioError(f"{path} has no scenario {name!r}; choose from {', '.join(rows)}")
-    return rows[name]
+    return path.resolve(), rows[name]
 
 
 def scenario_of(contender: Contender) -> Scenario:
