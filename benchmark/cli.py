@@ -32,6 +32,7 @@ from benchmark.contenders.discovery import Contender, discover
 from benchmark.errors import BenchmarkError
 from benchmark.experiments.registry import REGISTRY, experiment_of
 from benchmark.monitor.command import monitor
+from benchmark.scenario_init.command import app as scenario
 
 MEASURE, RESULTS_PANEL, SERVICES = "Measure", "Look at results", "Services"
 
@@ -62,6 +63,7 @@ app.command(
     rich_help_panel=RESULTS_PANEL,
 )(compare)
 
+app.add_typer(scenario, name="scenario", rich_help_panel=MEASURE)
 app.command(
     help=help_of(monitor),
     epilog=examples(
