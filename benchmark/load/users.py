@@ -181,5 +181,7 @@ def user_class(plan: LoadPlan) -> type[AskingUser]:
         expected=plan.expected,
     )
     # Waves and arrivals share one user's connections.
-    more = {"concurrency": MAX_IN_FLIGHT} if plan.loads else {}
+    more: dict[str, Any] = {"concurrency": MAX_IN_FLIGHT} if plan.loads else {}
+    if plan.url.startswith("https"):
+        more["insecure"] = False  # a token is sent to nobody whose certificate is not accepted
     return type("PlannedUser", (ClosedLoopUser,), {"host": plan.url, "asked": asked, **more})

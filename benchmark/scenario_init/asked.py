@@ -48,6 +48,12 @@ def parse_headers(given: list[str]) -> dict[str, str]:
     return found
 
 
+def with_headers(headers: dict[str, str], given: dict[str, str]) -> dict[str, str]:
+    """Return headers with those that are given in place of their namesakes."""
+    named = {name.lower() for name in given}
+    return {**{name: value for name, value in headers.items() if name.lower() not in named}, **given}
+
+
 def is_secret_header(name: str, value: str = "") -> bool:
     """Whether a header may hold a secret."""
     known = re.search(r"authorization|cookie|key|token|secret|password", name, re.IGNORECASE)

@@ -53,7 +53,7 @@ def init(
     Exit status: 0 printed, 1 the document cannot be had, 2 it cannot be used.
     """
     from benchmark.errors import BenchmarkError, ScenarioError
-    from benchmark.scenario_init.asked import parse_headers
+    from benchmark.scenario_init.asked import parse_headers, with_headers
     from benchmark.scenario_init.curl import is_curl, read_curl
     from benchmark.scenario_init.from_service import asked_of
     from benchmark.scenario_init.writing import scenario_text
@@ -61,7 +61,7 @@ def init(
     try:
         given = parse_headers(header or [])
         asked = read_curl(source) if is_curl(source) else asked_of(source, given, openapi, operation, seed, bodies)
-        asked.headers.update(given)
+        asked.headers = with_headers(asked.headers, given)
         text = scenario_text(asked, str(bodies) if bodies and asked.body is not None else "")
         if bodies and asked.body is not None:
             bodies.write_text("\n".join([asked.body, *asked.more_bodies]) + "\n")

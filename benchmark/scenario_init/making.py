@@ -54,9 +54,8 @@ def plain_schema(document: Mapping[str, Any], schema: Any, depth: int = 0) -> An
         elif key not in _NOISE and not key.startswith("x-"):
             plain[key] = value
     for exclusive, bound in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
-        if isinstance(plain.get(exclusive), bool):
-            if plain.pop(exclusive) and bound in plain:
-                plain[exclusive] = plain.pop(bound)
+        if isinstance(plain.get(exclusive), bool) and plain.pop(exclusive) and bound in plain:
+            plain[exclusive] = plain.pop(bound)
     if schema.get("nullable") and isinstance(plain.get("type"), str):
         plain["type"] = [plain["type"], "null"]
     return plain
@@ -87,12 +86,13 @@ def make_value(document: Mapping[str, Any], schema: Any, draw: random.Random, de
     schema = resolved(document, schema)
     if not isinstance(schema, Mapping) or depth > _DEEPEST:
         return None
-    example = example_of(document, schema)
-    if example is not NO_EXAMPLE:
-        return example
-    for key in ("const", "default"):
-        if key in schema:
-            return schema[key]
+    given = [example_of(document, schema), *(schema[key] for key in ("const", "default") if key in schema)]
+    found = next((value for value in given if value is not NO_EXAMPLE), NO_EXAMPLE)
+    return _chosen(document, schema, draw, depth) if found is NO_EXAMPLE else found
+
+
+def _chosen(document: Mapping[str, Any], schema: Schema, draw: random.Random, depth: int) -> Any:
+    """Return a value for a schema without an example: one of those that it lists, or of the schemas that it lists."""
     if schema.get("enum"):
         return draw.choice(list(schema["enum"]))
     if schema.get("allOf"):
@@ -114,6 +114,12 @@ def _made(document: Mapping[str, Any], schema: Schema, draw: random.Random, dept
             least = int(schema.get("minItems", 1))
             count = min(max(least, 3), int(schema.get("maxItems", max(least, 3))))
             return [make_value(document, schema.get("items", {}), draw, depth + 1) for _ in range(count)]
+        case kind:
+            return _made_scalar(kind, schema, draw)
+
+
+def _made_scalar(kind: str, schema: Schema, draw: random.Random) -> Any:
+    match kind:
         case "integer":
             return int(_number(schema, draw, 1))
         case "number":

@@ -265,6 +265,7 @@ def command(process: Process, ports: Mapping[str, int], python: str = sys.execut
 _PASSED_ON = {
     *("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TMP", "TEMP", "TZ", "LANG", "LANGUAGE", "VIRTUAL_ENV"),
     *("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "XDG_RUNTIME_DIR", "SYSTEMROOT"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR"),
 }
 
 

@@ -14,7 +14,7 @@ from benchmark.experiments.versus.answers import answers
 from benchmark.experiments.versus.figures import headline
 from benchmark.experiments.versus.measure import measure
 from benchmark.experiments.versus.observed import PEAK_RATE, UNITS
-from benchmark.experiments.versus.page import names_of, value_of, verdict_of, write_report
+from benchmark.experiments.versus.page import names_of, verdict_of, write_report
 from benchmark.experiments.versus.schema import VersusSummary
 from benchmark.experiments.versus.summarise import QUESTION, summarise
 from benchmark.record.run import Run
@@ -29,10 +29,8 @@ def _table(document: Mapping[str, Any]) -> Table:
         table.add_column(escape(heading), justify="right", no_wrap=True)
     for each in summary.compared:
         table.add_row(
-            names[each.figure].removeprefix("latency "),
-            value_of(each.figure, each.one),
-            value_of(each.figure, each.other),
-            f"{significant(each.difference)} {UNITS[each.figure]}",
+            f"{names[each.figure].removeprefix('latency ')} [{UNITS[each.figure]}]",
+            *map(significant, (each.one, each.other, each.difference)),
             span(each.difference_ci) if each.difference_ci else MISSING,
             verdict_of(each).partition(" (")[0] if each.valid else "[red]INVALID[/]",
         )
