@@ -23,7 +23,7 @@ from benchmark.cli_options import (
 _TWO = "A=http://127.0.0.1:9000 B=http://127.0.0.1:9001"
 EXAMPLES = examples(
     "scenario init http://127.0.0.1:9000 > mine.toml    # what to ask, from the service's /openapi.json",
-    f"versus {_TWO} --scenario mine.toml    # under four minutes",
+    f"versus {_TWO} --scenario mine.toml    # under five minutes",
     f"versus {_TWO} --scenario mine.toml --rate 200 --climb    # at 200 requests/s, and up to the peak",
     "versus A=https://api.example.com B=http://10.0.0.7 --scenario mine.toml --yes-i-may-load api.example.com",
     "versus A=base B=head --contenders-file contender.toml --scenario mine.toml    # starts them, and sees their CPU",
@@ -111,7 +111,7 @@ def command(
     wait_idle: WaitIdleOption = 0,
     results: ResultsOption = RESULTS,
 ) -> None:
-    """Say which of two services answers sooner, and by how much. Under four minutes.
+    """Say which of two services answers sooner, and by how much. Under five minutes.
 
     Both are asked the same, in blocks that alternate in random order: one user, then a rate at which requests come
     whatever the services do. To another machine it sends at most 10 requests per second and 1,000 in all, unless more
