@@ -123,9 +123,7 @@ def _url_side(label: str, value: str, scenario: Scenario) -> Side:
 
 def _row_side(label: str, name: str, rows: Mapping[str, Contender], file: Path | None) -> Side:
     if file is None:
-        raise SidesRefused(
-            f"{label} is {name!r}, expected a URL such as http://127.0.0.1:9000, or --contenders-file too"
-        )
+        raise SidesRefused(f"{label} is {name!r}, expected a URL, or --contenders-file with a row of this name")
     if name not in rows:
         raise SidesRefused(f"{label}: {file} has no contender {name!r}; choose from {', '.join(rows)}")
     row = rows[name]

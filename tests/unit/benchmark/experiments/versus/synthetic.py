@@ -86,7 +86,7 @@ def recorded(
         for side in sides:
             cell = TrialRecord(block, side.label, seed=1)
             first: Load = Pause(0.0) if plan.duet else plan.one_user
-            own = {"own_cores": 0.0} if side.contender.runs_elsewhere else {}
+            own: dict[str, Any] = {"own_cores": 0.0} if side.contender.runs_elsewhere else {}
             write_trial(run, cell, (first, plan.arrivals(block)), **own, **(how or {}).get(side.label, {}))
             run.append_cell(cell)
     return VersusSummary.model_validate(summarise(run)[SUMMARY])
