@@ -20,8 +20,10 @@ from benchmark.experiments.versus.summarise import QUESTION, summarise
 from benchmark.record.run import Run
 
 
-def _table(document: Mapping[str, Any]) -> Table:
+def _table(document: Mapping[str, Any]) -> Table | None:
     summary = VersusSummary.model_validate(document)
+    if not summary.compared:
+        return None
     names, (one, other) = names_of(summary), summary.pair
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("", no_wrap=True)

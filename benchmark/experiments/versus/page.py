@@ -42,6 +42,7 @@ def render_page(run: Run, summary: VersusSummary) -> str:
             compared_rows=[_compared_row(names[each.figure], each) for each in summary.compared],
             rows=[row for label, each in summary.sides.items() for row in _side_rows(label, each, names)],
             block_rows=_block_rows(summary, names),
+            doubts=_doubts(summary),
             plan=_plan(manifest["plan"]),
             scenarios=manifest["scenarios"],
             settings=[pair for each in manifest["scenarios"].values() for pair in flatten(each)],
@@ -143,6 +144,18 @@ def _block_rows(summary: VersusSummary, names: Mapping[str, str]) -> list[TableR
     return rows
 
 
+def _doubts(summary: VersusSummary) -> list[tuple[list[str], SideEntry]]:
+    """Return what is not checked, once for both where it is the same."""
+    found: dict[tuple[object, ...], list[str]] = {}
+    for label, entry in summary.sides.items():
+        if entry.not_checked:
+            found.setdefault((entry.where, entry.not_observed, entry.not_checked), []).append(label)
+    return [(labels, summary.sides[labels[0]]) for labels in found.values()]
+
+
 def _plan(plan: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the plan in words, without when each request is due."""
-    return [(name.replace("_", " "), value) for name, value in flatten({k: v for k, v in plan.items() if v})]
+    return [
+        (name.replace(".", ", ").replace("_", " "), value)
+        for name, value in flatten({k: v for k, v in plan.items() if v})
+    ]
