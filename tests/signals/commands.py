@@ -46,7 +46,15 @@ _FACTOR: Final = ("--factors", "fan_out", "--from", "sync", "--to", "sync-concur
 _SHORT_EXPLAIN: Final = ("--quick", "--blocks", "1", *_FACTOR)
 _SHORT_FIRE: Final = ("--contenders", "async", "--faults", "sigterm", "--no-overload")
 _NULL: Final = ("--contenders-file", "benchmark/contenders/null/contender.toml")
-_SHORT_VERSUS: Final = (*_NULL, "--scenario", "benchmark/scenarios/scenario.toml", "--quick", "--blocks", "2")
+_SHORT_VERSUS: Final = (
+    *_NULL,
+    "--free-ports",
+    "--scenario",
+    "benchmark/scenarios/scenario.toml",
+    "--quick",
+    "--blocks",
+    "2",
+)
 _STORE: Final = (PYTHON, "-m", "feature_store")
 # Nothing is installed, whatever the dates of the files say.
 _MAKE: Final = ("make", "--old-file=.venv/installed-benchmark", f"BIN={sys.prefix}/bin")

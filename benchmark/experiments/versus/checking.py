@@ -16,7 +16,7 @@ from urllib.parse import urljoin, urlsplit
 from benchmark.contenders.answer_law import law_of
 from benchmark.contenders.service_settings import STAGE_CLOCK, with_variables
 from benchmark.errors import ScenarioError, ServiceRefused
-from benchmark.experiments.versus.sides import Side
+from benchmark.experiments.versus.sides import POLITE_RPS, Side
 from benchmark.load.bodies import distinct_bodies
 from benchmark.load.checks import Expected, comparable, digest, first_difference
 from benchmark.load.plain_clients import TIMEOUT_S, obtain
@@ -52,6 +52,9 @@ class _Asking:
     last: Response | None = None
 
     def answer(self) -> JudgedAnswer:
+        if self.side.is_polite and self.last:
+            time.sleep(1 / POLITE_RPS)
+
         def send(request: Request) -> Response:
             self.last = self.send(request)
             return self.last

@@ -138,7 +138,7 @@ def command(
         file, chosen = scenario_named(scenario)
         chosen.secrets()
         pair = parse_sides(sides, chosen, file, contenders_file)
-        refuse_without_leave(pair, yes_i_may_load or (), climb)
+        refuse_without_leave(pair, chosen, yes_i_may_load or (), climb)
         size = QUICK if quick else USUAL
         checked = check_sides(pair, chosen, seed * 1_000)
         limit = request_limit(pair, requests)

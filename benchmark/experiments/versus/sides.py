@@ -18,6 +18,7 @@ from contract.secrets import masked
 Where = Literal["started here", "this machine", "private network", "elsewhere"]
 POLITE_RPS: Final = 10.0  # at most, against a service on another machine, unless more is asked for
 POLITE_REQUESTS: Final = 1_000  # in all, to one host
+_MANY_REQUESTS: Final = ("poll", "callback")  # for each answer, so that nobody knows how many there will be
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,15}")
 _EXPECTED: Final = "expected two services, such as A=http://127.0.0.1:9000 B=http://127.0.0.1:9001"
 
@@ -65,7 +66,7 @@ def parse_sides(
     return one, other
 
 
-def refuse_without_leave(sides: Sequence[Side], may_load: Sequence[str], climb: bool) -> None:
+def refuse_without_leave(sides: Sequence[Side], scenario: Scenario, may_load: Sequence[str], climb: bool) -> None:
     """Raise SidesRefused for a host that may not be loaded, or not so much, without a word of its owner."""
     for side in sides:
         if side.host in may_load:
@@ -74,6 +75,11 @@ def refuse_without_leave(sides: Sequence[Side], may_load: Sequence[str], climb: 
             raise SidesRefused(
                 f"{side.label}: {side.host} is neither this machine nor in a private network: if its owner lets you "
                 f"load it, add --yes-i-may-load {side.host}"
+            )
+        if scenario.protocol in _MANY_REQUESTS and side.is_polite:
+            raise SidesRefused(
+                f"{side.label}: the protocol {scenario.protocol} asks {side.host} again and again for each answer: if "
+                f"its owner lets you, add --yes-i-may-load {side.host}"
             )
         if climb and side.is_polite:
             raise SidesRefused(

@@ -126,18 +126,20 @@ def test_a_scenario_that_cannot_be_asked_is_wrong_usage(tmp_path: Path, scenario
 
 
 @pytest.mark.parametrize(
-    ("address", "more", "said"),
+    ("address", "more", "protocol", "said"),
     [
-        ("93.184.215.14", (), "A: api.test is neither this machine nor in a private network"),
-        ("10.0.0.7", ("--climb",), "A: --climb loads api.test as much as it can carry"),
+        ("93.184.215.14", (), "predict", "A: api.test is neither this machine nor in a private network"),
+        ("10.0.0.7", ("--climb",), "predict", "A: --climb loads api.test as much as it can carry"),
+        ("10.0.0.7", (), "poll", "A: the protocol poll asks api.test again and again"),
     ],
-    ids=["elsewhere", "climbing in a private network"],
+    ids=["elsewhere", "climbing in a private network", "polling in a private network"],
 )
 def test_another_host_is_loaded_only_with_a_word_of_its_owner(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, more: tuple[str, ...], said: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, more: tuple[str, ...], protocol: str, said: str
 ) -> None:
     monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: [(0, 0, 0, "", (address, 80))])
-    line = refused(tmp_path, "A=http://api.test", "B=http://api.test", *more, status=2)
+    scenario = SCENARIO + f"protocol = '{protocol}'"
+    line = refused(tmp_path, "A=http://api.test", "B=http://api.test", *more, scenario=scenario, status=2)
     assert said in line
     assert "--yes-i-may-load api.test" in line
 
