@@ -33,6 +33,7 @@ from benchmark.errors import BenchmarkError
 from benchmark.experiments.registry import REGISTRY, experiment_of
 from benchmark.monitor.command import monitor
 from benchmark.record import Target
+from benchmark.scenario_init.command import app as scenario
 
 MEASURE, RESULTS_PANEL, SERVICES = "Measure", "Look at results", "Services"
 
@@ -63,6 +64,7 @@ app.command(
     rich_help_panel=RESULTS_PANEL,
 )(compare)
 
+app.add_typer(scenario, name="scenario", rich_help_panel=MEASURE)
 app.command(
     help=help_of(monitor),
     epilog=examples(

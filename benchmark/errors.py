@@ -6,6 +6,8 @@ BenchmarkError
 ├── ScenarioError      a scenario.toml cannot be used, or no scenario has the name that a contender gives
 ├── ShapeError         a rate over time, or the log that it is read from, cannot be understood
 ├── ObjectiveError     a service level objective cannot be understood
+├── SidesRefused       what `versus` is to compare cannot be understood, or may not be measured like this
+├── ServiceRefused     a service that is to be compared does not answer, or not as its scenario says
 ├── SettingRefused     a setting that a contender does not accept, or that its row already sets
 ├── StackError         a contender's process cannot start, died, or did not become ready
 ├── NotAvailable       a contender's own environment cannot be built
@@ -40,6 +42,14 @@ class ShapeError(BenchmarkError):
 
 class ObjectiveError(BenchmarkError):
     code = "objective"
+
+
+class SidesRefused(BenchmarkError):
+    code = "sides"
+
+
+class ServiceRefused(BenchmarkError):
+    code = "service"
 
 
 class SettingRefused(BenchmarkError):

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import Final, Literal
 
 from benchmark.contenders.discovery import Contender, Process
 from benchmark.contenders.service_settings import architecture_of, environment_in, settings_of
@@ -39,6 +39,8 @@ def law_of(contender: Contender) -> AnswerLaw:
     each with the settings of the process in its URL. A mean of d over n models takes at least n d if they are called
     one after the other, and at least d if they are called at once.
     """
+    if contender.runs_elsewhere:
+        return _UNKNOWN
     models = _models(contender)
     asked = _asked(contender)
     bounds = [quantile_function(model).bounds_s for model in models]
@@ -53,6 +55,12 @@ def law_of(contender: Contender) -> AnswerLaw:
     )
 
 
+# Of a service that runs elsewhere: nobody knows which durations its models draw.
+_UNKNOWN: Final = AnswerLaw(
+    asked="none", models=0, floor_ms=0.0, sleep_floor_ms=0.0, bounds_s=(0.0, 1e9), least_times_answer=0.0
+)
+
+
 @cache
 def _floor_of(models: tuple[ModelLaw, ...], asked: Asked) -> float:
     """Return `floor_of_models`, an integral that takes a tenth of a second, computed once."""
@@ -61,7 +69,7 @@ def _floor_of(models: tuple[ModelLaw, ...], asked: Asked) -> float:
 
 def scoring_settings(contender: Contender) -> Settings:
     """Return the settings of a contender's scoring handler; of other than the twins, only those the harness reads."""
-    given = _scoring(contender).env
+    given = {} if contender.runs_elsewhere else _scoring(contender).env
     return settings_of(contender, "scoring") or settings_from({key: given[key] for key in _READ & given.keys()})
 
 

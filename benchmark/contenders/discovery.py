@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from benchmark.contenders.toml_rows import Row, RowName, Table, find_rows
+from benchmark.contenders.toml_rows import Row, RowName, Table, find_rows, read_rows
 from benchmark.errors import ContenderError, UnknownContender
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,17 +44,33 @@ class Contender(Row):
     order: int = 100  # its position in tables and figures; the first one is the baseline
     default: bool = True  # whether it is measured if no contenders are named
     harness_floor: bool = False  # measures the limit of the harness itself, and may saturate it
-    process: tuple[Process, ...] = Field(min_length=1)
+    url: str = ""  # of a service that runs elsewhere, in place of processes: its base URL
+    process: tuple[Process, ...] = Field((), validate_default=True)
+    scenario_file: Path | None = Field(None, exclude=True)  # where its scenario is, if not in this repository
     label: str = ""  # the name, or name#2 if it is measured twice
 
     @property
     def follows_contract(self) -> bool:
         """Whether it is asked what the service contract says, and may be compared with the twins."""
-        return self.scenario == _CONTRACT
+        return self.scenario == _CONTRACT and self.scenario_file is None
+
+    @property
+    def runs_elsewhere(self) -> bool:
+        """Whether it is a URL: nothing is started, and neither its processes nor its machine can be observed."""
+        return bool(self.url)
+
+    @field_validator("process")
+    @classmethod
+    def _is_started_or_elsewhere(cls, process: tuple[Process, ...], info: ValidationInfo) -> tuple[Process, ...]:
+        if bool(process) == bool(info.data.get("url")):
+            raise ValueError("expected at least 1 process, or the `url` of a service that runs elsewhere")
+        return process
 
     @model_validator(mode="after")
     def _has_an_entrance(self) -> "Contender":
         roles = [process.role for process in self.process]
+        if self.url:
+            return self
         if len(set(roles)) != len(roles):
             raise ValueError(f"each role once, given {', '.join(roles)}")
         if "scoring" not in roles:
@@ -69,6 +85,11 @@ def discover(root: Path = ROOT) -> dict[str, Contender]:
     """
     found = find_rows(root, "contender", Contender, ContenderError, _inherit)
     return dict(sorted(found.items(), key=lambda item: (item[1].order, item[0])))
+
+
+def read_contenders(path: Path) -> dict[str, Contender]:
+    """Return the contenders of one file, such as one in a repository of the user's own. Raises ContenderError."""
+    return read_rows(path, "contender", Contender, ContenderError, _inherit)
 
 
 def choose(names: Iterable[str], known: Mapping[str, Contender]) -> list[Contender]:

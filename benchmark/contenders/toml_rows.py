@@ -42,16 +42,26 @@ def find_rows(
     """
     found: dict[str, RowT] = {}
     for path in sorted(_files(root, f"{kind}.toml")):
-        rows = _read(path, kind, error)
-        for name, given in rows.items():
-            if not isinstance(given, dict):
-                raise error(f"{path}: {kind}.{name} is {given!r}, expected a table")
-            row = complete(path, rows, name, given) if complete else given
-            for key in {"name", "folder"}.intersection(row):
-                raise error(f"{path}: {kind}.{name}.{key} is not a key of a {kind}, given {row[key]!r}")
+        for name, row in read_rows(path, kind, model, error, complete).items():
             if name in found:
                 raise error(f"{path}: {kind}.{name} is defined in two files")
-            found[name] = _parse(path, kind, name, row, model, error)
+            found[name] = row
+    return found
+
+
+def read_rows(
+    path: Path, kind: str, model: type[RowT], error: type[BenchmarkError], complete: Complete | None = None
+) -> dict[str, RowT]:
+    """Return the rows of one file by name. Raises `error` as `find_rows` does."""
+    found: dict[str, RowT] = {}
+    rows = _read(path, kind, error)
+    for name, given in rows.items():
+        if not isinstance(given, dict):
+            raise error(f"{path}: {kind}.{name} is {given!r}, expected a table")
+        row = complete(path, rows, name, given) if complete else given
+        for key in {"name", "folder"}.intersection(row):
+            raise error(f"{path}: {kind}.{name}.{key} is not a key of a {kind}, given {row[key]!r}")
+        found[name] = _parse(path, kind, name, row, model, error)
     return found
 
 
@@ -65,6 +75,8 @@ def _files(root: Path, name: str) -> Iterator[Path]:
 def _read(path: Path, kind: str, error: type[BenchmarkError]) -> dict[str, Any]:
     try:
         tables = tomllib.loads(path.read_text())
+    except OSError as problem:
+        raise error(f"{path}: cannot be read: {problem.strerror}") from problem
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
         raise error(f"{path}: not readable as TOML: {problem}") from problem
     rows = tables.pop(kind, None)
@@ -81,4 +93,18 @@ def _parse(
     except ValidationError as problem:
         first = problem.errors(include_url=False)[0]
         key = ".".join(str(part) for part in (kind, name, *first["loc"]))
-        raise error(f"{path}: {key}: {first['msg']}, given {first['input']!r:.80}") from problem
+        what = _unknown_key(model, first["loc"]) if first["type"] == "extra_forbidden" else first["msg"]
+        given = "" if isinstance(first["input"], dict) else f", given {first['input']!r:.80}"  # it may hold a secret
+        raise error(f"{path}: {key}: {what.removeprefix('Value error, ')}{given}") from problem
+
+
+def _unknown_key(model: type[BaseModel], place: tuple[int | str, ...]) -> str:
+    """Return what is wrong with a key that there is not, with those that there are where this can be told."""
+    *tables, _ = place
+    for table in tables:
+        field = model.model_fields.get(str(table))
+        if field is None or not isinstance(field.annotation, type) or not issubclass(field.annotation, BaseModel):
+            return "there is no such key"
+        model = field.annotation
+    known = [field.alias or name for name, field in model.model_fields.items()]
+    return f"there is no such key; expected one of {', '.join(key for key in known if key not in ('name', 'folder'))}"

@@ -1,9 +1,11 @@
 """Request bodies, and checks of response bodies. Does not import Locust, which patches the interpreter."""
 
+import csv
 import random
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import cycle
+from pathlib import Path
 
 import jinja2
 
@@ -38,6 +40,11 @@ def request_bodies(scenario: Scenario, seed: int) -> Iterator[bytes | None]:
     return cycle(_bodies(scenario, seed))
 
 
+def distinct_bodies(scenario: Scenario, seed: int) -> Sequence[bytes | None]:
+    """Return the request bodies before they repeat. Raises ScenarioError."""
+    return _bodies(scenario, seed)
+
+
 def _bodies(scenario: Scenario, seed: int) -> Sequence[bytes | None]:
     if scenario.template is not None:
         try:
@@ -45,12 +52,27 @@ def _bodies(scenario: Scenario, seed: int) -> Sequence[bytes | None]:
         except jinja2.TemplateError as error:
             raise ScenarioError(f"scenario {scenario.name}: {scenario.template} is no template: {error}") from error
     if scenario.bodies is not None:
-        lines = (scenario.folder / scenario.bodies).read_bytes().splitlines()
-        found = [line for line in lines if line.strip()]
+        found = _stored(scenario, scenario.folder / scenario.bodies)
         if not found:
             raise ScenarioError(f"scenario {scenario.name}: {scenario.bodies} is empty, expected one body per line")
         return found
     return [None if scenario.body is None else scenario.body.encode()]
+
+
+def _stored(scenario: Scenario, path: Path) -> list[bytes]:
+    """Return the bodies in a folder, in a column of a CSV file, or in the lines of a file. Raises ScenarioError."""
+    if path.is_dir():
+        return [file.read_bytes() for file in sorted(path.iterdir()) if file.is_file()]
+    if scenario.column is None:
+        return [line for line in path.read_bytes().splitlines() if line.strip()]
+    with path.open(newline="") as file:
+        rows = csv.DictReader(file)
+        if scenario.column not in (rows.fieldnames or ()):
+            raise ScenarioError(
+                f"scenario {scenario.name}: {scenario.bodies} has no column {scenario.column!r}; "
+                f"choose from {', '.join(rows.fieldnames or ())}"
+            )
+        return [row[scenario.column].encode() for row in rows if row[scenario.column]]
 
 
 @lru_cache(maxsize=8)  # every contender of a block asks the same

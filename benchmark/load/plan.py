@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
+from benchmark.load.checks import Expected
 from benchmark.scenarios.spec import Scenario
 
 
@@ -20,11 +21,15 @@ class Level:
 
 @dataclass(frozen=True)
 class Waves:
-    """So many requests at the same moment; the next wave follows the last answer of this one."""
+    """So many requests at the same moment; the next wave follows the last answer of this one.
+
+    Waves of one request are one user, with a number of requests that is known beforehand.
+    """
 
     size: int
     count: int
     warmup_count: int = 1  # waves before the first that is measured; they open the connections
+    every_s: float = 0.0  # from one wave to the next, at least
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,10 @@ def loads_from_json(documents: list[dict[str, Any]]) -> tuple[Load, ...]:
     return _LOADS.validate_python(documents)
 
 
+def _expected(document: dict[str, Any] | None) -> Expected | None:
+    return Expected(**{**document, "digests": tuple(document["digests"])}) if document else None
+
+
 @dataclass(frozen=True)
 class LoadPlan:
     """The work of one generator process against one endpoint: ascending closed-loop levels, then further loads."""
@@ -96,6 +105,7 @@ class LoadPlan:
     locust: Path  # prefix of the files that Locust writes
     loads: tuple[Load, ...] = ()  # in this order
     receiver: str = ""  # base URL of the process that receives callbacks
+    expected: Expected | None = None  # answers
 
     def to_json(self) -> dict[str, Any]:
         scenario, samples, locust = self.scenario.to_json(), str(self.samples), str(self.locust)
@@ -109,6 +119,7 @@ class LoadPlan:
                 "scenario": Scenario(**document["scenario"]),
                 "levels": tuple(Level(**level) for level in document["levels"]),
                 "climb": tuple(Level(**level) for level in document["climb"]),
+                "expected": _expected(document.get("expected")),
                 "loads": loads_from_json(document["loads"]),
                 "answer_bounds_s": tuple(document["answer_bounds_s"]),
                 "samples": Path(document["samples"]),

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from benchmark.load.bodies import too_early
 from contract.errors import BadModelAnswer
+from contract.secrets import MASK
 from contract.timing import SERVER_TIMING_HEADER, request_start_header
 
 POLL_EVERY_S = 0.05
@@ -88,6 +89,10 @@ class Ask:
     stage_clock: bool = False  # whether requests carry the time at which they were sent
     least_times_answer: float = 0.0  # an answer of d seconds takes at least this many times d; 0 if unknown
     receiver: str = ""  # base URL at which callbacks are received
+    secrets: tuple[str, ...] = field(default=(), repr=False)  # that must not be in what is said of an answer
+    same: Mapping[bytes | None, str] = field(default_factory=dict, repr=False)  # digests of right answers by body
+    digest: Callable[[bytes], str] = field(default=lambda _: "", repr=False)
+    same_as: str = ""  # whose answers these are
 
     def flow(self) -> Flow:
         """Return a new flow for one answer."""
@@ -103,9 +108,15 @@ class Ask:
         return Request(self.method, self.path, headers, next(self.bodies))
 
     def judge(
-        self, response: Response, sent_ns: int = 0, requests: int = 1, items: int = 1, error: str = ""
+        self,
+        response: Response,
+        sent_ns: int = 0,
+        requests: int = 1,
+        items: int = 1,
+        error: str = "",
+        asked: bytes | None = None,
     ) -> JudgedAnswer:
-        """Check the last response and return it as an answer."""
+        """Check the last response and return it as an answer to what was `asked`."""
         sent_ns, value, is_early = sent_ns or response.sent_ns, None, False
         error = error or response.error
         if not error and response.status != self.status:
@@ -117,11 +128,15 @@ class Ask:
                 value = self.read(response.body)
             except BadModelAnswer as wrong:
                 error = wrong.detail
+        if not error and self.same and self.same.get(asked) != self.digest(response.body):
+            error = f"another answer than {self.same_as}'s before the measurement"
         if self.least_times_answer and value is not None:
             excess_ms = (response.done_ns - sent_ns) / 1e6 - self.least_times_answer * value * 1e3
             error = too_early(excess_ms)
             is_early = bool(error)
         timing = response.headers.get(SERVER_TIMING_HEADER, "")
+        for secret in self.secrets:
+            error, timing = error.replace(secret, MASK), timing.replace(secret, MASK)
         return JudgedAnswer(
             *(error, value, response.status, len(response.body), timing, sent_ns, response.done_ns),
             *(requests, items, is_early),
@@ -130,7 +145,8 @@ class Ask:
 
 def predict(ask: Ask) -> Flow:
     """One request, one response."""
-    return ask.judge((yield ask.request()))
+    request = ask.request()
+    return ask.judge((yield request), asked=request.body)
 
 
 def batch(ask: Ask) -> Flow:
@@ -140,7 +156,7 @@ def batch(ask: Ask) -> Flow:
     asked, answered = _rows(request.body or b""), _rows(response.body)
     wrong = response.status == ask.status and asked != answered
     error = f"{answered} rows in the answer, expected {asked}" if wrong else ""
-    return ask.judge(response, items=answered, error=error)
+    return ask.judge(response, items=answered, error=error, asked=request.body)
 
 
 def poll(ask: Ask) -> Flow:
@@ -148,9 +164,10 @@ def poll(ask: Ask) -> Flow:
 
     A service may also answer the first request directly.
     """
-    first = yield ask.request()
+    request = ask.request()
+    first = yield request
     again = Request("GET", _location(first), ask.headers, None, POLL_EVERY_S)
-    return (yield from _await_answer(ask, first, again))
+    return (yield from _await_answer(ask, request, first, again))
 
 
 def callback(ask: Ask) -> Flow:
@@ -162,7 +179,7 @@ def callback(ask: Ask) -> Flow:
     first = yield request._replace(headers={**request.headers, CALLBACK_HEADER: ask.receiver + CALLBACK_PATH})
     job_id = _location(first).rpartition("/")[2]
     place = f"{ask.receiver}{CALLBACK_PATH}/{job_id}?wait_s={CALLBACK_WAIT_S:g}" if job_id else ""
-    return (yield from _await_answer(ask, first, Request("GET", place, {}, None)))
+    return (yield from _await_answer(ask, request, first, Request("GET", place, {}, None)))
 
 
 def path_of(url: str) -> str:
@@ -175,7 +192,9 @@ def _location(response: Response) -> str:
     return path_of(response.headers.get("Location", ""))
 
 
-def _await_answer(ask: Ask, first: Response, again: Request) -> Generator[Request, Response, JudgedAnswer]:
+def _await_answer(
+    ask: Ask, request: Request, first: Response, again: Request
+) -> Generator[Request, Response, JudgedAnswer]:
     """Ask again until the answer of an accepted request is there. While nobody answers, it is still asked for."""
     response, requests, error = first, 1, ""
     if first.status == 202 and not again.path:
@@ -188,7 +207,8 @@ def _await_answer(ask: Ask, first: Response, again: Request) -> Generator[Reques
         is_waiting = response.status == 202 or response.status in _TRANSIENT
         if is_waiting and response.done_ns - first.sent_ns > PATIENCE_S * 1e9:
             error = f"no answer within {PATIENCE_S:g} s"
-    return ask.judge(response, first.sent_ns, requests, error=error)._replace(first_ns=first.done_ns)
+    judged = ask.judge(response, first.sent_ns, requests, error=error, asked=request.body)
+    return judged._replace(first_ns=first.done_ns)
 
 
 PROTOCOLS: dict[str, Callable[[Ask], Flow]] = {"predict": predict, "batch": batch, "poll": poll, "callback": callback}

@@ -123,19 +123,21 @@ def _send_waves(asking: AskingUser, writer: SampleWriter, waves: Waves) -> None:
     """Send waves of requests. All of a wave have the same scheduled time."""
     writer.users = waves.size
     for _ in range(waves.warmup_count):
-        _send_wave(asking, waves.size)
+        _send_wave(asking, waves)
     start_ns = _begin_in_silence(waves.size)
     for _ in range(waves.count):
-        _send_wave(asking, waves.size)
+        _send_wave(asking, waves)
     _end(waves.size, start_ns)
 
 
-def _send_wave(asking: AskingUser, size: int) -> None:
+def _send_wave(asking: AskingUser, waves: Waves) -> None:
     """Send requests at the same moment, and wait until each has its answer or has failed."""
     pool, scheduled_ns = Pool(), time.monotonic_ns()
-    for _ in range(size):
+    for _ in range(waves.size):
         pool.spawn(asking.obtain, scheduled_ns)
     pool.join()
+    if waves.every_s:
+        _sleep_until(scheduled_ns + int(waves.every_s * 1e9))
 
 
 def _send_arrivals(asking: AskingUser, writer: SampleWriter, arrivals: Arrivals | Scheduled) -> None:

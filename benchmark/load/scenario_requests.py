@@ -1,19 +1,16 @@
 """Turns a scenario into the requests of a protocol: what to send, and how to check the answers."""
 
-import json
-import re
 from collections.abc import Callable, Iterable
+from itertools import cycle, islice
 
 from benchmark.contenders.answer_law import AnswerLaw
 from benchmark.contenders.discovery import Contender
 from benchmark.errors import ScenarioError
-from benchmark.load.bodies import check_answer, request_bodies
+from benchmark.load.bodies import request_bodies
+from benchmark.load.checks import Expected, digest, reader
 from benchmark.load.protocols import PROTOCOLS, Ask, Flow, callback
 from benchmark.scenarios.discovery import scenario_of
-from benchmark.scenarios.spec import Check, Scenario
-from contract.errors import BadModelAnswer
-
-_STEPS = re.compile(r"\.([A-Za-z_][A-Za-z0-9_-]*)|\[(\d+)\]")  # of a JSON path such as $.rows[0]
+from benchmark.scenarios.spec import Scenario
 
 
 def ask_contender(
@@ -40,23 +37,34 @@ def ask_of(
     least_times_answer: float = 0.0,
     stage_clock: bool = False,
     receiver: str = "",
+    expected: Expected | None = None,
 ) -> Ask:
     """Return the requests of a scenario; without a path of its own they go to `endpoint`. Raises ScenarioError.
 
     `bounds_s` is the range of correct answers. An answer of d seconds takes at least `least_times_answer` times d.
-    `receiver` is the base URL of the process that callbacks go to.
+    `receiver` is the base URL of the process that callbacks go to. With `expected` answers, only their requests are
+    sent, and their answers must be the same.
     """
+    bodies, whole = request_bodies(scenario, expected.seed if expected else seed), scenario.check
+    same: dict[bytes | None, str] = {}
+    if expected:
+        asked = list(islice(bodies, len(expected.digests)))
+        same, bodies = dict(zip(asked, expected.digests, strict=True)), cycle(asked)
     return Ask(
         protocol=_protocol_with(scenario, receiver),
         method=scenario.method,
         path=scenario.path or endpoint,
         headers=scenario.sent_headers(),
-        bodies=request_bodies(scenario, seed),
-        status=scenario.check.status,
-        read=reader(scenario.check, bounds_s),
+        bodies=bodies,
+        status=whole.status,
+        read=reader(whole, bounds_s, scenario.answer_schema()),
         stage_clock=stage_clock,
-        least_times_answer=least_times_answer if scenario.check.law else 0.0,
+        least_times_answer=least_times_answer if whole.law else 0.0,
         receiver=receiver,
+        secrets=tuple(scenario.secrets().values()),
+        same=same,
+        digest=lambda body: digest(body, whole.ignore),
+        same_as=expected.whose if expected else "",
     )
 
 
@@ -76,24 +84,3 @@ def _protocol_with(scenario: Scenario, receiver: str) -> Callable[[Ask], Flow]:
             f"scenario {scenario.name}: the protocol 'callback' needs a contender with a process of the role 'receiver'"
         )
     return protocol
-
-
-def reader(check: Check, bounds_s: tuple[float, float]) -> Callable[[bytes], float | None]:
-    """Return a function that checks an answer and returns its duration if it has one. It raises BadModelAnswer."""
-    if check.law:
-        return lambda body: check_answer(body, bounds_s)
-    if check.json_path is None:
-        return lambda _: None
-    path, expected = check.json_path, check.equals
-
-    def compare(body: bytes) -> None:
-        try:
-            found = json.loads(body)
-            for key, index in _STEPS.findall(path):
-                found = found[key or int(index)]
-        except (ValueError, LookupError, TypeError) as error:
-            raise BadModelAnswer(f"an answer has nothing at {path}, expected {expected!r}") from error
-        if found != expected:
-            raise BadModelAnswer(f"{path} is {found!r:.80}, expected {expected!r}")
-
-    return compare

@@ -193,7 +193,10 @@ def user_class(plan: LoadPlan) -> type[AskingUser]:
         *(plan.scenario, plan.endpoint, plan.seed, plan.answer_bounds_s),
         stage_clock=plan.stage_clock,
         receiver=plan.receiver,
+        expected=plan.expected,
     )
     # Waves and arrivals share one user's connections.
-    more = {"concurrency": MAX_IN_FLIGHT} if plan.loads else {}
+    more: dict[str, Any] = {"concurrency": MAX_IN_FLIGHT} if plan.loads else {}
+    if plan.url.startswith("https"):
+        more["insecure"] = False  # a token is sent to nobody whose certificate is not accepted
     return type("PlannedUser", (ClosedLoopUser,), {"host": plan.url, "asked": asked, **more})

@@ -12,6 +12,7 @@ from typing import Any, Final
 from benchmark.contenders.answer_law import scoring_settings
 from benchmark.contenders.discovery import Contender
 from benchmark.errors import LoadError
+from benchmark.load.checks import Expected
 from benchmark.load.plan import Arrivals, Level, Load, LoadPlan, Waves
 from benchmark.measure.session import Session
 from benchmark.measure.trial import Trial
@@ -33,6 +34,7 @@ class Levels:
     stage_clock: bool = True
     loads: tuple[Load, ...] = ()
     generators: int = 1
+    expected: Expected | None = None  # answers: other ones are wrong
     room: int = 0  # requests that the service lets in at once, at least; 0: as many as the loads need
 
     @property
@@ -177,6 +179,7 @@ def _plan(trial: Trial, load: Levels, number: int = 0) -> LoadPlan:
         locust=run.file("locust", trial.cell, f".{number + 1}" if number else ""),
         loads=tuple(_share(each, number, load.generators) for each in load.loads),
         receiver=trial.stack.receiver_url,
+        expected=load.expected,
     )
 
 

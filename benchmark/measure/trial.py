@@ -78,7 +78,7 @@ def check_parity_of(stack: Stack) -> None:
     Raises ParityError, or StackError if a process has died.
     """
     contender = stack.contender
-    if not scenario_of(contender).check.law:
+    if contender.runs_elsewhere or not scenario_of(contender).check.law:
         return
     cases = parity.cases(DEFAULT_INFO.entities, scoring_settings(contender).max_body_bytes)
     wanted = [case for case in cases if case.basic or not contender.harness_floor]

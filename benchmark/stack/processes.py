@@ -96,7 +96,12 @@ class ProcessLauncher:
         argv = command(launch.process, launch.ports, str(python))
         try:
             announce = partial(self.announce, launch) if self.announce else None
-            popen = start_process(argv, launch.log, guard, _environment(launch), announce=announce)
+            folder = launch.contender.folder
+            popen = start_process(
+                *(argv, launch.log, guard, _environment(launch)),
+                announce=announce,
+                folder=ROOT if folder.is_relative_to(ROOT) else folder,
+            )
         except OSError as error:
             raise StackError(f"{launch.where}: {argv[0]} cannot be started: {error.strerror}") from error
         return Running(launch.process.role, popen, launch.log, launch.port)
@@ -114,8 +119,8 @@ class Stack:
 
     @property
     def base_url(self) -> str:
-        """The URL of the scoring handler, without a path."""
-        return f"http://{HOST}:{self.port('scoring')}"
+        """The URL of the scoring handler, or of a service that runs elsewhere, without the endpoint."""
+        return self.contender.url or f"http://{HOST}:{self.port('scoring')}"
 
     @property
     def receiver_url(self) -> str:
@@ -184,6 +189,7 @@ def start_process(
     env: Mapping[str, str],
     talking: bool = False,
     announce: Callable[[int], None] | None = None,
+    folder: Path = ROOT,
 ) -> subprocess.Popen[bytes]:
     """Start a process in its own group, with its output in a file, monitored by the guard if there is one.
 
@@ -199,7 +205,7 @@ def start_process(
             stdout=subprocess.PIPE if talking else output,
             stderr=output,
             env=dict(env),
-            cwd=ROOT,
+            cwd=folder,
             start_new_session=True,
             preexec_fn=None if announce else end_with_parent(),  # noqa: PLW1509 - takes no lock
         )
@@ -259,6 +265,7 @@ def command(process: Process, ports: Mapping[str, int], python: str = sys.execut
 _PASSED_ON = {
     *("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TMP", "TEMP", "TZ", "LANG", "LANGUAGE", "VIRTUAL_ENV"),
     *("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "XDG_RUNTIME_DIR", "SYSTEMROOT"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR"),
 }
 
 

@@ -36,6 +36,7 @@ NOT_TYPED_HERE = {
     "strategies",
     "promise",
     "under-fire",
+    "versus",
     "experiments",
     "docker-build",
     "docker-up",

@@ -45,6 +45,16 @@ _SHORT_TIMEIT: Final = ("--scale", "0.01", "--max-calls", "2", "--repeat", "1")
 _FACTOR: Final = ("--factors", "fan_out", "--from", "sync", "--to", "sync-concurrent")
 _SHORT_EXPLAIN: Final = ("--quick", "--blocks", "1", *_FACTOR)
 _SHORT_FIRE: Final = ("--contenders", "async", "--faults", "sigterm", "--no-overload")
+_NULL: Final = ("--contenders-file", "benchmark/contenders/null/contender.toml")
+_SHORT_VERSUS: Final = (
+    *_NULL,
+    "--free-ports",
+    "--scenario",
+    "benchmark/scenarios/scenario.toml",
+    "--quick",
+    "--blocks",
+    "2",
+)
 _STORE: Final = (PYTHON, "-m", "feature_store")
 # Nothing is installed, whatever the dates of the files say.
 _MAKE: Final = ("make", "--old-file=.venv/installed-benchmark", f"BIN={sys.prefix}/bin")
@@ -166,6 +176,13 @@ COMMANDS: Final = [
         _MEASURED,
         measures=True,
     ),
+    Command(
+        "versus",
+        (*BENCHMARK, "versus", "A=null", "B=null", *_SHORT_VERSUS, *_RESULTS),
+        _MEASURED,
+        measures=True,
+    ),
+    Command("scenario init", (*BENCHMARK, "scenario", "init", "curl http://127.0.0.1:9000/")),
     Command(
         "monitor",
         (*BENCHMARK, "monitor", "http://127.0.0.1:{port}", "--for", "3", "--out", "{results}/watched"),

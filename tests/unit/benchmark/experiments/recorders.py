@@ -26,6 +26,8 @@ from benchmark.experiments.strategies import summarise as strategies_summarise
 from benchmark.experiments.timeit import experiment as timeit
 from benchmark.experiments.timeit import measure as timeit_measure
 from benchmark.experiments.timeit import plan as timeit_plan
+from benchmark.experiments.versus import experiment as versus
+from benchmark.experiments.versus.sides import Side
 from benchmark.load.arrivals import arrivals_until
 from benchmark.load.plan import Level, LoadPlan
 from benchmark.load.shapes import EXAMPLES
@@ -39,6 +41,8 @@ from tests.unit.benchmark.experiments.promise.synthetic import assigned
 from tests.unit.benchmark.experiments.promise.synthetic import write_trial as write_promise
 from tests.unit.benchmark.experiments.strategies.synthetic import LATENCY_MS, POOLS, make_strategy, write_trial
 from tests.unit.benchmark.experiments.under_fire import synthetic as under_fire
+from tests.unit.benchmark.experiments.versus.synthetic import assigned as assigned_versus
+from tests.unit.benchmark.experiments.versus.synthetic import write_trial as write_versus
 from tests.unit.benchmark.fakes import failing, fake_stack, make_progress, measure_well
 from tests.unit.benchmark.synthetic import make_contender, samples_of
 
@@ -142,6 +146,17 @@ def record_under_fire(results: Path, patch: pytest.MonkeyPatch, kind: Kind) -> R
     return under_fire.record(results, patch, [ONE, TWO], error=error, drawn=True)
 
 
+def record_versus(results: Path, patch: pytest.MonkeyPatch, kind: Kind) -> Run:
+    def measure(trial: Trial, plan: LoadPlan) -> None:
+        if kind in ERRORS and (trial.cell.contender, trial.cell.block) == ("two", 1):
+            raise ERRORS[kind]
+        write_versus(trial.session.run, trial.cell, plan.loads)
+
+    fake_stack(patch, measure)
+    sides = [Side(each, "started here") for each in (ONE, TWO)]
+    return carry_out(versus.EXPERIMENT, assigned_versus(sides), results, make_progress())
+
+
 RECORDERS: dict[str, Recorder] = {
     "bench": Recorder(record_bench, "two"),
     "timeit": Recorder(record_timeit, "two"),
@@ -151,4 +166,5 @@ RECORDERS: dict[str, Recorder] = {
     "promise": Recorder(record_promise, "two"),
     "strategies": Recorder(record_strategies, "two"),
     "under-fire": Recorder(record_under_fire, "two"),
+    "versus": Recorder(record_versus, "two"),
 }

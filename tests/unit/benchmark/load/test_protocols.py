@@ -8,8 +8,9 @@ import pytest
 
 from benchmark.errors import ScenarioError
 from benchmark.load import protocols
+from benchmark.load.checks import reader
 from benchmark.load.protocols import Ask, Flow, JudgedAnswer, Request, Response, batch, callback, poll, predict
-from benchmark.load.scenario_requests import ask_of, reader
+from benchmark.load.scenario_requests import ask_of
 from benchmark.scenarios.spec import Check
 from contract.errors import BadModelAnswer
 from contract.timing import REQUEST_START_HEADER
@@ -139,8 +140,8 @@ def test_an_answer_that_holds_what_is_expected_is_right(body: bytes) -> None:
         (b'{"rows": [{"score": 0.6}]}', r"\$\.rows\[0\]\.score is 0\.6, expected 0\.5"),
         (b'{"rows": []}', r"nothing at \$\.rows\[0\]\.score, expected 0\.5"),
         (b'{"rows": 1}', "nothing at"),
-        (b"<html>", "nothing at"),
-        (b"\xff", "nothing at"),
+        (b"<html>", "is not JSON, it begins with '<html>'"),
+        (b"\xff", "is not JSON"),
     ],
 )
 def test_an_answer_that_holds_something_else_is_wrong(body: bytes, why: str) -> None:

@@ -242,10 +242,14 @@ def test_waves_are_sent_at_once_and_each_after_the_last_answer_of_the_one_before
     run: Run, server: Server, guard: Guard
 ) -> None:
     server.wait = lambda: time.sleep(0.2)
-    (window,) = generate(plan_for(run, server, (), loads=(Waves(5, 3, warmup_count=1),)), guard)
+    loads = (Waves(5, 3, warmup_count=1), Waves(1, 3, warmup_count=0, every_s=0.3))
+    window, _ = generate(plan_for(run, server, (), loads=loads), guard)
     frame = samples(run)
-    assert len(frame) == len(server.asked) == 5 * 4
+    assert len(frame) == len(server.asked) == 5 * 4 + 3
     assert frame["ok"].all()
+    paced = sorted(frame[frame["users"] == 1]["scheduled_ns"])
+    assert all(later - wave >= 0.3e9 for wave, later in pairwise(paced))  # never faster than was asked for
+    frame = frame[frame["users"] == 5]
     inside = frame[frame["scheduled_ns"] >= window.start_ns]
     waves = [wave for _, wave in inside.groupby("scheduled_ns")]
     assert [len(wave) for wave in waves] == [5, 5, 5]

@@ -32,16 +32,23 @@ BROKEN = {
     "an unknown key": (GOOD.replace("title", "colour = 'red'\ntitle"), "scenario.mine.colour", "'red'"),
     "a key of later": (GOOD.replace("title", "given = 'x'\ntitle"), "scenario.mine.given", "'x'"),
     "no check": (GOOD.replace(CHECK, ""), "scenario.mine.check", "required"),
-    "a check against a schema": (
-        GOOD.replace(CHECK, 'check = { status = 200, schema = "a.json" }'),
-        "scenario.mine.check",
-        "checking against a schema is not supported yet; expected `json`",
+    "a key of the check that there is not": (
+        GOOD.replace(CHECK, "check = { regex = 'a' }"),
+        "scenario.mine.check.regex",
+        "no such key; expected one of status, law, json, equals, schema, same_as, ignore",
     ),
-    "a check against a contender": (
-        GOOD.replace(CHECK, 'check = { same_as = "A" }'),
-        "scenario.mine.check",
-        "checking against another contender is not supported yet; expected `json`",
+    "a schema that is not there": (
+        GOOD.replace(CHECK, 'check = { schema = "a.json" }'),
+        "scenario.mine",
+        "no file 'a.json'",
     ),
+    "what may differ from nobody": (
+        GOOD.replace(CHECK, 'check = { ignore = ["$.time"] }'),
+        "scenario.mine.check",
+        "give it with `same_as`",
+    ),
+    "a column of no table": (GOOD + "column = 'body'", "scenario.mine", "`column` belongs to bodies in a CSV file"),
+    "a variable in the middle": (GOOD.replace("env:MINE_TOKEN", "a b env:X"), "scenario.mine.headers", "env:NAME"),
     "a place without a value": (GOOD.replace(", equals = 0.5", ""), "scenario.mine.check", "give both or neither"),
     "a value without a place": (GOOD.replace('json = "$.score", ', ""), "scenario.mine.check", "give both or neither"),
     "two rules": (GOOD.replace("equals = 0.5", "equals = 0.5, law = true"), "scenario.mine.check", "`law` or `json`"),
@@ -50,7 +57,7 @@ BROKEN = {
     "a secret in plain text": (
         GOOD.replace("env:MINE_TOKEN", "abc"),
         "scenario.mine.headers",
-        "X-API-Key may be a secret: write env:NAME",
+        "X-API-Key may be a secret: write env:NAME, and set the variable NAME",
     ),
     "two bodies": (GOOD + "template = 'a.j2'", "scenario.mine", "at most one of body, bodies and template"),
     "a file that is not there": (GOOD.replace(BODY, "bodies = 'a.jsonl'"), "scenario.mine", "no file 'a.jsonl'"),
