@@ -162,6 +162,8 @@ def _measured_by(contender: Contender) -> str:
     """Return who measures a contender, if not every command does."""
     if contender.default:
         return ""
+    if contender.harness_floor and not contender.follows_contract:
+        return "selftest"
     return "when named" if contender.follows_contract else "strategies"
 
 
