@@ -35,6 +35,7 @@ NOT_TYPED_HERE = {
     "explain",
     "strategies",
     "under-fire",
+    "selftest",
     "experiments",
     "docker-build",
     "docker-up",

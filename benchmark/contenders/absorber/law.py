@@ -29,8 +29,8 @@ def service_times_ms(law: str, seed: int) -> Iterator[float]:
 
 
 def _quantile_of(law: str) -> _Quantile:
-    name, *given = law.split()
     try:
+        name, *given = law.split()
         values = [float(value) for value in given]
         match name, values:
             case "constant", [value]:

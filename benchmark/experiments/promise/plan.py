@@ -29,6 +29,11 @@ class PromisePlan:
     required: tuple[str, ...] = ()  # contenders that must keep the promise, or the command fails
 
     @property
+    def peak_rps(self) -> float:
+        """The highest rate of the shape."""
+        return max(piece.peak_rps for piece in self.shape.pieces(self.seed))
+
+    @property
     def loads(self) -> tuple[Load, ...]:
         return _WARMUP, Scheduled(tuple(self.shape.arrivals_s(self.seed)))
 

@@ -30,7 +30,7 @@ def certificate_of(name: str, summary: SelftestSummary) -> Certificate | None:
         overhead_p99_ms=overhead.p99_ms,
         late_p99_ms=late_ms,
         worst_error_pct=error_pct,
-        bounds={check.key: check.limit for check in summary.checks},
+        bounds={check.figure: check.limit for check in summary.checks},
         failed=tuple(check.says for check in summary.checks if check.ok is False),
         machine=machine_facts(summary.environment),
     )

@@ -19,10 +19,11 @@ from benchmark.experiments.selftest.schema import (
 from benchmark.record.certificate import MAX_AGE_DAYS
 from benchmark.record.run import Run
 from benchmark.report.page import machine_line, templates, write_page
-from benchmark.report.tables import TableRow, flatten
+from benchmark.report.tables import GlanceCell, GlanceRow, TableRow, flatten
 
 _FOLDER: Final = Path(__file__).parent
 _OK: Final = {True: "yes", False: "no", None: "cannot be told"}
+_GOOD: Final = {True: "good enough", False: "not good enough", None: "cannot be told"}
 _NO_THREE: Final = (None, None, None)
 
 
@@ -67,24 +68,27 @@ def render_page(run: Run, summary: SelftestSummary) -> str:
     )
 
 
-def _check_row(check: Check) -> TableRow:
+def _check_row(check: Check) -> GlanceRow:
     value = MISSING if check.value is None else f"{significant(check.value)} {check.unit}"
-    return TableRow(check.says, (value, f"{check.limit:g} {check.unit}", _OK[check.ok]))
+    share = None if check.value is None else min(check.value / check.limit, 1.0)
+    cell = GlanceCell(value, f"at most {check.limit:g} {check.unit}", share)
+    return GlanceRow(check.says, _GOOD[check.ok], (cell,))
 
 
 def _stall_rows(stall: StallResult) -> list[TableRow]:
     rows = [
         TableRow("what was so", (*_figures(stall.truth), MISSING, MISSING, MISSING)),
-        TableRow("open loop", (*_figures(stall.open), *_errors(stall.errors))),
+        TableRow("open loop", (*_figures(stall.open), *reversed(_errors(stall.errors)))),
     ]
     if stall.closed:
-        rows.append(TableRow("closed loop", (*_figures(stall.closed), *_errors(stall.closed_errors))))
+        rows.append(TableRow("closed loop", (*_figures(stall.closed), *reversed(_errors(stall.closed_errors)))))
     return rows
 
 
 def _figures(found: Latencies) -> tuple[str, ...]:
-    values = (*found.three, found.longest_ms)
-    return (f"{found.requests:,}", *(significant(value) for value in values), f"{significant(found.over_1s_pct, 2)} %")
+    """Return the cells of the comparison of loops, the p99 first, for which it is made."""
+    values = (found.p99_ms, found.p50_ms, found.mean_ms, found.longest_ms)
+    return (*(significant(value) for value in values), f"{significant(found.over_1s_pct, 2)} %", f"{found.requests:,}")
 
 
 def _law_rows(law: LawResult) -> list[TableRow]:

@@ -25,12 +25,12 @@ _SERVICE_MS: Final = 50  # under the stall
 class SelftestPlan:
     """Seconds and rates of all parts."""
 
-    alone_s: float = 3.5
-    law_s: float = 5.0
+    alone_s: float = 3.2
+    law_s: float = 4.5
     law_rps: float = 120.0
     stall_after_s: float = 4.0  # from the first request on
     stall_s: float = 2.0
-    around_s: float = 9.0  # what is measured around the stall
+    around_s: float = 10.5  # what is measured around the stall: so long that a closed loop has enough for a p99, too
     users: int = 3  # of the closed loop
     warmup_s: float = 1.0
     fastest_users: int = 32
@@ -52,7 +52,7 @@ class SelftestPlan:
     @property
     def laws(self) -> dict[str, str]:
         """The law of each part with the absorber that has no stall."""
-        return {ALONE: ALONE_LAW, EXPONENTIAL: "exponential 50", BIMODAL: "bimodal 30 150 0.1"}
+        return {ALONE: ALONE_LAW, EXPONENTIAL: "exponential 60", BIMODAL: "bimodal 40 150 0.1"}
 
     @property
     def loads(self) -> dict[str, Levels]:

@@ -113,7 +113,7 @@ class OtherResult(SummaryPart):
 class Check(SummaryPart):
     """One bound; the value is None if it could not be measured."""
 
-    key: str
+    figure: str  # with its unit as a suffix
     says: str
     value: float | None = None
     limit: float

@@ -78,7 +78,7 @@ def _checks(observed: Observed) -> list[Check]:
     """Return every bound with what was measured; None where there were too few requests, or no trial."""
     overhead, stall = observed.overhead, observed.stall
     checks = [
-        Check(key="overhead_p50_ms", says="added at one user, p50", limit=MAX_OVERHEAD_P50_MS, unit="ms",
+        Check(figure="overhead_p50_ms", says="added at one user, p50", limit=MAX_OVERHEAD_P50_MS, unit="ms",
               value=overhead.p50_ms if overhead else None),
         *_error_checks("stall", "over the stall", stall.errors if stall else None),
     ]  # fmt: skip
@@ -88,7 +88,7 @@ def _checks(observed: Observed) -> list[Check]:
     late_ms = [each.late_p99_ms for each in observed.laws]
     value = None if None in late_ms or not late_ms else max(each for each in late_ms if each is not None)
     checks.append(
-        Check(key="late_p99_ms", says="arrivals sent late, p99", limit=MAX_LATE_P99_MS, unit="ms", value=value)
+        Check(figure="late_p99_ms", says="arrivals sent late, p99", limit=MAX_LATE_P99_MS, unit="ms", value=value)
     )
     return checks
 
@@ -97,7 +97,7 @@ def _error_checks(key: str, where: str, errors: Errors | None) -> list[Check]:
     values = errors.three if errors else (None, None, None)
     return [
         Check(
-            key=f"{key}_{name}_pct",
+            figure=f"{key}_{name}_pct",
             says=f"error of the {name} {where}",
             value=None if value is None else abs(value),
             limit=MAX_ERROR_PCT,
@@ -119,6 +119,6 @@ def _findings(summary: SelftestSummary) -> Iterator[Finding]:
     absorber, at_once = summary.contenders[ABSORBER].reasons, summary.contenders[AT_ONCE].reasons
     for check in summary.checks:
         if check.value is not None:
-            yield finding(QUESTION, ABSORBER, check.key, check.unit, check.value, absorber)
+            yield finding(QUESTION, ABSORBER, check.figure, check.unit, check.value, absorber)
     if summary.ceiling_rps is not None:
         yield finding(QUESTION, AT_ONCE, "ceiling_rps", "rps", summary.ceiling_rps, at_once)
