@@ -1,6 +1,6 @@
 """Selftests as a load generator would have recorded them, with latencies that are known exactly."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -68,7 +68,7 @@ def fake(patch: pytest.MonkeyPatch, generator: Generator | None = None) -> None:
         stalls[trial.cell.part] = _write(trial.session.run, trial.cell, load, trial.contender.process[0].env, used)
 
     def truth(trial: Trial) -> dict[str, Any]:
-        stall = stalls.get(trial.cell.part, NO_STALL)
+        stall = stalls[trial.cell.part] if trial.cell.part in stalls else _stall_in(trial.contender.process[0].env)
         ends = (None, None) if stall is NO_STALL else (int(stall.start), int(stall.end))
         return {"first_ns": START_NS, "stall_start_ns": ends[0], "stall_end_ns": ends[1], "requests": 1}
 
@@ -86,9 +86,8 @@ def fake(patch: pytest.MonkeyPatch, generator: Generator | None = None) -> None:
     patch.setattr(selftest_measure, "_truth", truth)
 
 
-def _write(run: Run, cell: TrialRecord, load: LoadPlan, env: dict[str, str], generator: Generator) -> Stall:
-    after_s, stall_s = map(float, env.get(STALL, "0 0").split())
-    stall = Stall(START_NS + after_s * 1e9, START_NS + (after_s + stall_s) * 1e9) if stall_s else NO_STALL
+def _write(run: Run, cell: TrialRecord, load: LoadPlan, env: Mapping[str, str], generator: Generator) -> Stall:
+    stall = _stall_in(env)
     law = env.get(LAW, "constant 3")
     frames, begin_ns, end_ns = [], START_NS, START_NS
     for level in load.levels:
@@ -111,6 +110,12 @@ def _write(run: Run, cell: TrialRecord, load: LoadPlan, env: dict[str, str], gen
             for role in ("scoring", "load"):
                 writer.append(ResourceSample(t_ns, role, int((t_ns - START_NS) * 0.3), RSS_BYTES))
     return stall
+
+
+def _stall_in(env: Mapping[str, str]) -> Stall:
+    """Return the stall that the settings of the absorber describe, if its first request comes at once."""
+    after_s, stall_s = map(float, env.get(STALL, "0 0").split())
+    return Stall(START_NS + after_s * 1e9, START_NS + (after_s + stall_s) * 1e9) if stall_s else NO_STALL
 
 
 def _open(load: Arrivals, law: str, stall: Stall, generator: Generator, begin_ns: int) -> pd.DataFrame:
