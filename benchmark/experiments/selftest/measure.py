@@ -126,6 +126,8 @@ def _output(trial: Trial, name: str, argv: list[str], seconds: float) -> str:
             with contextlib.suppress(OSError):
                 if pipe:
                     pipe.close()
+    said = output.decode(errors="replace")
     if process.returncode:
-        raise LoadError(f"{name} ended with exit status {process.returncode}; its log: {trial.log(name).name}")
-    return output.decode(errors="replace")
+        last = (trial.log(name).read_text(errors="replace") + said).strip().splitlines()[-1:]
+        raise LoadError(f"{name} ended with exit status {process.returncode}: {''.join(last) or 'it said nothing'}")
+    return said
