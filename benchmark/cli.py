@@ -172,7 +172,7 @@ def contenders() -> None:
     """List the contenders that can be measured, with their processes and ports.
 
     Those marked "when named" are measured only if --contenders names them, or with `bench --field`; those marked
-    "strategies" are measured by that command.
+    "strategies" or "selftest" are measured by that command.
     """
     table = Table(box=None, pad_edge=False)
     table.add_column("name", no_wrap=True)

@@ -26,7 +26,7 @@ from benchmark.record.run import Run, TrialRecord, Window
 from tests.unit.benchmark.fakes import fake_stack, make_progress
 from tests.unit.benchmark.synthetic import MS_NS, RSS_BYTES, SECOND_NS, START_NS, samples_of
 
-WHOLE = SelftestPlan(fastest_s=0.2, steps=(0.3, 0.6), step_s=0.5)
+WHOLE = SelftestPlan(fastest_users=8, fastest_s=0.2, steps=(0.3, 0.6), step_s=0.5)
 
 
 def nobody(_: str) -> None:
@@ -39,7 +39,7 @@ class Generator:
 
     added_ms: float = 0.2
     late_ms: float = 0.1
-    sustains_rps: float = 2_000.0  # beyond which all arrivals are late
+    sustains_rps: float = 500.0  # beyond which all arrivals are late
     forgets: float = 1.0  # share of the latency that it reports
     fails: Callable[[str], BaseException | None] = nobody  # by part
 

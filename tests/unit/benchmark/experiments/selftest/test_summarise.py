@@ -7,7 +7,7 @@ import pytest
 from benchmark.errors import LoadError
 from benchmark.experiments.selftest.answers import answers
 from benchmark.experiments.selftest.certify import certificate_of
-from benchmark.experiments.selftest.plan import BIMODAL, FASTEST, QUICK
+from benchmark.experiments.selftest.plan import BIMODAL
 from benchmark.experiments.selftest.schema import SelftestSummary, Verdict
 from benchmark.record.run import Run
 from tests.unit.benchmark.experiments.selftest.synthetic import Generator, only, record
@@ -55,37 +55,30 @@ def test_a_closed_loop_hides_the_stall_that_an_open_one_shows(summary: SelftestS
 
 
 def test_the_ceiling_is_the_highest_rate_up_to_which_all_were_on_time(summary: SelftestSummary, run: Run) -> None:
-    # 32 users at 3.2 ms get 10,000 answers per second; 0.3 and 0.6 of it are beyond what this generator sustains.
-    assert summary.fastest_rps == pytest.approx(10_000, rel=0.01)
+    # 8 users at 3.2 ms get 2,500 answers per second; 0.3 and 0.6 of it are beyond what this generator sustains.
+    assert summary.fastest_rps == pytest.approx(2_500, rel=0.01)
     assert [step.on_time for step in summary.steps] == [False, False]
     assert summary.ceiling_rps is None
     assert "None of the rates that were tried was offered on time." in [each.text for each in answers(summary)]
 
 
 def test_rates_that_are_on_time_are_certified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = summarised(tmp_path, monkeypatch, Generator(sustains_rps=4_000))
+    found = summarised(tmp_path, monkeypatch, Generator(sustains_rps=1_000))
     assert [step.on_time for step in found.steps] == [True, False]
     certificate = certificate_of("a-run", found)
     assert certificate
-    assert certificate.ceiling_rps == found.steps[0].rate_rps == pytest.approx(3_000, rel=0.01)
+    assert certificate.ceiling_rps == found.steps[0].rate_rps == pytest.approx(750, rel=0.01)
     assert certificate.passed
     assert certificate.bounds["overhead_p50_ms"] == 0.3
 
 
-@pytest.mark.parametrize(
-    ("generator", "failed"),
-    [
-        (Generator(added_ms=0.4), ["added at one user, p50"]),
-        (Generator(forgets=0.97), [f"error of the {each} {where}" for where in (
-            "over the stall", "under the exponential law", "under the bimodal law",
-        ) for each in ("mean", "p50", "p99")]),
-    ],
-    ids=["slow", "forgetful"],
-)  # fmt: skip
-def test_one_that_does_not_is_found_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, generator: Generator, failed: list[str]
-) -> None:
-    summary = summarised(tmp_path, monkeypatch, generator)
+def test_one_that_says_less_than_was_so_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    summary = summarised(tmp_path, monkeypatch, Generator(forgets=0.97))
+    failed = [
+        f"error of the {each} {where}"
+        for where in ("over the stall", "under the exponential law", "under the bimodal law")
+        for each in ("mean", "p50", "p99")
+    ]
     assert [check.says for check in summary.checks if check.ok is False] == failed
     assert summary.verdict_on_generator is Verdict.FAILED
     certificate = certificate_of("a-run", summary)
@@ -101,17 +94,10 @@ def test_late_arrivals_are_found_out_and_are_errors_as_well(tmp_path: Path, monk
     assert (error.figure, error.ok) == ("stall_mean_pct", False)
 
 
-def test_too_few_requests_certify_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    summary = SelftestSummary.model_validate(record(tmp_path, monkeypatch, plan=QUICK).summary)
-    assert summary.verdict_on_generator is Verdict.UNTOLD
-    assert certificate_of("a-run", summary) is None
-
-
-@pytest.mark.parametrize("part", [BIMODAL, FASTEST])
 def test_a_part_that_fails_is_a_reason_and_the_others_are_measured(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    summary = summarised(tmp_path, monkeypatch, Generator(fails=only(part, LoadError("no answer came"))))
+    summary = summarised(tmp_path, monkeypatch, Generator(fails=only(BIMODAL, LoadError("no answer came"))))
     assert "no answer came" in " ".join(said(summary.reasons))
     assert (summary.valid, summary.complete) == (False, True)
     assert summary.verdict_on_generator is Verdict.UNTOLD
