@@ -28,6 +28,17 @@ def service_times_ms(law: str, seed: int) -> Iterator[float]:
     return cycle(times)
 
 
+def law_words(law: str) -> str:
+    """Return a law as a page names it."""
+    name, *values = law.split()
+    match name, values:
+        case "exponential", [mean]:
+            return f"exponential, {mean} ms on average"
+        case "bimodal", [usual, other, share]:
+            return f"{usual} ms, and {float(share):.0%} of the requests {other} ms"
+    return f"{' '.join(values)} ms"
+
+
 def _quantile_of(law: str) -> _Quantile:
     try:
         name, *given = law.split()

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmark.analysis.wording import MISSING, minute_utc, significant
+from benchmark.contenders.absorber.law import law_words
 from benchmark.experiments.selftest.answers import answers
 from benchmark.experiments.selftest.figures import headline, picture
 from benchmark.experiments.selftest.schema import (
@@ -50,6 +51,7 @@ def render_page(run: Run, summary: SelftestSummary) -> str:
             picture=picture(summary),
             checks=[_check_row(check) for check in summary.checks],
             stall_rows=_stall_rows(summary.stall) if summary.stall else [],
+            law_words=[(law.part, law_words(law.law)) for law in summary.laws],
             law_rows=[row for law in summary.laws for row in _law_rows(law)],
             late_rows=[_late_row(law) for law in summary.laws],
             steps=[_step_row(step) for step in summary.steps],
@@ -96,13 +98,13 @@ def _law_rows(law: LawResult) -> list[TableRow]:
         return (f"{found.requests:,}", *(significant(value) for value in found.three))
 
     return [
-        TableRow(f"{law.law} ms, what was so", (*cells(law.truth), MISSING, MISSING, MISSING)),
-        TableRow(f"{law.law} ms, measured", (*cells(law.measured), *_errors(law.errors))),
+        TableRow(f"{law.part}, what was so", (*cells(law.truth), MISSING, MISSING, MISSING)),
+        TableRow(f"{law.part}, measured", (*cells(law.measured), *_errors(law.errors))),
     ]
 
 
 def _late_row(law: LawResult) -> TableRow:
-    return TableRow(f"{law.law} ms", (_ms(law.late_p50_ms), _ms(law.late_p99_ms), _ms(law.late_most_ms)))
+    return TableRow(law.part, (_ms(law.late_p50_ms), _ms(law.late_p99_ms), _ms(law.late_most_ms)))
 
 
 def _step_row(step: Step) -> TableRow:
