@@ -35,7 +35,7 @@ class SelftestPlan:
     warmup_s: float = 1.0
     fastest_users: int = 32
     fastest_s: float = 1.5
-    steps: tuple[float, ...] = (0.3, 0.45, 0.6, 0.7, 0.8, 0.9)  # of the fastest closed loop
+    steps: tuple[float, ...] = (0.2, 0.3, 0.35, 0.4, 0.45, 0.55)  # of the fastest closed loop
     step_s: float = 1.5
     seed: int = 1
     others: tuple[str, ...] = ()  # other generators
