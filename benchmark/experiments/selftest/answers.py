@@ -39,7 +39,7 @@ def answers(summary: SelftestSummary, busy_before: float = 0.0) -> list[Answer]:
 
 def _verdict(summary: SelftestSummary) -> str:
     if summary.verdict_on_generator is Verdict.PASSED and summary.stall:
-        return _SAY.passed(seconds=summary.stall.seconds, worst_pct=summary.worst_error_pct)
+        return _SAY.passed(seconds=f"{summary.stall.seconds:g}", worst_pct=summary.worst_error_pct)
     beyond = [check for check in summary.checks if check.ok is False]
     if not beyond:
         return _SAY.untold()

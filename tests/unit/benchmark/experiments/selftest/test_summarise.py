@@ -107,7 +107,7 @@ def test_a_part_that_fails_is_a_reason_and_the_others_are_measured(
 def test_the_answers_are_short_and_plain(summary: SelftestSummary) -> None:
     found = [answer.text for answer in answers(summary)]
     assert [fault for text in found for fault in faults(text)] == []
-    assert found[0].startswith("The generator tells the truth here: over a stall of 2.00 s")
+    assert found[0].startswith("The generator tells the truth here: over a stall of 2 s")
     assert found[-1].startswith("A closed loop would have said of the same stall: p99 50.2 ms; it was 2,0")
 
 
