@@ -199,6 +199,8 @@ def _measured_by(contender: Contender) -> str:
     """Return who measures a contender, if not every command does."""
     if contender.default:
         return ""
+    if contender.harness_floor and not contender.follows_contract:
+        return "selftest"
     return "when named" if contender.follows_contract else "strategies"
 
 
@@ -207,7 +209,7 @@ def contenders() -> None:
     """List the contenders that can be measured, with their processes and ports.
 
     Those marked "when named" are measured only if --contenders names them, or with `bench --field`; those marked
-    "strategies" are measured by that command.
+    "strategies" or "selftest" are measured by that command.
     """
     table = Table(box=None, pad_edge=False)
     table.add_column("name", no_wrap=True)

@@ -15,6 +15,8 @@ from benchmark.contenders.discovery import Contender
 from benchmark.measure.preflight import await_idle
 from benchmark.measure.progress import Progress
 from benchmark.measure.session import Session
+from benchmark.record.certificate import NOTED as CERTIFICATE
+from benchmark.record.certificate import standing
 from benchmark.record.manifest import make_manifest
 from benchmark.record.run import SCHEMA, SUMMARY, Run
 from benchmark.report.answers import Answer
@@ -81,7 +83,8 @@ def carry_out(
     manifest = make_manifest(
         assignment.contenders, assignment.seed, assignment.recorded_plan, assignment.settings, busy
     )
-    run = Run.create(results, experiment.name, {**manifest, **assignment.facts})
+    held = standing(results, manifest["environment"]).recorded()
+    run = Run.create(results, experiment.name, {**manifest, CERTIFICATE: held, **assignment.facts})
     interrupted = False
     with progress, closing(Guard()) as guard:
         progress.begin(run.path, assignment.trials, assignment.trial_s)

@@ -42,6 +42,7 @@ REGISTRY = [
     ExperimentRow("locust", "benchmark.experiments.breaking_point"),
     ExperimentRow("explain", "benchmark.experiments.gap"),
     ExperimentRow("promise", "benchmark.experiments.promise"),
+    ExperimentRow("selftest", "benchmark.experiments.selftest"),
     ExperimentRow("strategies", "benchmark.experiments.strategies"),
     ExperimentRow("under-fire", "benchmark.experiments.under_fire"),
     ExperimentRow("versus", "benchmark.experiments.versus"),

@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from pathlib import Path
 
 import gevent
@@ -23,6 +24,7 @@ from locust.html import get_html_report
 from locust.runners import LocalRunner
 from locust.stats import PERCENTILES_TO_REPORT, StatsCSVFileWriter, stats_history
 
+from benchmark.load.alarm import Alarm
 from benchmark.load.arrivals import times_of
 from benchmark.load.peak import CLIMB_GROWTH, grows
 from benchmark.load.plan import Arrivals, Level, LoadPlan, Pause, Scheduled, Waves
@@ -148,22 +150,19 @@ def _send_arrivals(asking: AskingUser, writer: SampleWriter, arrivals: Arrivals 
     writer.users, pool, first_ns = 0, Pool(), time.monotonic_ns()
     start_ns = first_ns + int(arrivals.warmup_s * 1e9)
     due_ns = [first_ns + int(at_s * 1e9) for at_s in times_of(arrivals)]
-    _send_when_due(asking, pool, [at_ns for at_ns in due_ns if at_ns < start_ns])
-    _sleep_until(start_ns)
-    _say("measuring", users=0)
-    _send_when_due(asking, pool, [at_ns for at_ns in due_ns if at_ns >= start_ns])
+    with closing(Alarm()) as alarm:
+        _send_when_due(asking, pool, alarm, [at_ns for at_ns in due_ns if at_ns < start_ns])
+        alarm.wait_until(start_ns)
+        _say("measuring", users=0)
+        _send_when_due(asking, pool, alarm, [at_ns for at_ns in due_ns if at_ns >= start_ns])
     pool.join()
     _end(0, start_ns)
 
 
-def _send_when_due(asking: AskingUser, pool: Pool, due_ns: Iterable[int]) -> None:
+def _send_when_due(asking: AskingUser, pool: Pool, alarm: Alarm, due_ns: Iterable[int]) -> None:
     for at_ns in due_ns:
-        _sleep_until(at_ns)
+        alarm.wait_until(at_ns)
         pool.spawn(asking.obtain, at_ns)
-
-
-def _sleep_until(moment_ns: int) -> None:
-    gevent.sleep(max((moment_ns - time.monotonic_ns()) / 1e9, 0))
 
 
 def _begin(users: int) -> int:

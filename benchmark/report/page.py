@@ -11,6 +11,7 @@ from benchmark.analysis.reasons import merged
 from benchmark.analysis.wording import MISSING, first_line, unbroken
 from benchmark.errors import RecordError
 from benchmark.record.allowance import cores_text, limits_text
+from benchmark.report.certificate import generator_line
 from benchmark.report.charts.picture import Draw, headline_files
 
 REPORT_NAME: Final = "report.html"
@@ -39,7 +40,7 @@ def templates(*folders: Path) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(unbroken=unbroken, first_line=first_line, merged=merged)
+    environment.filters.update(unbroken=unbroken, first_line=first_line, merged=merged, generator_line=generator_line)
     return environment
 
 

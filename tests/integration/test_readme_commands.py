@@ -37,6 +37,7 @@ NOT_TYPED_HERE = {
     "promise",
     "under-fire",
     "versus",
+    "selftest",
     "experiments",
     "docker-build",
     "docker-up",

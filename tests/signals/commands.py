@@ -170,6 +170,7 @@ COMMANDS: Final = [
         _MEASURED,
         measures=True,
     ),
+    Command("selftest", (*BENCHMARK, "selftest", "--quick", "--free-ports", *_RESULTS), _MEASURED, measures=True),
     Command(
         "under-fire",
         (*BENCHMARK, "under-fire", "--quick", *_SHORT_FIRE, *_RESULTS),

@@ -95,11 +95,13 @@ def command(
     from benchmark.experiments.promise.schema import PromiseSummary
     from benchmark.load.rates import parse_shape
     from benchmark.measure.progress import Progress
+    from benchmark.record.certificate import refuse_beyond_ceiling
 
     with measuring_command():
         written = written_shape(shape, rate, seed, quick)
         required = [name.strip() for name in require.split(",") if name.strip()]
         plan = make_plan(parse_shape(written), slo or (), seed, required)
+        refuse_beyond_ceiling(plan.peak_rps, results)
         assignment = assign(choose_real_contenders(contenders), plan, parse_settings(setting), free_ports)
         run = carry_out(EXPERIMENT, assignment, results, Progress(console), wait_idle)
     try:

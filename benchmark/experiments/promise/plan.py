@@ -30,6 +30,11 @@ class PromisePlan:
     required: tuple[str, ...] = ()  # contenders that must keep the promise, or the command fails
 
     @property
+    def peak_rps(self) -> float:
+        """The highest rate of the shape."""
+        return max(piece.peak_rps for piece in self.shape.pieces(self.seed))
+
+    @property
     def loads(self) -> tuple[Load, ...]:
         due_s, bodies = self.shape.arrivals_s(self.seed), self.shape.logged_bodies(self.seed)
         return _WARMUP, Scheduled(tuple(due_s), bodies=bodies)

@@ -19,6 +19,7 @@ from benchmark.experiments.breaking_point.summarise import OPEN_LOOP
 from benchmark.experiments.experiment import carry_out
 from benchmark.experiments.gap.plan import Phase
 from benchmark.experiments.promise import experiment as promise
+from benchmark.experiments.selftest import plan as selftest_plan
 from benchmark.experiments.strategies import experiment as strategies
 from benchmark.experiments.strategies import measure as strategies_measure
 from benchmark.experiments.strategies import plan as strategies_plan
@@ -39,6 +40,7 @@ from tests.unit.benchmark.experiments.gap.conftest import measure_well as measur
 from tests.unit.benchmark.experiments.profiling.synthetic import Profiling
 from tests.unit.benchmark.experiments.promise.synthetic import assigned
 from tests.unit.benchmark.experiments.promise.synthetic import write_trial as write_promise
+from tests.unit.benchmark.experiments.selftest import synthetic as selftest
 from tests.unit.benchmark.experiments.strategies.synthetic import LATENCY_MS, POOLS, make_strategy, write_trial
 from tests.unit.benchmark.experiments.under_fire import synthetic as under_fire
 from tests.unit.benchmark.experiments.versus.synthetic import assigned as assigned_versus
@@ -141,6 +143,11 @@ def record_promise(results: Path, patch: pytest.MonkeyPatch, kind: Kind) -> Run:
     return carry_out(promise.EXPERIMENT, assigned([ONE, TWO], "60 for 4s"), results, make_progress())
 
 
+def record_selftest(results: Path, patch: pytest.MonkeyPatch, kind: Kind) -> Run:
+    fails = selftest.only(selftest_plan.FASTEST, ERRORS[kind]) if kind in ERRORS else selftest.nobody
+    return selftest.record(results, patch, selftest.Generator(fails=fails), selftest_plan.QUICK, drawn=True)
+
+
 def record_under_fire(results: Path, patch: pytest.MonkeyPatch, kind: Kind) -> Run:
     error = (("other", "two"), ERRORS[kind]) if kind in ERRORS else None
     return under_fire.record(results, patch, [ONE, TWO], error=error, drawn=True)
@@ -164,6 +171,7 @@ RECORDERS: dict[str, Recorder] = {
     "locust": Recorder(record_locust, "two"),
     "explain": Recorder(record_explain, "cell-runtime"),
     "promise": Recorder(record_promise, "two"),
+    "selftest": Recorder(record_selftest, "null"),
     "strategies": Recorder(record_strategies, "two"),
     "under-fire": Recorder(record_under_fire, "two"),
     "versus": Recorder(record_versus, "two"),

@@ -7,9 +7,11 @@ from typer.testing import CliRunner, Result
 
 from benchmark.cli import app
 from benchmark.cli_options import EXIT_BROKEN, EXIT_INVALID
+from benchmark.errors import ShapeError
 from benchmark.experiments import experiment
 from benchmark.load.plan import LoadPlan
 from benchmark.measure.trial import Trial
+from benchmark.record import certificate
 from tests.unit.benchmark.experiments.promise.synthetic import Latency, always, write_trial
 from tests.unit.benchmark.fakes import fake_stack
 
@@ -45,6 +47,19 @@ def test_what_is_no_promise_is_wrong_usage_and_nothing_starts(
     result = promise(tmp_path, *arguments)
     assert result.exit_code == 2, result.output
     assert said in " ".join(result.output.split())
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_rate_over_the_certified_ceiling_is_wrong_usage_and_nothing_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(rate_rps: float, results: Path) -> None:
+        raise ShapeError(f"{rate_rps:g} in {results.name}")
+
+    monkeypatch.setattr(certificate, "refuse_beyond_ceiling", refuse)
+    result = promise(tmp_path, "--shape", "20 for 5s -> 900 for 5s -> 50 for 5s")
+    assert result.exit_code == 2, result.output
+    assert f"900 in {tmp_path.name}" in " ".join(result.output.split())
     assert not list(tmp_path.iterdir())
 
 
