@@ -139,7 +139,8 @@ def _send_wave(asking: AskingUser, waves: Waves) -> None:
         pool.spawn(asking.obtain, scheduled_ns)
     pool.join()
     if waves.every_s:
-        _sleep_until(scheduled_ns + int(waves.every_s * 1e9))
+        with closing(Alarm()) as alarm:
+            alarm.wait_until(scheduled_ns + int(waves.every_s * 1e9))
 
 
 def _send_arrivals(asking: AskingUser, writer: SampleWriter, arrivals: Arrivals | Scheduled) -> None:
