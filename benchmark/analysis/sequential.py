@@ -13,6 +13,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -89,7 +90,9 @@ class Bounds:
         lowest, step = -_REACH * math.sqrt(pairs), _STEP * root
         points = max(math.ceil((bound - lowest) / step), 2)
         grid = np.linspace(lowest, bound, points)
-        density = np.exp(-0.5 * ((grid[:, None] - self._grid) / root) ** 2) @ self._weights / (root * math.sqrt(math.tau))
+        density = (
+            np.exp(-0.5 * ((grid[:, None] - self._grid) / root) ** 2) @ self._weights / (root * math.sqrt(math.tau))
+        )
         widths = np.full(points, grid[1] - grid[0])
         widths[[0, -1]] /= 2  # the trapezium rule
         self._grid, self._weights, self._pairs = grid, density * widths, pairs
@@ -128,10 +131,15 @@ def _judge(logs: Sequence[float], level: float, limit: float) -> Decided:
     mean = math.fsum(logs) / n
     if n < 2 or not level:
         return Decided(Decision.OPEN, n, math.expm1(mean), None, None, None)
-    half = float(stats.t.isf(level, n - 1)) * float(np.std(logs, ddof=1)) / math.sqrt(n)
+    half = _quantile(level, n - 1) * float(np.std(logs, ddof=1)) / math.sqrt(n)
     low, high = mean - half, mean + half
     decision = Decision.WORSE if low > limit else Decision.NOT_WORSE if high <= limit else Decision.OPEN
     return Decided(decision, n, math.expm1(mean), *map(_share, (low, high, limit + half)))
+
+
+@cache
+def _quantile(level: float, freedom: int) -> float:
+    return float(stats.t.isf(level, freedom))
 
 
 def _share(log: float) -> float:
