@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from benchmark.errors import BenchmarkError
 
-_NOT_SEARCHED = {".venv", ".venvs", ".nox", ".git", "results", "run", "node_modules", "__pycache__"}
+_NOT_SEARCHED = {".venv", ".venvs", ".gate", ".nox", ".git", "results", "run", "node_modules", "__pycache__"}
 
 RowName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 
@@ -42,16 +42,26 @@ def find_rows(
     """
     found: dict[str, RowT] = {}
     for path in sorted(_files(root, f"{kind}.toml")):
-        rows = _read(path, kind, error)
-        for name, given in rows.items():
-            if not isinstance(given, dict):
-                raise error(f"{path}: {kind}.{name} is {given!r}, expected a table")
-            row = complete(path, rows, name, given) if complete else given
-            for key in {"name", "folder"}.intersection(row):
-                raise error(f"{path}: {kind}.{name}.{key} is not a key of a {kind}, given {row[key]!r}")
+        for name, row in rows_of(path, kind, model, error, complete).items():
             if name in found:
                 raise error(f"{path}: {kind}.{name} is defined in two files")
-            found[name] = _parse(path, kind, name, row, model, error)
+            found[name] = row
+    return found
+
+
+def rows_of(
+    path: Path, kind: str, model: type[RowT], error: type[BenchmarkError], complete: Complete | None = None
+) -> dict[str, RowT]:
+    """Return the rows of one file, by name. Raises `error` naming the file, the key and what was expected."""
+    found: dict[str, RowT] = {}
+    rows = _read(path, kind, error)
+    for name, given in rows.items():
+        if not isinstance(given, dict):
+            raise error(f"{path}: {kind}.{name} is {given!r}, expected a table")
+        row = complete(path, rows, name, given) if complete else given
+        for key in {"name", "folder"}.intersection(row):
+            raise error(f"{path}: {kind}.{name}.{key} is not a key of a {kind}, given {row[key]!r}")
+        found[name] = _parse(path, kind, name, row, model, error)
     return found
 
 

@@ -44,6 +44,7 @@ REGISTRY = [
     ExperimentRow("promise", "benchmark.experiments.promise"),
     ExperimentRow("strategies", "benchmark.experiments.strategies"),
     ExperimentRow("under-fire", "benchmark.experiments.under_fire"),
+    ExperimentRow("gate", "benchmark.experiments.gate"),
 ]
 
 

@@ -92,11 +92,13 @@ class ProcessLauncher:
 
     def launch(self, launch: Launch, guard: Guard | None) -> Running:
         own = launch.process.requirements
-        python = python_for(launch.contender.folder / own) if own else sys.executable
+        place = launch.contender.place
+        python = python_for((place.folder if place else launch.contender.folder) / own) if own else sys.executable
         argv = command(launch.process, launch.ports, str(python))
         try:
             announce = partial(self.announce, launch) if self.announce else None
-            popen = start_process(argv, launch.log, guard, _environment(launch), announce=announce)
+            cwd = place.folder if place else ROOT
+            popen = start_process(argv, launch.log, guard, _environment(launch), announce=announce, cwd=cwd)
         except OSError as error:
             raise StackError(f"{launch.where}: {argv[0]} cannot be started: {error.strerror}") from error
         return Running(launch.process.role, popen, launch.log, launch.port)
@@ -184,6 +186,7 @@ def start_process(
     env: Mapping[str, str],
     talking: bool = False,
     announce: Callable[[int], None] | None = None,
+    cwd: Path = ROOT,
 ) -> subprocess.Popen[bytes]:
     """Start a process in its own group, with its output in a file, monitored by the guard if there is one.
 
@@ -199,7 +202,7 @@ def start_process(
             stdout=subprocess.PIPE if talking else output,
             stderr=output,
             env=dict(env),
-            cwd=ROOT,
+            cwd=cwd,
             start_new_session=True,
             preexec_fn=None if announce else end_with_parent(),  # noqa: PLW1509 - takes no lock
         )
@@ -262,14 +265,16 @@ _PASSED_ON = {
 }
 
 
-def own_environment(folder: Path = ROOT) -> dict[str, str]:
-    """Return the environment of a started process: few variables of this one, and modules from `folder` and ROOT."""
+def own_environment(*folders: Path) -> dict[str, str]:
+    """Return the environment of a started process: few variables of this one, and modules from `folders` and ROOT."""
     passed = {name: v for name, v in os.environ.items() if name in _PASSED_ON or name.startswith("LC_")}
-    return {**passed, "PYTHONPATH": os.pathsep.join(dict.fromkeys([str(folder), str(ROOT)]))}
+    return {**passed, "PYTHONPATH": os.pathsep.join(dict.fromkeys(map(str, [*folders, ROOT])))}
 
 
 def _environment(launch: Launch) -> dict[str, str]:
-    return {**own_environment(launch.contender.folder), **launch.settings}
+    place = launch.contender.place
+    folders = (place.folder, place.root) if place else (launch.contender.folder,)
+    return {**own_environment(*folders), **launch.settings}
 
 
 def _fill_in(text: str, process: Process, ports: Mapping[str, int]) -> str:
