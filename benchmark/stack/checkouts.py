@@ -1,6 +1,6 @@
 """Where the code of a contender lies that is measured from its own repository: as it is, or at a git revision.
 
-A revision is checked out once as a worktree under `.gate/` of its repository, built by the `setup` of the row, and kept:
+A revision is checked out once as a worktree below `.gate/` of its repository, built by the row's `setup`, and kept:
 the same revision and the same command find it again. A `.gitignore` in that folder hides it from git.
 """
 

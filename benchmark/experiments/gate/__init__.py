@@ -4,6 +4,6 @@ plan.py                    which figures, how much worse each may become, and ho
 measure.py                 pairs of blocks in fresh processes, until every figure is decided
 judge.py                   the figures of each pair, and what the looks at them decide
 summarise.py, schema.py    record -> summary.json, and back to typed values
-answers.py, page.py        summary -> report.html
+answers.py, figures.py, page.py   summary -> report.html
 ci.py                      summary -> junit.xml, summary.md and annotations
 """

@@ -106,7 +106,7 @@ def _change(share: float) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{significant(100 * share)} %"
+    return f"{100 * share:.3g} %"
 
 
 def _cell(text: str) -> str:

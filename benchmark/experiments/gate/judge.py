@@ -60,6 +60,11 @@ def judge(trials: Trials, allowed: Mapping[str, float], looks: Sequence[Look]) -
     return [_judge(name, share, trials, looks, at) for name, share in allowed.items()]
 
 
+def is_done(judged: Iterable[Judged]) -> bool:
+    """Whether no further pair can decide anything."""
+    return all(each.lacking is not None or each.decided.decision is not Decision.OPEN for each in judged)
+
+
 def write_look(run: Run, look: Look) -> None:
     run.append_line(LOOKS, asdict(look))
 

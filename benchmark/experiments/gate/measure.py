@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from benchmark.analysis.level_figures import LevelFigures
-from benchmark.analysis.sequential import Look, all_decided, is_due
+from benchmark.analysis.sequential import Look, is_due
 from benchmark.contenders.discovery import Contender
 from benchmark.errors import BenchmarkError, RecordError
 from benchmark.experiments.experiment import Assignment
-from benchmark.experiments.gate.judge import judge, trial_figures, write_look
+from benchmark.experiments.gate.judge import is_done, judge, trial_figures, write_look
 from benchmark.experiments.gate.plan import GatePlan
 from benchmark.measure.levels import hold
 from benchmark.measure.session import Session
@@ -43,7 +43,7 @@ def measure(session: Session, assignment: Assignment[GatePlan]) -> None:
         share = max(passed_s / plan.budget_s, pairs / plan.max_pairs)
         looks.append(Look(pairs, _LAST if is_last else round(min(share, _LAST), 6)))
         write_look(session.run, looks[-1])
-        if is_last or all_decided(each.decided for each in judge(trials, plan.allowed, looks)):
+        if is_last or is_done(judge(trials, plan.allowed, looks)):
             return
 
 

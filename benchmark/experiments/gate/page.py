@@ -6,6 +6,7 @@ from typing import Final
 from benchmark.analysis.wording import minute_utc
 from benchmark.experiments.gate.answers import answers
 from benchmark.experiments.gate.ci import JUNIT_NAME, SUMMARY_NAME, cells, junit, step_summary
+from benchmark.experiments.gate.figures import headline, picture
 from benchmark.experiments.gate.schema import GateFigure, GateSummary
 from benchmark.experiments.gate.summarise import QUESTION
 from benchmark.record.run import Run
@@ -20,7 +21,7 @@ def write_report(run: Run) -> Path:
     summary = GateSummary.model_validate(run.summary)
     write_whole(run.path / JUNIT_NAME, junit(summary).encode())
     write_whole(run.path / SUMMARY_NAME, step_summary(summary).encode())
-    return write_page(run.path, render_page(run, summary))
+    return write_page(run.path, render_page(run, summary), headline(summary))
 
 
 def render_page(run: Run, summary: GateSummary) -> str:
@@ -37,6 +38,7 @@ def render_page(run: Run, summary: GateSummary) -> str:
             date=minute_utc(summary.started_utc),
             machine=machine_line(manifest["environment"]),
             answers=answers(summary),
+            picture=picture(summary),
             rows=[_row(each) for each in summary.figures],
             settings=flatten(manifest["settings"]),
             plan=flatten(manifest["plan"]),

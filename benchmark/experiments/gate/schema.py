@@ -40,9 +40,9 @@ class GateSummary(Head):
 
     pairs: int = 0
     budget_s: float
-    took_s: float | None = None
     contenders: dict[str, Side]
     figures: tuple[GateFigure, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def worse(self) -> list[GateFigure]:

@@ -40,6 +40,7 @@ def summarise(run: Run) -> dict[str, Mapping[str, Any]]:
         budget_s=plan["budget_s"],
         contenders=sides,
         figures=tuple(figures),
+        notes=tuple(f"{each.name}: {each.why}" for each in figures if each.valid and each.why),
     )
     summary = summary.model_copy(update={"findings": tuple(_findings(summary))})
     return {SUMMARY: summary.model_dump(mode="json", by_alias=True)}
