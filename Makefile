@@ -115,7 +115,7 @@ lock: install-dev ## resolve requirements/*.txt again from pyproject.toml
 
 clean: ## stop the services, and remove the virtual environments and the results
 	@test ! -e run/services.json || $(BIN)/python -m benchmark down || true
-	rm -rf .venv .venvs results run
+	rm -rf .venv .venvs .gate results run
 
 talk: install ## the slides of a talk on the recorded run, as results/talk.html and, for Marp, results/talk.md
 	@$(BIN)/python doc/talk/render.py

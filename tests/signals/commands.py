@@ -45,6 +45,8 @@ _SHORT_TIMEIT: Final = ("--scale", "0.01", "--max-calls", "2", "--repeat", "1")
 _FACTOR: Final = ("--factors", "fan_out", "--from", "sync", "--to", "sync-concurrent")
 _SHORT_EXPLAIN: Final = ("--quick", "--blocks", "1", *_FACTOR)
 _SHORT_FIRE: Final = ("--contenders", "async", "--faults", "sigterm", "--no-overload")
+_ROW: Final = "async/contender.toml:async"
+_SHORT_GATE: Final = ("--free-ports", "--pairs", "1", "--seconds", "0.2", "--allow", "mean_ms=5%")
 _STORE: Final = (PYTHON, "-m", "feature_store")
 # Nothing is installed, whatever the dates of the files say.
 _MAKE: Final = ("make", "--old-file=.venv/installed-benchmark", f"BIN={sys.prefix}/bin")
@@ -163,6 +165,12 @@ COMMANDS: Final = [
     Command(
         "under-fire",
         (*BENCHMARK, "under-fire", "--quick", *_SHORT_FIRE, *_RESULTS),
+        _MEASURED,
+        measures=True,
+    ),
+    Command(
+        "gate",
+        (*BENCHMARK, "gate", "--base", _ROW, "--head", _ROW, *_SHORT_GATE, *_RESULTS),
         _MEASURED,
         measures=True,
     ),

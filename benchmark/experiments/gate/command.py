@@ -67,7 +67,7 @@ def command(
     wait_idle: WaitIdleOption = 0,
     results: ResultsOption = RESULTS,
 ) -> None:
-    """Say whether one version of a service is worse than another by more than allowed: for CI. At most six minutes.
+    """Say whether one version of a service is worse than another by more than allowed: for CI. Under seven minutes.
 
     Both are measured in pairs of blocks, in fresh processes, until every figure is decided: worse than allowed, not
     worse than allowed, or, when the time is over, not to be told. The 95 % intervals hold although they are looked at
