@@ -50,7 +50,11 @@ MEASURING = [row.name for row in REGISTRY]
 def test_a_command_that_measures_says_once_which_settings_of_the_shell_it_ignores(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unusable = {"strategies": ["--strategy", "nobody"], "explain": ["--from", "nobody"]}
+    unusable = {
+        "strategies": ["--strategy", "nobody"],
+        "explain": ["--from", "nobody"],
+        "gate": ["--base", "nobody", "--head", "nobody"],
+    }
     asked = [name, *unusable.get(name, ["--contenders", "nobody"])]
     assert "warning" not in CliRunner().invoke(cli.app, asked).stderr
     monkeypatch.setenv("SERVING_THREADS", "4")
