@@ -46,7 +46,7 @@ def tables(record: Mapping[str, Any]) -> str:
                     "worse than allowed",
                     "not worse",
                     "cannot be told",
-                    "pairs",
+                    "pairs it took",
                 ),
                 map(_gate, record["gate"]),
             ),

@@ -29,7 +29,7 @@ def sentence(figure: GateFigure) -> str:
     """Return what became of a VALID figure, in a sentence."""
     called = figure.called
     if figure.decision == "worse than allowed":
-        change_pct, allowed_pct = 100 * (figure.change or 0), 100 * figure.allowed
+        change_pct, allowed_pct = 100 * (figure.change or 0), f"{100 * figure.allowed:.3g}"
         return _SAY.worse(called=called, change_pct=change_pct, allowed_pct=allowed_pct)
     if figure.decision == "cannot be told":
         could = None if figure.could_show is None else 100 * figure.could_show

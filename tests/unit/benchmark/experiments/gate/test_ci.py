@@ -53,7 +53,7 @@ def test_junit_has_a_case_per_figure_and_fails_what_is_worse() -> None:
 def test_annotations_are_one_line_each_with_what_github_reads_as_a_command_escaped() -> None:
     worse, fine, unclear, struck = annotations(ALL)
     assert worse == (
-        "::error title=p50_ms::P50 latency alone: head is 12 %25 worse than base, more than the 2.00 %25 allowed."
+        "::error title=p50_ms::P50 latency alone: head is 12 %25 worse than base, more than the 2 %25 allowed."
     )
     assert fine.startswith("::notice title=mean_ms::")
     assert unclear.startswith("::warning title=cpu_ms::")
