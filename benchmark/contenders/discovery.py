@@ -100,12 +100,14 @@ def row_at(written: str) -> Contender:
 
 
 def choose(names: Iterable[str], known: Mapping[str, Contender]) -> list[Contender]:
-    """Return the named contenders with unique labels. Raises UnknownContender."""
+    """Return the named contenders with unique labels. Raises UnknownContender, or ContenderError for a revision."""
     chosen: list[Contender] = []
     counts: dict[str, int] = {}
     for name in names:
         if name not in known:
             raise UnknownContender(f"there is no contender {name!r}; choose from {', '.join(known)}")
+        if known[name].checkout:
+            raise ContenderError(f"{name} is measured at the revision {known[name].checkout!r}: only `gate` does that")
         counts[name] = counts.get(name, 0) + 1
         label = name if counts[name] == 1 else f"{name}#{counts[name]}"
         chosen.append(known[name].model_copy(update={"label": label}))
