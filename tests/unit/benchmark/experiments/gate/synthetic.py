@@ -13,6 +13,7 @@ from benchmark.experiments.gate.plan import BASE, HEAD, GatePlan, assign
 from benchmark.experiments.gate.schema import GateSummary
 from benchmark.load.plan import LoadPlan
 from benchmark.measure.trial import Trial
+from benchmark.record import provenance
 from benchmark.record.run import Run
 from tests.unit.benchmark.fakes import Measure, fake_stack, make_progress
 from tests.unit.benchmark.synthetic import CPU, Held, make_contender, write_files
@@ -39,12 +40,18 @@ def record(
 ) -> Run:  # fmt: skip
     """Carry a gate out, without its page; its clock goes on by so much whenever it is read."""
     fake_stack(patch, measure)
-    patch.setattr(experiment, "report", experiment.write_summary)
+    make_light(patch)
     patch.setattr("benchmark.experiments.gate.measure.now_s", ticking(step_s))
     plan = GatePlan(allowed, budget_s, window_s=0.5, max_pairs=pairs)
     rows = {side: make_contender(side, floor="none") for side in (BASE, HEAD)}
     revisions = {BASE: "ab" * 20, HEAD: "as it is"}
     return carry_out(EXPERIMENT, assign(rows, plan, revisions, free_ports=False), results, make_progress())
+
+
+def make_light(patch: pytest.MonkeyPatch) -> None:
+    """Leave out what takes time and is tested elsewhere: the page, and the list of all packages."""
+    patch.setattr(experiment, "report", experiment.write_summary)
+    patch.setattr(provenance, "environment", lambda: {"machine": {"cores": 2}, "python": "3.11.0"})
 
 
 def ticking(step_s: float) -> Callable[[], float]:

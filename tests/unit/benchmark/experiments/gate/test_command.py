@@ -7,8 +7,7 @@ from typer.testing import CliRunner, Result
 
 from benchmark.cli import app
 from benchmark.contenders.discovery import ROOT
-from benchmark.experiments import experiment
-from tests.unit.benchmark.experiments.gate.synthetic import sides
+from tests.unit.benchmark.experiments.gate.synthetic import make_light, sides
 from tests.unit.benchmark.fakes import fake_stack
 
 SYNC = f"{ROOT}/sync/contender.toml:sync"
@@ -16,7 +15,7 @@ SYNC = f"{ROOT}/sync/contender.toml:sync"
 
 @pytest.fixture(autouse=True)
 def _without_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(experiment, "report", experiment.write_summary)
+    make_light(monkeypatch)
 
 
 def gate(results: Path, *arguments: str, base: str = SYNC, head: str = SYNC) -> Result:
