@@ -24,7 +24,7 @@ $(if $(UNKNOWN),$(error $(UNKNOWN) is not a variable of this Makefile; expected 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev bench explain strategies promise selftest under-fire versus report experiments experiment1 experiment2 experiment3 response-time \
 	load-test max-performance stress-test locust-ui locust-master locust-worker up down seed test signal-trials lint format audit lock diff \
-	clean talk site docs record record-pools record-field record-strategies pc-specs docker-build docker-base docker-run-redis docker-run-model-sync \
+	clean talk site docs record record-pools record-field record-strategies calibrate pc-specs docker-build docker-base docker-run-redis docker-run-model-sync \
 	docker-run-model-async docker-run-scoring-sync docker-run-scoring-async docker-stop docker-up docker-down docker-bench docker-sizes \
 	test-docker
 
@@ -121,7 +121,7 @@ lock: install-dev ## resolve requirements/*.txt again from pyproject.toml
 
 clean: ## stop the services, and remove the virtual environments and the results
 	@test ! -e run/services.json || $(BIN)/python -m benchmark down || true
-	rm -rf .venv .venvs results run
+	rm -rf .venv .venvs .gate results run
 
 talk: install ## the slides of a talk on the recorded run, as results/talk.html and, for Marp, results/talk.md
 	@$(BIN)/python doc/talk/render.py
@@ -144,6 +144,9 @@ record-pools: install ## measure the pool sizes of httpx in doc/measurement.md a
 record-field: install ## measure all contenders of doc/contenders.md again; ten minutes
 	@$(BIN)/python -m benchmark bench --field
 	@$(BIN)/python doc/generate.py --record results/latest
+
+calibrate: install ## simulate how often intervals and verdicts are right, for doc/measurement.md; under two minutes
+	@$(BIN)/python doc/calibration.py
 
 record-strategies: strategies ## measure anew what doc/choosing.md shows; under 40 minutes, and as long again with STRATEGY=later
 	@$(BIN)/python doc/generate.py --record results/latest

@@ -25,7 +25,7 @@ exclude_patterns += ["requirements", "results", "run", "sync", "tests"]
 nitpicky = True
 myst_enable_extensions = ["strikethrough"]  # what is INVALID
 suppress_warnings = ["myst.strikethrough"]  # it warns that other formats than HTML have none
-myst_heading_anchors = 3  # a link such as measurement.md#a-gate leads to a heading
+myst_heading_anchors = 3  # a link such as measurement.md#a-gate-for-pull-requests leads to a heading
 
 html_theme = "furo"
 html_show_copyright = False

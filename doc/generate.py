@@ -26,7 +26,7 @@ from benchmark.experiments.gap.experiment import CONTENDERS, EXPERIMENT
 from benchmark.experiments.gap.schema import parse
 from benchmark.record.run import Run
 from contract.settings import PREFIX, Settings
-from doc import choosing, facts, notebook, raw, reference
+from doc import calibration, choosing, facts, notebook, raw, reference
 from doc.diagrams.draw import NAMES, WIDTH, all_diagrams, read
 from doc.headline import headline
 from doc.tables import TABLES, bench_table, take_over_table
@@ -79,8 +79,13 @@ def generated() -> dict[Path, str]:
 
 
 def tables() -> dict[Path, str]:
-    """Return the pages with their tables from recorded runs of `bench`; a page without one stays as it is."""
-    pages: dict[Path, str] = {}
+    """Return the pages with their tables from recorded runs of `bench`; a page without one stays as it is.
+
+    The tables of `make calibrate` are on one of these pages.
+    """
+    text = calibration.tables(calibration.recorded())
+    page = calibration.PAGE
+    pages = {page: filled(page.name, page.read_text(), {calibration.BLOCK: text})}
     for table in TABLES:
         if table.path.exists():
             text = pages.get(table.page) or table.page.read_text()

@@ -15,6 +15,7 @@ from benchmark.analysis.stats import (
     geometric_interval,
     holm,
     holm_levels,
+    peak_interval,
     percentile,
     positive_interval,
     ratio_interval,
@@ -142,7 +143,11 @@ def _contender_entry(
         low_load=_low_load_entry(by_level[1], law.floor_ms) if 1 in by_level else None,
         levels=tuple(levels),
         peak=peak
-        and schema.HighestRate(**{key: getattr(peak, key) for key in _OF_PEAK}, bracketed=is_bracketed(believed)),
+        and schema.HighestRate(
+            **{key: getattr(peak, key) for key in _OF_PEAK},
+            ci95_rps=_ci95_of_peak(by_level, believed, peak.users),
+            bracketed=is_bracketed(believed),
+        ),
         cpu_users=users,
         cpu_ms_per_request=peak.cpu_ms_per_request if peak else {},
         ci95_cpu_ms=_ci95(service_cpu_by_block([block for block in by_level[users] if block.n])) if users else None,
@@ -156,7 +161,19 @@ def _no_peak(rps: Mapping[int, float]) -> list[str]:
     return [f"No peak was found: the rate was {why} (up to {max(rps)} users)"] if rps and why else []
 
 
-_OF_PEAK = ("users", "rps", "ci95_rps", "p50_ms", "p99_ms", "generator_cpu", "valid")
+_OF_PEAK = ("users", "rps", "p50_ms", "p99_ms", "generator_cpu", "valid")
+
+
+def _ci95_of_peak(by_level: Mapping[int, Blocks], believed: Collection[int], top: int) -> list[float | None] | None:
+    """Return the interval of the highest rate, which allows for its having been picked among the believed levels."""
+    by_block = {users: {b.block: b.rps for b in blocks if b.n} for users, blocks in by_level.items()}
+    shared = list(by_block[top])
+    rates = {
+        users: [found[block] for block in shared]
+        for users, found in by_block.items()
+        if users in {*believed, top} and found.keys() >= set(shared)
+    }
+    return _rs(peak_interval(rates, top).as_list()) if shared else None
 
 
 def _low_load_entry(blocks: Blocks, floor_ms: float) -> schema.LowLoad | None:

@@ -11,6 +11,7 @@ from benchmark.errors import ContenderError, UnknownContender
 
 ROOT = Path(__file__).resolve().parents[2]
 _CONTRACT = "scoring"  # the scenario of the service contract
+_NOT_KEYS = ("label", "place")  # set by the harness
 
 
 class Process(Table):
@@ -34,6 +35,13 @@ class Process(Table):
         return self
 
 
+class Place(Table):
+    """Where the processes of a contender run that is not ours: the folder, and the root of the code around it."""
+
+    folder: Path
+    root: Path
+
+
 class Contender(Row):
     """A contender: a row of a contender.toml. Its modules are imported from its folder."""
 
@@ -47,7 +55,10 @@ class Contender(Row):
     url: str = ""  # of a service that runs elsewhere, in place of processes: its base URL
     process: tuple[Process, ...] = Field((), validate_default=True)
     scenario_file: Path | None = Field(None, exclude=True)  # where its scenario is, if not in this repository
+    checkout: str = ""  # a git revision of the repository around the file: its processes run from there
+    setup: str = ""  # a shell command that builds it, in its folder
     label: str = ""  # the name, or name#2 if it is measured twice
+    place: Place | None = None
 
     @property
     def follows_contract(self) -> bool:
@@ -92,13 +103,32 @@ def read_contenders(path: Path) -> dict[str, Contender]:
     return read_rows(path, "contender", Contender, ContenderError, _inherit)
 
 
+def row_at(written: str) -> Contender:
+    """Return the row that `FILE:NAME` says, such as `contender.toml:head`, of any repository.
+
+    Raises ContenderError or UnknownContender.
+    """
+    file, _, name = written.rpartition(":")
+    if not file or not name:
+        raise ContenderError(f"{written!r} is no row, expected FILE:NAME such as contender.toml:head")
+    path = Path(file).absolute()
+    if not path.is_file():
+        raise ContenderError(f"there is no file {file}, expected FILE:NAME such as contender.toml:head")
+    found = read_contenders(path)
+    if name not in found:
+        raise UnknownContender(f"{file} has no contender {name!r}; choose from {', '.join(found)}")
+    return found[name]
+
+
 def choose(names: Iterable[str], known: Mapping[str, Contender]) -> list[Contender]:
-    """Return the named contenders with unique labels. Raises UnknownContender."""
+    """Return the named contenders with unique labels. Raises UnknownContender, or ContenderError for a revision."""
     chosen: list[Contender] = []
     counts: dict[str, int] = {}
     for name in names:
         if name not in known:
             raise UnknownContender(f"there is no contender {name!r}; choose from {', '.join(known)}")
+        if known[name].checkout:
+            raise ContenderError(f"{name} is measured at the revision {known[name].checkout!r}: only `gate` does that")
         counts[name] = counts.get(name, 0) + 1
         label = name if counts[name] == 1 else f"{name}#{counts[name]}"
         chosen.append(known[name].model_copy(update={"label": label}))
@@ -114,8 +144,9 @@ def _inherit(path: Path, rows: dict[str, Any], name: str, given: dict[str, Any])
         if not isinstance(base, dict) or "like" in base:
             raise ContenderError(f"{path}: contender.{name}.like is {like!r}, expected a full row of the same file")
         row = {**base, **row}
-    if "label" in row:
-        raise ContenderError(f"{path}: contender.{name}.label is not a key of a contender, given {row['label']!r}")
+    for key in _NOT_KEYS:
+        if key in row:
+            raise ContenderError(f"{path}: contender.{name}.{key} is not a key of a contender, given {row[key]!r}")
     processes = row.get("process", [])
     if not isinstance(processes, list) or not all(isinstance(process, dict) for process in processes):
         raise ContenderError(f"{path}: contender.{name}.process is {processes!r}, expected tables [[...process]]")

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from benchmark.errors import BenchmarkError
 
-_NOT_SEARCHED = {".venv", ".venvs", ".nox", ".git", "results", "run", "node_modules", "__pycache__"}
+_NOT_SEARCHED = {".venv", ".venvs", ".gate", ".nox", ".git", "results", "run", "node_modules", "__pycache__"}
 
 RowName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 
@@ -52,7 +52,7 @@ def find_rows(
 def read_rows(
     path: Path, kind: str, model: type[RowT], error: type[BenchmarkError], complete: Complete | None = None
 ) -> dict[str, RowT]:
-    """Return the rows of one file by name. Raises `error` as `find_rows` does."""
+    """Return the rows of one file, by name. Raises `error` naming the file, the key and what was expected."""
     found: dict[str, RowT] = {}
     rows = _read(path, kind, error)
     for name, given in rows.items():

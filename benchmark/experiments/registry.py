@@ -46,6 +46,7 @@ REGISTRY = [
     ExperimentRow("strategies", "benchmark.experiments.strategies"),
     ExperimentRow("under-fire", "benchmark.experiments.under_fire"),
     ExperimentRow("versus", "benchmark.experiments.versus"),
+    ExperimentRow("gate", "benchmark.experiments.gate"),
 ]
 
 

@@ -26,7 +26,7 @@ def make_manifest(
         "command_line": f"python -m benchmark {shlex.join(sys.argv[1:])}".rstrip(),
         "seed": seed,
         "plan": dict(plan),
-        "contenders": {c.label: c.model_dump(mode="json", exclude={"folder"}) for c in contenders},
+        "contenders": {c.label: c.model_dump(mode="json", exclude={"folder", "place"}) for c in contenders},
         "scenarios": {each.name: each.recorded() for each in map(scenario_of, contenders)},
         "settings": {
             "services": dict(service_settings),

@@ -84,7 +84,7 @@ class Run:
     @classmethod
     def create(cls, results: Path, command: str, manifest: dict[str, Any]) -> "Run":
         """Make a new run directory and write its manifest. Raises RecordError."""
-        path = _make_folder(results, f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{command}")
+        path = _make_folder(results.absolute(), f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{command}")
         with _writing(path):
             for folder in _FOLDERS:
                 (path / folder).mkdir()

@@ -37,8 +37,11 @@ def scenario_named(text: str) -> tuple[Path, Scenario]:
 
 
 def scenario_of(contender: Contender) -> Scenario:
-    """Return the scenario of a contender. Raises ScenarioError."""
+    """Return the scenario of a contender; one of another repository has its own beside it. Raises ScenarioError."""
     known = read_scenarios(contender.scenario_file) if contender.scenario_file else discover()
+    own = contender.folder / "scenario.toml"
+    if not contender.folder.is_relative_to(ROOT) and own.is_file():
+        known = {**known, **read_scenarios(own)}
     if contender.scenario not in known:
         raise ScenarioError(
             f"contender {contender.name}: there is no scenario {contender.scenario!r}; choose from {', '.join(known)}"

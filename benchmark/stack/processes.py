@@ -92,16 +92,13 @@ class ProcessLauncher:
 
     def launch(self, launch: Launch, guard: Guard | None) -> Running:
         own = launch.process.requirements
-        python = python_for(launch.contender.folder / own) if own else sys.executable
+        place = launch.contender.place
+        python = python_for((place.folder if place else launch.contender.folder) / own) if own else sys.executable
         argv = command(launch.process, launch.ports, str(python))
         try:
             announce = partial(self.announce, launch) if self.announce else None
-            folder = launch.contender.folder
-            popen = start_process(
-                *(argv, launch.log, guard, _environment(launch)),
-                announce=announce,
-                folder=ROOT if folder.is_relative_to(ROOT) else folder,
-            )
+            cwd = _working_folder(launch.contender)
+            popen = start_process(argv, launch.log, guard, _environment(launch), announce=announce, cwd=cwd)
         except OSError as error:
             raise StackError(f"{launch.where}: {argv[0]} cannot be started: {error.strerror}") from error
         return Running(launch.process.role, popen, launch.log, launch.port)
@@ -189,7 +186,7 @@ def start_process(
     env: Mapping[str, str],
     talking: bool = False,
     announce: Callable[[int], None] | None = None,
-    folder: Path = ROOT,
+    cwd: Path = ROOT,
 ) -> subprocess.Popen[bytes]:
     """Start a process in its own group, with its output in a file, monitored by the guard if there is one.
 
@@ -205,7 +202,7 @@ def start_process(
             stdout=subprocess.PIPE if talking else output,
             stderr=output,
             env=dict(env),
-            cwd=folder,
+            cwd=cwd,
             start_new_session=True,
             preexec_fn=None if announce else end_with_parent(),  # noqa: PLW1509 - takes no lock
         )
@@ -269,14 +266,23 @@ _PASSED_ON = {
 }
 
 
-def own_environment(folder: Path = ROOT) -> dict[str, str]:
-    """Return the environment of a started process: few variables of this one, and modules from `folder` and ROOT."""
+def own_environment(*folders: Path) -> dict[str, str]:
+    """Return the environment of a started process: few variables of this one, and modules from `folders` and ROOT."""
     passed = {name: v for name, v in os.environ.items() if name in _PASSED_ON or name.startswith("LC_")}
-    return {**passed, "PYTHONPATH": os.pathsep.join(dict.fromkeys([str(folder), str(ROOT)]))}
+    return {**passed, "PYTHONPATH": os.pathsep.join(dict.fromkeys(map(str, [*folders, ROOT])))}
+
+
+def _working_folder(contender: Contender) -> Path:
+    """Return where the processes of a contender run: those of another repository in its own folder."""
+    if contender.place:
+        return contender.place.folder
+    return ROOT if contender.folder.is_relative_to(ROOT) else contender.folder
 
 
 def _environment(launch: Launch) -> dict[str, str]:
-    return {**own_environment(launch.contender.folder), **launch.settings}
+    place = launch.contender.place
+    folders = (place.folder, place.root) if place else (launch.contender.folder,)
+    return {**own_environment(*folders), **launch.settings}
 
 
 def _fill_in(text: str, process: Process, ports: Mapping[str, int]) -> str:

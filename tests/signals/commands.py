@@ -55,6 +55,8 @@ _SHORT_VERSUS: Final = (
     "--blocks",
     "2",
 )
+_ROW: Final = "async/contender.toml:async"
+_SHORT_GATE: Final = ("--free-ports", "--pairs", "1", "--seconds", "0.2", "--allow", "mean_ms=5%")
 _STORE: Final = (PYTHON, "-m", "feature_store")
 # Nothing is installed, whatever the dates of the files say.
 _MAKE: Final = ("make", "--old-file=.venv/installed-benchmark", f"BIN={sys.prefix}/bin")
@@ -184,6 +186,12 @@ COMMANDS: Final = [
         measures=True,
     ),
     Command("scenario init", (*BENCHMARK, "scenario", "init", "curl http://127.0.0.1:9000/")),
+    Command(
+        "gate",
+        (*BENCHMARK, "gate", "--base", _ROW, "--head", _ROW, *_SHORT_GATE, *_RESULTS),
+        _MEASURED,
+        measures=True,
+    ),
     Command(
         "monitor",
         (*BENCHMARK, "monitor", "http://127.0.0.1:{port}", "--for", "3", "--out", "{results}/watched"),

@@ -14,8 +14,10 @@ from scipy.stats import binom
 from benchmark.analysis.stats import (
     Interval,
     block_interval,
+    geometric_interval,
     holm,
     holm_levels,
+    peak_interval,
     percentile,
     positive_interval,
     rate_in_window,
@@ -358,3 +360,25 @@ def test_rate_times_latency_is_the_mean_number_of_requests_in_flight(requests: l
     mean_ns = float(np.average(durations, weights=shares)) if shares.sum() else 0.0
     rate = rate_in_window(starts, starts + durations, window)
     assert rate * mean_ns / SECOND_NS == pytest.approx(in_flight_ns.sum() / (10 * SECOND_NS))
+
+
+FAST, NEARLY, SLOW = [400.0, 404.0, 398.0, 401.0], [399.0, 405.0, 396.0, 400.0], [100.0, 101.0, 99.0, 100.0]
+
+
+def test_a_peak_without_rivals_has_the_interval_of_its_level() -> None:
+    assert peak_interval({8: SLOW, 16: FAST}, 16) == geometric_interval(FAST)
+
+
+def test_the_more_levels_may_be_the_highest_the_lower_is_the_lower_end_of_the_peak() -> None:
+    alone, two, three = (
+        peak_interval({16: FAST, **dict.fromkeys(range(32, 32 + others), NEARLY)}, 16) for others in (0, 1, 2)
+    )
+    assert alone == two
+    assert two.low is not None
+    assert three.low is not None
+    assert three.low < two.low
+    assert (three.value, three.high) == (alone.value, alone.high)
+
+
+def test_a_peak_of_one_block_has_no_interval() -> None:
+    assert peak_interval({8: [100.0], 16: [400.0]}, 16).as_list() is None

@@ -93,6 +93,7 @@ BROKEN: dict[str, tuple[str | bytes, str, str]] = {
     "a name given twice": (GOOD.replace("title", "name = 'z'\ntitle"), "contender.a.name", "'z'"),
     "a folder of its own": (GOOD.replace("title", "folder = '/'\ntitle"), "contender.a.folder", "'/'"),
     "a label": (GOOD.replace("title", "label = 'z'\ntitle"), "contender.a.label", "'z'"),
+    "a place": (GOOD.replace("title", "place = 'z'\ntitle"), "contender.a.place", "'z'"),
 }
 
 
@@ -218,3 +219,11 @@ def test_an_unknown_name_is_answered_with_the_names_that_there_are(name: str) ->
     message = str(raised.value)
     assert repr(name) in message
     assert ", ".join(discover()) in message
+
+
+def test_a_revision_is_refused_where_it_would_be_ignored(tmp_path: Path) -> None:
+    (tmp_path / "contender.toml").write_text(variant('like = "a"\ncheckout = "main"'))
+    known = discover(tmp_path)
+    assert [each.name for each in choose(["a"], known)] == ["a"]
+    with pytest.raises(ContenderError, match="b is measured at the revision 'main': only `gate` does that"):
+        choose(["b"], known)

@@ -18,6 +18,8 @@ from benchmark.experiments.breaking_point import plan as locust_plan
 from benchmark.experiments.breaking_point.summarise import OPEN_LOOP
 from benchmark.experiments.experiment import carry_out
 from benchmark.experiments.gap.plan import Phase
+from benchmark.experiments.gate import experiment as gate
+from benchmark.experiments.gate import plan as gate_plan
 from benchmark.experiments.promise import experiment as promise
 from benchmark.experiments.selftest import plan as selftest_plan
 from benchmark.experiments.strategies import experiment as strategies
@@ -164,6 +166,14 @@ def record_versus(results: Path, patch: pytest.MonkeyPatch, kind: Kind) -> Run:
     return carry_out(versus.EXPERIMENT, assigned_versus(sides), results, make_progress())
 
 
+def record_gate(results: Path, patch: pytest.MonkeyPatch, kind: Kind) -> Run:
+    fake_stack(patch, failing("head", ERRORS[kind], block=1) if kind in ERRORS else measure_well)
+    plan = gate_plan.GatePlan({"mean_ms": 0.02, "cpu_ms": 0.05}, budget_s=3600, window_s=0.5, max_pairs=2)
+    sides = {gate_plan.BASE: ONE, gate_plan.HEAD: TWO}
+    revisions = {gate_plan.BASE: "0" * 40, gate_plan.HEAD: "as it is"}
+    return carry_out(gate.EXPERIMENT, gate_plan.assign(sides, plan, revisions, False), results, make_progress())
+
+
 RECORDERS: dict[str, Recorder] = {
     "bench": Recorder(record_bench, "two"),
     "timeit": Recorder(record_timeit, "two"),
@@ -175,4 +185,5 @@ RECORDERS: dict[str, Recorder] = {
     "strategies": Recorder(record_strategies, "two"),
     "under-fire": Recorder(record_under_fire, "two"),
     "versus": Recorder(record_versus, "two"),
+    "gate": Recorder(record_gate, "head"),
 }
