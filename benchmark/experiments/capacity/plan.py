@@ -20,6 +20,7 @@ _LOWEST_RPS: Final = 10.0  # or a tenth of the first rate
 _START_S: Final = 3.5  # to start and stop a contender; only the progress display relies on these
 _BROKEN_S: Final = 3.0
 _COARSE_TRIES: Final = 7
+_COARSE_WARMUP: Final = 2 / 3
 _SEEDS: Final = 1000  # between those of two runs
 
 
@@ -30,10 +31,10 @@ class CapacityPlan:
     objectives: tuple[Objective, ...]
     blocks: int = 3
     first_rps: float = FIRST_RPS
-    warmup_s: float = 3.0
+    warmup_s: float = 3.0  # two thirds of it where a try is coarse
     coarse_s: float = 5.0
     fine_s: float = 16.0
-    confirm_s: float = 40.0
+    confirm_s: float = 30.0
     coarse_steps: tuple[float, ...] = COARSE_STEPS
     generators: int = 1
     seed: int = 1
@@ -48,7 +49,8 @@ class CapacityPlan:
     def load(self, offer: Offer, number: int) -> Arrivals:
         """Return the load of a contender's try, by its number; every try has its own schedule."""
         seconds = {Kind.COARSE: self.coarse_s, Kind.FINE: self.fine_s, Kind.CONFIRM: self.confirm_s}[offer.kind]
-        load = Arrivals(offer.rate_rps, seconds, self.warmup_s, seed=self.seed * _SEEDS + number)
+        warmup_s = self.warmup_s * (_COARSE_WARMUP if offer.kind is Kind.COARSE else 1)
+        load = Arrivals(offer.rate_rps, seconds, warmup_s, seed=self.seed * _SEEDS + number)
         return replace(load, bounds=bounds_of(self.objectives, due_in_window(load, self.generators)))
 
     @property

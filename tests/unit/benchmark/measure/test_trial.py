@@ -10,7 +10,7 @@ import pytest
 from benchmark.errors import StackError
 from benchmark.load import parity
 from benchmark.load.plan import Arrivals, Pause
-from benchmark.measure.levels import Levels, _follow, share_of, generator_role, samples_suffix
+from benchmark.measure.levels import Levels, _follow, generator_role, samples_suffix, share_of
 from benchmark.measure.trial import ParityError, check_parity_of
 from benchmark.record.run import TrialRecord, Window
 from tests.unit.benchmark.synthetic import make_contender

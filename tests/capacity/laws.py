@@ -1,0 +1,149 @@
+"""Service laws of known capacity: how long a request takes there, when another comes before it."""
+
+import heapq
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize, stats
+
+Floats = NDArray[np.float64]
+Rng = np.random.Generator
+
+
+class Server(Protocol):
+    """What answers one request after the other."""
+
+    def answer(self, arrives_s: float) -> tuple[float, bool]:
+        """Return when the answer to a request is due, and whether it is refused; arrivals come in order."""
+
+
+class Queue:
+    """First come, first served, by so many servers."""
+
+    def __init__(self, servers: int, service_s: Callable[[], float]) -> None:
+        self._free_s, self._service_s = [0.0] * servers, service_s
+
+    def answer(self, arrives_s: float) -> tuple[float, bool]:
+        done_s = max(arrives_s, heapq.heappop(self._free_s)) + self._service_s()
+        heapq.heappush(self._free_s, done_s)
+        return done_s, False
+
+
+class Gate:
+    """Answers at once, but lets in only so many requests in each period of the clock; the others are refused."""
+
+    def __init__(self, most: int, period_s: float, service_s: float) -> None:
+        self._most, self._period_s, self._service_s = most, period_s, service_s
+        self._period, self._seen = -1, 0
+
+    def answer(self, arrives_s: float) -> tuple[float, bool]:
+        period = int(arrives_s / self._period_s)
+        self._seen = self._seen + 1 if period == self._period else 1
+        self._period = period
+        return arrives_s + self._service_s, self._seen > self._most
+
+
+@dataclass(frozen=True)
+class Law:
+    """A law with its promise. `draw` gives service times in seconds; without it there is a gate."""
+
+    promise: str
+    limit_ms: float
+    servers: int = 1
+    draw: Callable[[Rng, int], Floats] | None = None
+    gate: tuple[int, float, float] = (0, 0.0, 0.0)  # most, period, service time
+    allowed: float = 0.01
+
+    def server(self, seed: int) -> Server:
+        """Return a server that follows the law."""
+        if self.draw is None:
+            return Gate(*self.gate)
+        draw, rng, ready = self.draw, np.random.default_rng(seed), list[float]()
+
+        def service_s() -> float:
+            if not ready:
+                ready.extend(draw(rng, 1000).tolist())
+            return ready.pop()
+
+        return Queue(self.servers, service_s)
+
+
+def _bimodal(rng: Rng, n: int) -> Floats:
+    return np.where(rng.random(n) < 0.9, 0.002, 0.01)
+
+
+LAWS = {
+    "M/D/1": Law("p99<60ms", 60.0, draw=lambda _, n: np.full(n, 0.004)),
+    "M/M/4": Law("p99<200ms", 200.0, servers=4, draw=lambda rng, n: rng.exponential(0.025, n)),
+    "bimodal": Law("p99<60ms", 60.0, draw=_bimodal),
+    "limit": Law("errors<1%", np.inf, gate=(25, 0.1, 0.005)),
+}
+
+
+def latencies_s(law: Law, arrive_s: Sequence[float], seed: int) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return how long each request takes, and whether it is refused."""
+    server = law.server(seed)
+    answers = [server.answer(at_s) for at_s in arrive_s]
+    done_s = np.array([done for done, _ in answers])
+    return done_s - np.asarray(arrive_s), np.array([refused for _, refused in answers], dtype=bool)
+
+
+@cache
+def true_capacity_rps(name: str) -> float:
+    """Return the rate at which the share of late or refused requests in the long run is just what is allowed.
+
+    Exact for the gate (the mean excess of a Poisson number) and for M/M/4 (the sojourn time: Erlang C); for one server
+    with any service time, by a very long run of Lindley's recursion with common random numbers.
+    """
+    law = LAWS[name]
+    if law.draw is None:
+        most, period_s, _ = law.gate
+        return _root(lambda rate: _refused(rate * period_s, most) - law.allowed, 0.2 * most / period_s, most / period_s)
+    if law.servers > 1:
+        return _root(lambda rate: late_mmc(rate, 40.0, law.servers, law.limit_ms / 1e3) - law.allowed, 60.0, 159.9)
+    gaps, service_s = _long_run(law)
+    busiest_rps = 1 / float(service_s.mean())
+    return _root(
+        lambda rate: late_share_of_one(gaps / rate, service_s, law.limit_ms / 1e3) - law.allowed,
+        0.5 * busiest_rps,
+        0.98 * busiest_rps,
+    )
+
+
+def late_mmc(rate_rps: float, served_rps: float, servers: int, limit_s: float) -> float:
+    """Return the share of sojourn times above a limit in M/M/c: waiting with Erlang's C, then service."""
+    load = rate_rps / served_rps
+    waits = stats.poisson.pmf(servers, load) / (
+        stats.poisson.pmf(servers, load) + (1 - load / servers) * stats.poisson.cdf(servers - 1, load)
+    )
+    spare, own = servers * served_rps - rate_rps, served_rps  # P(W > t) = waits e^(-spare t), service e^(-own t)
+    at_once = np.exp(-own * limit_s)
+    waiting = (spare * np.exp(-own * limit_s) - own * np.exp(-spare * limit_s)) / (spare - own)
+    return float((1 - waits) * at_once + waits * waiting)
+
+
+def late_share_of_one(gaps_s: Floats, service_s: Floats, limit_s: float) -> float:
+    """Return the share of sojourn times above a limit behind one server: Lindley's recursion, all at once."""
+    arrive_s, done_s = np.cumsum(gaps_s), np.cumsum(service_s)
+    leave_s = np.maximum.accumulate(arrive_s - (done_s - service_s)) + done_s
+    return float(np.mean(leave_s - arrive_s >= limit_s))
+
+
+def _long_run(law: Law, requests: int = 4_000_000) -> tuple[Floats, Floats]:
+    rng = np.random.default_rng(2026)
+    assert law.draw is not None
+    return rng.exponential(1.0, requests), law.draw(rng, requests)
+
+
+def _refused(mean: float, most: int) -> float:
+    """Return the share of a Poisson number beyond the most."""
+    excess = mean * stats.poisson.sf(most - 1, mean) - most * stats.poisson.sf(most, mean)
+    return float(excess / mean)
+
+
+def _root(miss: Callable[[float], float], low: float, high: float) -> float:
+    return float(optimize.brentq(miss, low, high, xtol=1e-3))
