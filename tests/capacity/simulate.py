@@ -5,7 +5,6 @@ Prints the table that `python -m tests.capacity.check` prints of real searches.
 """
 
 import sys
-from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -16,35 +15,13 @@ from benchmark.experiments.capacity.plan import CapacityPlan, make_plan
 from benchmark.experiments.capacity.search import Capacity, Offer, Search, Tried, conclude
 from benchmark.load.arrivals import times_of
 from benchmark.record.run import Window
-from tests.capacity.laws import LAWS, Floats, latencies_s, true_capacity_rps
+from tests.capacity.laws import LAWS, Floats, latencies_s
+from tests.capacity.outcomes import HEAD, Outcome
+from tests.capacity.truths import true_capacity_rps
 
 _START_S = 3.0  # to start and stop the processes of a try
 _LOOK_S = 0.1
 _NS = 1e9
-
-
-@dataclass
-class Outcome:
-    """What a number of searches found."""
-
-    name: str
-    truth_rps: float
-    found: list[Capacity] = field(default_factory=list)
-    minutes: list[float] = field(default_factory=list)
-
-    @property
-    def row(self) -> str:
-        values = [each.estimate for each in self.found if each.estimate]
-        held = sum(each.low_rps <= self.truth_rps <= each.high_rps for each in values)
-        half = np.median([each.half_width for each in values] or [np.nan])
-        off = np.median([each.rps / self.truth_rps - 1 for each in values] or [np.nan])
-        return (
-            f"{self.name:<10}{self.truth_rps:>9.1f}{f'{held} of {len(self.found)}':>12}{half:>12.1%}{off:>+12.1%}"
-            f"{np.median(self.minutes):>10.1f}{max(self.minutes):>8.1f}"
-        )
-
-
-HEAD = f"{'law':<10}{'truth/s':>9}{'holds it':>12}{'half-width':>12}{'median off':>12}{'minutes':>10}{'most':>8}"
 
 
 def search(name: str, plan: CapacityPlan, seed: int) -> tuple[Capacity, float]:
@@ -109,7 +86,7 @@ def main(searches: int) -> None:
         outcome = Outcome(name, true_capacity_rps(name))
         for seed in range(1, searches + 1):
             found, minutes = search(name, make_plan([law.promise], seed=seed), seed)
-            outcome.found.append(found)
+            outcome.found.append(found.estimate)
             outcome.minutes.append(minutes)
         print(outcome.row, flush=True)
 
