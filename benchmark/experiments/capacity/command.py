@@ -74,7 +74,7 @@ def command(
     wait_idle: WaitIdleOption = 0,
     results: ResultsOption = RESULTS,
 ) -> None:
-    """Search the highest rate at which each contender keeps a promise. At most six minutes per contender.
+    """Search the highest rate at which each contender keeps a promise. About five minutes per contender.
 
     Rates are offered one after the other, each to fresh processes, in an open loop: requests come at their own times,
     and latency counts from when they were due. The answer has a 95 % interval, says which objective breaks first, and

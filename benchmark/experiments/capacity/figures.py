@@ -117,11 +117,11 @@ def _draw_tries(layout: Layout, drawn: Sequence[Line]) -> Sheet:
     rates = [rate for line in drawn for rate in line.x]
     limits = limits_of([*(value for line in drawn for value in line.y), 1.0], from_zero=False)
     across = limits_of(rates, from_zero=False)
-    number_axis(axes, "x", across, is_log=True)
-    number_axis(axes, "y", limits, is_log=True)
+    number_axis(axes, "x", across, is_log=across[0] > 0)
+    number_axis(axes, "y", limits, is_log=limits[0] > 0)
     title(axes, _MISSED + scale_note(limits))
-    axes.plot(across, [1.0, 1.0], color=MUTED, linestyle=_DASH, linewidth=2.0)
+    axes.plot([max(across[0], 1.0), across[1]], [1.0, 1.0], color=MUTED, linestyle=_DASH, linewidth=2.0)
     lines(axes, drawn, unit="times")
     name_ends(axes, drawn)
-    axes.set_xlabel(_RATE)
+    axes.set_xlabel(_RATE + scale_note(across))
     return sheet
