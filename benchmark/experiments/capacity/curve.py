@@ -24,11 +24,14 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 # Prior of the power: log-normal around 25. With an M/D/1 queue it is about 40, with sudden refusals a hundred.
-_POWERS: Final = np.geomspace(4, 200, 16)
-_POWER, _POWER_SPREAD = 25.0, 2.5
-_STRETCHES: Final = np.geomspace(1, 300, 10)  # requests that miss in one stretch of trouble, at the capacity
+_POWERS: Final = np.geomspace(4, 200, 14)
+_POWER, _POWER_SPREAD = 25.0, 2.2
+# Requests that miss in one stretch of trouble, at the capacity; prior: log-normal around a dozen.
+_STRETCHES: Final = np.geomspace(1, 200, 9)
+_STRETCH, _STRETCH_SPREAD = 12.0, 4.0
+_FEWEST: Final = 8  # stretches that have room in a try
 _WEIGHT: Final = 0.7  # of the likelihood
-_COARSE, _FINE = 61, 161  # points of the grid of capacities
+_COARSE, _FINE = 41, 101  # points of the grid of capacities
 _BEYOND: Final = 0.4  # how far beyond the tried rates it reaches, in logarithms
 _NEGLIGIBLE: Final = 1e-5
 _BLOCK_SPREAD: Final = 0.15  # of the capacity in one block around that of all, as a prior
@@ -103,8 +106,10 @@ def _normed(logs: Floats) -> Floats:
 
 
 def _log_prior() -> Floats:
-    prior: Floats = -0.5 * (np.log(_POWERS / _POWER) / np.log(_POWER_SPREAD)) ** 2
-    return prior[None, :, None]
+    powers = np.log(_POWERS / _POWER) / np.log(_POWER_SPREAD)
+    stretches = np.log(_STRETCHES / _STRETCH) / np.log(_STRETCH_SPREAD)
+    prior: Floats = -0.5 * (powers[None, :, None] ** 2 + stretches[None, None, :] ** 2)
+    return prior
 
 
 def _log_likelihood(counts: Sequence[Count], allowed: float, grid: Floats) -> Floats:
@@ -117,8 +122,8 @@ def _log_likelihood(counts: Sequence[Count], allowed: float, grid: Floats) -> Fl
     share = np.minimum(allowed * np.exp(growth), 1.0)  # that is expected to miss, by capacity, power and try
     found = np.empty((len(grid), len(_POWERS), len(_STRETCHES)))
     for place, stretch in enumerate(_STRETCHES):
-        # Their number and their size grow alike; a stretch has at least one request.
-        size = np.maximum(stretch * np.sqrt(share / allowed), 1.0)
+        # Their number and their size grow alike; a stretch has at least one request, and does not fill a try.
+        size = np.maximum(np.minimum(stretch * np.sqrt(share / allowed), due / _FEWEST), 1.0)
         number = share * due / size
         each = _log_density(missed, number, size)
         each[..., at_least] = _log_more(missed[at_least], number[..., at_least], size[..., at_least])

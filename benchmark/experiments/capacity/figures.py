@@ -18,7 +18,7 @@ from benchmark.report.charts.palette import MUTED, styles
 from benchmark.report.charts.picture import Draw, Picture, on_page, struck_note
 
 _PANEL_PX: Final = 260.0
-_RATE, _MISSED = "requests per second", "missed, of what the promise allows"
+_RATE, _MISSED = "requests per second", "misses, times what is allowed"
 _DASH: Final = (0, (1.0, 2.0))
 _SMALLEST: Final = 0.02  # of what is allowed: a try without a miss is drawn there
 

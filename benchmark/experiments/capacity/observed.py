@@ -73,7 +73,10 @@ def observe(
     given_up = [_given_up(load, seen, window, each) if is_cut else 0 for each in objectives]
     response_ms = seen["response_ms"].to_numpy(dtype=float)
     missed = [count + more for count, more in zip(_missed(response_ms, seen, objectives), given_up, strict=True)]
-    counts = tuple(Count(offer.rate_rps, due, min(count, due), at_least=is_cut) for count in missed)
+    counts = tuple(
+        _count(offer.rate_rps, due, count, bound.most, is_cut)
+        for count, bound in zip(missed, bounds_of(objectives, due), strict=True)
+    )
     kept = _kept(missed, objectives, due)
     offered = all(kept) or _kept_up(seen, objectives, due, given_up, cores)
     verdict = _verdict(response_ms, seen, objectives, is_cut) if offer.kind is Kind.CONFIRM else None
@@ -90,6 +93,11 @@ def generator_cores(resources: pd.DataFrame, window: Window) -> float:
 def _missed(latency_ms: Floats, seen: pd.DataFrame, objectives: Sequence[Objective]) -> list[int]:
     ok = seen["ok"].to_numpy(dtype=bool)
     return [int(np.count_nonzero(~good_requests(latency_ms, ok, each))) for each in objectives]
+
+
+def _count(rate_rps: float, due: int, missed: int, most: int, is_cut: bool) -> Count:
+    """Return what counts: beyond the bound it does not matter how many more missed, nor when the try ended."""
+    return Count(rate_rps, due, min(missed, most + 1), at_least=is_cut or missed > most)
 
 
 def _kept(missed: Sequence[int], objectives: Sequence[Objective], due: int) -> tuple[bool, ...]:

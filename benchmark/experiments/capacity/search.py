@@ -4,6 +4,7 @@ First a staircase finds the region in coarse steps, with short tries. Then, in b
 are tried for longer, the estimate anew in each block. Last, a run of its own confirms the lower end of the interval.
 """
 
+import math
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -118,9 +119,16 @@ class Search:
         """Choose the rates of a block, if the coarse part has found where to look."""
         self._block = block
         if found := located(self.tries, self._objectives):
-            offers = [Offer(share * found[0].rps, Kind.FINE, block) for share in self._limits.around]
+            centre_rps = found[0].rps if block else self._turned_rps
+            offers = [Offer(share * centre_rps, Kind.FINE, block) for share in self._limits.around]
             random.Random(f"{self._limits.seed}-{block}").shuffle(offers)
             self._queue = offers
+
+    @property
+    def _turned_rps(self) -> float:
+        """Where the staircase ended: short tries without a miss say little, so the estimate is still too low there."""
+        last = {tried.sustained: tried.offer.rate_rps for tried in self.tries if tried.offered}
+        return math.sqrt(last[True] * last[False])
 
     def offer(self) -> Offer | None:
         """Return what to try next in this part; None if it is complete."""

@@ -32,6 +32,7 @@ from benchmark.load.shapes import EXAMPLES
 from benchmark.measure.locust_process import Issued
 from benchmark.measure.trial import Trial
 from benchmark.record.run import Run, TrialRecord, read_samples
+from tests.unit.benchmark.experiments.capacity import synthetic as capacity
 from tests.unit.benchmark.experiments.gap.conftest import Explain, levels, stopping
 from tests.unit.benchmark.experiments.gap.conftest import measure_well as measure_factors
 from tests.unit.benchmark.experiments.profiling.synthetic import Profiling
@@ -137,6 +138,12 @@ def record_promise(results: Path, patch: pytest.MonkeyPatch, kind: Kind) -> Run:
     return carry_out(promise.EXPERIMENT, assigned([ONE, TWO], "60 for 4s"), results, make_progress())
 
 
+def record_capacity(results: Path, patch: pytest.MonkeyPatch, kind: Kind) -> Run:
+    error = ("two", "try-3", ERRORS[kind]) if kind in ERRORS else None
+    services = {"one": capacity.knee(130.0), "two": capacity.knee(90.0)}
+    return capacity.recorded(results, patch, services, [ONE, TWO], capacity.short_plan(blocks=1), error)
+
+
 def record_under_fire(results: Path, patch: pytest.MonkeyPatch, kind: Kind) -> Run:
     error = (("other", "two"), ERRORS[kind]) if kind in ERRORS else None
     return under_fire.record(results, patch, [ONE, TWO], error=error, drawn=True)
@@ -149,6 +156,7 @@ RECORDERS: dict[str, Recorder] = {
     "locust": Recorder(record_locust, "two"),
     "explain": Recorder(record_explain, "cell-runtime"),
     "promise": Recorder(record_promise, "two"),
+    "capacity": Recorder(record_capacity, "two"),
     "strategies": Recorder(record_strategies, "two"),
     "under-fire": Recorder(record_under_fire, "two"),
 }
