@@ -119,16 +119,10 @@ class Search:
         """Choose the rates of a block, if the coarse part has found where to look."""
         self._block = block
         if found := located(self.tries, self._objectives):
-            centre_rps = found[0].rps if block else self._turned_rps
+            centre_rps = _between(self.tries) or found[0].rps
             offers = [Offer(share * centre_rps, Kind.FINE, block) for share in self._limits.around]
             random.Random(f"{self._limits.seed}-{block}").shuffle(offers)
             self._queue = offers
-
-    @property
-    def _turned_rps(self) -> float:
-        """Where the staircase ended: short tries without a miss say little, so the estimate is still too low there."""
-        last = {tried.sustained: tried.offer.rate_rps for tried in self.tries if tried.offered}
-        return math.sqrt(last[True] * last[False])
 
     def offer(self) -> Offer | None:
         """Return what to try next in this part; None if it is complete."""
@@ -196,6 +190,17 @@ def located(tries: Iterable[Tried], objectives: Sequence[Objective]) -> tuple[Es
     value, objective = min(found, key=lambda one: one[0].rps)
     low_rps, high_rps = (min(getattr(one, end) for one, _ in found) for end in ("low_rps", "high_rps"))
     return Estimate(value.rps, low_rps, high_rps), objective
+
+
+def _between(tries: Iterable[Tried]) -> float | None:
+    """Return the middle of the highest kept and the lowest broken rate, unless tries contradict each other.
+
+    Where a service turns from good to bad at once, tries without a miss say little, and the estimate is still too low.
+    """
+    usable = [tried for tried in tries if tried.offered]
+    broken = [tried.offer.rate_rps for tried in usable if not tried.sustained]
+    highest, lowest = max(kept_rates(usable)), min(broken)
+    return math.sqrt(highest * lowest) if highest < lowest else None
 
 
 def kept_rates(tries: Iterable[Tried]) -> list[float]:
