@@ -51,11 +51,14 @@ def command(
         ),
     ] = 100,
     blocks: Annotated[
-        int,
+        int | None,
         typer.Option(
-            min=1, max=20, help="How often the rates around the capacity are tried.", rich_help_panel=HOW_LONG
+            min=1,
+            max=20,
+            help="How often the rates around the capacity are tried. Default: 3, quick 1.",
+            rich_help_panel=HOW_LONG,
         ),
-    ] = 3,
+    ] = None,
     generators: Annotated[
         int,
         typer.Option(

@@ -23,9 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
-# Prior of the power: log-normal around 25. With an M/D/1 queue it is about 40, with sudden refusals a hundred.
-_POWERS: Final = np.geomspace(4, 200, 14)
-_POWER, _POWER_SPREAD = 25.0, 2.2
+# Prior of the power: log-normal around 25, wider above. With an M/D/1 queue it is about 40; a service that turns from
+# good to bad at once has hundreds.
+_POWERS: Final = np.geomspace(4, 400, 16)
+_POWER, _SPREAD_BELOW, _SPREAD_ABOVE = 25.0, 2.2, 3.0
 # Requests that miss in one stretch of trouble, at the capacity; prior: log-normal around a dozen.
 _STRETCHES: Final = np.geomspace(1, 200, 9)
 _STRETCH, _STRETCH_SPREAD = 12.0, 4.0
@@ -106,7 +107,7 @@ def _normed(logs: Floats) -> Floats:
 
 
 def _log_prior() -> Floats:
-    powers = np.log(_POWERS / _POWER) / np.log(_POWER_SPREAD)
+    powers = np.log(_POWERS / _POWER) / np.log(np.where(_POWERS < _POWER, _SPREAD_BELOW, _SPREAD_ABOVE))
     stretches = np.log(_STRETCHES / _STRETCH) / np.log(_STRETCH_SPREAD)
     prior: Floats = -0.5 * (powers[None, :, None] ** 2 + stretches[None, None, :] ** 2)
     return prior
@@ -125,19 +126,21 @@ def _log_likelihood(counts: Sequence[Count], allowed: float, grid: Floats) -> Fl
         # Their number and their size grow alike; a stretch has at least one request, and does not fill a try.
         size = np.maximum(np.minimum(stretch * np.sqrt(share / allowed), due / _FEWEST), 1.0)
         number = share * due / size
-        each = _log_density(missed, number, size)
-        each[..., at_least] = _log_more(missed[at_least], number[..., at_least], size[..., at_least])
-        found[:, :, place] = each.sum(axis=-1)
+        none, some = ~at_least & (missed == 0), ~at_least & (missed > 0)
+        found[:, :, place] = (
+            _log_density(missed[some], number[..., some], size[..., some]).sum(axis=-1)
+            + _log_more(missed[at_least], number[..., at_least], size[..., at_least]).sum(axis=-1)
+            - number[..., none].sum(axis=-1)
+        )
     return _WEIGHT * found
 
 
 def _log_density(missed: Floats, number: Floats, size: Floats) -> Floats:
-    """Return the log density of a Poisson number of exponential stretches; the probability of none is separate."""
-    some = np.maximum(missed, 0.5)
-    root = 2 * np.sqrt(number * some / size)
-    log = -number - some / size + 0.5 * np.log(number / size / some + _LEAST)
+    """Return the log density of a Poisson number of exponential stretches that sum up to more than none."""
+    root = 2 * np.sqrt(number * missed / size)
+    log: Floats = -number - missed / size + 0.5 * np.log(number / size / missed + _LEAST)
     log += np.log(special.i1e(root) + _LEAST) + root
-    return np.where(missed == 0, -number, log)
+    return log
 
 
 def _log_more(missed: Floats, number: Floats, size: Floats) -> Floats:

@@ -16,6 +16,7 @@ from benchmark.load.rate_search import HIGHEST_RPS
 
 DEFAULT_OBJECTIVES: Final = ("p99<100ms", "errors<0.1%")
 FIRST_RPS: Final = 100.0
+_BLOCKS, _QUICK_BLOCKS = 3, 1
 _LOWEST_RPS: Final = 10.0  # or a tenth of the first rate
 _START_S: Final = 3.5  # to start and stop a contender; only the progress display relies on these
 _BROKEN_S: Final = 3.0
@@ -29,7 +30,7 @@ class CapacityPlan:
     """How long rates are tried, and how many."""
 
     objectives: tuple[Objective, ...]
-    blocks: int = 3
+    blocks: int = _BLOCKS
     first_rps: float = FIRST_RPS
     warmup_s: float = 3.0  # two thirds of it where a try is coarse
     coarse_s: float = 5.0
@@ -69,19 +70,20 @@ class CapacityPlan:
 def make_plan(
     objectives: Sequence[str],
     seed: int = 1,
-    blocks: int = 3,
+    blocks: int | None = None,
     first_rps: float = FIRST_RPS,
     generators: int = 1,
     quick: bool = False,
 ) -> CapacityPlan:
-    """Return the plan of a run. Raises ObjectiveError."""
+    """Return the plan of a run; without a number of blocks, the usual one. Raises ObjectiveError."""
     parsed = tuple(parse_objective(written) for written in objectives or DEFAULT_OBJECTIVES)
     twice = [one.written for one in parsed if [other.written for other in parsed].count(one.written) > 1]
     if twice:
         raise ObjectiveError(f"the objective {twice[0]!r} is given twice")
-    plan = CapacityPlan(parsed, blocks, first_rps, generators=generators, seed=seed)
+    usual = _QUICK_BLOCKS if quick else _BLOCKS
+    plan = CapacityPlan(parsed, blocks or usual, first_rps, generators=generators, seed=seed)
     if quick:
-        return replace(plan, blocks=1, warmup_s=1.0, coarse_s=2.0, fine_s=5.0, confirm_s=8.0)
+        return replace(plan, warmup_s=1.0, coarse_s=2.0, fine_s=5.0, confirm_s=8.0)
     return plan
 
 
