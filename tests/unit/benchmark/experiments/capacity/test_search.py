@@ -74,7 +74,7 @@ def test_the_objective_with_the_lowest_rate_binds() -> None:
     found, _ = searched(lambda rate: (min(0.01 * (rate / 300) ** 30, 1.0), 0.0 if rate < 200 else 0.5))
     assert found.binding == "errors<0.1%"
     assert found.estimate is not None
-    assert found.estimate.rps == pytest.approx(197, rel=0.05)
+    assert found.estimate.rps == pytest.approx(197, rel=0.1)
 
 
 def test_what_is_never_broken_carries_at_least_the_highest_rate() -> None:
@@ -108,8 +108,8 @@ def test_two_confirming_runs_that_break_the_promise_mean_that_nothing_can_be_tol
 def test_the_rates_of_a_block_come_in_an_order_of_its_own_seed() -> None:
     def rates(seed: int) -> list[float]:
         search = Search((P99, ERRORS), replace(LIMITS, seed=seed))
-        for rate_rps, late in ((80.0, 0.0), (120.0, 1.0)):
-            search.add(tried(Offer(rate_rps, Kind.COARSE), lambda _, late=late: (late, 0.0)))
+        for rate_rps in (80.0, 120.0):
+            search.add(tried(Offer(rate_rps, Kind.COARSE), slow_beyond(100.0)))
         search.begin_block(0)
         found = []
         while offer := search.offer():
