@@ -1,7 +1,7 @@
 """A way to record a small run of every experiment without processes: whole, interrupted, or with one who fails."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -139,9 +139,10 @@ def record_promise(results: Path, patch: pytest.MonkeyPatch, kind: Kind) -> Run:
 
 
 def record_capacity(results: Path, patch: pytest.MonkeyPatch, kind: Kind) -> Run:
-    error = ("two", "try-3", ERRORS[kind]) if kind in ERRORS else None
+    error = ("two", "try-2", ERRORS[kind]) if kind in ERRORS else None
     services = {"one": capacity.knee(130.0), "two": capacity.knee(90.0)}
-    return capacity.recorded(results, patch, services, [ONE, TWO], capacity.short_plan(blocks=1), error)
+    plan = replace(capacity.short_plan(blocks=1), coarse_steps=(1.5,))
+    return capacity.recorded(results, patch, services, [ONE, TWO], plan, error)
 
 
 def record_under_fire(results: Path, patch: pytest.MonkeyPatch, kind: Kind) -> Run:
