@@ -23,10 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
-# Prior of the power: log-normal around 25, wider above. With an M/D/1 queue it is about 40; a service that turns from
-# good to bad at once has hundreds.
-_POWERS: Final = np.geomspace(4, 400, 16)
-_POWER, _SPREAD_BELOW, _SPREAD_ABOVE = 25.0, 2.2, 3.0
+# Prior of the power: log-normal around 25. With an M/D/1 queue it is about 40. A service that turns from good to bad at
+# once has hundreds: its capacity comes out a percent too low, which is less than its interval is wide.
+_POWERS: Final = np.geomspace(4, 200, 14)
+_POWER, _POWER_SPREAD = 25.0, 2.2
 # Requests that miss in one stretch of trouble, at the capacity; prior: log-normal around a dozen.
 _STRETCHES: Final = np.geomspace(1, 200, 9)
 _STRETCH, _STRETCH_SPREAD = 12.0, 4.0
@@ -107,7 +107,7 @@ def _normed(logs: Floats) -> Floats:
 
 
 def _log_prior() -> Floats:
-    powers = np.log(_POWERS / _POWER) / np.log(np.where(_POWERS < _POWER, _SPREAD_BELOW, _SPREAD_ABOVE))
+    powers = np.log(_POWERS / _POWER) / np.log(_POWER_SPREAD)
     stretches = np.log(_STRETCHES / _STRETCH) / np.log(_STRETCH_SPREAD)
     prior: Floats = -0.5 * (powers[None, :, None] ** 2 + stretches[None, None, :] ** 2)
     return prior

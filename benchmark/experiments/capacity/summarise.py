@@ -32,7 +32,7 @@ def summarise(run: Run) -> dict[str, Mapping[str, Any]]:
         plan = plan_of(manifest["plan"])
     contenders = recorded_contenders(manifest)
     entries = {each.label: _entry(run, each, trials, plan) for each in contenders}
-    baseline = next((each.label for each in contenders if not each.harness_floor), None)
+    baseline = _baseline(entries)
     entries = {label: _compared(label, entry, entries, baseline) for label, entry in entries.items()}
     interrupted = manifest.get("interrupted", False) or any(trial.status == "interrupted" for trial in trials)
     measured = sum(trial.status == "measured" for trial in trials)
@@ -121,6 +121,13 @@ def _of_try(tried: Tried) -> TryEntry:
         offered=tried.offered,
         verdict=tried.verdict,
     )
+
+
+def _baseline(entries: Mapping[str, CapacityEntry]) -> str | None:
+    """Return whom the others are compared with: the first that has a capacity, or else the first."""
+    real = {label: entry for label, entry in entries.items() if not entry.harness_floor}
+    known = (label for label, entry in real.items() if entry.standing is Standing.FOUND and entry.valid)
+    return next(known, next(iter(real), None))
 
 
 def _compared(

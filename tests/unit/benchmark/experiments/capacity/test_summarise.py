@@ -80,6 +80,17 @@ def test_a_contender_that_fails_says_why_and_the_others_go_on(tmp_path: Path, mo
     assert "no answer came" in str(two.reasons[0])
 
 
+def test_others_are_compared_with_the_first_that_has_a_capacity(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services = {"zero": lambda _: 1.0, "one": knee(130.0), "two": knee(260.0)}
+    zero = make_contender("zero")
+    summary = summary_of(recorded(tmp_path, monkeypatch, services, [zero, ONE, TWO], short_plan(blocks=1)))
+    assert summary.baseline == "one"
+    assert summary.contenders["zero"].standing is Standing.NOWHERE
+    assert summary.contenders["two"].ratio is not None
+
+
 def summary_with(**fields: object) -> CapacitySummary:
     entry = CapacityEntry.model_validate({"title": "One", "binding": "p99<100ms", **fields})
     return CapacitySummary(
