@@ -43,6 +43,7 @@ REGISTRY = [
     ExperimentRow("explain", "benchmark.experiments.gap"),
     ExperimentRow("promise", "benchmark.experiments.promise"),
     ExperimentRow("selftest", "benchmark.experiments.selftest"),
+    ExperimentRow("capacity", "benchmark.experiments.capacity"),
     ExperimentRow("strategies", "benchmark.experiments.strategies"),
     ExperimentRow("under-fire", "benchmark.experiments.under_fire"),
     ExperimentRow("versus", "benchmark.experiments.versus"),

@@ -33,11 +33,20 @@ class Waves:
 
 
 @dataclass(frozen=True)
+class Bound:
+    """The rest of a load is not sent once more than `most` requests have failed, or taken `limit_ms` or longer."""
+
+    most: int
+    limit_ms: float | None = None  # None: only failures count
+
+
+@dataclass(frozen=True)
 class Arrivals:
     """An open loop: Poisson arrivals at a rate, from a seed of their own, so that their times are known beforehand.
 
     With a ramp the rate rises linearly from 0 within its seconds, which begin with the warm-up, if there is one.
-    `later` are other rates, each with the second, counted in the same way, from which on it holds.
+    `later` are other rates, each with the second, counted in the same way, from which on it holds. `bounds` end the
+    load early.
     """
 
     rate_rps: float
@@ -46,6 +55,7 @@ class Arrivals:
     seed: int = 1
     ramp_s: float = 0.0
     later: tuple[tuple[float, float], ...] = ()
+    bounds: tuple["Bound", ...] = ()
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -26,8 +26,9 @@ from locust.stats import PERCENTILES_TO_REPORT, StatsCSVFileWriter, stats_histor
 
 from benchmark.load.alarm import Alarm
 from benchmark.load.arrivals import times_of
+from benchmark.load.bounds import BoundsWatch
 from benchmark.load.peak import CLIMB_GROWTH, grows
-from benchmark.load.plan import Arrivals, Level, LoadPlan, Pause, Scheduled, Waves
+from benchmark.load.plan import Arrivals, Bound, Level, LoadPlan, Pause, Scheduled, Waves
 from benchmark.load.samples import SampleWriter
 from benchmark.load.shares import sending_logged
 from benchmark.load.users import AskingUser, user_class
@@ -44,6 +45,7 @@ _PATIENCE_S = 10.0
 _READING_S = 0.03
 # The fastest that Locust recommends.
 _SPAWN_PER_S = 100
+_LOOK_S = 0.05  # how often the last answers of a load with bounds are looked at
 _LINE_BYTES = 64  # more than the harness writes at once
 
 
@@ -146,24 +148,46 @@ def _send_wave(asking: AskingUser, waves: Waves) -> None:
 def _send_arrivals(asking: AskingUser, writer: SampleWriter, arrivals: Arrivals | Scheduled) -> None:
     """Send requests at their scheduled times, and wait until each has its answer or has failed.
 
-    What is due in the window is measured, however late the answer comes.
+    What is due in the window is measured, however late the answer comes, unless the load's bounds end it early.
     """
     writer.users, pool, first_ns = 0, Pool(), time.monotonic_ns()
     start_ns = first_ns + int(arrivals.warmup_s * 1e9)
     due_ns = [first_ns + int(at_s * 1e9) for at_s in times_of(arrivals)]
+    inside_ns = [at_ns for at_ns in due_ns if at_ns >= start_ns]
     with closing(Alarm()) as alarm:
         _send_when_due(asking, pool, alarm, [at_ns for at_ns in due_ns if at_ns < start_ns])
         alarm.wait_until(start_ns)
         _say("measuring", users=0)
-        _send_when_due(asking, pool, alarm, [at_ns for at_ns in due_ns if at_ns >= start_ns])
-    pool.join()
+        if isinstance(arrivals, Arrivals) and arrivals.bounds:
+            _send_within(asking, pool, alarm, inside_ns, arrivals.bounds)
+        else:
+            _send_when_due(asking, pool, alarm, inside_ns)
+            pool.join()
     _end(0, start_ns)
 
 
-def _send_when_due(asking: AskingUser, pool: Pool, alarm: Alarm, due_ns: Iterable[int]) -> None:
+def _send_when_due(
+    asking: AskingUser, pool: Pool, alarm: Alarm, due_ns: Iterable[int], is_over: Callable[[], bool] = lambda: False
+) -> None:
     for at_ns in due_ns:
         alarm.wait_until(at_ns)
+        if is_over():
+            return
         pool.spawn(asking.obtain, at_ns)
+
+
+def _send_within(asking: AskingUser, pool: Pool, alarm: Alarm, due_ns: Sequence[int], bounds: Sequence[Bound]) -> None:
+    """Send requests, and wait for the answers, until a bound is exceeded; what is under way then is given up."""
+    watch = BoundsWatch(due_ns, bounds)
+    events = asking.environment.events.request
+    events.add_listener(watch.on_request)
+    try:
+        _send_when_due(asking, pool, alarm, due_ns, watch.is_exceeded)
+        while len(pool) and not watch.is_exceeded():
+            pool.join(timeout=_LOOK_S)
+        pool.kill()
+    finally:
+        events.remove_listener(watch.on_request)
 
 
 def _begin(users: int) -> int:

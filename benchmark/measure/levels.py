@@ -177,13 +177,13 @@ def _plan(trial: Trial, load: Levels, number: int = 0) -> LoadPlan:
         answer_bounds_s=trial.law.bounds_s,
         samples=run.file("samples", trial.cell, samples_suffix(number)),
         locust=run.file("locust", trial.cell, f".{number + 1}" if number else ""),
-        loads=tuple(_share(each, number, load.generators) for each in load.loads),
+        loads=tuple(share_of(each, number, load.generators) for each in load.loads),
         receiver=trial.stack.receiver_url,
         expected=load.expected,
     )
 
 
-def _share(load: Load, number: int, generators: int) -> Load:
+def share_of(load: Load, number: int, generators: int) -> Load:
     """Return one generator's share of a load: Poisson arrivals of several are those of the whole rate together."""
     if generators == 1 or not isinstance(load, Arrivals):
         return load

@@ -174,6 +174,12 @@ COMMANDS: Final = [
     ),
     Command("selftest", (*BENCHMARK, "selftest", "--quick", "--free-ports", *_RESULTS), _MEASURED, measures=True),
     Command(
+        "capacity",
+        (*BENCHMARK, "capacity", "--quick", "--slo", "p50<1ms", "--contenders", "async", "--free-ports", *_RESULTS),
+        _MEASURED,
+        measures=True,
+    ),
+    Command(
         "under-fire",
         (*BENCHMARK, "under-fire", "--quick", *_SHORT_FIRE, *_RESULTS),
         _MEASURED,

@@ -30,9 +30,10 @@ from benchmark.experiments.breaking_point.plan import TRY_COUNTED_S, TRY_WARMUP_
 from benchmark.experiments.breaking_point.schema import Entry, parse
 from benchmark.experiments.breaking_point.summarise import run_reasons
 from benchmark.load.arrivals import arrivals_until
-from benchmark.load.breaking_point_search import Staircase, TryOutcome, judge
+from benchmark.load.breaking_point_search import TryOutcome, judge
 from benchmark.load.plain_clients import obtain_async
 from benchmark.load.protocols import Ask
+from benchmark.load.rate_search import Staircase
 from benchmark.load.scenario_requests import ask_contender
 from benchmark.load.shapes import LOAD_TEST, RESPONSE_TIME
 from benchmark.load.slo import P95_LIMIT, BreakingPoint
@@ -116,7 +117,7 @@ def check(run: Run, contender: Contender, entry: Entry, guard: Guard, scratch: P
             return asyncio.run(offer(trial.stack.base_url, asked, rps, _SEED + 500 + number, limit_ms))
 
     searches = {
-        name: (Staircase(entry.breaking_point.rps, _CROSSINGS), attempt)
+        name: (Staircase[TryOutcome](entry.breaking_point.rps, _CROSSINGS), attempt)
         for name, attempt in (("locust", by_locust), ("independent", independently))
     }
     draw = random.Random(_SEED)

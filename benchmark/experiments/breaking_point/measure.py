@@ -31,8 +31,9 @@ from benchmark.experiments.breaking_point.summarise import CLOSED_AT_RATE, OPEN_
 from benchmark.experiments.experiment import Assignment
 from benchmark.load import shapes as ex
 from benchmark.load.arrivals import arrivals_until
-from benchmark.load.breaking_point_search import Staircase, TryOutcome, judge
+from benchmark.load.breaking_point_search import TryOutcome, judge
 from benchmark.load.early_stop import ArrivalsWatch, HoldWatch
+from benchmark.load.rate_search import Staircase
 from benchmark.load.rates import parse_shape
 from benchmark.load.slo import P95_LIMIT, BreakingPoint
 from benchmark.measure.locust_process import (
@@ -154,7 +155,7 @@ class Examples:
 
     def _breaking_point(self, contender: Contender, guess: BreakingPoint, low_p95_ms: float) -> BreakingPoint:
         """Try rates around where the ramp broke, or beyond its end; return up to where they are sustained."""
-        stairs = Staircase(guess.rps, self._plan.crossings, near=guess.broke, steps=self._plan.steps)
+        stairs = Staircase[TryOutcome](guess.rps, self._plan.crossings, near=guess.broke, steps=self._plan.steps)
         while (rps := stairs.next_rps()) is not None:
             outcome = self.try_rate(contender, rps, len(stairs.tries), P95_LIMIT * low_p95_ms)
             self._append(Tried(contender.label, rps, outcome.answered, outcome.in_time, outcome.sustained))

@@ -9,7 +9,7 @@ from benchmark.contenders.service_settings import with_overrides
 from benchmark.experiments.breaking_point.summarise import OPEN_LOOP
 from benchmark.experiments.experiment import Assignment
 from benchmark.load import shapes as ex
-from benchmark.load.breaking_point_search import STEPS
+from benchmark.load.rate_search import STEPS
 from benchmark.load.rates import parse_shape
 
 OPEN_DURATION_S = 60.0

@@ -1,7 +1,7 @@
 """A way to record a small run of every experiment without processes: whole, interrupted, or with one who fails."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -37,6 +37,7 @@ from benchmark.load.shapes import EXAMPLES
 from benchmark.measure.locust_process import Issued
 from benchmark.measure.trial import Trial
 from benchmark.record.run import Run, TrialRecord, read_samples
+from tests.unit.benchmark.experiments.capacity import synthetic as capacity
 from tests.unit.benchmark.experiments.gap.conftest import Explain, levels, stopping
 from tests.unit.benchmark.experiments.gap.conftest import measure_well as measure_factors
 from tests.unit.benchmark.experiments.profiling.synthetic import Profiling
@@ -150,6 +151,13 @@ def record_selftest(results: Path, patch: pytest.MonkeyPatch, kind: Kind) -> Run
     return selftest.record(results, patch, selftest.Generator(fails=fails), selftest_plan.QUICK, drawn=True)
 
 
+def record_capacity(results: Path, patch: pytest.MonkeyPatch, kind: Kind) -> Run:
+    error = ("two", "try-2", ERRORS[kind]) if kind in ERRORS else None
+    services = {"one": capacity.knee(130.0), "two": capacity.knee(90.0)}
+    plan = replace(capacity.short_plan(blocks=1), coarse_steps=(1.5,))
+    return capacity.recorded(results, patch, services, [ONE, TWO], plan, error)
+
+
 def record_under_fire(results: Path, patch: pytest.MonkeyPatch, kind: Kind) -> Run:
     error = (("other", "two"), ERRORS[kind]) if kind in ERRORS else None
     return under_fire.record(results, patch, [ONE, TWO], error=error, drawn=True)
@@ -182,6 +190,7 @@ RECORDERS: dict[str, Recorder] = {
     "explain": Recorder(record_explain, "cell-runtime"),
     "promise": Recorder(record_promise, "two"),
     "selftest": Recorder(record_selftest, "null"),
+    "capacity": Recorder(record_capacity, "two"),
     "strategies": Recorder(record_strategies, "two"),
     "under-fire": Recorder(record_under_fire, "two"),
     "versus": Recorder(record_versus, "two"),

@@ -18,7 +18,7 @@ import pytest
 from benchmark.contenders.discovery import ROOT
 from benchmark.load.arrivals import arrivals_until
 from benchmark.load.peak import grows
-from benchmark.load.plan import Arrivals, Level, LoadPlan, Pause, Scheduled, Waves
+from benchmark.load.plan import Arrivals, Bound, Level, LoadPlan, Pause, Scheduled, Waves
 from benchmark.load.rates import parse_shape
 from benchmark.record.run import Run, TrialRecord, Window
 from benchmark.stack.watchdog import Guard
@@ -297,6 +297,23 @@ def test_an_open_loop_without_an_arrival_after_its_warmup_has_a_window(run: Run,
     windows = generate(plan_for(run, server, (), loads=(load, Waves(2, 1))), guard)
     assert [window.users for window in windows] == [0, 2]
     assert len(server.asked) == 4
+
+
+def test_arrivals_end_as_soon_as_a_bound_is_exceeded_and_what_is_under_way_is_given_up(
+    run: Run, server: Server, guard: Guard
+) -> None:
+    answered = threading.Event()
+
+    def wait() -> None:  # nobody gets an answer in time
+        answered.wait(20)
+
+    server.wait = wait
+    load = Arrivals(50, measure_s=60.0, warmup_s=0.1, seed=5, bounds=(Bound(3, 100.0), Bound(10)))
+    (window,) = generate(plan_for(run, server, (), loads=(load,)), guard)
+    answered.set()
+    assert window.seconds < load.measure_s
+    assert samples(run).empty
+    assert 4 <= len(server.asked) < 200
 
 
 def test_nothing_is_asked_in_a_pause(run: Run, server: Server, guard: Guard) -> None:

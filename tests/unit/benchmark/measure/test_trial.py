@@ -10,7 +10,7 @@ import pytest
 from benchmark.errors import StackError
 from benchmark.load import parity
 from benchmark.load.plan import Arrivals, Pause
-from benchmark.measure.levels import Levels, _follow, _share, generator_role
+from benchmark.measure.levels import Levels, _follow, generator_role, share_of
 from benchmark.measure.trial import ParityError, check_parity_of
 from benchmark.record.run import TrialRecord, Window, samples_suffix
 from tests.unit.benchmark.synthetic import make_contender
@@ -109,11 +109,11 @@ def test_a_contender_that_died_of_a_case_is_called_dead(monkeypatch: pytest.Monk
 
 def test_several_generators_share_the_rate_of_arrivals_each_with_times_of_its_own() -> None:
     load = Arrivals(90.0, 2.0, seed=5, later=((1.0, 900.0),))
-    shares = [_share(load, number, 3) for number in range(3)]
+    shares = [share_of(load, number, 3) for number in range(3)]
     assert all(isinstance(each, Arrivals) and each.rate_rps == 30 and each.later == ((1.0, 300.0),) for each in shares)
     assert len({each.seed for each in shares if isinstance(each, Arrivals)}) == 3
-    assert _share(load, 0, 1) is load
-    assert _share(Pause(1.0), 1, 3) == Pause(1.0)
+    assert share_of(load, 0, 1) is load
+    assert share_of(Pause(1.0), 1, 3) == Pause(1.0)
 
 
 def test_one_generator_is_called_as_ever_and_each_further_one_by_its_number() -> None:
