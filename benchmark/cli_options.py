@@ -20,6 +20,7 @@ from benchmark.errors import (
     BenchmarkError,
     ContenderError,
     ObjectiveError,
+    PlanRefused,
     ScenarioError,
     SettingRefused,
     ShapeError,
@@ -47,7 +48,15 @@ _AGAIN_S = 0.05
 EXIT_FAILED, EXIT_USAGE, EXIT_INVALID, EXIT_BROKEN, EXIT_INTERRUPTED = 1, 2, 3, 4, 130
 RESULTS = ROOT / "results"
 
-_WRONG_USAGE = (UnknownContender, ContenderError, ScenarioError, SettingRefused, ShapeError, ObjectiveError)
+_WRONG_USAGE = (
+    UnknownContender,
+    ContenderError,
+    ScenarioError,
+    SettingRefused,
+    ShapeError,
+    ObjectiveError,
+    PlanRefused,
+)
 
 # Panels of `--help`.
 WHAT, HOW_LONG, CONDITIONS, OUTPUT = "What to measure", "How long", "Conditions", "Output"

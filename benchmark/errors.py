@@ -6,6 +6,7 @@ BenchmarkError
 ├── ScenarioError      a scenario.toml cannot be used, or no scenario has the name that a contender gives
 ├── ShapeError         a rate over time, or the log that it is read from, cannot be understood
 ├── ObjectiveError     a service level objective cannot be understood
+├── PlanRefused        there is nothing to plan with: no figures of CPU, a price of zero
 ├── SettingRefused     a setting that a contender does not accept, or that its row already sets
 ├── StackError         a contender's process cannot start, died, or did not become ready
 ├── NotAvailable       a contender's own environment cannot be built
@@ -40,6 +41,10 @@ class ShapeError(BenchmarkError):
 
 class ObjectiveError(BenchmarkError):
     code = "objective"
+
+
+class PlanRefused(BenchmarkError):
+    code = "plan"
 
 
 class SettingRefused(BenchmarkError):

@@ -42,6 +42,7 @@ REGISTRY = [
     ExperimentRow("locust", "benchmark.experiments.breaking_point"),
     ExperimentRow("explain", "benchmark.experiments.gap"),
     ExperimentRow("promise", "benchmark.experiments.promise"),
+    ExperimentRow("plan", "benchmark.experiments.sizing"),
     ExperimentRow("strategies", "benchmark.experiments.strategies"),
     ExperimentRow("under-fire", "benchmark.experiments.under_fire"),
 ]
