@@ -34,6 +34,7 @@ NOT_TYPED_HERE = {
     "bench",
     "explain",
     "strategies",
+    "plan",
     "under-fire",
     "experiments",
     "docker-build",

@@ -14,7 +14,7 @@ from benchmark.experiments.sizing.plan import LADDER, WARMUP_WINDOWS
 from benchmark.experiments.sizing.schema import PlanEntry, PlanSummary, VerifiedRow
 from benchmark.experiments.sizing.verify import measured_capacity
 from benchmark.load.objectives import Objective
-from benchmark.record.damage import reading
+from benchmark.record.damage import WHAT_TO_DO, reading
 from benchmark.record.run import SUMMARY, Run, TrialRecord
 
 QUESTION: Final = "What must I run to keep my promise at this rate, and what does it cost?"
@@ -29,7 +29,7 @@ def summarise(run: Run) -> dict[str, Mapping[str, Any]]:
     with reading(run.path / PREDICTION):
         entries = {
             name: _entry(run, row, objectives, [trial for trial in trials if trial.contender == name])
-            for name, row in foretold.get("contenders", {}).items()
+            for name, row in (foretold["contenders"] if foretold else {}).items()
         }
     expected = sum(len(entry.verified) for entry in entries.values())
     done = [trial for trial in trials if trial.status != "interrupted"]
@@ -59,9 +59,11 @@ def _foretold(run: Run) -> dict[str, Any]:
     """Return the prediction; nothing if the run ended before there was any."""
     if not (run.path / PREDICTION).exists():
         if not run.interrupted and run.manifest.get("finished_utc"):
-            raise RecordError(f"{run.path / PREDICTION} is missing: the run cannot be summarised without it")
+            raise RecordError(f"{run.path / PREDICTION} is missing: {WHAT_TO_DO}")
         return {}
-    return run.read_json(PREDICTION)
+    found = run.read_json(PREDICTION)
+    with reading(run.path / PREDICTION):
+        return {"contenders": dict(found["contenders"]), "refused": dict(found["refused"]), **found}
 
 
 def _entry(
