@@ -7,6 +7,7 @@ from typing import Final
 
 from benchmark.contenders.discovery import ROOT
 from benchmark.experiments.sizing.schema import PlanEntry, PlanSummary, PodsRow
+from benchmark.report.page import write_whole
 
 FOLDER: Final = "kubernetes"
 KUSTOMIZATION: Final = "kustomization.yaml"
@@ -68,12 +69,12 @@ def overlays(summary: PlanSummary, folder: Path) -> dict[str, dict[str, str]]:
 
 
 def write_overlays(summary: PlanSummary, folder: Path) -> None:
-    """Write the overlays below a run's directory."""
+    """Write the overlays below a run's directory. Raises RecordError."""
     for name, files in overlays(summary, folder).items():
         target = folder / FOLDER / name
         target.mkdir(parents=True, exist_ok=True)
         for file, text in files.items():
-            (target / file).write_text(text)
+            write_whole(target / file, text.encode())
 
 
 def _overlay(name: str, entry: PlanEntry, summary: PlanSummary, folder: Path) -> dict[str, str]:

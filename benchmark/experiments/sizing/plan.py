@@ -24,8 +24,7 @@ _REGIONS: Final = ("first", "second")
 LADDER: Final = (0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.35)
 _WARMUP: Final = Arrivals(20.0, measure_s=2.0, warmup_s=0.0, seed=0)  # opens connections; its answers do not count
 WARMUP_WINDOWS: Final = 1
-_SETTLE_S: Final = 1.0
-_SAMPLES: Final = 800  # in each window: a p99 takes 459
+_QUICK_WINDOW_S: Final = 4.0
 _OTHER_THREADS: Final = (8, 64)  # with two workers
 _START_S: Final = 4.0  # to start and stop a contender; only the progress display relies on it
 _USUAL_RPS: Final = 150.0  # as a guess of what a configuration carries, for the same
@@ -45,15 +44,14 @@ class SizingPlan:
     verify: bool = False
     quick: bool = False
     seed: int = 1
+    window_s: float = 8.0  # of each rate that is offered, at least
+    samples: int = 800  # in each window, at least: a p99 takes 459
+    settle_s: float = 1.0  # before each window, at its rate
 
     @property
     def latency_limit_ms(self) -> float:
         """The strictest limit, which the outlook judges by."""
         return min(each.limit_ms for each in self.objectives if each.limit_ms is not None)
-
-    @property
-    def window_s(self) -> float:
-        return 4.0 if self.quick else 8.0
 
     def to_verify(self, threads: int, cores: int) -> list[Configuration]:
         """Return what is measured of a contender: what fits on the machine, and the run did not measure."""
@@ -70,7 +68,7 @@ class SizingPlan:
         """Return the rates that a configuration is offered, one after the other."""
         rates = [share * predicted_rps for share in LADDER]
         return _WARMUP, *(
-            Arrivals(rate, max(self.window_s, _SAMPLES / rate), _SETTLE_S, seed=self.seed * 100 + number)
+            Arrivals(rate, max(self.window_s, self.samples / rate), self.settle_s, seed=self.seed * 100 + number)
             for number, rate in enumerate(rates)
         )
 
@@ -101,6 +99,7 @@ def make_plan(
         verify=verify,
         quick=quick,
         seed=seed,
+        window_s=_QUICK_WINDOW_S if quick else SizingPlan.window_s,
     )
 
 

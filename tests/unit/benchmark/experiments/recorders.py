@@ -19,6 +19,9 @@ from benchmark.experiments.breaking_point.summarise import OPEN_LOOP
 from benchmark.experiments.experiment import carry_out
 from benchmark.experiments.gap.plan import Phase
 from benchmark.experiments.promise import experiment as promise
+from benchmark.experiments.sizing import experiment as sizing
+from benchmark.experiments.sizing import measure as sizing_measure
+from benchmark.experiments.sizing import plan as sizing_plan
 from benchmark.experiments.strategies import experiment as strategies
 from benchmark.experiments.strategies import measure as strategies_measure
 from benchmark.experiments.strategies import plan as strategies_plan
@@ -37,6 +40,8 @@ from tests.unit.benchmark.experiments.gap.conftest import measure_well as measur
 from tests.unit.benchmark.experiments.profiling.synthetic import Profiling
 from tests.unit.benchmark.experiments.promise.synthetic import assigned
 from tests.unit.benchmark.experiments.promise.synthetic import write_trial as write_promise
+from tests.unit.benchmark.experiments.sizing.synthetic import foretold, plan_of
+from tests.unit.benchmark.experiments.sizing.synthetic import write_trial as write_plan
 from tests.unit.benchmark.experiments.strategies.synthetic import LATENCY_MS, POOLS, make_strategy, write_trial
 from tests.unit.benchmark.experiments.under_fire import synthetic as under_fire
 from tests.unit.benchmark.fakes import failing, fake_stack, make_progress, measure_well
@@ -142,6 +147,20 @@ def record_under_fire(results: Path, patch: pytest.MonkeyPatch, kind: Kind) -> R
     return under_fire.record(results, patch, [ONE, TWO], error=error, drawn=True)
 
 
+def record_plan(results: Path, patch: pytest.MonkeyPatch, kind: Kind) -> Run:
+    def measure(trial: Trial, plan: LoadPlan) -> None:
+        if kind in ERRORS and trial.cell.contender == "two":
+            raise ERRORS[kind]
+        write_plan(trial.session.run, trial.cell, plan.loads, limit_rps=105.0)
+
+    fake_stack(patch, measure)
+    patch.setattr(sizing_plan, "network_settings", lambda _: {"threads": 64})
+    patch.setattr(
+        sizing_measure, "foretell", lambda *_: {"contenders": {"one": foretold(), "two": foretold()}, "refused": {}}
+    )
+    return carry_out(sizing.EXPERIMENT, sizing_plan.assign(plan_of([ONE, TWO]), False), results, make_progress())
+
+
 RECORDERS: dict[str, Recorder] = {
     "bench": Recorder(record_bench, "two"),
     "timeit": Recorder(record_timeit, "two"),
@@ -149,6 +168,7 @@ RECORDERS: dict[str, Recorder] = {
     "locust": Recorder(record_locust, "two"),
     "explain": Recorder(record_explain, "cell-runtime"),
     "promise": Recorder(record_promise, "two"),
+    "plan": Recorder(record_plan, "two"),
     "strategies": Recorder(record_strategies, "two"),
     "under-fire": Recorder(record_under_fire, "two"),
 }
