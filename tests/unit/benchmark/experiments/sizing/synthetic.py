@@ -16,7 +16,7 @@ from benchmark.experiments.sizing.outlook import Assumed
 from benchmark.experiments.sizing.plan import SizingPlan, make_plan
 from benchmark.experiments.sizing.source import Costs, Learnt, Source
 from benchmark.load.arrivals import times_of
-from benchmark.load.plan import Load
+from benchmark.load.plan import Arrivals, Load
 from benchmark.record.columns import SAMPLE_COLUMNS, ResourceSample
 from benchmark.record.run import Run, TrialRecord, Window
 from tests.unit.benchmark.synthetic import MS_NS, RSS_BYTES, SECOND_NS, START_NS, samples_of
@@ -78,11 +78,12 @@ def write_trial(run: Run, cell: TrialRecord, loads: Sequence[Load], limit_rps: f
     """Write what a trial leaves whose answers are in time up to a rate, and late beyond."""
     frames, start_ns = [pd.DataFrame(columns=list(SAMPLE_COLUMNS))], START_NS
     for load in loads:
-        due_s = np.array(times_of(load))  # type: ignore[arg-type]
-        latency_ms = 50.0 if getattr(load, "rate_rps", 0.0) <= limit_rps else 500.0
+        assert isinstance(load, Arrivals)
+        due_s = np.array(times_of(load))
+        latency_ms = 50.0 if load.rate_rps <= limit_rps else 500.0
         scheduled_ns = start_ns + (due_s * 1e9).astype(np.int64)
         frames.append(samples_of(scheduled_ns, int(latency_ms * MS_NS), users=0))
-        end_ns = start_ns + int((load.warmup_s + load.measure_s) * 1e9)  # type: ignore[union-attr]
+        end_ns = start_ns + int((load.warmup_s + load.measure_s) * 1e9)
         cell.windows.append(Window(0, start_ns, end_ns))
         start_ns = end_ns + SECOND_NS
     rows = pd.concat(frames[1:])

@@ -42,8 +42,8 @@ def steady(rate_rps: float, seconds: float) -> list[Arrival]:
     return [Arrival(number / rate_rps) for number in range(int(rate_rps * seconds))]
 
 
-def started(least: int, scaler: Autoscaler | None = SCALER, **changes: float) -> Outcome:
-    return simulate_pods(POD, steady(50.0, 60.0), 0.1, least, scaler, **changes)
+def started(least: int, patience_s: float = 1e9) -> Outcome:
+    return simulate_pods(POD, steady(50.0, 60.0), 0.1, least, SCALER, patience_s)
 
 
 def test_from_nothing_all_miss_until_the_first_pod_is_ready() -> None:
