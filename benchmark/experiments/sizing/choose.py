@@ -1,7 +1,7 @@
 """From the capacity of one pod to what must run: how many pods, what each asks for, what it costs. Arithmetic only."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,7 +28,7 @@ class Pods:
     replicas: int  # with one down
     in_an_update: int  # at most, while they are replaced one by one
     carries_rps: float  # each, with headroom
-    cpu_m: int  # request, in thousandths of a core
+    cpu_m: int  # request, in thousandths of a core: what each uses at the rate, with one down
     cpu_limit_m: int
     memory_mi: int  # request; the limit is twice as much
     target_m: int  # CPU per pod at which the autoscaler adds one
@@ -60,28 +60,31 @@ class Choice:
 def choose(
     rate_rps: float,
     found: Sequence[tuple[Configuration, Capacity]],
-    rss_mb: float,
+    learnt: Learnt,
     models: Pods,
     price: Price,
 ) -> Choice | None:
-    """Return the cheapest way to carry a rate: of those as cheap, fewer workers, then fewer threads. None: no way."""
+    """Return the cheapest way to carry a rate: of those as cheap, fewer pods, workers, threads. None: there is none."""
     choices = []
     for configuration, capacity in found:
         if capacity.rps:
-            pods = scoring_pods(rate_rps, configuration, capacity, rss_mb)
+            pods = scoring_pods(rate_rps, configuration, capacity, learnt)
             choices.append(Choice(configuration, capacity, pods, hourly_cost((pods, models), price)))
     if not choices:
         return None
     least = min(each.hourly for each in choices)
     as_cheap = [each for each in choices if each.hourly <= AS_CHEAP * least]
-    return min(as_cheap, key=lambda each: (each.configuration.workers, each.configuration.threads))
+    return min(
+        as_cheap, key=lambda each: (each.scoring.replicas, each.configuration.workers, each.configuration.threads)
+    )
 
 
-def scoring_pods(rate_rps: float, configuration: Configuration, capacity: Capacity, rss_mb: float) -> Pods:
+def scoring_pods(rate_rps: float, configuration: Configuration, capacity: Capacity, learnt: Learnt) -> Pods:
     """Return the pods of the scoring handler. The capacity must be above 0."""
     carries_rps = HEADROOM * capacity.rps
-    cpu_m = carries_rps * capacity.cpu_ms  # ms per second are thousandths of a core
-    return _pods(rate_rps, carries_rps, cpu_m, configuration.workers, rss_mb * configuration.workers)
+    most_m = carries_rps * capacity.cpu_ms  # ms per second are thousandths of a core
+    rss_mb = learnt.rss_mb["scoring"] * configuration.workers
+    return _pods(rate_rps, carries_rps, most_m, learnt.scoring_ms_at, configuration.workers, rss_mb)
 
 
 def model_pods(rate_rps: float, network: Network, learnt: Learnt) -> Pods:
@@ -91,21 +94,31 @@ def model_pods(rate_rps: float, network: Network, learnt: Learnt) -> Pods:
     if network.model_threads:
         bounds.append(1e3 * network.model_threads / (network.models * sum(network.sleep_ms) / 2 + cpu_ms))
     carries_rps = HEADROOM * min(bounds)
-    return _pods(rate_rps, carries_rps, carries_rps * cpu_ms, 1, learnt.rss_mb.get("model", learnt.rss_mb["scoring"]))
+    rss_mb = learnt.rss_mb.get("model", learnt.rss_mb["scoring"])
+    return _pods(rate_rps, carries_rps, carries_rps * cpu_ms, lambda _: cpu_ms, 1, rss_mb)
 
 
-def _pods(rate_rps: float, carries_rps: float, cpu_m: float, cores: int, rss_mb: float) -> Pods:
+def _pods(
+    rate_rps: float,
+    carries_rps: float,
+    most_m: float,
+    cpu_ms_at: Callable[[float], float],
+    cores: int,
+    rss_mb: float,
+) -> Pods:
+    """Return pods that use `most_m` at what they are planned to carry, and ask for what the rate takes of them."""
     needed = max(math.ceil(rate_rps / carries_rps - 1e-9), 1)
     replicas = max(needed + 1, _LEAST_PODS)
+    share_rps = rate_rps / (replicas - 1)  # with one down
     return Pods(
         needed=needed,
         replicas=replicas,
         in_an_update=replicas + SURGE,
         carries_rps=round(carries_rps, 2),
-        cpu_m=max(_up(cpu_m, _CPU_STEP_M), _LEAST_CPU_M),
+        cpu_m=max(_up(share_rps * cpu_ms_at(share_rps), _CPU_STEP_M), _LEAST_CPU_M),
         cpu_limit_m=1000 * cores,
         memory_mi=_up(rss_mb * MEMORY_ROOM / _MB_PER_MI, _MEMORY_STEP_MI),
-        target_m=max(int(cpu_m // _TARGET_STEP_M) * _TARGET_STEP_M, _TARGET_STEP_M),
+        target_m=max(int(most_m // _TARGET_STEP_M) * _TARGET_STEP_M, _TARGET_STEP_M),
     )
 
 

@@ -52,7 +52,7 @@ spec:
     - type: Resource
       resource:
         name: cpu
-        # What a pod uses at the rate that it is planned to carry, {carries:g} requests/s.
+        # What a pod uses at the most that it is planned to carry, {carries:g} requests/s.
         target:
           type: AverageValue
           averageValue: {target_m}m

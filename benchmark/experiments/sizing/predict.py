@@ -166,7 +166,7 @@ def _planned(given: _Answered) -> dict[str, Any]:
         "here": [as_row(*each) for each in given.here],
     }
     models = model_pods(plan.rate_rps, given.network, learnt)
-    choice = choose(plan.rate_rps, given.found, learnt.rss_mb["scoring"], models, plan.price)
+    choice = choose(plan.rate_rps, given.found, learnt, models, plan.price)
     if choice is None:
         return row
     configuration, capacity, scoring = choice.configuration, choice.capacity, choice.scoring

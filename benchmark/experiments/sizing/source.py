@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 from pydantic import ValidationError
 
 from benchmark.analysis.schema import LOAD_GENERATOR, ContenderSummary, LevelSummary, Summary, parse_summary
@@ -47,6 +48,12 @@ class Learnt:
     @property
     def at_peak(self) -> Costs:
         return self.levels[-1]
+
+    def scoring_ms_at(self, rate_rps: float) -> float:
+        """Return the CPU of the scoring handler for a request, at a rate: a line between the levels."""
+        points = sorted((level.rps, level.cpu_ms["scoring"]) for level in self.levels)
+        rates, costs = zip(*points, strict=True)
+        return float(np.interp(rate_rps, rates, costs))
 
 
 @dataclass(frozen=True)

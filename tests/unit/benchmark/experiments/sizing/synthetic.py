@@ -19,7 +19,7 @@ from benchmark.load.arrivals import times_of
 from benchmark.load.plan import Arrivals, Load
 from benchmark.record.columns import SAMPLE_COLUMNS, ResourceSample
 from benchmark.record.run import Run, TrialRecord, Window
-from tests.unit.benchmark.synthetic import MS_NS, RSS_BYTES, SECOND_NS, START_NS, samples_of
+from tests.unit.benchmark.synthetic import MS_NS, RSS_BYTES, SECOND_NS, START_NS, make_contender, samples_of
 
 HERE = ({"threads": 8, "workers": 1, "rps": 100.0}, {"threads": 32, "workers": 2, "rps": 200.0})
 LEVELS = (
@@ -53,7 +53,7 @@ def foretold(rate_rps: float = 200.0, rps: float = 300.0, deployment: str = "asy
     }
     if not rps:
         return row
-    pods = scoring_pods(rate_rps, configuration, capacity, 100.0)
+    pods = scoring_pods(rate_rps, configuration, capacity, learnt(make_contender()))
     hourly = hourly_cost((pods, pods), Price(0.04))
     start = {"requests": 1000, "gave_up": 0, "last_missed_s": 5.0, "most_pods": 2, "pod_s": 100.0}
     return row | {
