@@ -51,8 +51,13 @@ def _what_to_run(planned: list[tuple[str, PlanEntry]]) -> list[Answer]:
         say = _SAY.as_dear if times < _SAME else _SAY.dearer
         given = {} if times < _SAME else {"times": times}
         found.append(Answer(say(name=other, pods=entry.scoring.replicas, **given), topic=_RUN))
-    found.append(Answer(_SAY.binds(name=name, what=f"the {first.chosen.binds}", rps=first.chosen.rps), topic=REASON))
+    found.append(Answer(_SAY.binds(name=name, what=_bound_by(first.chosen.binds), rps=first.chosen.rps), topic=REASON))
     return found
+
+
+def _bound_by(binds: str) -> str:
+    """Return what binds, to follow "bound by"."""
+    return f"its {binds}" if binds == "threads" else binds if binds.startswith("waiting") else f"the {binds}"
 
 
 def _from_nothing(name: str, entry: PlanEntry) -> Answer:

@@ -11,7 +11,7 @@ from typing import Final
 
 from benchmark.experiments.prediction.simulation import Network
 from benchmark.experiments.sizing.capacity import Capacity, Configuration
-from benchmark.experiments.sizing.choose import HEADROOM, Pods, Price
+from benchmark.experiments.sizing.choose import HEADROOM, MEMORY_ROOM, Pods, Price
 from benchmark.experiments.sizing.scaling import FASTEST_PODS, Arrival, Autoscaler, Outcome, Pod, simulate_pods
 from benchmark.load.rates import RateShape, expected_counts
 from contract.model import QuantileFunction
@@ -195,9 +195,13 @@ def _way_misses(plan: Sized, assumed: Assumed, seed: int, draws: int = 2000) -> 
 def assumptions(assumed: Assumed) -> list[tuple[str, str]]:
     """Return every assumption of the outlook, in words and with its number."""
     return [
+        ("A core", "is as fast as one of the machine of the run, and no network is between the pods"),
+        ("A pod is planned to carry", f"{HEADROOM:.0%} of its predicted capacity"),
+        ("Of each kind there is", "one pod more than the rate needs, and two at least"),
+        ("A pod asks for", f"the CPU of its share of the rate with one down, and {MEMORY_ROOM:g} times the memory"),
         ("A pod is ready", f"{assumed.start_s:g} s after it was asked for"),
         ("The autoscaler looks", f"every {assumed.period_s:g} s, at the mean of the last {assumed.window_s:g} s"),
-        ("It aims at", f"{HEADROOM:.0%} of a pod's predicted capacity, and leaves 10 % of that alone"),
+        ("It aims at", "what a pod is planned to carry, and leaves 10 % of that alone"),
         ("At one look it adds", f"at most {FASTEST_PODS} pods, or as many as there are"),
         ("It removes pods", f"that were not needed for {assumed.cooldown_s:g} s"),
         ("With no pod ready", "a request that waits is seen at its next look, and takes one pod"),

@@ -101,3 +101,15 @@ def test_without_verify_the_plan_is_written_and_nothing_is_started(
     assert not (planned / "cells.jsonl").exists()
     assert "A pod is ready" in result.output
     assert (planned / "kubernetes" / "async" / "kustomization.yaml").exists()
+
+
+def test_an_interrupted_plan_says_so_and_claims_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(measure, "foretell", interrupted)
+    run = write_summary(tmp_path / "run", {"async": {}})
+    result = plan(tmp_path, str(run))
+    assert result.exit_code == 130, result.output
+    assert "The run was interrupted: what was not measured by then is missing." in result.output
+    assert next((tmp_path / "results").glob("*-plan/report.html")).exists()
