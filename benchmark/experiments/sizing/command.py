@@ -27,7 +27,7 @@ EXAMPLES = examples(
     "plan results/latest --contenders async,async-aiohttp --rate 2000 --price 0.04 --memory-price 0.005",
     "plan --rate 500 --price 0.04 --shape '0 -> 500 in 20s, hold 2min' --start 30    # pods that start slowly",
     "plan --price 0.04 --region 'eu=sine 20 to 200 every 24h for 24h' --region 'us=sine 5 to 80 every 24h for 24h'",
-    "plan --price 0.04 --verify    # and measure what fits on this machine: under 20 minutes",
+    "plan --price 0.04 --verify    # and measure what fits on this machine: about 20 minutes",
 )
 
 
@@ -113,7 +113,8 @@ def command(
     memory, the autoscaler's target as a kustomize overlay, the cost per million requests, and what binds. Then, by
     simulation, a start from nothing and two regions of which one fails.
 
-    The prediction is written down first. With --verify it is then held against what this machine carries.
+    The prediction is written down first. With --verify it is then held against what this machine carries, in about 20
+    minutes.
 
     Exit status: 0 planned (and what was measured is VALID), 1 could not be measured, 2 wrong usage, 3 measured but
     INVALID, 130 interrupted.
