@@ -33,6 +33,8 @@ def answers(summary: PlanSummary) -> list[Answer]:
     elif summary.verified:
         said = _SAY.verified(within=summary.within, of=summary.verified, close=100 * CLOSE)
         found.append(Answer(said, topic=_CHECKED))
+    elif any(entry.verified for entry in summary.contenders.values()):
+        found.append(Answer(_SAY.not_measured(), topic=_CHECKED))
     else:
         found.append(Answer(_SAY.unverified(), topic=_CHECKED))
     return found
