@@ -29,7 +29,7 @@ def poisson(rate_rps: float, requests: int, draw: random.Random) -> list[Arrival
 @pytest.mark.parametrize(("servers", "use"), [(1, 0.5), (3, 0.5)])
 def test_without_an_autoscaler_requests_wait_as_long_as_erlang_says(servers: int, use: float) -> None:
     rate_rps = use * servers / SERVICE_S
-    waits_s = []
+    waits_s: list[float] = []
     for kind in (random.Random, Mirrored):
         arrivals, service = poisson(rate_rps, 150_000, kind(1)), kind(2)
         pod = Pod(1, lambda _, draw=service: -math.log(draw.random() or 1.0) * SERVICE_S, lambda _: 0.0)  # type: ignore[misc]
