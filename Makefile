@@ -15,14 +15,14 @@ export DOCKER
 
 # A variable that nobody reads is a typing mistake, such as QUIK=1, and would pass silently.
 KNOWN := PYTHON BIN EXAMPLE SHAPE QUICK FULL FIELD SCALE SITE ALL HTML STRATEGY WEB_HOST MASTER BENCH_ARGS EXPLAIN_ARGS \
-	STRATEGIES_ARGS PROMISE_ARGS SELFTEST_ARGS CAPACITY_ARGS UNDER_FIRE_ARGS VERSUS_ARGS A B SCENARIO EXPERIMENT_ARGS AUDIT_ARGS TRIALS_ARGS UP_ARGS DOCKER BASE_IMAGE REDIS_IMAGE IMAGE_PREFIX IMAGE_TAG PROFILE HOST_ADDRESS \
+	STRATEGIES_ARGS PROMISE_ARGS SELFTEST_ARGS CAPACITY_ARGS PLAN_ARGS RATE SLO PRICE UNDER_FIRE_ARGS VERSUS_ARGS A B SCENARIO EXPERIMENT_ARGS AUDIT_ARGS TRIALS_ARGS UP_ARGS DOCKER BASE_IMAGE REDIS_IMAGE IMAGE_PREFIX IMAGE_TAG PROFILE HOST_ADDRESS \
 	MIRROR SUITE SERVING_% LOCUST_% SHELL MAKEFLAGS
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
 UNKNOWN := $(filter-out $(KNOWN),$(GIVEN))
 $(if $(UNKNOWN),$(error $(UNKNOWN) is not a variable of this Makefile; expected one of $(KNOWN)))
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev bench explain strategies promise selftest capacity under-fire versus report experiments experiment1 experiment2 experiment3 response-time \
+.PHONY: help install install-dev bench explain strategies promise selftest capacity plan under-fire versus report experiments experiment1 experiment2 experiment3 response-time \
 	load-test max-performance stress-test locust-ui locust-master locust-worker up down seed test signal-trials lint format audit lock diff \
 	clean talk site docs record record-pools record-field record-strategies calibrate pc-specs docker-build docker-base docker-run-redis docker-run-model-sync \
 	docker-run-model-async docker-run-scoring-sync docker-run-scoring-async docker-stop docker-up docker-down docker-bench docker-sizes \
@@ -51,6 +51,9 @@ selftest: install ## does the load generator tell the truth here? a minute; its 
 
 capacity: install ## the highest rate at which each contender keeps a promise; about five minutes each, QUICK=1 under two, CAPACITY_ARGS="--help"
 	@$(BIN)/python -m benchmark capacity $(if $(QUICK),--quick) $(CAPACITY_ARGS)
+
+plan: install ## what must I run, and what does it cost? two minutes; RATE=200 SLO="p99<100ms" PRICE=0.04, PLAN_ARGS="--help", PLAN_ARGS=--verify
+	@$(BIN)/python -m benchmark plan $(if $(RATE),--rate $(RATE)) $(if $(SLO),--slo '$(SLO)') $(if $(PRICE),--price $(PRICE)) $(PLAN_ARGS)
 
 under-fire: install ## what is answered when things break, and under overload? under 15 minutes; QUICK=1 under three, UNDER_FIRE_ARGS="--help"
 	@$(BIN)/python -m benchmark under-fire $(if $(QUICK),--quick) $(UNDER_FIRE_ARGS)

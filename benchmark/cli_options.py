@@ -20,6 +20,7 @@ from benchmark.errors import (
     BenchmarkError,
     ContenderError,
     ObjectiveError,
+    PlanRefused,
     ScenarioError,
     SettingRefused,
     ShapeError,
@@ -56,6 +57,7 @@ _WRONG_USAGE = (
     ShapeError,
     ObjectiveError,
     SidesRefused,
+    PlanRefused,
 )
 
 # Panels of `--help`.

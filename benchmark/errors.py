@@ -8,6 +8,7 @@ BenchmarkError
 ├── ObjectiveError     a service level objective cannot be understood
 ├── SidesRefused       what `versus` is to compare cannot be understood, or may not be measured like this
 ├── ServiceRefused     a service that is to be compared does not answer, or not as its scenario says
+├── PlanRefused        there is nothing to plan with: no figures of CPU, a price of zero
 ├── SettingRefused     a setting that a contender does not accept, or that its row already sets
 ├── StackError         a contender's process cannot start, died, or did not become ready
 ├── NotAvailable       a contender's own environment cannot be built
@@ -50,6 +51,10 @@ class SidesRefused(BenchmarkError):
 
 class ServiceRefused(BenchmarkError):
     code = "service"
+
+
+class PlanRefused(BenchmarkError):
+    code = "plan"
 
 
 class SettingRefused(BenchmarkError):

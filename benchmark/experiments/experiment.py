@@ -38,7 +38,7 @@ class Assignment(Generic[PlanT]):
     contenders: Sequence[Contender]
     plan: PlanT
     recorded_plan: Mapping[str, Any]  # the plan as the manifest holds it
-    trials: int  # that the progress display counts, each of about `trial_s` seconds
+    trials: int  # that the progress display counts, each of about `trial_s` seconds; 0: nothing is measured
     trial_s: float
     seed: int = 1
     free_ports: bool = False
@@ -79,7 +79,7 @@ def carry_out(
     """
     if not assignment.free_ports:
         refuse_taken_by_others(assignment.contenders)
-    busy = await_idle(MAX_BUSY_BEFORE, wait_idle_s, progress.say)
+    busy = await_idle(MAX_BUSY_BEFORE, wait_idle_s, progress.say) if assignment.trials else 0.0
     manifest = make_manifest(
         assignment.contenders, assignment.seed, assignment.recorded_plan, assignment.settings, busy
     )
@@ -87,7 +87,8 @@ def carry_out(
     run = Run.create(results, experiment.name, {**manifest, CERTIFICATE: held, **assignment.facts})
     interrupted = False
     with progress, closing(Guard()) as guard:
-        progress.begin(run.path, assignment.trials, assignment.trial_s)
+        if assignment.trials:
+            progress.begin(run.path, assignment.trials, assignment.trial_s)
         session = Session(run, guard, progress, assignment.seed, assignment.free_ports, assignment.launcher)
         try:
             experiment.measure(session, assignment)

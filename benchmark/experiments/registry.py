@@ -44,6 +44,7 @@ REGISTRY = [
     ExperimentRow("promise", "benchmark.experiments.promise"),
     ExperimentRow("selftest", "benchmark.experiments.selftest"),
     ExperimentRow("capacity", "benchmark.experiments.capacity"),
+    ExperimentRow("plan", "benchmark.experiments.sizing"),
     ExperimentRow("strategies", "benchmark.experiments.strategies"),
     ExperimentRow("under-fire", "benchmark.experiments.under_fire"),
     ExperimentRow("versus", "benchmark.experiments.versus"),

@@ -35,6 +35,7 @@ NOT_TYPED_HERE = {
     "explain",
     "strategies",
     "promise",
+    "plan",
     "under-fire",
     "versus",
     "selftest",

@@ -180,6 +180,12 @@ COMMANDS: Final = [
         measures=True,
     ),
     Command(
+        "plan",
+        (*BENCHMARK, "plan", "doc/recorded", "--contenders", "async", "--verify", "--quick", "--free-ports", *_RESULTS),
+        _MEASURED,
+        measures=True,
+    ),
+    Command(
         "under-fire",
         (*BENCHMARK, "under-fire", "--quick", *_SHORT_FIRE, *_RESULTS),
         _MEASURED,

@@ -1,4 +1,4 @@
-"""A closed queueing network of one contender, simulated: users, processes, cores, threads, sleeping models.
+"""A queueing network of one contender, simulated: users or arrivals, processes, cores, threads, sleeping models.
 
 Stations are the processes: each runs one piece of work at a time (one interpreter lock, one event
 loop), and needs a core for it, of which the machine has few and the load generator takes its share.
@@ -80,6 +80,44 @@ class Steady:
     p50_ms: float
     mean_ms: float
     utilisation: dict[str, float] = field(default_factory=dict)  # cores, by role
+    backlog: float = 0.0  # that a piece of work meets in the scoring process
+
+
+@dataclass(frozen=True)
+class Open:
+    """What a network does under Poisson arrivals, after a warm-up."""
+
+    rate_rps: float
+    latencies_ms: np.ndarray = field(repr=False)  # of those that were answered, in the order of their answers
+    in_flight: int  # when the last one was answered
+    utilisation: dict[str, float]  # cores, by role
+
+
+def simulate_open(
+    network: Network,
+    rate_rps: float,
+    seed: int = 1,
+    requests: int = 1500,
+    is_enough: Callable[[np.ndarray], bool] = lambda _: False,
+) -> Open:
+    """Return what a network does under Poisson arrivals of a rate, until so many requests were answered.
+
+    A fifth as many come before, to fill it. Beyond its capacity the latencies grow for as long as it is watched; so it
+    is watched no longer once the latencies so far say enough.
+    """
+    run = _Run(network, 0, random.Random(seed), rate_rps=rate_rps)
+    longest_ms = 3e3 * requests / rate_rps
+    run.until(answers=requests // 5, latest_ms=longest_ms)
+    run.start_counting()
+    for part in range(1, _LOOKS + 1):
+        run.until(answers=requests * part // _LOOKS, latest_ms=2 * longest_ms)
+        found = run.open_result(rate_rps)
+        if is_enough(found.latencies_ms):
+            break
+    return found
+
+
+_LOOKS = 8  # at the latencies of an open loop
 
 
 def simulate(
@@ -211,8 +249,13 @@ class _Station:
 
 
 class _Run:
-    def __init__(self, network: Network, users: int, draw: random.Random, asks: int | None = None) -> None:
-        """With `asks`, users begin at the same moment and ask so often; else they begin at any, and go on."""
+    def __init__(
+        self, network: Network, users: int, draw: random.Random, asks: int | None = None, rate_rps: float = 0.0
+    ) -> None:
+        """With `asks`, users begin at the same moment and ask so often; else they begin at any, and go on.
+
+        With a rate, requests come by themselves as well.
+        """
         self._n, self._users, self._draw, self._asks = network, users, draw, asks
         self._sleep_ms = QuantileFunction(network.law, *network.sleep_ms, network.sigma)  # of whatever unit
         self._env = env = simpy.Environment()
@@ -229,8 +272,11 @@ class _Run:
         self._latencies_ms: list[float] = []
         self._met: list[float] = []
         self._since_ms = 0.0
+        self._in_flight = 0
         for _ in range(users):
             env.process(self._user())
+        if rate_rps:
+            env.process(self._arrivals(rate_rps))
 
     @property
     def now_ms(self) -> float:
@@ -261,20 +307,38 @@ class _Run:
             rps=len(self._latencies_ms) / passed_ms * 1e3,
             p50_ms=float(np.median(self._latencies_ms)),
             mean_ms=float(np.mean(self._latencies_ms)),
-            utilisation={role: station.busy_ms / passed_ms for role, station in self._stations.items()},
+            utilisation=self._utilisation(),
+            backlog=self.backlog_met,
         )
+
+    def open_result(self, rate_rps: float) -> Open:
+        return Open(rate_rps, np.array(self._latencies_ms), self._in_flight, self._utilisation())
+
+    def _utilisation(self) -> dict[str, float]:
+        passed_ms = self._env.now - self._since_ms
+        return {role: station.busy_ms / passed_ms for role, station in self._stations.items()}
+
+    def _arrivals(self, rate_rps: float) -> Event:
+        while True:
+            yield self._env.timeout(self._draw.expovariate(rate_rps / 1e3))
+            self._env.process(self._request())
 
     def _user(self) -> Event:
         if self._asks is None:
             yield self._env.timeout(self._draw.random() * self._n.sleep_ms[1])
         for _ in count() if self._asks is None else range(self._asks):
-            started_ms = self._env.now
-            yield from self._piece("load", self._n.load, 2)
-            with self._threads.request() as thread:
-                yield thread
-                yield from self._handle()
-            yield from self._piece("load", self._n.load, 2)
-            self._latencies_ms.append(self._env.now - started_ms)
+            yield from self._request()
+
+    def _request(self) -> Event:
+        started_ms = self._env.now
+        self._in_flight += 1
+        yield from self._piece("load", self._n.load, 2)
+        with self._threads.request() as thread:
+            yield thread
+            yield from self._handle()
+        yield from self._piece("load", self._n.load, 2)
+        self._in_flight -= 1
+        self._latencies_ms.append(self._env.now - started_ms)
 
     def _handle(self) -> Event:
         """One request: parse and ask the store; ask the models; combine and answer."""

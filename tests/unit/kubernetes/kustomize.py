@@ -59,8 +59,8 @@ def _config_map(folder: Path, entry: dict[str, Any]) -> Document:
 
 
 def _patch(documents: list[Document], folder: Path, entry: dict[str, Any]) -> None:
-    target = entry["target"]
     change = yaml.safe_load((folder / entry["path"]).read_text())
+    target = entry.get("target") or {"kind": change["kind"], "name": change["metadata"]["name"]}
     found = [document for document in documents if _is_targeted(document, **target)]
     if not found or change["kind"] != target["kind"]:
         raise ValueError(f"{folder / entry['path']} patches nothing: its target is {target}")
@@ -70,10 +70,16 @@ def _patch(documents: list[Document], folder: Path, entry: dict[str, Any]) -> No
         document["metadata"]["name"] = name
 
 
-def _is_targeted(document: Document, kind: str, labelSelector: str = "") -> bool:  # noqa: N803 - kustomize's name
+def _is_targeted(
+    document: Document,
+    kind: str,
+    labelSelector: str = "",  # noqa: N803 - kustomize's name
+    name: str = "",
+) -> bool:
     label, _, value = labelSelector.partition("=")
     labels = document["metadata"].get("labels", {})
-    return document["kind"] == kind and (not label or labels.get(label) == value)
+    named = not name or document["metadata"]["name"] == name
+    return document["kind"] == kind and named and (not label or labels.get(label) == value)
 
 
 def _merged(old: Any, new: Any) -> Any:

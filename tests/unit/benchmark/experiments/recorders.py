@@ -22,6 +22,9 @@ from benchmark.experiments.gate import experiment as gate
 from benchmark.experiments.gate import plan as gate_plan
 from benchmark.experiments.promise import experiment as promise
 from benchmark.experiments.selftest import plan as selftest_plan
+from benchmark.experiments.sizing import experiment as sizing
+from benchmark.experiments.sizing import measure as sizing_measure
+from benchmark.experiments.sizing import plan as sizing_plan
 from benchmark.experiments.strategies import experiment as strategies
 from benchmark.experiments.strategies import measure as strategies_measure
 from benchmark.experiments.strategies import plan as strategies_plan
@@ -44,6 +47,8 @@ from tests.unit.benchmark.experiments.profiling.synthetic import Profiling
 from tests.unit.benchmark.experiments.promise.synthetic import assigned
 from tests.unit.benchmark.experiments.promise.synthetic import write_trial as write_promise
 from tests.unit.benchmark.experiments.selftest import synthetic as selftest
+from tests.unit.benchmark.experiments.sizing.synthetic import foretold, plan_of
+from tests.unit.benchmark.experiments.sizing.synthetic import write_trial as write_plan
 from tests.unit.benchmark.experiments.strategies.synthetic import LATENCY_MS, POOLS, make_strategy, write_trial
 from tests.unit.benchmark.experiments.under_fire import synthetic as under_fire
 from tests.unit.benchmark.experiments.versus.synthetic import assigned as assigned_versus
@@ -182,6 +187,20 @@ def record_gate(results: Path, patch: pytest.MonkeyPatch, kind: Kind) -> Run:
     return carry_out(gate.EXPERIMENT, gate_plan.assign(sides, plan, revisions, False), results, make_progress())
 
 
+def record_plan(results: Path, patch: pytest.MonkeyPatch, kind: Kind) -> Run:
+    def measure(trial: Trial, plan: LoadPlan) -> None:
+        if kind in ERRORS and trial.cell.contender == "two":
+            raise ERRORS[kind]
+        write_plan(trial.session.run, trial.cell, plan.loads, limit_rps=105.0)
+
+    fake_stack(patch, measure)
+    patch.setattr(sizing_plan, "network_settings", lambda _: {"threads": 64})
+    patch.setattr(
+        sizing_measure, "foretell", lambda *_: {"contenders": {"one": foretold(), "two": foretold()}, "refused": {}}
+    )
+    return carry_out(sizing.EXPERIMENT, sizing_plan.assign(plan_of([ONE, TWO]), False), results, make_progress())
+
+
 RECORDERS: dict[str, Recorder] = {
     "bench": Recorder(record_bench, "two"),
     "timeit": Recorder(record_timeit, "two"),
@@ -191,6 +210,7 @@ RECORDERS: dict[str, Recorder] = {
     "promise": Recorder(record_promise, "two"),
     "selftest": Recorder(record_selftest, "null"),
     "capacity": Recorder(record_capacity, "two"),
+    "plan": Recorder(record_plan, "two"),
     "strategies": Recorder(record_strategies, "two"),
     "under-fire": Recorder(record_under_fire, "two"),
     "versus": Recorder(record_versus, "two"),
