@@ -14,13 +14,14 @@ import pytest
 import redis
 
 from benchmark.contenders.discovery import Contender
-from benchmark.load.parity import Case, ParityResponse, ask
+from benchmark.load.parity import Case, ask
 from benchmark.stack.processes import Stack
 from contract import errors
 from contract.errors import ServiceError
 from contract.schema import HEALTHCHECK_PATH, READY_PATH
 from feature_store.keys import META_KEY, feature_key
 from tests.conftest import CONTENDERS, REAL, Stacks
+from tests.integration.api.asking import TWINS
 
 pytestmark = pytest.mark.integration
 
@@ -238,7 +239,11 @@ def test_a_model_that_hangs_up_answers_502(deceived: Stack, lying_model: tuple[t
     expect(deceived, PREDICT, errors.BadModelAnswer("Model 1 cannot be reached."))
 
 
-def test_a_model_that_is_down_answers_502_and_a_store_that_is_down_503(contender: Contender, stacks: Stacks) -> None:
+@pytest.mark.parametrize(
+    "name", [name for name in REAL if name not in TWINS]
+)  # api/test_error_handling.py has the twins
+def test_a_model_that_is_down_answers_502_and_a_store_that_is_down_503(name: str, stacks: Stacks) -> None:
+    contender = CONTENDERS[name]
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
         stack = stacks.start(asking(contender, nobody.getsockname()[1]), ENV)
@@ -250,28 +255,6 @@ def test_a_model_that_is_down_answers_502_and_a_store_that_is_down_503(contender
         redis_process.popen.wait()
         expect(stack, PREDICT, errors.StoreUnreachable())
         expect(stack, READY, errors.StoreUnreachable())
-
-
-def test_too_many_requests_in_flight_answer_503(contender: Contender, stacks: Stacks) -> None:
-    limited = tuple(
-        p.model_copy(update={"env": {**p.env, "SERVING_MAX_IN_FLIGHT": "2"}}) if p.role == "scoring" else p
-        for p in contender.process
-    )
-    env = {"SERVING_MODEL_MIN_MS": "900", "SERVING_MODEL_MAX_MS": "900"}
-    stack = stacks.start(contender.model_copy(update={"process": limited}), env)
-    answers: list[ParityResponse] = []
-    threads = [
-        threading.Thread(target=lambda: answers.append(ask(stack.base_url, contender.endpoint, PREDICT)))
-        for _ in range(6)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    refused = [answer for answer in answers if answer.status == 503]
-    assert sorted(answer.status for answer in answers) == [200] * 2 + [503] * 4
-    assert {answer.body for answer in refused} == {errors.TooManyInFlight(2).body()}
-    assert {answer.headers["retry-after"] for answer in refused} == {"1"}
 
 
 def until_seeded(stack: Stack) -> None:

@@ -28,7 +28,7 @@ DRAWN = {"report.html", "share.png", "share.svg", "headline.svg", "headline-narr
 NAMES = [row.name for row in REGISTRY]
 # One experiment meets every way in every file, the others in some: most files are read by the same code. A summary of
 # `explain` takes most of a second.
-EVERY = {**dict.fromkeys(NAMES, 6), "timeit": 1, "bench": 3, "strategies": 3, "capacity": 12, "selftest": 12}
+EVERY = {**dict.fromkeys(NAMES, 12), "timeit": 1, "bench": 4, "strategies": 4}
 
 
 def _in_the_middle(line: bytes) -> Callable[[Path], object]:

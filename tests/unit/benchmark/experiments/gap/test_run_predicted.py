@@ -94,8 +94,9 @@ def test_a_prediction_from_the_record_answers_all_that_is_asked(
     monkeypatch.setattr(prediction, "_REQUESTS", 400)
     what_ifs = asked[0].what_ifs
     few = replace(asked[0], what_ifs=[replace(what_if, users=(8,)) for what_if in what_ifs], cpu_ms=(2,), users=(1, 8))
-    models = {given[0].name: REAL_CALIBRATED(*given) for given in learnt}
-    assert set(models) == {"sync", "sync-concurrent", "async", "async-aiohttp"}
+    assert {given[0].name for given in learnt} == {"sync", "sync-concurrent", "async", "async-aiohttp"}
+    ends = {"sync", "async-aiohttp"}  # the two between which the map lies; a calibration takes seconds
+    models = {given[0].name: REAL_CALIBRATED(*given) for given in learnt if given[0].name in ends}
     for name, model in models.items():
         found = REAL_PREDICT(model, few)
         assert set(found["contenders"]) == {name}
