@@ -27,7 +27,7 @@ _HTTP_CLIENTS = {"sync": ("requests", "urllib3"), "async": ("httpx", "aiohttp", 
 # The model is called twice per request, so it gets twice the threads of the scoring handler.
 _THREADS = {"scoring": 64, "model": 128}
 # Requests beyond this number would only wait, so they are refused early. A model may be called by several handlers.
-_MAX_IN_FLIGHT: dict[Role, int] = {"scoring": 128, "model": 1024}
+_MAX_IN_FLIGHT: dict[Role, int] = {"scoring": 80, "model": 1024}
 # In the async twin the pool is as large as anything that may be in flight. httpx and its successor httpx2 search their
 # queue and all their connections for every request, so in a pool of their own few idle ones are kept. A thread of the
 # sync twin calls each model at most once at a time, so its pool needs one connection per thread and model.
@@ -59,7 +59,7 @@ class Settings(BaseSettings):
     max_in_flight: int = Field(
         0,
         ge=1,
-        description="requests in one worker before 503, including those that wait; default 128 scoring, 1024 model",
+        description="requests in one worker before 503, including those that wait; default 80 scoring, 1024 model",
     )
     request_timeout_s: int = Field(
         10, ge=1, description="seconds that a request may take to arrive, from its first byte to its last, before 408"

@@ -15,6 +15,9 @@ from contract.settings import Settings
 from feature_store.codec import StoreInfo, decode_features, decode_info
 from feature_store.keys import META_KEY, feature_key
 
+# A TimeoutError is an OSError. uvloop raises RuntimeError where something is written to a connection that was reset.
+_UNREACHABLE = (redis.RedisError, OSError, RuntimeError)
+
 
 class FeatureStore:
     """Fetches features over a connection pool, shared by the requests of a process."""
@@ -31,7 +34,7 @@ class FeatureStore:
             socket_timeout=None,
             socket_connect_timeout=None,
             # One retry, for a pooled connection that the server has closed.
-            retry=Retry(NoBackoff(), 1, (redis.ConnectionError,)),
+            retry=Retry(NoBackoff(), 1, (redis.ConnectionError, RuntimeError)),
         )
         self._info: StoreInfo | None = None
 
@@ -77,7 +80,7 @@ class FeatureStore:
             async with asyncio.timeout(self._timeout_s), self._places:
                 waited_s = time.monotonic() - started_s
                 return cast("bytes | None", await self._redis.get(key))
-        except (redis.RedisError, OSError) as error:  # a TimeoutError is an OSError
+        except _UNREACHABLE as error:
             if waited_s > self._timeout_s / 2:  # Redis had no fair part of the time
                 raise ConnectionsInUse(self._limit, "the feature store") from error
             raise StoreUnreachable from error

@@ -46,7 +46,7 @@ def test_a_model_has_twice_the_threads_of_a_scoring_handler(architecture: Archit
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_a_scoring_handler_sheds_early_and_a_model_serves_several_of_them(architecture: Architecture) -> None:
-    assert load_settings(architecture, "scoring").max_in_flight == 128
+    assert load_settings(architecture, "scoring").max_in_flight == 80
     assert load_settings(architecture, "model").max_in_flight == 1024
 
 

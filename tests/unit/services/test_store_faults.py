@@ -2,12 +2,15 @@
 
 import asyncio
 import contextlib
+import socket
+import struct
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+import uvloop
 
 import async_api.features
 import sync_api.features
@@ -30,6 +33,7 @@ class Redis:
 
     def __init__(self) -> None:
         self.gets = self.connections = 0
+        self.is_resetting = False  # what is open, at its next command, and each new connection
         self.answer: Callable[[_Send, bytes], Awaitable[None]] = lambda send, value: send(value)
         self._loop = asyncio.new_event_loop()
         self._server = self._loop.run_until_complete(self._listen())
@@ -42,6 +46,9 @@ class Redis:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        if self.is_resetting:
+            _reset(writer)
+            return
 
         async def send(data: bytes) -> None:
             writer.write(data)
@@ -49,7 +56,11 @@ class Redis:
 
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             while True:
-                await self._answer(await _read_command(reader), send)
+                command = await _read_command(reader)
+                if self.is_resetting:
+                    _reset(writer)
+                    return
+                await self._answer(command, send)
         writer.close()
 
     async def _answer(self, command: list[bytes], send: _Send) -> None:
@@ -76,6 +87,12 @@ class Redis:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    endpoint: socket.socket = writer.get_extra_info("socket")
+    endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
 
 
 def _bulk(value: bytes) -> bytes:
@@ -141,7 +158,8 @@ def fetch_each(settings: Settings, entities: list[str], at_once: int = 1) -> lis
         finally:
             await store.close()
 
-    return asyncio.run(use())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # the event loop of the service
+        return runner.run(use())
 
 
 @every_twin
@@ -166,6 +184,20 @@ def test_the_answer_to_a_request_that_was_given_up_is_not_taken_for_that_of_the_
     outcomes = fetch_each(settings_for(twin, redis, redis_timeout_ms=DEADLINE_MS), ["1", "2", "3"])
     assert isinstance(outcomes[0], StoreUnreachable)
     assert outcomes[1:] == [2.0, 3.0]
+
+
+@every_twin
+@pytest.mark.parametrize("at_once", [1, 8])
+def test_a_store_that_resets_every_connection_is_unreachable(twin: Architecture, at_once: int, redis: Redis) -> None:
+    async def answer_and_reset_from_now_on(send: _Send, value: bytes) -> None:
+        await send(value)
+        redis.is_resetting = True
+
+    redis.answer = answer_and_reset_from_now_on
+    answered, *others = fetch_each(settings_for(twin, redis), ["1"] * 100, at_once)
+    assert answered == 1.0
+    assert {type(outcome) for outcome in others} - {float} == {StoreUnreachable}
+    assert sum(isinstance(outcome, StoreUnreachable) for outcome in others) > 80
 
 
 @every_twin
