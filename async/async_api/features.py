@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from typing import cast
+from typing import Any, cast
 
 import hiredis  # noqa: F401 - required: without it, redis silently uses a parser that is several times slower
 import redis.asyncio as redis
@@ -15,8 +15,8 @@ from contract.settings import Settings
 from feature_store.codec import StoreInfo, decode_features, decode_info
 from feature_store.keys import META_KEY, feature_key
 
-# A TimeoutError is an OSError. uvloop raises RuntimeError where something is written to a connection that was reset.
-_UNREACHABLE = (redis.RedisError, OSError, RuntimeError)
+_WRITTEN_TO_CLOSED = RuntimeError  # of uvloop, if a connection was reset since it was looked at
+_UNREACHABLE = (redis.RedisError, OSError, _WRITTEN_TO_CLOSED)  # a TimeoutError is an OSError
 
 
 class FeatureStore:
@@ -34,7 +34,7 @@ class FeatureStore:
             socket_timeout=None,
             socket_connect_timeout=None,
             # One retry, for a pooled connection that the server has closed.
-            retry=Retry(NoBackoff(), 1, (redis.ConnectionError, RuntimeError)),
+            retry=Retry(NoBackoff(), 1, cast("Any", (redis.ConnectionError, _WRITTEN_TO_CLOSED))),
         )
         self._info: StoreInfo | None = None
 

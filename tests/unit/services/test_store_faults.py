@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import uvloop
+from redis.asyncio.connection import Connection as AsyncConnection
 
 import async_api.features
 import sync_api.features
@@ -198,6 +199,29 @@ def test_a_store_that_resets_every_connection_is_unreachable(twin: Architecture,
     assert answered == 1.0
     assert {type(outcome) for outcome in others} - {float} == {StoreUnreachable}
     assert sum(isinstance(outcome, StoreUnreachable) for outcome in others) > 80
+
+
+def test_a_connection_that_is_lost_just_before_it_is_written_to_is_replaced(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """uvloop raises RuntimeError then, which redis does not know."""
+    look = AsyncConnection.can_read
+    left = iter(["lost"])
+
+    async def look_and_lose(self: Any) -> Any:
+        found = await look(self)
+        if self.is_connected and next(left, None):
+            self._writer.transport.abort()
+            await asyncio.sleep(0)
+        return found
+
+    async def answer(send: _Send, value: bytes) -> None:
+        monkeypatch.setattr(AsyncConnection, "can_read", look_and_lose)
+        await send(value)
+
+    redis.answer = answer
+    assert fetch_each(settings_for("async", redis), ["1", "2", "3"]) == [1.0, 2.0, 3.0]
+    assert next(left, None) is None
 
 
 @every_twin
