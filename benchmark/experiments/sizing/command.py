@@ -17,6 +17,7 @@ from benchmark.cli_options import (
     WaitIdleOption,
     console,
     examples,
+    measuring_command,
     print_outcome,
     starting_command,
 )
@@ -129,7 +130,7 @@ def command(
 
     if quick and not verify:
         raise typer.BadParameter("--quick shortens --verify: give both, or neither")
-    with starting_command():
+    with measuring_command() if verify else starting_command():
         names = [name.strip() for name in contenders.split(",") if name.strip()]
         path = run or find_source(results)
         plan = make_plan(

@@ -56,6 +56,7 @@ def test_a_command_that_measures_says_once_which_settings_of_the_shell_it_ignore
         "versus": ["A=nobody", "B=nobody", "--scenario", "nobody.toml"],
         "selftest": ["--with", "nobody"],
         "gate": ["--base", "nobody", "--head", "nobody"],
+        "plan": ["--verify", "--contenders", "nobody"],
     }
     asked = [name, *unusable.get(name, ["--contenders", "nobody"])]
     assert "warning" not in CliRunner().invoke(cli.app, asked).stderr
