@@ -50,7 +50,7 @@ _SHORT_VERSUS: Final = (
     *_NULL,
     "--free-ports",
     "--scenario",
-    "benchmark/scenarios/scenario.toml",
+    "benchmark/scenarios/scenario.toml:scoring",
     "--quick",
     "--blocks",
     "2",
