@@ -15,6 +15,7 @@ from benchmark.experiments.bench.questions import QUESTIONS, Question, Standing
 from benchmark.report.answers import REASON, Answer, Phrases
 
 _SAY: Final = Phrases(Path(__file__).parent)
+_ABOUT: Final = 0.1  # what "about" may hide
 _NAMED: Final = 4  # how many equals are named before they are only counted
 _WORTH_SHOWING: Final = 1.05  # "a difference of 5 %"
 _MOST: Final = 0.5  # of a difference
@@ -105,15 +106,23 @@ def equals_of_the_best(summary: Summary, question: Question, ranked: Sequence[St
 def _ranked_in_words(summary: Summary, question: Question, ranked: Sequence[Standing]) -> str:
     best = equals_of_the_best(summary, question, ranked)
     baseline = next((standing for standing in ranked if standing.name == summary.baseline), None)
-    say = {case: getattr(_SAY, f"{question.figure}_{case}") for case in ("ahead", "undecided", "best")}
+    say = {case: getattr(_SAY, f"{question.figure}_{case}") for case in ("ahead", "undecided", "best", "apart")}
     low = summary.low_users
     if baseline in best[1:]:
         minutes = _minutes_to_show(summary, question)
         return str(say["undecided"](baseline=baseline.name, baseline_value=baseline.value, low=low, minutes=minutes))
+    if _are_apart(best):  # wide intervals: none of their values stands for all
+        values = sorted(each.value for each in best)
+        return str(say["apart"](best=_names(best), least=values[0], most=values[-1], low=low))
     given = {"best": _names(best), "one": len(best) == 1, "value": best[0].value, "low": low}
     if baseline is None or baseline is best[0]:
         return str(say["best"](**given))
     return str(say["ahead"](baseline=baseline.name, baseline_value=baseline.value, **given))
+
+
+def _are_apart(best: Sequence[Standing]) -> bool:
+    """Whether figures that no difference is shown between are too different to be called about the same."""
+    return any(abs(each.value - best[0].value) > _ABOUT * best[0].value for each in best)
 
 
 def _names(standings: Sequence[Standing]) -> list[str]:

@@ -366,19 +366,15 @@ def drawings() -> None:
     """Asked for by tests that look at drawings: to make a page takes ten times as long with them."""
 
 
-@pytest.fixture(autouse=True)
-def _without_drawings(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    if "drawings" not in request.fixturenames:
-        monkeypatch.setattr(picture, "svg_file", lambda draw, layout: NO_DRAWING)
-
-
 @pytest.fixture
 def cards() -> None:
     """Asked for by tests that want the share cards of runs: to draw them takes seconds."""
 
 
 @pytest.fixture(autouse=True)
-def _without_cards(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def _without_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "drawings" not in request.fixturenames:
+        monkeypatch.setattr(picture, "svg_file", lambda draw, layout: NO_DRAWING)
     if "cards" not in request.fixturenames:
         monkeypatch.setattr("benchmark.experiments.experiment.card_files", lambda *_: {})
 

@@ -93,9 +93,23 @@ def test_more_than_four_equals_are_counted(summaries: dict[str, Any]) -> None:
     summary = summaries["twelve"]
     for entry in summary["contenders"].values():
         if entry["low_load"]:
-            entry["low_load"]["ci95_mean_ms"] = [10.0, 500.0]
+            entry["low_load"].update(mean_ms=51.0, ci95_mean_ms=[10.0, 500.0])
     summary["baseline"], summary["comparisons"] = None, []
     assert " contenders answer in about " in said(summary, "Latency")
+
+
+def test_figures_far_apart_are_not_called_about_the_same_because_no_difference_is_shown(
+    summary: dict[str, Any],
+) -> None:
+    """Two blocks have wide intervals."""
+    for entry in summary["contenders"].values():
+        if entry["low_load"]:
+            entry["low_load"]["ci95_mean_ms"] = [10.0, 500.0]
+            entry["peak"]["ci95_rps"] = [10.0, 5000.0]
+    summary["baseline"], summary["comparisons"] = None, []
+    assert " answer in 50.8 ms to 101.2 ms; no difference between them is shown." in said(summary, "Latency")
+    assert " requests/s; no difference between them is shown." in said(summary, "Throughput")
+    assert "about" not in said(summary, "Throughput")
 
 
 def test_the_record_decides_on_a_difference_to_the_baseline(summary: dict[str, Any]) -> None:
