@@ -151,7 +151,7 @@ record-field: install ## measure all contenders of doc/contenders.md again; ten 
 	@$(BIN)/python -m benchmark bench --field
 	@$(BIN)/python doc/generate.py --record results/latest
 
-calibrate: install ## simulate how often intervals and verdicts are right, for doc/measurement.md; under two minutes
+calibrate: install ## simulate how often intervals and verdicts are right, for doc/measurement.md; about ten minutes
 	@$(BIN)/python doc/calibration.py
 
 record-strategies: strategies ## measure anew what doc/choosing.md shows; under 40 minutes, and as long again with STRATEGY=later

@@ -13,6 +13,8 @@ from benchmark.compare.calibration import calibrate
 RECORD: Final = Path(__file__).resolve().parent / "recorded" / "calibration.json"
 PAGE: Final = Path(__file__).resolve().parent / "measurement.md"
 BLOCK: Final = "calibration"
+SEARCHES: Final = 250  # of each law
+FIRST_SEARCHES: Final = 2  # whose outcome is recorded as well, so that a test can simulate them again
 
 
 def recorded() -> dict[str, Any]:
@@ -28,6 +30,13 @@ def tables(record: Mapping[str, Any]) -> str:
             f"The 95 % interval of a figure holds the truth in so many of {record['runs']:,} simulated runs each:",
             "",
             _table(("figure", "what is simulated", "holds the truth"), map(_coverage, record["coverage"])),
+            f"So does that of `capacity`, in {record['searches']} simulated searches each; the half-width and the "
+            "minutes are those of the median search:",
+            "",
+            _table(
+                ("a server whose capacity is known", "holds the truth", "half-width", "minutes"),
+                map(_capacity, record["capacity"]),
+            ),
             f"`bench` with {record['comparisons']} comparisons, one of which differs by so much; ratios vary by 2 % "
             "from block to block:",
             "",
@@ -59,6 +68,10 @@ def _coverage(row: Mapping[str, Any]) -> Sequence[str]:
     return row["figure"], row["situation"], _percent(row["held"])
 
 
+def _capacity(row: Mapping[str, Any]) -> Sequence[str]:
+    return row["law"], _percent(row["held"]), _percent(row["half_width"]), f"{row['minutes']:.1f}"
+
+
 def _holm(row: Mapping[str, Any]) -> Sequence[str]:
     claimed = _percent(row["claimed"]) if row["change"] else "-"
     return str(row["blocks"]), _change(row), claimed, _percent(row["false_alarms"])
@@ -83,11 +96,20 @@ def _table(heads: Sequence[str], rows: Any) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
+def capacity(searches: int = SEARCHES) -> list[dict[str, object]]:
+    """Return how well `capacity` finds each of the known capacities."""
+    from tests.capacity.laws import LAWS  # noqa: PLC0415 - the tests are not part of every image
+    from tests.capacity.simulate import outcome_of  # noqa: PLC0415
+
+    return [outcome_of(law, searches).recorded(FIRST_SEARCHES) for law in LAWS]
+
+
 def main() -> None:
     """Compute all figures anew, record them, and write the page and its tables."""
     from doc.generate import filled  # noqa: PLC0415 - which imports this module
 
-    RECORD.write_text(json.dumps(calibrate(), indent=1) + "\n")
+    found = {**calibrate(), "searches": SEARCHES, "capacity": capacity()}
+    RECORD.write_text(json.dumps(found, indent=1) + "\n")
     text = tables(recorded())
     PAGE.write_text(filled(PAGE.name, PAGE.read_text(), {BLOCK: text}))
     print(text)

@@ -14,6 +14,7 @@ from locust.contrib.fasthttp import FAILURE_EXCEPTIONS
 from locust.exception import StopTest, StopUser
 
 from benchmark.errors import LoadError, ShapeError
+from benchmark.load.alarm import Alarm
 from benchmark.load.arrivals import poisson_arrivals
 from benchmark.load.base_url import base_url
 from benchmark.load.plan import LoadPlan
@@ -154,7 +155,7 @@ class OpenLoopUser(AskingUser):
     count: ClassVar[int] = 0
 
     def on_start(self) -> None:
-        self._pool = Pool(MAX_IN_FLIGHT)
+        self._pool, self._alarm = Pool(MAX_IN_FLIGHT), Alarm()
         cls = type(self)
         worker = getattr(self.environment.runner, "worker_index", 0)
         self._due = self.schedule(self.seed + 1000 * worker + cls.count)
@@ -171,6 +172,7 @@ class OpenLoopUser(AskingUser):
 
     def on_stop(self) -> None:
         self._pool.join(timeout=self.network_timeout)
+        self._alarm.close()
 
     @task
     def ask(self) -> None:
@@ -179,7 +181,7 @@ class OpenLoopUser(AskingUser):
         if at_s is None:
             raise StopUser
         scheduled_ns = self._start_ns + int(at_s * 1e9)
-        gevent.sleep(max((scheduled_ns - time.monotonic_ns()) / 1e9, 0))
+        self._alarm.wait_until(scheduled_ns)
         if self._pool.full():
             dropped = Dropped(f"{MAX_IN_FLIGHT} requests in flight already")
             self._report(0.0, 0, dropped, {"scheduled_ns": scheduled_ns, "start_ns": time.monotonic_ns()})

@@ -20,7 +20,7 @@ class Outcome:
 
     @property
     def held(self) -> int:
-        return sum(each is not None and each.low_rps <= self.truth_rps <= each.high_rps for each in self.found)
+        return sum(map(self._holds, self.found))
 
     @property
     def half_widths(self) -> list[float]:
@@ -34,3 +34,17 @@ class Outcome:
             f"{np.median(self.half_widths or [np.nan]):>12.1%}{off:>+12.1%}"
             f"{np.median(self.minutes):>10.1f}{max(self.minutes):>8.1f}"
         )
+
+    def recorded(self, first: int) -> dict[str, object]:
+        """Return what doc/recorded keeps of it, and how many of the first searches held the truth."""
+        return {
+            "name": f"capacity, {self.name}",
+            "law": self.name,
+            "held": self.held / len(self.found),
+            "held_in_first": sum(map(self._holds, self.found[:first])),
+            "half_width": round(float(np.median(self.half_widths)), 4),
+            "minutes": round(float(np.median(self.minutes)), 2),
+        }
+
+    def _holds(self, found: Estimate | None) -> bool:
+        return found is not None and found.low_rps <= self.truth_rps <= found.high_rps

@@ -17,6 +17,7 @@ from benchmark.report.answers import REASON, Answer, Phrases
 _SAY: Final = Phrases(Path(__file__).parent)
 _ABOUT: Final = 0.1  # what "about" may hide
 _NAMED: Final = 4  # how many equals are named before they are only counted
+_CASES: Final = ("ahead", "undecided", "uncertain", "best", "apart")  # in answers.j2
 _WORTH_SHOWING: Final = 1.05  # "a difference of 5 %"
 _MOST: Final = 0.5  # of a difference
 _LONGEST_ADVICE_MINUTES: Final = 120
@@ -106,11 +107,14 @@ def equals_of_the_best(summary: Summary, question: Question, ranked: Sequence[St
 def _ranked_in_words(summary: Summary, question: Question, ranked: Sequence[Standing]) -> str:
     best = equals_of_the_best(summary, question, ranked)
     baseline = next((standing for standing in ranked if standing.name == summary.baseline), None)
-    say = {case: getattr(_SAY, f"{question.figure}_{case}") for case in ("ahead", "undecided", "best", "apart")}
+    say = {case: getattr(_SAY, f"{question.figure}_{case}") for case in _CASES}
     low = summary.low_users
     if baseline in best[1:]:
-        minutes = _minutes_to_show(summary, question)
-        return str(say["undecided"](baseline=baseline.name, baseline_value=baseline.value, low=low, minutes=minutes))
+        compared = {"baseline": baseline.name, "baseline_value": baseline.value, "low": low}
+        compared["minutes"] = _minutes_to_show(summary, question)
+        if _are_apart([best[0], baseline]):
+            return str(say["uncertain"](leader=best[0].name, value=best[0].value, **compared))
+        return str(say["undecided"](**compared))
     if _are_apart(best):  # wide intervals: none of their values stands for all
         values = sorted(each.value for each in best)
         return str(say["apart"](best=_names(best), least=values[0], most=values[-1], low=low))

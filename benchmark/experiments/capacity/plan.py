@@ -34,7 +34,7 @@ class CapacityPlan:
     first_rps: float = FIRST_RPS
     warmup_s: float = 3.0  # two thirds of it where a try is coarse
     coarse_s: float = 5.0
-    fine_s: float = 16.0
+    fine_s: float = 12.0
     confirm_s: float = 30.0
     coarse_steps: tuple[float, ...] = COARSE_STEPS
     generators: int = 1

@@ -1,6 +1,6 @@
 """Which rate is tried next, and what the tries say in the end. No I/O, so that it can be tried on simulated servers.
 
-First a staircase finds the region in coarse steps, with short tries. Then, in blocks, three rates around the estimate
+First a staircase finds the region in coarse steps, with short tries. Then, in blocks, four rates around the estimate
 are tried for longer, the estimate anew in each block. Last, a run of its own confirms the lower end of the interval.
 """
 
@@ -17,7 +17,7 @@ from benchmark.load.objectives import Objective
 from benchmark.load.rate_search import Staircase
 
 COARSE_STEPS: Final = (1.5, 1.2, 1.1)
-AROUND: Final = (0.97, 1.02, 1.07)  # of the estimate: the rates of a block; trouble tells more than calm
+AROUND: Final = (0.97, 1.01, 1.05, 1.09)  # of the estimate: the rates of a block; trouble tells more than calm
 MOST_COARSE: Final = 12
 WIDEST: Final = 0.25  # a half-width above it tells nothing
 _MOST_UNOFFERED: Final = 2  # tries in a row in which the generator fell behind

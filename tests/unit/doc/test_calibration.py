@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from benchmark.compare.calibration import FIRST, calibrate
-from doc.calibration import BLOCK, PAGE, recorded, tables
+from doc.calibration import BLOCK, FIRST_SEARCHES, PAGE, capacity, recorded, tables
 from doc.generate import filled
 
 RECORD = recorded()
@@ -19,6 +19,14 @@ def test_the_page_has_the_tables_that_were_computed_last() -> None:
 @pytest.mark.parametrize("row", RECORD["coverage"], ids=lambda row: row["name"])
 def test_an_interval_holds_the_truth_in_93_to_97_of_100_runs(row: dict[str, Any]) -> None:
     assert 0.93 <= row["held"] <= 0.97
+
+
+def test_capacity_holds_the_truth_in_93_to_97_of_100_searches_of_all_servers_together() -> None:
+    """Of one of them in fewer, which the page says."""
+    held = {row["law"]: row["held"] for row in RECORD["capacity"]}
+    assert 0.93 <= sum(held.values()) / len(held) <= 0.97
+    assert [law for law in held if held[law] < 0.93] == ["M/M/4"]
+    assert held["M/M/4"] > 0.85
 
 
 @pytest.mark.parametrize("row", RECORD["holm"], ids=lambda row: row["name"])
@@ -40,6 +48,7 @@ def test_the_methods_are_still_those_of_the_tables() -> None:
     again: dict[str, Any] = calibrate(FIRST)
     for table in ("coverage", "holm", "gate"):
         assert [_known(row) for row in again[table]] == [_known(row) for row in RECORD[table]]
+    assert [_known(row) for row in capacity(FIRST_SEARCHES)] == [_known(row) for row in RECORD["capacity"]]
 
 
 def _known(row: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from benchmark.experiments.capacity.plan import make_plan
 from benchmark.experiments.capacity.search import Standing
 from benchmark.load.arrivals import arrivals_until
 from tests.capacity.laws import LAWS, latencies_s
@@ -14,7 +13,7 @@ from tests.capacity.truths import late_mmc, true_capacity_rps
 @pytest.mark.parametrize("name", ["M/M/4", "limit"])
 def test_a_search_finds_a_known_capacity_within_six_minutes(name: str) -> None:
     truth = true_capacity_rps(name)
-    found, minutes = search(name, make_plan([LAWS[name].promise], seed=2), seed=2)
+    found, minutes = search(name, seed=2)
     assert found.standing is Standing.FOUND
     assert found.estimate is not None
     assert found.estimate.low_rps <= truth <= found.estimate.high_rps
