@@ -52,7 +52,7 @@ class SelftestPlan:
     @property
     def laws(self) -> dict[str, str]:
         """The law of each part with the absorber that has no stall."""
-        return {ALONE: ALONE_LAW, EXPONENTIAL: "exponential 60", BIMODAL: "bimodal 40 150 0.1"}
+        return {ALONE: ALONE_LAW, EXPONENTIAL: "exponential 80", BIMODAL: "bimodal 50 150 0.1"}
 
     @property
     def loads(self) -> dict[str, Levels]:
