@@ -135,13 +135,17 @@ def _summary(path: Path, file: Path) -> Summary:
 
 
 def _rows(folder: Path) -> dict[str, Contender]:
-    """Return the contenders by label: as they were recorded, or where nothing else is kept, as they are today."""
+    """Return the contenders by label: as they were recorded, or where nothing else is kept, as they are today.
+
+    A run of `explain` has no row whose label is the contender's name, and many that vary it; the first is as it stands.
+    """
     manifest = folder / "manifest.json"
     if not manifest.exists():
         return {name: each.model_copy(update={"label": name}) for name, each in discover().items()}
     document: dict[str, Any] = json.loads(manifest.read_text())
     rows = {each.label: each for each in recorded_contenders(document)}
-    return {**{each.name: each.model_copy(update={"label": each.name}) for each in rows.values()}, **rows}
+    as_they_stand = {each.name: each.model_copy(update={"label": each.name}) for each in reversed(rows.values())}
+    return {**as_they_stand, **rows}
 
 
 def _why_not(name: str, entry: ContenderSummary, rows: Mapping[str, Contender]) -> str:

@@ -1,6 +1,7 @@
 """What cannot be planned is refused in one line, before anything starts."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,14 @@ def test_the_recorded_run_can_be_planned_from() -> None:
     assert {each.name for each in found.learnt} >= {"sync", "sync-concurrent", "async", "async-aiohttp"}
     assert all(each.lone_ms > each.floor_ms and each.at_peak.cpu_ms["scoring"] > 0 for each in found.learnt)
     assert dict(found.refused) == {}
+
+
+def test_a_run_of_explain_is_planned_from_with_its_contenders_as_they_stand(tmp_path: Path) -> None:
+    """Its manifest has others of the same name, such as those whose models use CPU."""
+    shutil.copy(RECORDED, tmp_path / "contenders.json")
+    shutil.copy(RECORDED.parent / "explain" / "manifest.json", tmp_path)
+    for each in read_source(tmp_path, ()).learnt:
+        assert not any("SERVING_MODEL_CPU_MS" in process.env for process in each.contender.process), each.name
 
 
 def test_without_verify_the_plan_is_written_and_nothing_is_started(
