@@ -144,7 +144,7 @@ record: explain ## measure anew what README, article and doc/deployment.md show;
 
 record-pools: install ## measure the pool sizes of httpx in doc/measurement.md again; eight minutes
 	@for sweep in model_pool_size=28,64,128,2048 model_pool_idle=2,20,64,2048; do \
-		$(BIN)/python -m benchmark bench --contenders async --set model_pool_queue=client --sweep $$sweep --levels 8,32,64,128 --blocks 5 \
+		$(BIN)/python -m benchmark bench --contenders async --set model_pool_queue=client --set model_timeout_ms=30000 --sweep $$sweep --levels 8,32,64,128 --blocks 5 \
 		&& $(BIN)/python doc/generate.py --record results/latest || exit; done
 
 record-field: install ## measure all contenders of doc/contenders.md again; ten minutes

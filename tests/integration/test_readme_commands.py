@@ -35,6 +35,7 @@ NOT_TYPED_HERE = {
     "explain",
     "strategies",
     "promise",
+    "capacity",
     "plan",
     "under-fire",
     "versus",

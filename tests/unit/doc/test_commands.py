@@ -2,14 +2,17 @@
 
 import importlib.util
 import re
+import sys
 from pathlib import Path
 
 import pytest
 from typer.core import TyperGroup
 from typer.main import get_command
+from typer.testing import CliRunner
 
 from benchmark.cli import app as benchmark_app
 from benchmark.contenders.discovery import ROOT, discover
+from benchmark.experiments import experiment
 from benchmark.scenarios.discovery import discover as discover_scenarios
 from feature_store.cli import app as store_app
 from tests.unit.doc.pages import PAGES, PYTHON, blocks_of, name_of, python_commands
@@ -40,6 +43,23 @@ def test_a_command_of_a_page_is_one(words: list[str]) -> None:
             refuse_unless_it_parses(words[1], words[2:])
     else:
         assert importlib.util.find_spec(words[1])
+
+
+def recorded_benches() -> list[str]:
+    """Return the commands with which `make record-...` measures: those with a sweep once for each of its settings."""
+    makefile = (ROOT / "Makefile").read_text().replace("\\\n", "")
+    sweeps = re.findall(r"for sweep in (.*?); do", makefile)[0].split()
+    commands = re.findall(r"-m benchmark (bench (?:--field|.*--sweep \$\$sweep .*?--blocks \d+))", makefile)
+    return [each.replace("$$sweep", sweep) for each in commands for sweep in (sweeps if "$$sweep" in each else [""])]
+
+
+@pytest.mark.parametrize("command", recorded_benches())
+def test_what_make_records_is_not_refused(command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Up to the measurement itself, which is left out."""
+    measured: list[object] = []
+    monkeypatch.setattr(experiment, "carry_out", lambda _, assignment, *__: measured.append(assignment) or sys.exit(77))
+    result = CliRunner().invoke(benchmark_app, [*command.split(), "--results", str(tmp_path)])
+    assert (result.exit_code, len(measured)) == (77, 1), result.output
 
 
 @pytest.mark.parametrize("words", ["bench --no-such-option", "no-such-command", "compare only-one"])

@@ -66,8 +66,9 @@ def test_what_is_not_shown_is_not_claimed(contenders: dict[str, Any]) -> None:
 
 
 def test_flask_with_threads_is_as_fast_only_if_no_difference_is_shown(contenders: dict[str, Any]) -> None:
+    fastest, low = (contenders["contenders"][name]["low_load"] for name in ("async-aiohttp", "sync-concurrent"))
+    low.update(mean_ms=fastest["mean_ms"], ci95_mean_ms=fastest["ci95_mean_ms"])
     assert "which Flask does as fast with a thread pool" in said(contenders)[1]
-    low = contenders["contenders"]["sync-concurrent"]["low_load"]
     low.update(mean_ms=70.0, ci95_mean_ms=[69.0, 71.0])
     assert "which Flask does too, with a thread pool" in said(contenders)[1]
 
