@@ -26,8 +26,10 @@ _FAN_OUT = {"sync": "sequential", "async": "concurrent"}
 _HTTP_CLIENTS = {"sync": ("requests", "urllib3"), "async": ("httpx", "aiohttp", "httpx2")}
 # The model is called twice per request, so it gets twice the threads of the scoring handler.
 _THREADS = {"scoring": 64, "model": 128}
-# Requests beyond this number would only wait, so they are refused early. A model may be called by several handlers.
-_MAX_IN_FLIGHT: dict[Role, int] = {"scoring": 80, "model": 1024}
+# Requests beyond this number would only wait, so they are refused early: in the sync twin those beyond a quarter more
+# than its threads, in the async twin those beyond what was in flight at the highest rate that it ever carried.
+_ASYNC_IN_FLIGHT = 128
+_MODEL_IN_FLIGHT = 1024  # it may be called by several handlers
 # In the async twin the pool is as large as anything that may be in flight. httpx and its successor httpx2 search their
 # queue and all their connections for every request, so in a pool of their own few idle ones are kept. A thread of the
 # sync twin calls each model at most once at a time, so its pool needs one connection per thread and model.
@@ -59,7 +61,8 @@ class Settings(BaseSettings):
     max_in_flight: int = Field(
         0,
         ge=1,
-        description="requests in one worker before 503, including those that wait; default 80 scoring, 1024 model",
+        description="requests in one worker before 503, including those that wait; "
+        "default 1.25 times the threads (sync scoring), 128 (async scoring), 1024 (model)",
     )
     request_timeout_s: int = Field(
         10, ge=1, description="seconds that a request may take to arrive, from its first byte to its last, before 408"
@@ -141,7 +144,7 @@ class Settings(BaseSettings):
         if values.get("threads") in _UNSET:
             values["threads"] = _THREADS[role]
         if values.get("max_in_flight") in (None, ""):
-            values["max_in_flight"] = _MAX_IN_FLIGHT[role]
+            values["max_in_flight"] = default_in_flight(architecture, role, values["threads"])
         values["fan_out"] = values.get("fan_out") or _FAN_OUT[architecture]
         values["http_client"] = values.get("http_client") or _HTTP_CLIENTS[architecture][0]
         if not _split(values.get("model_urls")):
@@ -194,9 +197,14 @@ def _is_http_url(url: str) -> bool:
         return False
 
 
-def max_in_flight(role: Role) -> int:
-    """Return how many requests a worker lets in by default."""
-    return _MAX_IN_FLIGHT[role]
+def default_in_flight(architecture: Architecture, role: Role, threads: object = _THREADS["scoring"]) -> int:
+    """Return how many requests a worker lets in by default; of what is no number of threads, those of the usual."""
+    if role == "model":
+        return _MODEL_IN_FLIGHT
+    if architecture == "async":
+        return _ASYNC_IN_FLIGHT
+    number = int(str(threads)) if str(threads).strip().isdecimal() else _THREADS["scoring"]
+    return number + number // 4
 
 
 def load_settings(architecture: Architecture, role: Role, **overrides: object) -> Settings:

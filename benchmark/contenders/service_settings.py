@@ -9,7 +9,7 @@ from typing import get_args
 from benchmark.contenders.discovery import Contender, Process
 from benchmark.errors import SettingRefused
 from contract.schema import predict_path
-from contract.settings import PREFIX, Architecture, Role, Settings, SettingsError, max_in_flight, settings_from
+from contract.settings import PREFIX, Architecture, Role, Settings, SettingsError, default_in_flight, settings_from
 
 # The harness sets these for every process that it starts.
 SEED, STAGE_CLOCK = f"{PREFIX}MODEL_SEED", f"{PREFIX}STAGE_CLOCK"
@@ -42,9 +42,12 @@ def with_room_for(contender: Contender, at_once: int) -> Contender:
     request of a user may arrive before the handler of the one before has given back its place.
     """
 
+    settings = settings_of(contender, "scoring")
+    usual = settings.max_in_flight if settings else default_in_flight("sync", "scoring")
+
     def room(process: Process) -> Process:
         own = PREFIX + "MAX_IN_FLIGHT"
-        if process.role != "scoring" or own in process.env or 2 * at_once <= max_in_flight("scoring"):
+        if process.role != "scoring" or own in process.env or 2 * at_once <= usual:
             return process
         return with_env(process, {own: str(2 * at_once)})
 

@@ -63,7 +63,7 @@ def test_granian_runs_the_same_loop_and_protocol_and_logs_no_access(granian: lis
 def test_open_files_and_no_number_of_requests_limit_the_connections_of_granian(granian: list[Any]) -> None:
     async_api.granian_server.run(load_settings("async", "scoring", workers=4, backlog=200), "serve")
     (server,) = granian
-    assert server.backpressure == 20_000 - 100 - 3 * 80  # without what the store and two models take of each request
+    assert server.backpressure == 20_000 - 100 - 3 * 128  # without what the store and two models take of each request
 
 
 def test_gevents_workers_are_told_what_those_with_threads_are_told() -> None:

@@ -107,9 +107,15 @@ def test_a_pool_has_the_size_that_serves_its_client(name: str, settings: dict[st
     assert found.model_pool_idle == idle
 
 
-@pytest.mark.parametrize(("at_once", "limit"), [(0, 80), (40, 80), (64, 128), (128, 256), (512, 1024)])
-def test_a_closed_loop_is_let_in_whole_and_a_smaller_one_changes_nothing(at_once: int, limit: int) -> None:
-    settings = settings_of(with_room_for(KNOWN["async"], at_once), "scoring")
+@pytest.mark.parametrize(
+    ("name", "at_once", "limit"),
+    [
+        *(("async", *each) for each in ((0, 128), (40, 128), (64, 128), (65, 130), (512, 1024))),
+        *(("sync", *each) for each in ((0, 80), (40, 80), (41, 82), (512, 1024))),
+    ],
+)
+def test_a_closed_loop_is_let_in_whole_and_a_smaller_one_changes_nothing(name: str, at_once: int, limit: int) -> None:
+    settings = settings_of(with_room_for(KNOWN[name], at_once), "scoring")
     assert settings is not None
     assert settings.max_in_flight == limit
 
