@@ -54,9 +54,13 @@ def answers(port: int) -> bool:
 
 
 def servers_of(port: int) -> list[psutil.Process]:
-    """Return the main process of a PostgreSQL server on a port, if it runs."""
-    found = psutil.process_iter(["cmdline"])
-    return [each for each in found if str(port) in (each.info["cmdline"] or []) and "-D" in each.info["cmdline"]]
+    """Return the main process of a PostgreSQL server on a port, if it runs.
+
+    A child has its command line, too, until it has given itself a name of its own.
+    """
+    running = psutil.process_iter(["cmdline", "ppid"])
+    found = [each for each in running if str(port) in (each.info["cmdline"] or []) and "-D" in each.info["cmdline"]]
+    return [each for each in found if each.info["ppid"] not in {other.pid for other in found}]
 
 
 def folder_of_server(port: int) -> Path:
