@@ -27,7 +27,7 @@ _HTTP_CLIENTS = {"sync": ("requests", "urllib3"), "async": ("httpx", "aiohttp", 
 # The model is called twice per request, so it gets twice the threads of the scoring handler.
 _THREADS = {"scoring": 64, "model": 128}
 # Requests beyond this number would only wait, so they are refused early: in the sync twin those beyond a quarter more
-# than its threads, in the async twin those beyond what was in flight at the highest rate that it ever carried.
+# than its threads, in the async twin those beyond what is in flight where its rate, with aiohttp, stops rising.
 _ASYNC_IN_FLIGHT = 128
 _MODEL_IN_FLIGHT = 1024  # it may be called by several handlers
 # In the async twin the pool is as large as anything that may be in flight. httpx and its successor httpx2 search their

@@ -53,6 +53,11 @@ def recorded_benches() -> list[str]:
     return [each.replace("$$sweep", sweep) for each in commands for sweep in (sweeps if "$$sweep" in each else [""])]
 
 
+def test_all_that_make_records_with_bench_is_tried() -> None:
+    """The field, and two sweeps."""
+    assert len(recorded_benches()) == 3
+
+
 @pytest.mark.parametrize("command", recorded_benches())
 def test_what_make_records_is_not_refused(command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Up to the measurement itself, which is left out."""
