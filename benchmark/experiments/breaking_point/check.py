@@ -37,6 +37,7 @@ from benchmark.load.rate_search import Staircase
 from benchmark.load.scenario_requests import ask_contender
 from benchmark.load.shapes import LOAD_TEST, RESPONSE_TIME
 from benchmark.load.slo import P95_LIMIT, BreakingPoint
+from benchmark.measure.interruptible import run_async
 from benchmark.measure.progress import Progress
 from benchmark.measure.session import Session
 from benchmark.measure.trial import ParityError
@@ -114,7 +115,7 @@ def check(run: Run, contender: Contender, entry: Entry, guard: Guard, scratch: P
     def independently(rps: float, number: int) -> TryOutcome:
         with session.trial(contender, part=f"independent-{number + 1}") as trial:
             asked = ask_contender(trial.contender, trial.law, _SEED, receiver=trial.stack.receiver_url)
-            return asyncio.run(offer(trial.stack.base_url, asked, rps, _SEED + 500 + number, limit_ms))
+            return run_async(offer(trial.stack.base_url, asked, rps, _SEED + 500 + number, limit_ms))
 
     searches = {
         name: (Staircase[TryOutcome](entry.breaking_point.rps, _CROSSINGS), attempt)

@@ -24,6 +24,7 @@ from benchmark.experiments.prediction.plan import CalibrationPlan
 from benchmark.load.plain_clients import obtain_async
 from benchmark.load.protocols import Ask
 from benchmark.load.scenario_requests import ask_contender
+from benchmark.measure.interruptible import run_async
 from benchmark.measure.machine_load import Watch
 from benchmark.measure.sampling import cpu_ns_of_tree
 from benchmark.measure.session import Session
@@ -76,7 +77,7 @@ def measure_bursts(session: Session, contender: Contender, plan: CalibrationPlan
         for size in plan.burst_sizes:
             trial.phase(f"bursts of {size}")
             with Watch(os.getpid()) as watch:
-                burst = asyncio.run(_measure(trial.stack, contender, size, plan.burst_s))
+                burst = run_async(_measure(trial.stack, contender, size, plan.burst_s))
             if burst is None:
                 break
             session.run.append_line(RECORD, asdict(replace(burst, block=block, **asdict(watch.disturbance))))
