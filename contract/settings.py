@@ -26,8 +26,11 @@ _FAN_OUT = {"sync": "sequential", "async": "concurrent"}
 _HTTP_CLIENTS = {"sync": ("requests", "urllib3"), "async": ("httpx", "aiohttp", "httpx2")}
 # The model is called twice per request, so it gets twice the threads of the scoring handler.
 _THREADS = {"scoring": 64, "model": 128}
-# Requests beyond this number would only wait, so they are refused early: in the sync twin those beyond a quarter more
-# than its threads, in the async twin those beyond what is in flight where its rate, with aiohttp, stops rising.
+# Requests beyond this number would only wait, so they are refused early. In the async twin that is what is in flight
+# where its rate, with aiohttp, stops rising. In the sync twin as many may wait as it has threads, at most 16, or a
+# quarter of the threads if that is more: with fewer places, a few threads would refuse requests that come at random
+# long before they are busy.
+_SYNC_WAITING = 16
 _ASYNC_IN_FLIGHT = 128
 _MODEL_IN_FLIGHT = 1024  # it may be called by several handlers
 # In the async twin the pool is as large as anything that may be in flight. httpx and its successor httpx2 search their
@@ -62,7 +65,7 @@ class Settings(BaseSettings):
         0,
         ge=1,
         description="requests in one worker before 503, including those that wait; "
-        "default 1.25 times the threads (sync scoring), 128 (async scoring), 1024 (model)",
+        "default 80 for 64 threads (sync scoring; see contract.md), 128 (async scoring), 1024 (model)",
     )
     request_timeout_s: int = Field(
         10, ge=1, description="seconds that a request may take to arrive, from its first byte to its last, before 408"
@@ -204,7 +207,7 @@ def default_in_flight(architecture: Architecture, role: Role, threads: object = 
     if architecture == "async":
         return _ASYNC_IN_FLIGHT
     number = int(str(threads)) if str(threads).strip().isdecimal() else _THREADS["scoring"]
-    return number + number // 4
+    return number + max(min(number, _SYNC_WAITING), number // 4)
 
 
 def load_settings(architecture: Architecture, role: Role, **overrides: object) -> Settings:

@@ -17,9 +17,7 @@ calibration.py):
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +26,7 @@ from benchmark.contenders.discovery import Contender
 from benchmark.contenders.service_settings import architecture_of
 from benchmark.contenders.variant import with_settings
 from benchmark.errors import ContenderError
+from benchmark.experiments.prediction.all_cores import all_cores
 from benchmark.experiments.prediction.demand import Demands, GeneratorDemand
 from benchmark.experiments.prediction.simulation import Demand, Network, Steady, constant, simulate, simulate_burst
 from benchmark.experiments.prediction.what_ifs import WhatIf
@@ -222,11 +221,8 @@ def _threads(role: str, env: Mapping[str, Mapping[str, str]], runtimes: Mapping[
 
 def simulate_all(jobs: Mapping[tuple[Any, ...], Job]) -> dict[tuple[Any, ...], Steady]:
     """Simulate everything, on all cores: nothing is being measured meanwhile."""
-    # A new interpreter each time would spend a second on imports, a dozen times in a run.
-    context = get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    with ProcessPoolExecutor(whole_cores(), mp_context=context) as pool:
-        return dict(zip(jobs, pool.map(steady, jobs.values(), chunksize=2), strict=True))
+    with all_cores(__name__, at_a_time=2) as apply:
+        return dict(zip(jobs, apply(steady, jobs.values()), strict=True))
 
 
 def steady(job: Job) -> Steady:

@@ -59,6 +59,7 @@ class Network:
     model_cpu_ms: float = 0.0  # burnt for each answer, beside the demand
     overhead_ms: float = 0.0  # of a request at no load, what neither sleep nor CPU explains
     threads: int = 0  # requests that a scoring process takes at a time; 0: any number
+    most_in_flight: int = 0  # of a scoring process, which refuses more; 0: any number
     model_threads: int = 0
     pool: int = 0  # connections to the models of a scoring process; 0: any number
     feature_reads: int = 1  # of the store, per request
@@ -91,6 +92,17 @@ class Open:
     latencies_ms: np.ndarray = field(repr=False)  # of those that were answered, in the order of their answers
     in_flight: int  # when the last one was answered
     utilisation: dict[str, float]  # cores, by role
+    refused: int = 0
+
+    @property
+    def answered(self) -> float:
+        """The share of the requests that was not refused."""
+        total = len(self.latencies_ms) + self.refused
+        return len(self.latencies_ms) / total if total else 0.0
+
+    def within(self, limit_ms: float) -> float:
+        """The share of the requests that was answered sooner than that."""
+        return float(np.mean(self.latencies_ms < limit_ms)) * self.answered if self.answered else 0.0
 
 
 def simulate_open(
@@ -98,7 +110,7 @@ def simulate_open(
     rate_rps: float,
     seed: int = 1,
     requests: int = 1500,
-    is_enough: Callable[[np.ndarray], bool] = lambda _: False,
+    is_enough: Callable[[Open], bool] = lambda _: False,
 ) -> Open:
     """Return what a network does under Poisson arrivals of a rate, until so many requests were answered.
 
@@ -112,7 +124,7 @@ def simulate_open(
     for part in range(1, _LOOKS + 1):
         run.until(answers=requests * part // _LOOKS, latest_ms=2 * longest_ms)
         found = run.open_result(rate_rps)
-        if is_enough(found.latencies_ms):
+        if is_enough(found):
             break
     return found
 
@@ -272,7 +284,7 @@ class _Run:
         self._latencies_ms: list[float] = []
         self._met: list[float] = []
         self._since_ms = 0.0
-        self._in_flight = 0
+        self._in_flight = self._let_in = self._refused = 0
         for _ in range(users):
             env.process(self._user())
         if rate_rps:
@@ -296,6 +308,7 @@ class _Run:
 
     def start_counting(self) -> None:
         self._latencies_ms.clear()
+        self._refused = 0
         self._since_ms = self._env.now
         for station in self._stations.values():
             station.busy_ms = 0.0
@@ -312,7 +325,7 @@ class _Run:
         )
 
     def open_result(self, rate_rps: float) -> Open:
-        return Open(rate_rps, np.array(self._latencies_ms), self._in_flight, self._utilisation())
+        return Open(rate_rps, np.array(self._latencies_ms), self._in_flight, self._utilisation(), self._refused)
 
     def _utilisation(self) -> dict[str, float]:
         passed_ms = self._env.now - self._since_ms
@@ -333,12 +346,23 @@ class _Run:
         started_ms = self._env.now
         self._in_flight += 1
         yield from self._piece("load", self._n.load, 2)
-        with self._threads.request() as thread:
-            yield thread
-            yield from self._handle()
+        is_refused = self._is_full
+        if not is_refused:
+            self._let_in += 1
+            with self._threads.request() as thread:
+                yield thread
+                yield from self._handle()
+            self._let_in -= 1
         yield from self._piece("load", self._n.load, 2)
         self._in_flight -= 1
-        self._latencies_ms.append(self._env.now - started_ms)
+        if is_refused:
+            self._refused += 1
+        else:
+            self._latencies_ms.append(self._env.now - started_ms)
+
+    @property
+    def _is_full(self) -> bool:
+        return 0 < self._n.most_in_flight * self._n.workers <= self._let_in
 
     def _handle(self) -> Event:
         """One request: parse and ask the store; ask the models; combine and answer."""

@@ -4,12 +4,14 @@ The queueing network of `prediction`, calibrated with what a request cost at the
 Poisson arrivals: the highest rate at which so large a share of the answers comes within the limit.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
+from benchmark.contenders.service_settings import settings_of
 from benchmark.contenders.variant import with_settings
 from benchmark.experiments.prediction.model import network_settings
 from benchmark.experiments.prediction.simulation import Demand, Network, Open, constant, simulate, simulate_open
@@ -27,8 +29,8 @@ _LOW: Final = 0.05  # of the bound, at which nothing waits
 _LOW_SHARE: Final = 3  # one of so many requests is enough there
 _NEAR: Final = 0.6  # of the bound: a capacity below it is due to the promise and not to what the bound names
 
-# Network, rate, number of requests, and what says of the latencies so far that they are enough.
-Simulate = Callable[[Network, float, int, Callable[[np.ndarray], bool]], Open]
+# Network, rate, number of requests, and what says of the answers so far that they are enough.
+Simulate = Callable[[Network, float, int, Callable[[Open], bool]], Open]
 
 
 @dataclass(frozen=True)
@@ -105,8 +107,11 @@ def _at(network: Network, level: Costs) -> Network:
 
 
 def configured(network: Network, learnt: Learnt, configuration: Configuration) -> Network:
-    """Return the network with other threads and workers."""
-    return replace(network, **network_settings(with_settings(learnt.contender, configuration.settings)))
+    """Return the network with other threads and workers, and the limit of requests in flight that goes with them."""
+    contender = with_settings(learnt.contender, configuration.settings)
+    settings = settings_of(contender, "scoring")
+    limit = settings.max_in_flight if settings else 0
+    return replace(network, most_in_flight=limit, **network_settings(contender))
 
 
 def configurations(network: Network, lone_ms: float) -> list[Configuration]:
@@ -167,14 +172,14 @@ def capacity_of(
     load_at: Callable[[float], Demand] | None = None,
     simulated: Simulate | None = None,
 ) -> Capacity:
-    """Return the highest rate at which all objectives of latency are kept, by halving the way to the bound."""
+    """Return the highest rate at which all objectives are kept, by halving the way to the bound."""
     simulated = simulated or _simulate
     bound_rps, binds = bound_of(network, lone_ms)
     requests = max(int(np.ceil(_LEAST_BEYOND / (1 - each.share))) for each in objectives)
 
     def run(rate_rps: float, number: int = requests) -> Open:
         loaded = replace(network, load=load_at(rate_rps)) if load_at else network
-        return simulated(loaded, rate_rps, number, lambda latencies_ms: is_lost(latencies_ms, number, objectives))
+        return simulated(loaded, rate_rps, number, lambda found: is_lost(found, number, objectives))
 
     lowest = run(_LOW * bound_rps, requests // _LOW_SHARE)
     if not is_kept(lowest, objectives):
@@ -190,25 +195,25 @@ def capacity_of(
     return Capacity(low * bound_rps, bound_rps, binds if low >= _NEAR else "waiting near the limit", _cpu_ms(kept))
 
 
-def _simulate(network: Network, rate_rps: float, requests: int, is_enough: Callable[[np.ndarray], bool]) -> Open:
+def _simulate(network: Network, rate_rps: float, requests: int, is_enough: Callable[[Open], bool]) -> Open:
     return simulate_open(network, rate_rps, requests=requests, is_enough=is_enough)
 
 
-def is_lost(latencies_ms: np.ndarray, requests: int, objectives: Sequence[Objective]) -> bool:
-    """Whether so many of the first answers were too late that the others cannot make up for them."""
+def is_lost(found: Open, requests: int, objectives: Sequence[Objective]) -> bool:
+    """Whether so many of the first requests went wrong that the others cannot make up for them."""
     return any(
-        int(np.count_nonzero(latencies_ms >= each.limit_ms)) > (1 - each.share) * requests
+        int(np.count_nonzero(found.latencies_ms >= _limit_ms(each))) + found.refused > (1 - each.share) * requests
         for each in objectives
-        if each.limit_ms is not None
     )
 
 
 def is_kept(found: Open, objectives: Sequence[Objective]) -> bool:
-    """Whether every objective of latency is kept; a network that never answered keeps none."""
-    latencies_ms = found.latencies_ms
-    return bool(latencies_ms.size) and all(
-        float(np.mean(latencies_ms < each.limit_ms)) >= each.share for each in objectives if each.limit_ms is not None
-    )
+    """Whether every objective is kept, refused requests being wrong answers; without any answer none is."""
+    return bool(found.latencies_ms.size) and all(found.within(_limit_ms(each)) >= each.share for each in objectives)
+
+
+def _limit_ms(objective: Objective) -> float:
+    return math.inf if objective.limit_ms is None else objective.limit_ms
 
 
 def _cpu_ms(found: Open) -> float:

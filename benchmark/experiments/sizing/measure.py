@@ -6,9 +6,10 @@ from typing import Any, Final
 from benchmark.contenders.variant import with_settings
 from benchmark.errors import BenchmarkError, RecordError
 from benchmark.experiments.experiment import Assignment
+from benchmark.experiments.prediction.all_cores import all_cores
 from benchmark.experiments.sizing.capacity import Configuration
 from benchmark.experiments.sizing.plan import SizingPlan
-from benchmark.experiments.sizing.predict import all_cores, predict
+from benchmark.experiments.sizing.predict import predict
 from benchmark.measure.levels import Levels, hold
 from benchmark.measure.session import Session
 from benchmark.record.run import utc_now
@@ -39,5 +40,5 @@ def measure(session: Session, assignment: Assignment[SizingPlan]) -> None:
 
 
 def foretell(plan: SizingPlan, session: Session) -> dict[str, Any]:
-    with all_cores() as apply:
+    with all_cores(predict.__module__) as apply:
         return predict(plan, apply, lambda what: session.progress.phase("", what))

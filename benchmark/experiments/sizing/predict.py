@@ -7,16 +7,14 @@
 `here` is what the machine of the run would carry, with the load generator beside it: what --verify measures.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final
 
 from benchmark.contenders.answer_law import scoring_settings
 from benchmark.contenders.service_settings import architecture_of
 from benchmark.errors import ContenderError, SettingRefused
+from benchmark.experiments.prediction.all_cores import Map
 from benchmark.experiments.prediction.model import network_settings
 from benchmark.experiments.prediction.simulation import Network
 from benchmark.experiments.sizing.capacity import (
@@ -39,34 +37,10 @@ from benchmark.experiments.sizing.outlook import day_of, regions, sized, starts
 from benchmark.experiments.sizing.plan import SizingPlan
 from benchmark.experiments.sizing.source import Learnt
 from benchmark.load.objectives import Objective
-from benchmark.record.allowance import whole_cores
 from contract.settings import PREFIX
-
-Given = TypeVar("Given")
-Found = TypeVar("Found")
-
 
 # What belongs to the processes of a measurement, and has a value of its own in docker/kubernetes.
 _NOT_TAKEN: Final = {f"{PREFIX}{name}" for name in ("PORT", "HOST", "REDIS_URL", "MODEL_URLS", "MODEL_SEED")}
-
-
-class Map(Protocol):
-    """Applies a function to each item; in several processes, or in this one."""
-
-    def __call__(self, function: Callable[[Given], Found], items: Iterable[Given], /) -> Iterable[Found]: ...
-
-
-@contextmanager
-def all_cores() -> Iterator[Map]:
-    """Yield what applies functions on all cores: nothing is being measured meanwhile."""
-    context = get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    with ProcessPoolExecutor(whole_cores(), mp_context=context) as pool:
-
-        def apply(function: Callable[[Given], Found], items: Iterable[Given], /) -> Iterable[Found]:
-            return pool.map(function, items)
-
-        yield apply
 
 
 @dataclass(frozen=True)

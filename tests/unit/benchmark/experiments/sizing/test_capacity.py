@@ -17,12 +17,13 @@ from benchmark.experiments.sizing.capacity import (
     configured,
     generator_at,
     in_a_pod,
+    is_kept,
     is_lost,
 )
 from benchmark.load.objectives import parse_objective
 from tests.unit.benchmark.experiments.sizing.synthetic import LEVELS, learnt
 
-P99 = [parse_objective("p99<100ms")]
+P99, ERRORS = [parse_objective("p99<100ms")], [parse_objective("errors<0.1%")]
 SYNC, ASYNC = choose(["sync-concurrent", "async-aiohttp"], discover())
 LONE_MS = 50.0
 
@@ -33,10 +34,11 @@ def network_of(name: str, scoring_ms: float = 2.0) -> Network:
 
 
 def planted(limit_rps: float) -> Callable[..., Open]:
-    def simulated(_: Network, rate_rps: float, requests: int, is_enough: Callable[[np.ndarray], bool]) -> Open:
+    def simulated(_: Network, rate_rps: float, requests: int, is_enough: Callable[[Open], bool]) -> Open:
         latencies_ms = np.full(requests, 50.0 if rate_rps <= limit_rps else 500.0)
-        assert is_enough(latencies_ms) == (rate_rps > limit_rps)
-        return Open(rate_rps, latencies_ms, 1, {"scoring": rate_rps * 0.002})
+        found = Open(rate_rps, latencies_ms, 1, {"scoring": rate_rps * 0.002})
+        assert is_enough(found) == (rate_rps > limit_rps)
+        return found
 
     return simulated
 
@@ -77,9 +79,26 @@ def test_settings_are_those_of_the_service() -> None:
 
 
 def test_answers_that_are_too_late_for_the_rest_to_make_up_end_a_simulation() -> None:
-    latencies_ms = np.array([50.0] * 90 + [200.0] * 9)
-    assert is_lost(latencies_ms, 800, P99)
-    assert not is_lost(latencies_ms, 1000, P99)
+    found = Open(100.0, np.array([50.0] * 90 + [200.0] * 9), 1, {})
+    assert is_lost(found, 800, P99)
+    assert not is_lost(found, 1000, P99)
+
+
+def test_a_refused_request_breaks_every_objective() -> None:
+    few, many = (Open(100.0, np.full(1000 - refused, 50.0), 1, {}, refused) for refused in (5, 15))
+    assert is_kept(few, P99)
+    assert not is_kept(many, P99)
+    assert not is_kept(few, ERRORS)
+    assert is_lost(few, 1000, ERRORS)
+    assert is_kept(replace(few, refused=0), ERRORS)
+
+
+def test_a_pod_of_few_threads_carries_less_where_errors_count_since_it_refuses_what_it_has_no_place_for() -> None:
+    few = in_a_pod(configured(network_of("sync"), learnt(SYNC), Configuration(8, 1)))
+    assert few.most_in_flight == 16
+    free, tight = replace(few, most_in_flight=0), replace(few, most_in_flight=10)
+    kept = [is_kept(simulate_open(each, 100.0, requests=1000), ERRORS) for each in (free, few, tight)]
+    assert kept == [True, True, False]
 
 
 def test_the_generator_costs_what_it_did_at_the_nearest_rates() -> None:
