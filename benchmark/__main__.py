@@ -1,6 +1,5 @@
 """`python -m benchmark`: the command line; `--help` explains each command."""
 
-import signal
 import sys
 
 _INTERRUPTED = 130
@@ -9,7 +8,9 @@ _INTERRUPTED = 130
 def main() -> None:
     """Run the command that the arguments name, and exit with its status."""
     try:
-        from benchmark.cli import app  # noqa: PLC0415 - a Ctrl-C may come during this
+        import signal  # noqa: PLC0415 - a Ctrl-C may come during this
+
+        from benchmark.cli import app  # noqa: PLC0415
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("benchmark"):  # a mistake of ours, which no installation mends
             raise

@@ -26,6 +26,7 @@ _MARK: Final = "LC_SIGNAL_TRIAL"  # what the harness starts inherits locales, an
 _END_S: Final = 240.0  # on a machine that does much else, too
 _LEFT_S: Final = 20.0  # the guard stops services within seconds
 _POLL_S: Final = 0.02
+_ALL_ARE_UP, _INTERRUPTED = "scoring  http://", "Interrupted"
 _TRACEBACK: Final = "Traceback (most recent call last)"
 
 
@@ -157,6 +158,9 @@ def signalled(command: Command, place: Place, number: signal.Signals, moment_s: 
     faults += started.end(_expected(command, number))
     status = started.popen.returncode
     by_itself = status in command.ends and not (command.through_make and status)
+    if command.through_make and command.starts_services:
+        # Only make may have got the signal, when all services were up and `up` was done.
+        by_itself |= _ALL_ARE_UP in started.output and _INTERRUPTED not in started.output
     # A service that stays must be known to `down`.
     stays = (by_itself or number == signal.SIGKILL) if command.starts_services else command.stops_services
     if not stays:
