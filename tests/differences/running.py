@@ -48,8 +48,12 @@ def running(kind: str, **env: str) -> Iterator[str]:
 
 
 def benchmark(words: Sequence[str], folder: Path, output: str = "") -> subprocess.CompletedProcess[str]:
-    """Run `python -m benchmark`, with the key in the environment; keep what it prints in `output` if one is named."""
-    argv = [sys.executable, "-m", "benchmark", *words]
+    """Run `python -m benchmark`, with the key in the environment.
+
+    Keeps what it prints in `output` if that is named, and the runs in a folder `results`.
+    """
+    to_results = [] if words[0] == "scenario" else ["--results", "results"]
+    argv = [sys.executable, "-m", "benchmark", *words, *to_results]
     done = subprocess.run(argv, cwd=folder, env=_ENV, capture_output=True, text=True, check=False)
     if output:
         (folder / output).write_text(done.stdout)
