@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 import simpy
 
-from benchmark.experiments.prediction.simulation import Cores, Demand, Network, constant, simulate, simulate_burst
+from benchmark.experiments.prediction.simulation import Demand, Network, constant, simulate, simulate_burst
+from benchmark.experiments.prediction.stations import Cores
 
 NETWORK = Network(
     load=constant(0.2),
