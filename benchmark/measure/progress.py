@@ -52,6 +52,10 @@ class Progress:
         if self._task is not None:
             self._bar.update(self._task, contender=contender, phase=phase, remaining=self._remaining())
 
+    def trials_begin(self) -> None:
+        """Do not count what was done until now as part of the first trial."""
+        self._last_s = time.monotonic()
+
     def cell_done(self, cell: TrialRecord, expected_s: float = 0.0) -> None:
         """Count a finished trial. Print a line if there is no bar, or if the trial failed.
 

@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -77,3 +78,19 @@ def test_what_is_left_counts_trials_by_how_long_each_was_expected_to_take(
             clock[0] += took_s
             progress.cell_done(TrialRecord(0, "sync", 1), expected_s)
     assert [line.rpartition("about ")[2] for line in lines(output)[1:]] == ["1:00 left", "0:20 left"]
+
+
+@pytest.mark.parametrize(("announced", "left"), [(True, "0:30"), (False, "3:30")])
+def test_what_is_done_before_the_trials_does_not_make_those_look_slow(
+    announced: bool, left: str, progress: Progress, output: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(now_s=0.0)
+    monkeypatch.setattr("benchmark.measure.progress.time", SimpleNamespace(monotonic=lambda: clock.now_s))
+    with progress:
+        progress.begin(Path("/x"), cells=4, cell_s=10.0)
+        clock.now_s = 60.0
+        if announced:
+            progress.trials_begin()
+        clock.now_s = 70.0
+        progress.cell_done(TrialRecord(0, "async", 1))
+    assert lines(output)[-1].endswith(f"about {left} left")
