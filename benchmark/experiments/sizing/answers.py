@@ -31,7 +31,8 @@ def answers(summary: PlanSummary) -> list[Answer]:
     if not summary.complete:
         found.append(Answer(_SAY.interrupted()))
     elif summary.verified:
-        said = _SAY.verified(within=summary.within, of=summary.verified, close=100 * CLOSE)
+        say = _SAY.verified_elsewhere if summary.measured_elsewhere else _SAY.verified
+        said = say(within=summary.within, of=summary.verified, close=100 * CLOSE)
         found.append(Answer(said, topic=_CHECKED))
     elif any(entry.verified for entry in summary.contenders.values()):
         found.append(Answer(_SAY.not_measured(), topic=_CHECKED))

@@ -22,6 +22,7 @@ def measure(session: Session, assignment: Assignment[SizingPlan]) -> None:
     plan = assignment.plan
     found = foretell(plan, session)
     session.run.write_json(PREDICTION, {"written_utc": utc_now(), "written_ns": monotonic_ns(), **found})
+    session.progress.trials_begin()
     contenders = {each.label: each for each in assignment.contenders}
     for name, row in found["contenders"].items():
         for each in row["here"] if name in contenders else ():

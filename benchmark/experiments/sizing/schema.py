@@ -1,9 +1,12 @@
 """`summary.json` of a plan: what is foretold of each contender, and what of that was measured."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from benchmark.analysis.reasons import Reason
 from benchmark.analysis.schema import Head, SummaryPart
+
+UNKNOWN: Final = "unknown"  # a machine whose CPU is not recorded
 
 
 class ChoiceRow(SummaryPart):
@@ -133,6 +136,14 @@ class PlanSummary(Head):
     within: int = 0  # verified configurations whose prediction was close enough
     verified: int = 0  # those whose capacity was measured
     contenders: dict[str, PlanEntry]
+
+    @property
+    def measured_elsewhere(self) -> str:
+        """The machine that this was measured on, if the run that it rests on was recorded on another; else empty."""
+        machine = self.environment.get("machine") or {}
+        here = (str(machine.get("cpu_model") or UNKNOWN), int(machine.get("cores") or 1))
+        there = (self.source.machine, self.source.cores)
+        return "" if here == there or UNKNOWN in (here[0], there[0]) else f"{here[0]}, {here[1]} cores"
 
     @property
     def planned(self) -> dict[str, PlanEntry]:

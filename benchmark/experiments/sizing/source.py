@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from benchmark.analysis.schema import LOAD_GENERATOR, ContenderSummary, LevelSummary, Summary, parse_summary
 from benchmark.contenders.discovery import ROOT, Contender, discover
 from benchmark.errors import PlanRefused, RecordError
+from benchmark.experiments.sizing.schema import UNKNOWN
 from benchmark.record.manifest import recorded_contenders
 from benchmark.record.run import SUMMARY
 
@@ -105,7 +106,7 @@ def read_source(path: Path, names: Sequence[str]) -> Source:
         path=path,
         started_utc=summary.started_utc,
         cores=int(machine.get("cores") or 1),
-        machine=str(machine.get("cpu_model") or "unknown"),
+        machine=str(machine.get("cpu_model") or UNKNOWN),
         learnt=tuple(found),
         refused=refused,
     )

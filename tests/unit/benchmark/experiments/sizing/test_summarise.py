@@ -10,10 +10,12 @@ from benchmark.experiments.experiment import carry_out
 from benchmark.experiments.sizing import measure as sizing_measure
 from benchmark.experiments.sizing.answers import answers
 from benchmark.experiments.sizing.experiment import EXPERIMENT
+from benchmark.experiments.sizing.page import render_page
 from benchmark.experiments.sizing.plan import LADDER, assign
-from benchmark.experiments.sizing.schema import PlanSummary
+from benchmark.experiments.sizing.schema import PlanSummary, SourceRow
 from benchmark.load.plan import LoadPlan
 from benchmark.measure.trial import Trial
+from benchmark.record.run import Run
 from tests.unit.benchmark.experiments.sizing.synthetic import foretold, plan_of, write_trial
 from tests.unit.benchmark.fakes import FakeStack, fake_stack, make_progress
 
@@ -32,6 +34,14 @@ def verified(results: Path, patch: pytest.MonkeyPatch, limit_rps: float) -> tupl
     stack = fake_stack(patch, measure)
     run = carry_out(EXPERIMENT, assign(plan_of([ASYNC, SYNC]), False), results, make_progress())
     return PlanSummary.model_validate(run.summary), stack
+
+
+def here(cpu_model: str, cores: int) -> dict[str, Any]:
+    return {"machine": {"cpu_model": cpu_model, "cores": cores}}
+
+
+def there(machine: str, cores: int) -> SourceRow:
+    return SourceRow(path="run", machine=machine, cores=cores)
 
 
 def test_a_capacity_lies_between_the_rates_that_were_kept_and_broken(
@@ -74,6 +84,7 @@ def test_the_answers_name_the_cheapest_who_cannot_and_how_good_the_prediction_wa
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     summary, _ = verified(tmp_path, monkeypatch, limit_rps=105.0)
+    summary = summary.model_copy(update={"environment": here("Intel", 2), "source": there("Intel", 2)})
     texts = [each.text for each in answers(summary)]
     assert texts[0].startswith("async keeps the promise for the least: 2 pods and 2 of its models")
     assert "sync cannot keep p99<100ms at any rate: alone it takes 50.0 ms on average." in texts
@@ -82,3 +93,24 @@ def test_the_answers_name_the_cheapest_who_cannot_and_how_good_the_prediction_wa
     page = next(tmp_path.glob("*-plan/report.html")).read_text()
     assert "strange: nothing is known of it" in page
     assert all(what in page for what, _ in summary.assumptions)
+
+
+@pytest.mark.parametrize(
+    ("source", "measured", "elsewhere"),
+    [
+        (there("AMD", 2), here("Intel", 2), "Intel, 2 cores"),
+        (there("Intel", 8), here("Intel", 2), "Intel, 2 cores"),
+        (there("Intel", 2), here("Intel", 2), ""),
+        (there("unknown", 2), here("Intel", 2), ""),
+        (there("Intel", 2), {}, ""),
+    ],
+)
+def test_a_prediction_that_was_verified_on_another_machine_is_said_to_be(
+    source: SourceRow, measured: dict[str, Any], elsewhere: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    summary, _ = verified(tmp_path, monkeypatch, limit_rps=105.0)
+    summary = summary.model_copy(update={"environment": measured, "source": source})
+    assert summary.measured_elsewhere == elsewhere
+    said = any("on another machine than the run" in each.text for each in answers(summary))
+    page = render_page(Run(next(tmp_path.glob("*-plan"))), summary)
+    assert (said, "was recorded on another machine" in page) == (bool(elsewhere), bool(elsewhere))
