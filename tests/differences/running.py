@@ -60,6 +60,24 @@ def benchmark(words: Sequence[str], folder: Path, output: str = "") -> subproces
     return done
 
 
+def benchmark_read_live(words: Sequence[str], folder: Path) -> int:
+    """Run `python -m benchmark WORDS --live` with a reader of its page, and return how many events it read."""
+    argv = [sys.executable, "-m", "benchmark", *words, "--live", "--results", "results"]
+    with subprocess.Popen(argv, cwd=folder, env=_ENV, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        assert process.stdout
+        events = 0
+        for line in process.stdout:
+            said, _, url = line.decode().strip().partition("live: ")
+            if url and not said:
+                events = _count_events(url)  # until the command has ended
+    return events
+
+
+def _count_events(url: str) -> int:
+    with urllib.request.urlopen(f"{url}events") as answer:
+        return sum(line.startswith(b"event: ") for line in answer)
+
+
 def newest(results: Path) -> Run:
     """Return the newest run."""
     return Run((results / "latest").resolve())
