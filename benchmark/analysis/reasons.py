@@ -26,10 +26,14 @@ SENTENCES: Final[Mapping[str, str]] = {
     "stop them and measure again",
     "foreign_load_in_one": "other programs used {most}{share:.0%} of the machine in the worst of {count} {unit}s "
     "(limit {limit:.0%}){where}: stop them and measure again",
+    "foreign_load_in_some": "other programs used more than {limit:.0%} of the machine in {above} of {count} {unit}s "
+    "(at most {most_above} may be){where}: stop them and measure again",
     "stolen_time": "the hypervisor gave {most}{share:.0%} of the machine to other virtual machines "
     "(limit {limit:.0%}){where}: measure again",
     "stolen_time_in_one": "the hypervisor gave {most}{share:.0%} of the machine to other virtual machines in the worst "
     "of {count} {unit}s (limit {limit:.0%}){where}: measure again",
+    "stolen_time_in_some": "the hypervisor gave more than {limit:.0%} of the machine to other virtual machines in "
+    "{above} of {count} {unit}s (at most {most_above} may be){where}: measure again",
     "silent": "nothing was answered, and nothing failed{where}",
     "no_answer": "no correct answer in block {blocks}{where}",
     "errors": "{most}{errors:request} failed{where}, for instance: {example}",

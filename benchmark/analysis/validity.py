@@ -28,9 +28,9 @@ MAX_DRIFT = 0.15
 DRIFT_CONFIDENCE = 0.999
 
 
-def level_reasons(contender: Contender, blocks: Sequence[LevelFigures]) -> list[Reason]:
-    """Return why one contender's level is INVALID; nothing if it is VALID."""
-    reasons = disturbance_reasons(blocks)
+def level_reasons(contender: Contender, blocks: Sequence[LevelFigures], spared: float = 0.0) -> list[Reason]:
+    """Return why one contender's level is INVALID; nothing if it is VALID. `spared`: see `disturbance_reasons`."""
+    reasons = disturbance_reasons(blocks, spared=spared)
     silent = [block.block + 1 for block in blocks if not block.n]
     if silent:
         return [because("no_answer", blocks=", ".join(map(str, silent))), *reasons]
@@ -78,27 +78,33 @@ def early_reasons(fastest_excess_ms: float) -> list[Reason]:
     return [because("early_answer", early_ms=-fastest_excess_ms)] if fastest_excess_ms < -EARLY_MS else []
 
 
-def disturbance_reasons(blocks: Sequence[Observed], unit: str = "block") -> list[Reason]:
+def disturbance_reasons(blocks: Sequence[Observed], unit: str = "block", spared: float = 0.0) -> list[Reason]:
     """Return a reason if other programs or virtual machines used too much of the machine during these blocks.
 
-    Blocks without an observation are skipped. `unit` is the word for a block, such as `repeat`.
+    Blocks without an observation are skipped. `unit` is the word for a block, such as `repeat`. `spared` is the share
+    of the blocks in which the limit for a single one does not hold, where so few cannot change what is concluded.
     """
     foreign, steal = [block.foreign_share for block in blocks], [block.steal_share for block in blocks]
     return [
-        *_excess("foreign_load", foreign, MAX_FOREIGN, MAX_FOREIGN_IN_BLOCK, unit),
-        *_excess("stolen_time", steal, MAX_STEAL, MAX_STEAL_IN_BLOCK, unit),
+        *_excess("foreign_load", foreign, MAX_FOREIGN, MAX_FOREIGN_IN_BLOCK, unit, spared),
+        *_excess("stolen_time", steal, MAX_STEAL, MAX_STEAL_IN_BLOCK, unit, spared),
     ]
 
 
-def _excess(code: str, shares: Sequence[float | None], bound: float, bound_in_one: float, unit: str) -> list[Reason]:
-    """Return a reason if the mean share is above `bound`, or a single one above `bound_in_one`."""
+def _excess(
+    code: str, shares: Sequence[float | None], bound: float, bound_in_one: float, unit: str, spared: float
+) -> list[Reason]:
+    """Return a reason if the mean share is above `bound`, or more than are spared above `bound_in_one`."""
     seen = [share for share in shares if share is not None]
     mean, worst = float(np.mean(seen)) if seen else 0.0, max(seen, default=0.0)
+    above, most = sum(share > bound_in_one for share in seen), int(spared * len(seen))
     if mean > bound:
         return [because(code, share=mean, limit=bound)]
-    if worst > bound_in_one:
+    if above <= most:
+        return []
+    if not most:
         return [because(f"{code}_in_one", share=worst, limit=bound_in_one, count=len(seen), unit=unit)]
-    return []
+    return [because(f"{code}_in_some", above=above, most_above=most, limit=bound_in_one, count=len(seen), unit=unit)]
 
 
 def level_notes(contender: Contender, blocks: Sequence[LevelFigures]) -> list[str]:

@@ -165,6 +165,22 @@ def test_a_disturbance_of_one_block_in_four_is_not_averaged_away(share: str, in_
     assert f"in the worst of 4 blocks (limit {in_block * 100:.0f} %)" in reason.text
 
 
+@pytest.mark.parametrize(
+    ("share", "in_block"), [("foreign_share", MAX_FOREIGN_IN_BLOCK), ("steal_share", MAX_STEAL_IN_BLOCK)]
+)
+def test_a_share_of_many_blocks_may_be_disturbed_where_that_is_said(share: str, in_block: float) -> None:
+    def reasons(count: int, disturbed: int, spared: float) -> list[str]:
+        loud = level(**{share: in_block * (1 + JUST)})
+        blocks = [loud] * disturbed + [level(**{share: 0.0})] * (count - disturbed)
+        return [reason.text for reason in level_reasons(REAL, blocks, spared)]
+
+    assert reasons(30, 3, spared=0.1) == []
+    (reason,) = reasons(30, 4, spared=0.1)
+    assert "in 4 of 30 blocks (at most 3 may be)" in reason
+    for too_few in reasons(30, 1, spared=0.0), reasons(9, 1, spared=0.1):
+        assert "in the worst of" in too_few[0]
+
+
 @pytest.mark.parametrize("contender", [REAL, HARNESS])
 def test_nobody_is_exempt_from_being_disturbed(contender: Any) -> None:
     assert len(level_reasons(contender, [level(foreign_share=0.5, steal_share=0.5)] * 2)) == 2

@@ -1,6 +1,6 @@
 """Runs of `gate` without processes, with latencies and CPU times that are known exactly."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from benchmark.experiments.gate.schema import GateSummary
 from benchmark.load.plan import LoadPlan
 from benchmark.measure.trial import Trial
 from benchmark.record import provenance
+from benchmark.record.resources import BUSY, IDLE, STEAL
 from benchmark.record.run import Run
 from tests.unit.benchmark.fakes import Measure, fake_stack, make_progress
 from tests.unit.benchmark.synthetic import CPU, Held, make_contender, write_files
@@ -21,13 +22,23 @@ from tests.unit.benchmark.synthetic import CPU, Held, make_contender, write_file
 NOISE = (0.0, 0.004, -0.003, 0.002, -0.004, 0.001)  # of one side, pair by pair
 
 
-def sides(latency_ms: Mapping[str, float], cores: Mapping[str, float] | None = None, **held: Any) -> Measure:
-    """Return a way to measure which records these latencies, with some noise, and CPU of the scoring handler."""
+def sides(
+    latency_ms: Mapping[str, float],
+    cores: Mapping[str, float] | None = None,
+    disturbed: Collection[int] = (),
+    **held: Any,
+) -> Measure:
+    """Return a way to measure which records these latencies, with some noise, and CPU of the scoring handler.
+
+    In the blocks that are `disturbed`, other programs use a quarter of a machine of two cores.
+    """
 
     def measure(trial: Trial, load: LoadPlan) -> None:
         side, block = trial.cell.contender, trial.cell.block
         slower = 1 + (NOISE[block % len(NOISE)] if side == HEAD else 0)
         cpu = {**CPU, "scoring": (cores or {}).get(side, 0.3)}
+        busy = sum(cpu.values()) + (0.5 if block in disturbed else 0.0)
+        cpu |= {BUSY: busy, IDLE: 2 - busy, STEAL: 0.0}
         levels = [Held(level.users, latency_ms[side] * slower, cpu=cpu, **held) for level in load.levels]
         write_files(trial.session.run, trial.cell, *levels)
 

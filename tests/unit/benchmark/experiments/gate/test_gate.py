@@ -86,6 +86,18 @@ def test_a_saturated_generator_strikes_the_rate_and_not_the_cpu(
     assert (found["rps"].valid, found["cpu_ms"].valid) == (False, True)
 
 
+@pytest.mark.parametrize(
+    ("pairs", "disturbed", "valid"), [(20, [3], True), (20, [3, 11], True), (20, [3, 11, 12], False), (9, [3], False)]
+)
+def test_of_many_pairs_one_in_ten_may_be_disturbed(
+    pairs: int, disturbed: list[int], valid: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure = sides(SAME, disturbed=disturbed)
+    run = record(tmp_path, monkeypatch, measure, {"mean_ms": 0.0}, pairs=pairs)
+    summary = summary_of(run)
+    assert (summary.pairs, summary.valid) == (pairs, valid)
+
+
 def test_more_cpu_per_request_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = record(tmp_path, monkeypatch, sides(SAME, {"base": 0.3, "head": 0.36}), {"cpu_ms": 0.05}, pairs=12)
     (figure,) = summary_of(run).worse
