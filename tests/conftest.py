@@ -28,8 +28,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts backgrou
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores: tests with real servers wait for half of their time."""
-    return (os.cpu_count() or 1) + 1
+    """Two more than there are cores: tests with real servers wait for half of their time."""
+    return (os.cpu_count() or 1) + 2
 
 
 @pytest.fixture(scope="session")
