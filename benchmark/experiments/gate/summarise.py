@@ -18,8 +18,8 @@ from benchmark.record.manifest import recorded_contenders
 from benchmark.record.run import SUMMARY, Run, TrialRecord
 
 QUESTION: Final = "Is head worse than base by more than allowed?"
-# Of the windows. A pair that was disturbed moves the mean of all pairs little, and widens their interval: `make
-# calibrate` has a gate with so many disturbed pairs. Whoever measures a hundred windows meets a disturbed one.
+# The share of the windows that may be disturbed: among a hundred there is often one. A few hardly move the mean over
+# all pairs, and make its interval wider; `make calibrate` has a gate with so many disturbed windows.
 SPARED: Final = 0.1
 
 
