@@ -109,7 +109,7 @@ def _init(folder: Path, url: str) -> "subprocess.CompletedProcess[str]":
 def _versus(folder: Path, one: str, other: str, seed: int) -> VersusSummary:
     words = ["versus", f"A={one}", f"B={other}", "--scenario", _SCENARIO, "--quick", "--seed", str(seed)]
     done = benchmark(words, folder)
-    summary = VersusSummary.model_validate(newest(folder / "results").summary)
+    summary = VersusSummary.model_validate(newest(folder / "results", done.returncode).summary)
     print(f"run {seed}, status {done.returncode}:", end="")
     for each in summary.compared:
         ends = each.difference_ci and "{:+.2f} to {:+.2f}".format(*each.difference_ci)
@@ -145,7 +145,7 @@ def _gate(folder: Path, head: str, seed: int, asked: Sequence[str]) -> GateSumma
     began_s = time.monotonic()
     done = benchmark([*words, *asked, "--free-ports", "--seed", str(seed)], folder)
     minutes = (time.monotonic() - began_s) / 60
-    summary = GateSummary.model_validate(newest(folder / "results").summary)
+    summary = GateSummary.model_validate(newest(folder / "results", done.returncode).summary)
     print(f"run {seed}, status {done.returncode}, {minutes:.1f} minutes, {summary.pairs} pairs:", end="")
     for each in summary.figures:
         ends = each.interval and "{} to {}".format(*(end if end is None else f"{end:+.1%}" for end in each.interval))

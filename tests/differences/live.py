@@ -34,11 +34,11 @@ def measured_once(folder: Path, seed: int, live: bool) -> Measured:
     words = ["bench", "--contenders", _CONTENDER, "--levels", f"{LOW_USERS},{CPU_USERS}", "--blocks", "2"]
     words += ["--seed", str(seed), "--free-ports"]
     if live:
-        events = benchmark_read_live(words, folder)
+        status, events = benchmark_read_live(words, folder)
         assert events, "the live page sent nothing"
     else:
-        benchmark(words, folder)
-    return _figures(newest(folder / "results"))
+        status = benchmark(words, folder).returncode
+    return _figures(newest(folder / "results", status))
 
 
 def is_free(off: Sequence[Measured], on: Sequence[Measured]) -> bool:

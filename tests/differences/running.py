@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from benchmark.cli_options import EXIT_FAILED, EXIT_USAGE
 from benchmark.contenders.discovery import ROOT
 from benchmark.record.run import Run
 from benchmark.stack.processes import free_port
@@ -60,8 +61,8 @@ def benchmark(words: Sequence[str], folder: Path, output: str = "") -> subproces
     return done
 
 
-def benchmark_read_live(words: Sequence[str], folder: Path) -> int:
-    """Run `python -m benchmark WORDS --live` with a reader of its page, and return how many events it read."""
+def benchmark_read_live(words: Sequence[str], folder: Path) -> tuple[int, int]:
+    """Run `python -m benchmark WORDS --live` with a reader of its page; return its exit status and the events read."""
     argv = [sys.executable, "-m", "benchmark", *words, "--live", "--results", "results"]
     with subprocess.Popen(argv, cwd=folder, env=_ENV, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         assert process.stdout
@@ -70,7 +71,7 @@ def benchmark_read_live(words: Sequence[str], folder: Path) -> int:
             said, _, url = line.decode().strip().partition("live: ")
             if url and not said:
                 events = _count_events(url)  # until the command has ended
-    return events
+    return process.returncode, events
 
 
 def _count_events(url: str) -> int:
@@ -78,8 +79,10 @@ def _count_events(url: str) -> int:
         return sum(line.startswith(b"event: ") for line in answer)
 
 
-def newest(results: Path) -> Run:
-    """Return the newest run."""
+def newest(results: Path, status: int) -> Run:
+    """Return the run that a command with this exit status made. Raises RuntimeError if it made none."""
+    if status in (EXIT_FAILED, EXIT_USAGE):  # the newest would be that of an earlier command
+        raise RuntimeError(f"nothing was measured: exit status {status}")
     return Run((results / "latest").resolve())
 
 

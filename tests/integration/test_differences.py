@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.differences.fastapi_service import Hungry
-from tests.differences.running import COMMANDS, KEY, benchmark, can_run, files_with_key, running
+from tests.differences.running import COMMANDS, KEY, benchmark, can_run, files_with_key, newest, running
 
 pytestmark = pytest.mark.integration
 
@@ -63,3 +63,12 @@ def test_the_hungry_service_uses_a_share_more_of_what_it_has_used(monkeypatch: p
     monkeypatch.setattr("tests.differences.fastapi_service.time.process_time", passing)
     asyncio.run(ask())
     assert now_s - 100.0 == pytest.approx(1.05, abs=0.01)
+
+
+@pytest.mark.parametrize("status", [1, 2])
+def test_a_command_that_measured_nothing_is_not_taken_for_the_one_before(status: int, tmp_path: Path) -> None:
+    (tmp_path / "earlier").mkdir()
+    (tmp_path / "latest").symlink_to("earlier")
+    assert newest(tmp_path, 0).path.name == "earlier"
+    with pytest.raises(RuntimeError, match=f"exit status {status}"):
+        newest(tmp_path, status)
