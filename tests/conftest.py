@@ -20,6 +20,15 @@ REAL = [name for name, contender in CONTENDERS.items() if contender.default and 
 OTHER_SERVERS = ["sync-gevent", "async-granian"]
 IN_CI = bool(os.environ.get("CI"))
 
+# A busy machine can stop a service for longer than its timeouts, and its 503 then says nothing about what is tested.
+# Tests of the timeouts set their own.
+PATIENT = {
+    "SERVING_REDIS_TIMEOUT_MS": "15000",
+    "SERVING_MODEL_TIMEOUT_MS": "15000",
+    "STRATEGY_REDIS_TIMEOUT_MS": "15000",
+    "STRATEGY_REDIS_TIMEOUT_S": "15",
+}
+
 settings.register_profile("any machine", deadline=None)  # how long an example takes says nothing on a busy one
 settings.load_profile("any machine")
 
@@ -53,8 +62,8 @@ class Stacks:
         return self._started[name]
 
     def start(self, contender: Contender, env: dict[str, str] | None = None) -> Stack:
-        """Start a stack of its own, on free ports."""
-        running = running_stack(contender, self._logs, self._guard, env, free_ports=True)
+        """Start a stack of its own, on free ports, with timeouts that a busy machine does not exceed."""
+        running = running_stack(contender, self._logs, self._guard, {**PATIENT, **(env or {})}, free_ports=True)
         return self._exit_stack.enter_context(running)
 
 

@@ -21,7 +21,7 @@ from benchmark.contenders.service_settings import with_variables
 from benchmark.stack.processes import HOST, Launcher, Running, Stack, running_stack
 from benchmark.stack.watchdog import Guard
 from contract.schema import encode_answer, parse_answer
-from tests.conftest import CONTENDERS, OTHER_SERVERS, REAL
+from tests.conftest import CONTENDERS, OTHER_SERVERS, PATIENT, REAL
 from tests.integration.test_faults import asking, until_seeded
 
 pytestmark = pytest.mark.integration
@@ -80,7 +80,7 @@ def model() -> Iterator[PatientModel]:
 
 def patient(contender: Contender, model: PatientModel) -> Contender:
     """Return a contender that asks these models, for all clients at once, and waits for them longer than any test."""
-    patience = {"SERVING_MODEL_TIMEOUT_MS": "60000", "SERVING_MODEL_POOL_SIZE": str(4 * CLIENTS)}
+    patience = {**PATIENT, "SERVING_MODEL_TIMEOUT_MS": "60000", "SERVING_MODEL_POOL_SIZE": str(4 * CLIENTS)}
     return with_variables(asking(contender, model.port), patience)
 
 
@@ -289,7 +289,7 @@ def test_under_steady_load_no_request_in_flight_at_sigterm_is_lost(
             process.terminate()
             return True
 
-    with running_stack(contender, tmp_path, guard, free_ports=True) as stack:
+    with running_stack(contender, tmp_path, guard, PATIENT, free_ports=True) as stack:
         process = scoring_process(stack)
         workers = [threading.Thread(target=work, args=(n, Client(stack, n))) for n in range(CLIENTS)]
         for worker in workers:
