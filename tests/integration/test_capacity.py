@@ -21,8 +21,9 @@ pytestmark = pytest.mark.integration
 
 def test_a_rate_within_the_limit_is_kept_and_one_far_beyond_it_is_ended_early(tmp_path: Path) -> None:
     contender = contender_of("limit", seed=1)  # refuses what is above 250 requests/s
-    # Any try may be slow on a busy machine, but is refused only beyond the limit.
-    plan = replace(make_plan(["errors<1%"], quick=True, first_rps=80.0), coarse_steps=(10.0, 2.0), coarse_s=3.0)
+    # Any try may be slow on a busy machine, but is refused only beyond the limit: 25 in a tenth of a second, more than
+    # 20 per second bring if the machine stands still for a whole one.
+    plan = replace(make_plan(["errors<1%"], quick=True, first_rps=20.0), coarse_steps=(40.0, 2.0), coarse_s=3.0)
     run = Run.create(tmp_path, "capacity", make_manifest([contender], 1, {}, {}, 0.0))
     with closing(Guard()) as guard:
         session = Session(run, guard, Progress(Console(quiet=True)), free_ports=True)
@@ -30,7 +31,7 @@ def test_a_rate_within_the_limit_is_kept_and_one_far_beyond_it_is_ended_early(tm
         assert searching.step()
         assert searching.step()
     kept, broken = searching.search.tries
-    assert (kept.offer.rate_rps, kept.sustained, kept.counts[0].missed) == (80.0, True, 0)
+    assert (kept.offer.rate_rps, kept.sustained, kept.counts[0].missed) == (20.0, True, 0)
     assert (broken.offer.rate_rps, broken.kept_each) == (800.0, (False,))
     assert broken.counts[0].at_least
     first, second = (trial.windows[0].seconds for trial in run.trials())

@@ -30,7 +30,7 @@ PLAN = UnderFirePlan(
     ),
     warmup_s=0.5,
     before_s=1.0,
-    after_s=1.5,
+    after_s=3.0,  # a machine that stands still for a second delays the fault
     rate_rps=30.0,
     levels=(Level(4, 0.2, 0.5),),
     overload_s=1.0,
