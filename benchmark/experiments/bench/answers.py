@@ -118,7 +118,8 @@ def _ranked_in_words(summary: Summary, question: Question, ranked: Sequence[Stan
     if _are_apart(best):  # wide intervals: none of their values stands for all
         values = sorted(each.value for each in best)
         return str(say["apart"](best=_names(best), least=values[0], most=values[-1], low=low))
-    given = {"best": _names(best), "one": len(best) == 1, "value": best[0].value, "low": low}
+    middle = (min(each.value for each in best) + max(each.value for each in best)) / 2  # stands for all of them
+    given = {"best": _names(best), "one": len(best) == 1, "value": middle, "low": low}
     if baseline is None or baseline is best[0]:
         return str(say["best"](**given))
     return str(say["ahead"](baseline=baseline.name, baseline_value=baseline.value, **given))
