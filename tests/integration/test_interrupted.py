@@ -4,12 +4,10 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from benchmark.contenders.discovery import ROOT
-from tests.integration.processes import until
 
 pytestmark = pytest.mark.integration
 
@@ -85,21 +83,3 @@ def test_a_signal_that_comes_where_errors_are_ignored_is_not_lost(number: signal
 def test_a_command_that_is_interrupted_before_it_has_begun_ends_without_a_traceback(module: str) -> None:
     ended = run(STARTING, module)
     assert (ended.returncode, ended.stdout, ended.stderr) == (INTERRUPTED, "", "")
-
-
-@pytest.mark.parametrize(
-    "program", [("strategies.background_task.pending",), ("strategies.frameworks.answers", "1")], ids=lambda p: p[0]
-)
-def test_a_computation_that_is_stopped_leaves_no_temporary_folder(tmp_path: Path, program: tuple[str, ...]) -> None:
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
-    with (tmp_path.parent / "output").open("w") as output:
-        argv = [sys.executable, "-m", *program]
-        process = subprocess.Popen(argv, cwd=ROOT, env=env, start_new_session=True, stdout=output, stderr=output)
-    try:
-        until(lambda: list(tmp_path.iterdir()), "it has made its folder")
-        process.terminate()
-        process.wait(30)
-        assert list(tmp_path.iterdir()) == []
-    finally:
-        process.kill()
-        process.wait()

@@ -5,6 +5,7 @@ import http.client
 import json
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Mapping
@@ -191,7 +192,11 @@ def _compute(session: Session, job: Job, computation: Computation, block: int) -
 def _run(session: Session, cell: TrialRecord, computation: Computation) -> dict[str, Any]:
     log = session.logs(cell) / f"{cell.contender}.log"
     argv = [sys.executable, "-m", computation.module, *computation.args]
-    with start_process(argv, log, session.guard, own_environment(), talking=True) as process:
+    with (
+        # Of the harness, since what is stopped in the middle cannot be trusted to clean up.
+        tempfile.TemporaryDirectory(prefix="computation-", ignore_cleanup_errors=True) as temporary,
+        start_process(argv, log, session.guard, {**own_environment(), "TMPDIR": temporary}, talking=True) as process,
+    ):
         try:
             output, _ = process.communicate(timeout=computation.timeout_s)
             if process.returncode:

@@ -235,6 +235,20 @@ def test_a_computation_that_hangs_is_ended(session: Session, tmp_path: Path, mon
     assert not living([int((tmp_path / "pid").read_text())])
 
 
+def test_what_a_computation_leaves_in_temporary_folders_is_removed_however_it_ends(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = tmp_path / "made"
+    leave = (
+        f"import tempfile\nmade = tempfile.mkdtemp()\nopen(made + '/kept', 'w')\nopen({str(made)!r}, 'w').write(made)\n"
+    )
+    for end in ("print('{}')", "raise SystemExit(1)", "import time; time.sleep(600)"):
+        with contextlib.suppress(LoadError):
+            compute(session, tmp_path, monkeypatch, leave + end, timeout_s=2)
+        assert not Path(made.read_text()).exists()
+        made.unlink()
+
+
 def assignment(monkeypatch: pytest.MonkeyPatch) -> Assignment[StrategiesPlan]:
     monkeypatch.setattr(plan_module, "discover", lambda: {name: make_contender(name) for name in ("one", "two")})
     return assign(StrategiesPlan({POOLS: make_strategy()}, blocks=2, scale=1.0))
