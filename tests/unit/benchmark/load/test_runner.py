@@ -179,8 +179,9 @@ def test_requests_are_those_that_the_plan_gives(run: Run, server: Server, guard:
 def test_levels_are_held_one_after_the_other_and_climb_while_the_rate_grows(
     run: Run, slow_server: Server, guard: Guard
 ) -> None:
-    levels = (Level(1, 0.1, 0.3), Level(2, 0.1, 0.3))
-    climb = (Level(4, 0.1, 0.3), Level(8, 0.1, 0.3))
+    # So long that the rate still grows if the machine stands still for half a second of one.
+    levels = (Level(1, 0.1, 0.8), Level(2, 0.1, 0.8))
+    climb = (Level(4, 0.1, 0.8), Level(8, 0.1, 0.8))
     windows = generate(plan_for(run, slow_server, levels, climb=climb), guard)
     assert [window.users for window in windows] == [1, 2, 4, 8]
     for window, later in pairwise(windows):
