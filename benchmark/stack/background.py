@@ -4,10 +4,9 @@ run/services.json lists the processes that `up` has started. Each is added befor
 finds it even if `up` crashes. Until all are ready, a guard stops them if `up` ends early.
 """
 
-import signal
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +26,7 @@ from benchmark.stack.processes import (
     stop_processes,
 )
 from benchmark.stack.services_state import Service, State, living, locked
+from benchmark.stack.uninterrupted import uninterrupted
 from benchmark.stack.watchdog import Guard, stop_groups
 
 RUN = ROOT / "run"
@@ -55,11 +55,11 @@ def up(folder: Path | None = None, known: Mapping[str, Contender] | None = None)
                 yield _await(contender, process, started, kept)
             if others := [service for service in kept if service.port not in {p.port for _, p in wanted}]:
                 yield f"also up, from before: {_on_ports(others)}"
-            with _uninterrupted():
+            with uninterrupted():
                 for running in started.values():
                     guard.release(running.pid)
         except BaseException:
-            with _uninterrupted():
+            with uninterrupted():
                 stop_processes([running.popen for running in started.values()], guard)
                 ended = {running.pid for running in started.values()}
                 ended -= living(ended)
@@ -149,7 +149,7 @@ def _start(contender: Contender, process: Process, state: State, started: dict[i
     def announce(_: Launch, pid: int) -> None:
         state.write([*state.read(), Service.of(pid, process.role, process.port, process.env)])
 
-    with _uninterrupted():
+    with uninterrupted():
         launcher = ProcessLauncher(announce)
         started[process.port] = start_role(contender, process, ports, state.folder / "logs", guard, _STAY, launcher)
 
@@ -171,20 +171,3 @@ def _await(contender: Contender, process: Process, started: Mapping[int, Running
             )
         time.sleep(_POLL_S)
     return f"{line}  already up"
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Delay signals that end `up` until the block has ended, so that no process is started without being listed."""
-    held: list[int] = []
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {n: signal.getsignal(n) for n in numbers if callable(signal.getsignal(n))}
-    for number in before:
-        signal.signal(number, lambda n, _: held.append(n))
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    if held:
-        raise KeyboardInterrupt

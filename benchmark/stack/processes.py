@@ -20,6 +20,7 @@ from benchmark.stack import ports as loopback
 from benchmark.stack.cgroups import Counters
 from benchmark.stack.environments import python_for
 from benchmark.stack.parent_death import end_with_parent
+from benchmark.stack.uninterrupted import uninterrupted
 from benchmark.stack.watchdog import Guard, stop_groups
 
 HOST = loopback.HOST
@@ -195,28 +196,30 @@ def start_process(
     """
     if announce:
         argv = ["/bin/sh", "-c", _WHEN_TOLD, "sh", *argv]
-    with log.open("ab") as output:
-        popen = subprocess.Popen(
-            argv,
-            stdin=subprocess.PIPE if talking or announce else subprocess.DEVNULL,
-            stdout=subprocess.PIPE if talking else output,
-            stderr=output,
-            env=dict(env),
-            cwd=cwd,
-            start_new_session=True,
-            preexec_fn=None if announce else end_with_parent(),  # noqa: PLW1509 - takes no lock
-        )
+    popen = None
     try:
-        if guard:
-            guard.watch(popen.pid)
-        if announce:
-            announce(popen.pid)
-            assert popen.stdin is not None
-            with popen.stdin as told:
-                told.write(b"\n")
+        with uninterrupted(), log.open("ab") as output:
+            popen = subprocess.Popen(
+                argv,
+                stdin=subprocess.PIPE if talking or announce else subprocess.DEVNULL,
+                stdout=subprocess.PIPE if talking else output,
+                stderr=output,
+                env=dict(env),
+                cwd=cwd,
+                start_new_session=True,
+                preexec_fn=None if announce else end_with_parent(),  # noqa: PLW1509 - takes no lock
+            )
+            if guard:
+                guard.watch(popen.pid)
+            if announce:
+                announce(popen.pid)
+                assert popen.stdin is not None
+                with popen.stdin as told:
+                    told.write(b"\n")
     except BaseException as error:
-        popen.kill()
-        popen.wait()
+        if popen:
+            popen.kill()
+            popen.wait()
         if isinstance(error, BrokenPipeError):
             raise StackError(f"{argv[0]} is not started: the process that would stop it has ended") from error
         raise
