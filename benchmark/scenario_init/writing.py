@@ -2,12 +2,12 @@
 
 import json
 import re
-import tempfile
 from pathlib import Path
 from typing import Final
 
 from benchmark.scenario_init.asked import Asked
 from benchmark.scenarios.discovery import read_scenarios
+from benchmark.stack.uninterrupted import temporary_folder
 
 _VARIABLE = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)")
 _MOST_OTHERS: Final = 20
@@ -16,10 +16,10 @@ _MOST_OTHERS: Final = 20
 def scenario_text(asked: Asked, bodies_file: str = "") -> str:
     """Return the file. Raises ScenarioError if it could not be used."""
     text = "\n".join(_lines(asked, bodies_file)) + "\n"
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         if bodies_file:
-            Path(folder, Path(bodies_file).name).touch()
-        draft = Path(folder, "scenario.toml")
+            (folder / Path(bodies_file).name).touch()
+        draft = folder / "scenario.toml"
         draft.write_text(text)
         read_scenarios(draft)
     return text

@@ -9,7 +9,6 @@ import hashlib
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Final
 
 from benchmark.contenders.discovery import ROOT, Contender, Place
 from benchmark.errors import ContenderError, NotAvailable
+from benchmark.stack.uninterrupted import temporary_folder
 
 CACHE: Final = ".gate"
 AS_IT_IS: Final = "as it is"
@@ -36,8 +36,8 @@ def placed(contender: Contender, say: Callable[[str], None]) -> tuple[Contender,
     if not contender.checkout:
         if contender.setup:
             say(f"{contender.name}: {contender.setup}")
-            with tempfile.TemporaryDirectory() as logs:
-                _set_up(contender, contender.folder, Path(logs) / _LOG)
+            with temporary_folder() as logs:
+                _set_up(contender, contender.folder, logs / _LOG)
         outside = not contender.folder.is_relative_to(ROOT)
         place = Place(folder=contender.folder, root=root or contender.folder) if outside else None
         return contender.model_copy(update={"place": place}), AS_IT_IS

@@ -1,9 +1,11 @@
 """Delays signals while something is done that must be done as a whole, such as to start a process and to note it."""
 
 import signal
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Final
 
@@ -34,3 +36,12 @@ def uninterrupted() -> Iterator[None]:
             signal.signal(number, handler)
         if held:
             handlers[held[-1]](held[-1], None)
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Make a folder, and remove it with all that is in it when the block has ended, however it ends."""
+    with uninterrupted():
+        made = tempfile.TemporaryDirectory(prefix="benchmark-", ignore_cleanup_errors=True)
+    with made as name:
+        yield Path(name)

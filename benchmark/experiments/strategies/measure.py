@@ -5,7 +5,6 @@ import http.client
 import json
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 from collections.abc import Mapping
@@ -24,6 +23,7 @@ from benchmark.measure.session import Session
 from benchmark.measure.trial import Trial
 from benchmark.record.run import TrialRecord
 from benchmark.stack.processes import log_tail, own_environment, start_process, stop_processes
+from benchmark.stack.uninterrupted import temporary_folder
 
 STATISTICS: Final = "statistics.jsonl"  # what services and computations said, a line each
 STATISTICS_PATH: Final = "/api/v1/stats"
@@ -192,19 +192,18 @@ def _compute(session: Session, job: Job, computation: Computation, block: int) -
 def _run(session: Session, cell: TrialRecord, computation: Computation) -> dict[str, Any]:
     log = session.logs(cell) / f"{cell.contender}.log"
     argv = [sys.executable, "-m", computation.module, *computation.args]
-    with (
-        # Of the harness, since what is stopped in the middle cannot be trusted to clean up.
-        tempfile.TemporaryDirectory(prefix="computation-", ignore_cleanup_errors=True) as temporary,
-        start_process(argv, log, session.guard, {**own_environment(), "TMPDIR": temporary}, talking=True) as process,
-    ):
-        try:
-            output, _ = process.communicate(timeout=computation.timeout_s)
-            if process.returncode:
-                raise LoadError(f"{computation.module} failed; its log ends:\n{log_tail(log)}")
-            return _json_object(output)
-        except subprocess.TimeoutExpired:
-            raise LoadError(f"{computation.module} took longer than {computation.timeout_s:g} s") from None
-        except ValueError as error:
-            raise LoadError(f"{computation.module} printed no JSON object: {error}") from error
-        finally:
-            stop_processes([process], session.guard)
+    # The folder is the harness's, since what is stopped in the middle cannot be trusted to clean up.
+    with temporary_folder() as folder:
+        env = {**own_environment(), "TMPDIR": str(folder)}
+        with start_process(argv, log, session.guard, env, talking=True) as process:
+            try:
+                output, _ = process.communicate(timeout=computation.timeout_s)
+                if process.returncode:
+                    raise LoadError(f"{computation.module} failed; its log ends:\n{log_tail(log)}")
+                return _json_object(output)
+            except subprocess.TimeoutExpired:
+                raise LoadError(f"{computation.module} took longer than {computation.timeout_s:g} s") from None
+            except ValueError as error:
+                raise LoadError(f"{computation.module} printed no JSON object: {error}") from error
+            finally:
+                stop_processes([process], session.guard)

@@ -4,12 +4,10 @@ import http.client
 import json
 import ssl
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
@@ -24,6 +22,7 @@ from benchmark.load.protocols import Ask, JudgedAnswer, Request, Response
 from benchmark.load.scenario_requests import ask_of
 from benchmark.scenarios.spec import Scenario
 from benchmark.stack.processes import running_stack
+from benchmark.stack.uninterrupted import temporary_folder
 from benchmark.stack.watchdog import Guard
 
 ASKED: Final = 5  # of each service
@@ -128,9 +127,9 @@ def _up(side: Side) -> Iterator[Callable[[Scenario, int], _Asking]]:
         return
     started = with_variables(contender, {STAGE_CLOCK: "false"})
     with (
-        tempfile.TemporaryDirectory() as logs,
+        temporary_folder() as logs,
         closing(Guard()) as guard,
-        running_stack(started, Path(logs), guard, free_ports=True) as stack,
+        running_stack(started, logs, guard, free_ports=True) as stack,
     ):
         yield lambda scenario, seed: _asking(side, scenario, seed, stack.base_url, stack.receiver_url)
 

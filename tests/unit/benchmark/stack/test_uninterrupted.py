@@ -1,9 +1,11 @@
 """A signal that comes while a process is started: it is started and watched, or it is gone."""
 
+import gc
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +16,7 @@ import psutil
 import pytest
 
 from benchmark.stack.processes import own_environment, start_process
-from benchmark.stack.uninterrupted import uninterrupted
+from benchmark.stack.uninterrupted import temporary_folder, uninterrupted
 from benchmark.stack.watchdog import Guard
 
 
@@ -105,3 +107,26 @@ def test_a_process_in_whose_start_a_signal_comes_is_gone(
     with pytest.raises(Ended):
         start_process(argv, tmp_path / "log", guard, own_environment(), talking=True)
     assert [psutil.pid_exists(pid) for pid in started] == [False]
+
+
+def test_a_temporary_folder_during_whose_creation_a_signal_comes_is_gone(
+    number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.mkdir
+
+    def made(*arguments: Any) -> None:
+        real(*arguments)
+        os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(os, "mkdir", made)
+    with pytest.raises(Ended), temporary_folder():
+        pytest.fail("the signal is handled before the block begins")
+    gc.collect()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_temporary_folder_is_removed_with_what_is_in_it() -> None:
+    with temporary_folder() as folder:
+        (folder / "kept").touch()
+    assert not folder.exists()
