@@ -94,7 +94,7 @@ def test_a_process_in_whose_start_a_signal_comes_is_gone(
 ) -> None:
     started: list[int] = []
 
-    class Interrupted(subprocess.Popen[bytes]):
+    class SignalledPopen(subprocess.Popen[bytes]):
         """Gets a signal when the process is there, and its constructor has not ended."""
 
         def _execute_child(self, *arguments: Any, **named: Any) -> None:
@@ -102,7 +102,7 @@ def test_a_process_in_whose_start_a_signal_comes_is_gone(
             started.append(self.pid)
             os.kill(os.getpid(), number)
 
-    monkeypatch.setattr("benchmark.stack.processes.subprocess.Popen", Interrupted)
+    monkeypatch.setattr("benchmark.stack.processes.subprocess.Popen", SignalledPopen)
     argv = [sys.executable, "-c", "import time; time.sleep(600)"]
     with pytest.raises(Ended):
         start_process(argv, tmp_path / "log", guard, own_environment(), talking=True)
