@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from benchmark.stack.parent_death import end_with_parent
 from strategies.background_task.parameters import (
     JOBS_PATH,
     KILLED,
@@ -97,7 +98,12 @@ def started(effects: Path, task_ms: float) -> Iterator[Service]:
     settings = {"SERVING_PORT": str(port), "STRATEGY_TASK_MS": str(task_ms), "STRATEGY_EFFECTS": str(effects)}
     command = [sys.executable, "-m", _MODULE]
     # Its output must not get among ours, which is a JSON document.
-    process = subprocess.Popen(command, env={**os.environ, **settings}, stdout=sys.stderr)
+    process = subprocess.Popen(
+        command,
+        env={**os.environ, **settings},
+        stdout=sys.stderr,
+        preexec_fn=end_with_parent(),  # noqa: PLW1509 - takes no lock
+    )
     try:
         yield Service(process, port, effects)
     finally:
