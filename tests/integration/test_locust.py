@@ -184,7 +184,7 @@ def test_a_rate_that_is_easily_carried_is_sustained_and_an_absurd_one_is_not(run
     plan = BreakingPointPlan(("load-test",), scale=0.01)
     examples = Examples(session, plan)
     contender = discover()[CONTENDER]
-    assert examples.try_rate(contender, 20.0, 0, limit_ms=5000.0).sustained
+    assert examples.try_rate(contender, 20.0, 0, limit_ms=1000.0).sustained
     lost = examples.try_rate(contender, 4500.0, 1, limit_ms=100.0)
     assert lost.in_time < 0.9
     easy, absurd = (found for found in of_kind(read_observations(run), LocustRun))
@@ -198,7 +198,7 @@ def test_the_independent_generator_sees_an_easy_rate_sustained(stacks: Stacks, m
     monkeypatch.setattr(check, "TRY_COUNTED_S", 3.0)
     stack = stacks.get(CONTENDER)
     asked = ask_contender(stack.contender, law_of(stack.contender), seed=1)
-    outcome = asyncio.run(check.offer(stack.base_url, asked, 20.0, seed=1, limit_ms=5000.0))
+    outcome = asyncio.run(check.offer(stack.base_url, asked, 20.0, seed=1, limit_ms=1000.0))
     assert outcome.sustained
 
 
